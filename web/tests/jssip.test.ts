@@ -1,0 +1,292 @@
+/** JsSIP itself behind the phone's interface, against a server that is played by the test: SIP in, SIP out. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import type { AgentEvents, IncomingSession, SessionEvents } from '../src/lib/agent';
+import { jssipAgent } from '../src/lib/jssip';
+import { ACCOUNT, fakeMicrophone, settle } from './setting';
+
+class ServerSocket {
+  static last: ServerSocket;
+  readonly OPEN = 1;
+  readyState = 0;
+  binaryType = '';
+  readonly received: string[] = [];
+  onopen: (() => void) | null = null;
+  onclose: ((event: { wasClean: boolean; code: number; reason: string }) => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+
+  constructor(
+    readonly url: string,
+    readonly protocol: string,
+  ) {
+    ServerSocket.last = this;
+  }
+
+  send(message: string): void {
+    this.received.push(message);
+  }
+
+  close(): void {
+    this.readyState = 3;
+  }
+
+  opens(): void {
+    this.readyState = 1;
+    this.onopen?.();
+  }
+
+  breaks(): void {
+    this.readyState = 3;
+    this.onclose?.({ wasClean: false, code: 1006, reason: '' });
+  }
+
+  /** The last message of a method, or of a response to one. */
+  last(start: string): string {
+    const message = this.received.findLast((text) => text.startsWith(start));
+    if (message === undefined) throw new Error(`no ${start} in ${this.received.join('\n')}`);
+    return message;
+  }
+
+  answer(request: string, status: string, ...more: string[]): void {
+    const copied = ['Via', 'From', 'Call-ID', 'CSeq'].map((name) => `${name}: ${header(request, name)}`);
+    const to = header(request, 'To');
+    const lines = [
+      `SIP/2.0 ${status}`,
+      ...copied,
+      `To: ${to.includes(';tag') ? to : `${to};tag=server`}`,
+      ...more,
+    ];
+    this.onmessage?.({ data: [...lines, 'Content-Length: 0', '', ''].join('\r\n') });
+  }
+
+  request(method: string, ...more: string[]): void {
+    const lines = [
+      `${method} sip:alice@phone.example SIP/2.0`,
+      'Max-Forwards: 70',
+      'To: <sip:alice@phone.example>',
+      'Contact: <sip:server@phone.example>',
+      ...more,
+    ];
+    this.onmessage?.({ data: [...lines, 'Content-Length: 0', '', ''].join('\r\n') });
+  }
+}
+
+function header(message: string, name: string): string {
+  const value = new RegExp(`^${name}: (.*)$`, 'im').exec(message)?.[1];
+  if (value === undefined) throw new Error(`no ${name} in ${message}`);
+  return value.trim();
+}
+
+const CHALLENGE = 'WWW-Authenticate: Digest realm="ringback", nonce="n1", qop="auth", algorithm=MD5';
+const INVITE = [
+  'Via: SIP/2.0/WSS server.invalid;branch=z9hG4bK1',
+  'From: "B<b>ob" <sip:bob@phone.example>;tag=b1',
+  'Call-ID: c1',
+  'CSeq: 1 INVITE',
+];
+
+function startedAgent() {
+  const events = {
+    opening: vi.fn(),
+    opened: vi.fn(),
+    closed: vi.fn(),
+    registered: vi.fn(),
+    registrationFailed: vi.fn(),
+    incoming: vi.fn(),
+  } satisfies AgentEvents;
+  const agent = jssipAgent(ACCOUNT, events);
+  agent.start();
+  ServerSocket.last.opens();
+  return { agent, events, server: ServerSocket.last };
+}
+
+function sessionEvents() {
+  return {
+    peerConnection: vi.fn(),
+    progress: vi.fn(),
+    accepted: vi.fn(),
+    ended: vi.fn(),
+    held: vi.fn(),
+    resumed: vi.fn(),
+  } satisfies SessionEvents;
+}
+
+/** As much of a peer connection as JsSIP needs to send its offer. */
+class Connection extends EventTarget {
+  iceGatheringState = 'complete';
+  iceConnectionState = 'new';
+  signalingState = 'have-local-offer';
+  localDescription = { sdp: 'v=0\r\n' };
+  createOffer = () => Promise.resolve(this.localDescription);
+  setLocalDescription = () => Promise.resolve();
+  getSenders = () => [];
+  addTrack = () => undefined;
+  close = () => undefined;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('WebSocket', ServerSocket);
+  vi.stubGlobal('RTCPeerConnection', Connection);
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe('registering', () => {
+  it('offers the sub-protocol sip and registers its instance with the realm of the challenge', () => {
+    const { events, server } = startedAgent();
+    expect(server).toMatchObject({ url: 'wss://phone.example/ws', protocol: 'sip' });
+    expect(events.opening).toHaveBeenCalledBefore(events.opened);
+    const register = server.last('REGISTER sip:phone.example');
+    expect(header(register, 'Contact')).toContain(`+sip.instance="<urn:uuid:${ACCOUNT.instance}>"`);
+    expect(header(register, 'Expires')).toBe('600');
+    server.answer(register, '401 Unauthorized', CHALLENGE);
+    const again = server.last('REGISTER');
+    expect(header(again, 'Authorization')).toContain('username="alice", realm="ringback", nonce="n1"');
+    server.answer(again, '200 OK', `Contact: ${header(again, 'Contact')}`);
+    expect(events.registered).toHaveBeenCalledOnce();
+  });
+
+  it('reports a wrong password once, with its status', () => {
+    const { events, server } = startedAgent();
+    server.answer(server.last('REGISTER'), '401 Unauthorized', CHALLENGE);
+    server.answer(server.last('REGISTER'), '401 Unauthorized', CHALLENGE);
+    expect(events.registrationFailed).toHaveBeenCalledOnce();
+    expect(events.registrationFailed.mock.calls[0]?.[0]).toMatchObject({ status: 401 });
+  });
+
+  it('reports Retry-After', () => {
+    const { events, server } = startedAgent();
+    server.answer(server.last('REGISTER'), '503 Service Unavailable', 'Retry-After: 7');
+    expect(events.registrationFailed.mock.calls[0]?.[0]).toMatchObject({ status: 503, retryAfter: 7 });
+  });
+
+  it('reports a registration without an answer', () => {
+    const { events } = startedAgent();
+    vi.advanceTimersByTime(32_000);
+    expect(events.registrationFailed.mock.calls[0]?.[0]).toMatchObject({
+      cause: 'Request Timeout',
+      status: null,
+    });
+  });
+
+  it('comes back over a new connection with the same contact', () => {
+    const { agent, events, server } = startedAgent();
+    const contact = header(server.last('REGISTER'), 'Contact');
+    server.breaks();
+    expect(events.closed).toHaveBeenCalledOnce();
+    const [retryAt] = events.closed.mock.calls[0] as [number];
+    expect(retryAt - Date.now()).toBeGreaterThanOrEqual(1000);
+    expect(retryAt - Date.now()).toBeLessThanOrEqual(2000);
+    vi.advanceTimersByTime(2000);
+    expect(ServerSocket.last).not.toBe(server);
+    ServerSocket.last.opens();
+    expect(header(ServerSocket.last.last('REGISTER'), 'Contact')).toBe(contact);
+    agent.stop();
+  });
+
+  it('unregisters when it stops', () => {
+    const { agent, server } = startedAgent();
+    const register = server.last('REGISTER');
+    server.answer(register, '200 OK', `Contact: ${header(register, 'Contact')}`);
+    agent.stop();
+    expect(header(server.last('REGISTER'), 'Expires')).toBe('0');
+  });
+});
+
+describe('what is dialled', () => {
+  it.each([
+    ['bob', 'bob', 'sip:bob@phone.example'],
+    ['*43', '*43', 'sip:*43@phone.example'],
+    ['+44 (20) 7946-0011', '+442079460011', 'sip:+442079460011@phone.example'],
+    ['tel:+442079460011', '+442079460011', 'sip:+442079460011@phone.example'],
+    ['sip:bob@example.com', 'bob', 'sip:bob@example.com'],
+    ['bob@[::1]:5060', 'bob', 'sip:bob@[::1]:5060'],
+    ['zoë', 'zoë', 'sip:zo%C3%AB@phone.example'],
+  ])('%s', (typed, name, address) => {
+    expect(startedAgent().agent.resolve(typed)).toEqual({ name, address });
+  });
+
+  it.each(['%zz', 'bob@', 'bob@exa mple', '@example.com'])('%s is refused', (typed) => {
+    expect(startedAgent().agent.resolve(typed)).toBeNull();
+  });
+});
+
+describe('calling', () => {
+  async function invite() {
+    const { agent, server } = startedAgent();
+    const events = sessionEvents();
+    const session = agent.invite('bob', fakeMicrophone().stream, events);
+    await settle();
+    await vi.advanceTimersByTimeAsync(1);
+    return { session, server, events, request: server.last('INVITE sip:bob@phone.example') };
+  }
+
+  it('sends an INVITE with an offer and no STUN server, and reports the ringing', async () => {
+    const { server, events, request } = await invite();
+    expect(header(request, 'Content-Type')).toBe('application/sdp');
+    expect(events.peerConnection).toHaveBeenCalledOnce();
+    server.answer(request, '180 Ringing');
+    expect(events.progress).toHaveBeenCalledExactlyOnceWith(false);
+  });
+
+  it('reports the status and the text of the Warning', async () => {
+    const { server, events, request } = await invite();
+    server.answer(request, '488 Not Acceptable Here', 'Warning: 305 ringback "no shared codec: opus"');
+    expect(events.ended).toHaveBeenCalledExactlyOnceWith({
+      originator: 'remote',
+      cause: 'Incompatible SDP',
+      status: 488,
+      text: 'no shared codec: opus',
+      retryAfter: null,
+    });
+    expect(header(server.last('ACK'), 'CSeq')).toBe(header(request, 'CSeq').replace('INVITE', 'ACK'));
+  });
+
+  it('cancels', async () => {
+    const { session, server, events, request } = await invite();
+    server.answer(request, '180 Ringing');
+    session.terminate();
+    expect(header(server.last('CANCEL'), 'CSeq')).toBe(header(request, 'CSeq').replace('INVITE', 'CANCEL'));
+    expect(events.ended.mock.calls[0]?.[0]).toMatchObject({ originator: 'local', cause: 'Canceled' });
+  });
+});
+
+describe('being called', () => {
+  function rings() {
+    const { server, events } = startedAgent();
+    server.request('INVITE', ...INVITE);
+    const session = events.incoming.mock.calls[0]?.[0] as IncomingSession;
+    const told = sessionEvents();
+    session.attach(told);
+    return { server, session, told };
+  }
+
+  it('rings, with the name as it was sent', () => {
+    const { server, session } = rings();
+    expect(session.peer).toEqual({ name: 'B<b>ob', address: 'sip:bob@phone.example' });
+    expect(header(server.last('SIP/2.0 180'), 'Via')).toBe('SIP/2.0/WSS server.invalid;branch=z9hG4bK1');
+  });
+
+  it('rejects with the given status', () => {
+    const { server, session, told } = rings();
+    session.reject(486);
+    expect(server.last('SIP/2.0 486')).toContain('CSeq: 1 INVITE');
+    expect(told.ended.mock.calls[0]?.[0]).toMatchObject({ originator: 'local' });
+  });
+
+  it('tells that another device has answered', () => {
+    const { server, told } = rings();
+    const cancel = INVITE.map((line) => line.replace('1 INVITE', '1 CANCEL'));
+    server.request('CANCEL', ...cancel, 'Reason: SIP;cause=200;text="Call completed elsewhere"');
+    expect(server.last('SIP/2.0 487')).toContain('CSeq: 1 INVITE');
+    expect(told.ended.mock.calls[0]?.[0]).toMatchObject({
+      originator: 'remote',
+      cause: 'Canceled',
+      status: 200,
+      text: 'Call completed elsewhere',
+    });
+  });
+});

@@ -1,0 +1,97 @@
+/** What several tests start from. */
+import { vi } from 'vitest';
+
+import { FakeAgent } from '../src/demo/fake';
+import type { Account } from '../src/lib/account';
+import { Phone } from '../src/lib/phone';
+
+export const ACCOUNT: Account = {
+  name: 'alice',
+  domain: 'phone.example',
+  password: 'secret',
+  url: 'wss://phone.example/ws',
+  instance: '6c8a6a52-3a1c-4f4e-9d0e-1f8a5f0f7a11',
+};
+
+export const BOB = { name: 'Bob', address: 'sip:bob@phone.example' };
+
+/** A microphone whose tracks tell whether they have been stopped. */
+export function fakeMicrophone() {
+  const track = Object.assign(new EventTarget(), { kind: 'audio', stop: vi.fn() });
+  return {
+    track,
+    stream: { getTracks: () => [track], getAudioTracks: () => [track] } as unknown as MediaStream,
+  };
+}
+
+/** A peer connection of which the test sets the state. */
+export class FakePeerConnection extends EventTarget {
+  iceConnectionState: RTCIceConnectionState = 'new';
+  canInsertDTMF = true;
+  packetsReceived = 0;
+  totalAudioEnergy = 0;
+
+  becomes(state: RTCIceConnectionState): void {
+    this.iceConnectionState = state;
+    this.dispatchEvent(new Event('iceconnectionstatechange'));
+  }
+
+  getSenders() {
+    return [{ dtmf: { canInsertDTMF: this.canInsertDTMF } }];
+  }
+
+  getStats(): Promise<Map<string, unknown>> {
+    return Promise.resolve(
+      new Map<string, unknown>([
+        ['in', { type: 'inbound-rtp', kind: 'audio', packetsReceived: this.packetsReceived }],
+        ['mic', { type: 'media-source', kind: 'audio', totalAudioEnergy: this.totalAudioEnergy }],
+      ]),
+    );
+  }
+
+  get asConnection(): RTCPeerConnection {
+    return this as unknown as RTCPeerConnection;
+  }
+}
+
+/** Lets promises that wait for nothing but other promises run. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+}
+
+/** A phone with a scripted agent and a microphone. */
+export function newPhone(openMicrophone?: () => Promise<MediaStream>) {
+  const agents = FakeAgent.factory();
+  const microphone = fakeMicrophone();
+  const phone = new Phone(agents, openMicrophone ?? (() => Promise.resolve(microphone.stream)));
+  return { phone, agents, microphone };
+}
+
+export function registeredPhone(openMicrophone?: () => Promise<MediaStream>) {
+  const made = newPhone(openMicrophone);
+  made.phone.signIn(ACCOUNT);
+  const agent = made.agents.last;
+  agent.events.opened();
+  agent.events.registered();
+  return { ...made, agent };
+}
+
+/** A call to bob, with its INVITE sent. */
+export async function callingPhone() {
+  const made = registeredPhone();
+  made.phone.dial('bob');
+  await settle();
+  const session = made.agent.sessions.at(-1);
+  if (session === undefined) throw new Error('no INVITE was sent');
+  return { ...made, session };
+}
+
+/** A call to bob that he has answered. */
+export async function talkingPhone() {
+  const made = await callingPhone();
+  const connection = new FakePeerConnection();
+  made.session.events.peerConnection(connection.asConnection);
+  made.session.events.accepted();
+  connection.becomes('connected');
+  return { ...made, connection };
+}
