@@ -1,0 +1,13 @@
+//! Media: SDP, RTP, SRTP, DTLS and the media sessions that join two legs.
+//!
+//! [`session`] is the machine of one media worker: it owns the legs that the worker serves and forwards their packets.
+//! The rest is what it is made of. [`sdp`] and [`negotiation`] are used by the layer above, which agrees with each far
+//! end on what [`session`] then does.
+
+pub mod dtls;
+pub mod negotiation;
+pub mod rtcp;
+pub mod rtp;
+pub mod sdp;
+pub mod session;
+pub mod srtp;

@@ -1,0 +1,191 @@
+//! Which codecs a description of ours lists, and under which payload type numbers.
+
+use super::payloads::best_match;
+use crate::sdp::{Codec, Kind};
+
+/// The codecs of one leg's description in the numbers of the other leg, for an offer there.
+///
+/// `known` are the codecs of that leg's last descriptions: a format keeps the number it has, and a number keeps its
+/// format (RFC 3264 §8.3.2). Otherwise the number stays what it was, unless it could be taken for RTCP.
+pub(super) fn renumbered(theirs: &[Codec], known: &[Codec]) -> Vec<Codec> {
+    let mut offered: Vec<Codec> = Vec::new();
+    for codec in theirs.iter().filter(|codec| codec.kind() != Kind::Wrapper) {
+        let is_offered = |number: u8| offered.iter().any(|other| other.payload_type == number);
+        let is_free = |number: &u8| {
+            !is_offered(*number)
+                && !RTCP_NUMBERS.contains(number)
+                && !known.iter().any(|other| other.payload_type == *number)
+        };
+        let number = known
+            .iter()
+            .filter(|other| other.is_same_format(codec))
+            .map(|other| other.payload_type)
+            .find(|number| !is_offered(*number))
+            .or_else(|| Some(codec.payload_type).filter(is_free))
+            .or_else(|| (96..=127).chain(35..=63).chain(0..=34).find(is_free));
+        // None is left only after 96 codecs; a section has 64.
+        let Some(payload_type) = number else { break };
+        offered.push(Codec { payload_type, ..codec.clone() });
+    }
+    offered
+}
+
+/// The answer to an offer, out of what the far party takes: in the numbers of the offer, in the order and with the
+/// parameters of the far party. Empty when they share no audio.
+pub(super) fn answered(offer: &[Codec], taken: &[Codec]) -> Vec<Codec> {
+    let mut rest: Vec<Codec> = offer.iter().filter(|codec| codec.kind() != Kind::Wrapper).cloned().collect();
+    let mut answer = Vec::new();
+    for codec in taken {
+        let Some(payload_type) = best_match(codec, &rest).map(|offered| offered.payload_type) else {
+            continue;
+        };
+        let Some(index) = rest.iter().position(|offered| offered.payload_type == payload_type) else {
+            continue;
+        };
+        answer.push(Codec { fmtp: codec.fmtp.clone(), ..rest.remove(index) });
+    }
+    beside_audio(answer)
+}
+
+/// Our own answer to an offer: the first audio codec that we know, and the telephone-event of its clock rate.
+///
+/// The parameters are those of the offer: what is echoed or played to the far end is as it wished.
+pub(super) fn answered_alone(offer: &[Codec]) -> Vec<Codec> {
+    let known = known_to_us();
+    let Some(audio) = offer.iter().find(|codec| best_match(codec, &known).is_some()) else {
+        return Vec::new();
+    };
+    let events = offer
+        .iter()
+        .find(|codec| codec.kind() == Kind::TelephoneEvent && codec.clock_rate == audio.clock_rate);
+    [audio].into_iter().chain(events).cloned().collect()
+}
+
+/// What we offer when nobody's offer is passed on.
+pub(super) fn offered_alone() -> Vec<Codec> {
+    vec![
+        Codec { fmtp: Some("minptime=10;useinbandfec=1".to_owned()), ..Codec::new(111, "opus", 48000, 2) },
+        Codec::new(8, "PCMA", 8000, 1),
+        Codec::new(0, "PCMU", 8000, 1),
+        Codec { fmtp: Some("0-16".to_owned()), ..Codec::new(110, "telephone-event", 48000, 1) },
+        Codec { fmtp: Some("0-16".to_owned()), ..Codec::new(101, "telephone-event", 8000, 1) },
+    ]
+}
+
+/// The audio codecs that we can answer with ourselves.
+pub(super) fn known_to_us() -> Vec<Codec> {
+    vec![
+        Codec::new(111, "opus", 48000, 2),
+        Codec::new(9, "G722", 8000, 1),
+        Codec::new(8, "PCMA", 8000, 1),
+        Codec::new(0, "PCMU", 8000, 1),
+    ]
+}
+
+/// The audio codecs, and what goes beside them: events and comfort noise of a clock rate that one of them has.
+fn beside_audio(codecs: Vec<Codec>) -> Vec<Codec> {
+    let is_audio = |codec: &Codec| codec.kind() == Kind::Audio;
+    let rates: Vec<u32> =
+        codecs.iter().filter(|codec| is_audio(codec)).map(|codec| codec.clock_rate).collect();
+    codecs.into_iter().filter(|codec| is_audio(codec) || rates.contains(&codec.clock_rate)).collect()
+}
+
+/// Payload types that look like RTCP on a port with rtcp-mux (RFC 5761 §4).
+const RTCP_NUMBERS: std::ops::RangeInclusive<u8> = 64..=95;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codec(text: &str) -> Codec {
+        let (number, rest) = text.split_once(' ').unwrap();
+        let mut fields = rest.split('/');
+        let name = fields.next().unwrap();
+        let rate = fields.next().unwrap().parse().unwrap();
+        Codec::new(number.parse().unwrap(), name, rate, fields.next().map_or(1, |n| n.parse().unwrap()))
+    }
+
+    fn codecs(texts: &[&str]) -> Vec<Codec> {
+        texts.iter().map(|text| codec(text)).collect()
+    }
+
+    fn shown(codecs: &[Codec]) -> Vec<String> {
+        codecs.iter().map(|codec| format!("{} {codec}", codec.payload_type)).collect()
+    }
+
+    #[test]
+    fn a_first_offer_keeps_numbers_and_order_and_leaves_wrappers_out() {
+        let theirs =
+            codecs(&["111 opus/48000/2", "63 red/48000/2", "9 G722/8000", "110 telephone-event/48000"]);
+        assert_eq!(
+            shown(&renumbered(&theirs, &[])),
+            ["111 opus/48000/2", "9 G722/8000", "110 telephone-event/48000"],
+        );
+    }
+
+    #[test]
+    fn a_later_offer_keeps_the_numbers_of_its_leg() {
+        let known = codecs(&["111 opus/48000/2", "8 PCMA/8000", "101 telephone-event/8000"]);
+        let theirs = codecs(&["96 opus/48000/2", "111 speex/8000", "97 telephone-event/8000", "8 PCMA/8000"]);
+        assert_eq!(
+            shown(&renumbered(&theirs, &known)),
+            ["111 opus/48000/2", "96 speex/8000", "101 telephone-event/8000", "8 PCMA/8000"],
+        );
+    }
+
+    #[test]
+    fn numbers_that_look_like_rtcp_and_doubled_formats_get_free_ones() {
+        let theirs = codecs(&["72 opus/48000/2", "96 opus/48000/2"]);
+        assert_eq!(shown(&renumbered(&theirs, &[])), ["96 opus/48000/2", "97 opus/48000/2"]);
+        let known = codecs(&["100 opus/48000/2"]);
+        assert_eq!(shown(&renumbered(&theirs, &known)), ["100 opus/48000/2", "96 opus/48000/2"]);
+    }
+
+    #[test]
+    fn the_largest_section_finds_numbers_for_all() {
+        let theirs: Vec<Codec> = (64..128).map(|n| Codec::new(n, &format!("x{n}"), 8000, 1)).collect();
+        let known: Vec<Codec> = (96..128).map(|n| Codec::new(n, &format!("y{n}"), 8000, 1)).collect();
+        let offered = renumbered(&theirs, &known);
+        assert_eq!(offered.len(), 64);
+        let numbers: std::collections::BTreeSet<u8> =
+            offered.iter().map(|codec| codec.payload_type).collect();
+        assert_eq!(numbers.len(), 64);
+        assert!(numbers.iter().all(|number| *number < 64));
+    }
+
+    #[test]
+    fn an_answer_has_the_offerers_numbers_and_the_answerers_order() {
+        let offer = codecs(&[
+            "111 opus/48000/2",
+            "0 PCMU/8000",
+            "8 PCMA/8000",
+            "110 telephone-event/48000",
+            "126 telephone-event/8000",
+        ]);
+        let taken =
+            codecs(&["8 PCMA/8000", "0 PCMU/8000", "101 telephone-event/8000", "102 telephone-event/48000"]);
+        assert_eq!(
+            shown(&answered(&offer, &taken)),
+            ["8 PCMA/8000", "0 PCMU/8000", "126 telephone-event/8000"],
+        );
+    }
+
+    #[test]
+    fn an_answer_without_shared_audio_is_empty() {
+        let offer = codecs(&["18 G729/8000", "101 telephone-event/8000"]);
+        assert_eq!(answered(&offer, &codecs(&["8 PCMA/8000", "101 telephone-event/8000"])), []);
+        assert_eq!(answered_alone(&offer), []);
+    }
+
+    #[test]
+    fn our_own_answer_takes_the_first_codec_we_know_and_its_events() {
+        let offer = codecs(&[
+            "18 G729/8000",
+            "96 OPUS/48000/2",
+            "8 PCMA/8000",
+            "101 telephone-event/8000",
+            "102 telephone-event/48000",
+        ]);
+        assert_eq!(shown(&answered_alone(&offer)), ["96 OPUS/48000/2", "102 telephone-event/48000"]);
+    }
+}

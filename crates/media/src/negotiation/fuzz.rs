@@ -1,0 +1,91 @@
+//! What holds for any offer and any answer; a fuzz target and a test of its corpus call it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ringback_nat::ice::Credentials;
+
+use super::{Local, Party, Profile, payload_map};
+use crate::dtls::{Fingerprint, HashAlgorithm};
+use crate::sdp::{Description, MAX_LEN};
+
+/// The input is a byte of profiles, an offer, a NUL and an answer. Whatever is accepted is negotiated to the end.
+pub fn negotiation(data: &[u8]) {
+    let Some((profiles, texts)) = data.split_first() else { return };
+    // What we write may be longer than what it answers, and must not come to the limit of what we read.
+    if texts.len() > MAX_LEN / 2 {
+        return;
+    }
+    let (offer, answer) = match texts.iter().position(|byte| *byte == 0) {
+        Some(end) => (texts.get(..end).unwrap_or_default(), texts.get(end + 1..).unwrap_or_default()),
+        None => (texts, texts),
+    };
+    let mut a = Party::new(local(profiles & 1 != 0), 1);
+    let mut b = Party::new(local(profiles & 2 != 0), 2);
+
+    if a.handle_offer(offer).is_err() {
+        return;
+    }
+    if let Ok(text) = a.clone().answer_alone() {
+        check(&text);
+    }
+    let Ok(text) = b.offer(&a) else { return };
+    check(&text);
+    if b.handle_answer(answer).is_err() {
+        return;
+    }
+    let Ok(text) = a.answer(&b) else { return };
+    let written = check(&text);
+    let sections = Description::parse(offer).map(|offer| offer.sections.len());
+    assert_eq!(sections, Ok(written.sections.len()), "an answer has the sections of its offer");
+    assert_eq!(a.answer(&b).as_ref(), Ok(&text), "answering again changes the answer");
+    assert_eq!(a.current().as_ref(), Some(&text));
+
+    for (from, to) in [(&a, &b), (&b, &a), (&a, &a), (&b, &b)] {
+        let settings = from.agreed();
+        assert!(settings.is_some(), "an exchange without settings");
+        for (payload_type, _) in payload_map(from, to).iter() {
+            assert!(settings.as_ref().is_some_and(|settings| settings.payloads.accepts(payload_type)));
+        }
+    }
+
+    // The answerer offers in turn.
+    if b.handle_offer(answer).is_ok()
+        && let Ok(text) = a.offer(&b)
+    {
+        assert_eq!(check(&text).sections.len(), written.sections.len(), "a later offer lost sections");
+    }
+}
+
+/// Our own text is read back, and serves one section at most.
+fn check(text: &[u8]) -> Description {
+    let written = match Description::parse(text) {
+        Ok(written) => written,
+        Err(error) => unreachable!("our own text is refused: {error}"),
+    };
+    assert!(written.sections.iter().filter(|section| section.is_live()).count() <= 1);
+    written
+}
+
+fn local(is_webrtc: bool) -> Local {
+    let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    if !is_webrtc {
+        return Local {
+            profile: Profile::Rtp,
+            address,
+            rtp: 20000,
+            rtcp: 20001,
+            ice: None,
+            candidates: Vec::new(),
+            fingerprint: None,
+        };
+    }
+    Local {
+        profile: Profile::WebRtc,
+        address,
+        rtp: 8443,
+        rtcp: 8443,
+        ice: Some(Credentials { ufrag: "abcdefgh".to_owned(), pwd: "abcdefghijklmnopqrstuvwx".to_owned() }),
+        candidates: vec![SocketAddr::new(address, 8443)],
+        fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
+    }
+}

@@ -1,0 +1,66 @@
+//! Our side of a leg.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ringback_nat::ice::Credentials;
+
+use super::acceptance::choose;
+use crate::dtls::Fingerprint;
+use crate::sdp::Description;
+
+/// How media travels on a leg; it follows from the transport of the leg's contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// ICE, DTLS-SRTP, rtcp-mux and BUNDLE.
+    WebRtc,
+    /// Plain RTP.
+    Rtp,
+}
+
+/// Our side of a leg, as the media worker opened it.
+#[derive(Debug, Clone)]
+pub struct Local {
+    /// How media travels.
+    pub profile: Profile,
+    /// The address of the `c=` and `o=` lines.
+    pub address: IpAddr,
+    /// The port for RTP.
+    pub rtp: u16,
+    /// The port for RTCP; that for RTP when there is only one.
+    pub rtcp: u16,
+    /// Our ICE credentials; only for [`Profile::WebRtc`].
+    pub ice: Option<Credentials>,
+    /// Our host candidates, best first; only for [`Profile::WebRtc`].
+    pub candidates: Vec<SocketAddr>,
+    /// The fingerprint of our certificate; only for [`Profile::WebRtc`].
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Profile {
+    /// The profile that takes an offer; `None` when neither does.
+    ///
+    /// A leg's profile follows from its transport. An offer that it refuses may still fit the other one: a desk phone
+    /// behind WebSocket, or a WebRTC engine behind UDP.
+    pub fn of_offer(sdp: &[u8]) -> Option<Profile> {
+        let offer = Description::parse(sdp).ok()?;
+        [Profile::WebRtc, Profile::Rtp].into_iter().find(|profile| choose(&offer, *profile, None).is_ok())
+    }
+
+    /// The transport protocol of our own offers.
+    pub(super) const fn protocol(self) -> &'static str {
+        match self {
+            Profile::WebRtc => "UDP/TLS/RTP/SAVPF",
+            Profile::Rtp => "RTP/AVP",
+        }
+    }
+
+    /// Whether a section of this transport protocol is taken. Feedback (`F`) is agreed by `a=rtcp-fb`, which we do not
+    /// write, so its absence or presence changes nothing; clients of old wrote `RTP/SAVPF` for DTLS-SRTP.
+    pub(super) fn takes(self, protocol: &str) -> bool {
+        let protocols: &[&str] = match self {
+            Profile::WebRtc => &["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP"],
+            Profile::Rtp => &["RTP/AVP", "RTP/AVPF"],
+        };
+        protocols.iter().any(|known| known.eq_ignore_ascii_case(protocol))
+    }
+}

@@ -1,0 +1,59 @@
+//! Offer and answer ([RFC 3264]) between the two legs of a call, each with a media profile of its own.
+//!
+//! A [`Party`] is one leg's state: what the far end described last, what we described to it last, and an offer that waits
+//! for its answer. `handle_offer` and `handle_answer` take what arrived; `offer` and `answer` write what goes out, from
+//! what the *other* party described. So a call is two parties and nothing between them:
+//!
+//! ```text
+//! INVITE from A    a.handle_offer(sdp)    b.offer(&a)     → INVITE to B
+//! 200 from B       b.handle_answer(sdp)   a.answer(&b)    → 200 to A
+//! then             a.agreed()  b.agreed()  payload_map(&a, &b)  payload_map(&b, &a)
+//! ```
+//!
+//! What passes through: audio codecs with their parameters, telephone-event, comfort noise, ptime, and the direction, so
+//! that hold works end to end. What belongs to a leg alone: addresses, ICE, DTLS, rtcp-mux, mid and BUNDLE, the m=
+//! sections and their order, and payload type numbers.
+//!
+//! Rules:
+//! - One audio section is served. Every other m= section is answered with port 0, keeps its place and its mid in all
+//!   later descriptions of that leg, and is not offered to the other leg. Sections are a list throughout.
+//! - An offer keeps the codec order of the offer it passes on, and its payload type numbers, unless the leg already uses
+//!   a number otherwise (RFC 3264 §8.3.2) or the number would be taken for RTCP with rtcp-mux ([RFC 5761 §4]).
+//! - An answer lists, in the numbers of the offer that it answers, the codecs that the far party took, in *its* order:
+//!   it is the real answerer, and its first codec is what it wants to receive (RFC 3264 §6.1 leaves the order free).
+//!   telephone-event and comfort noise stay only beside audio of their clock rate ([RFC 4733 §2.1]).
+//! - Formats that name other payload types (`red`, `rtx`, FEC) do not pass, because legs number for themselves.
+//! - A plain leg is never offered rtcp-mux; an offer of it is accepted.
+//! - Our offers say `setup:actpass`, our answers prefer `passive`. A role once taken stays as long as the peer's
+//!   fingerprints stay, through ICE restarts too ([RFC 8842 §5.5]).
+//! - The o= version grows by one when the text changes, and only then. Asking again with unchanged input gives the same
+//!   bytes, so 183 and 200 carry one answer.
+//!
+//! - Of `a=rtcp` only the port counts: a third address would aim our packets at someone else.
+//!
+//! Left out: SDES, DTLS without ICE, video, transcoding (nothing shared is [`Refusal::NoCommonCodec`]), `a=tls-id`, and
+//! agreeing with the offerer again when a late answer takes fewer codecs than it was offered.
+//!
+//! [RFC 3264]: https://www.rfc-editor.org/rfc/rfc3264
+//! [RFC 4733 §2.1]: https://www.rfc-editor.org/rfc/rfc4733#section-2.1
+//! [RFC 5761 §4]: https://www.rfc-editor.org/rfc/rfc5761#section-4
+//! [RFC 8842 §5.5]: https://www.rfc-editor.org/rfc/rfc8842#section-5.5
+
+mod acceptance;
+mod formats;
+#[doc(hidden)]
+pub mod fuzz;
+mod local;
+mod party;
+mod payloads;
+mod refusal;
+mod settings;
+mod writing;
+
+pub use local::{Local, Profile};
+pub use party::Party;
+pub use payloads::{Payload, PayloadMap, Payloads, payload_map};
+pub use refusal::Refusal;
+/// The ICE credentials of a [`Local`], for those who may not know the crate that they come from.
+pub use ringback_nat::ice::Credentials;
+pub use settings::{Dtls, LegSettings, Remote};

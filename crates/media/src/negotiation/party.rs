@@ -1,0 +1,446 @@
+//! One leg's state of offer and answer.
+
+use std::fmt;
+
+use bytes::Bytes;
+use ringback_nat::ice::Credentials;
+
+use super::acceptance::{check_answer, choose, meant_direction, names, remote};
+use super::formats::{answered, answered_alone, known_to_us, offered_alone, renumbered};
+use super::writing::{Content, Frame, describe};
+use super::{Dtls, LegSettings, Local, Payload, Profile, Refusal};
+use crate::dtls::Role;
+use crate::sdp::{Codec, Description, Direction, Kind, Section, Setup};
+
+/// One leg's state of offer and answer (RFC 3264): plain data, without a socket or a clock.
+#[derive(Debug, Clone)]
+pub struct Party {
+    local: Local,
+    /// The session id of our `o=` line.
+    session: u64,
+    /// The highest version of our `o=` line so far; 0 before the first description.
+    version: u64,
+    /// The last exchange that was completed.
+    agreed: Option<Agreed>,
+    /// An offer that waits for its answer.
+    pending: Option<Pending>,
+}
+
+/// A completed exchange.
+#[derive(Debug, Clone)]
+struct Agreed {
+    ours: Written,
+    theirs: Description,
+    /// The index of the section that is served.
+    served: usize,
+    offerer: Side,
+}
+
+#[derive(Debug, Clone)]
+enum Pending {
+    /// The far end waits for our answer.
+    Theirs { offer: Description, served: usize },
+    /// We wait for the far end's answer.
+    Ours { offer: Written, served: usize },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Us,
+    Them,
+}
+
+/// A description of ours and its text.
+#[derive(Clone)]
+struct Written {
+    description: Description,
+    text: Bytes,
+}
+
+impl Party {
+    /// A leg without any description; `session` becomes the session id of our `o=` line.
+    pub fn new(local: Local, session: u64) -> Party {
+        Party { local, session, version: 0, agreed: None, pending: None }
+    }
+
+    /// Takes an offer of this party, the first or a later one.
+    ///
+    /// It replaces an earlier one that has no answer yet. While an offer of ours waits, it is [`Refusal::Glare`]. A
+    /// refused offer changes nothing.
+    pub fn handle_offer(&mut self, sdp: &[u8]) -> Result<(), Refusal> {
+        if let Some(Pending::Ours { .. }) = self.pending {
+            return Err(Refusal::Glare);
+        }
+        let offer = Description::parse(sdp)?;
+        let served = choose(&offer, self.local.profile, self.agreed.as_ref().map(|agreed| agreed.served))?;
+        self.pending = Some(Pending::Theirs { offer, served });
+        Ok(())
+    }
+
+    /// Takes this party's answer to our offer, or to [`Party::current`] when that was sent as one.
+    ///
+    /// A further answer to the same offer replaces the one before (a 200 after a 183). A refused answer changes nothing.
+    pub fn handle_answer(&mut self, sdp: &[u8]) -> Result<(), Refusal> {
+        let (ours, served) = match (&self.pending, &self.agreed) {
+            (Some(Pending::Ours { offer, served }), _) => (offer, *served),
+            (None, Some(agreed)) => (&agreed.ours, agreed.served),
+            (Some(Pending::Theirs { .. }), _) | (None, None) => return Err(Refusal::NoOffer),
+        };
+        let theirs = Description::parse(sdp)?;
+        check_answer(&theirs, self.local.profile, served)?;
+        let (offered, taken) = (codecs_at(&ours.description, served), codecs_at(&theirs, served));
+        if answered(offered, taken).is_empty() {
+            return Err(Refusal::NoCommonCodec { offered: names(offered), supported: names(taken) });
+        }
+        self.agreed = Some(Agreed { ours: ours.clone(), theirs, served, offerer: Side::Us });
+        self.pending = None;
+        Ok(())
+    }
+
+    /// Offers to this party what another described last: its codecs in its order, its direction and ptime.
+    ///
+    /// It replaces an offer of ours that waits; while one of theirs waits, it is [`Refusal::Glare`].
+    pub fn offer(&mut self, from: &Party) -> Result<Bytes, Refusal> {
+        self.offer_in_direction(from, from.direction().ok_or(Refusal::NoDescription)?)
+    }
+
+    /// The same, in both directions whatever was held: the 200 to a re-INVITE without an offer, which leaves the party
+    /// free to resume ([RFC 3261 §14.2]).
+    ///
+    /// [RFC 3261 §14.2]: https://www.rfc-editor.org/rfc/rfc3261#section-14.2
+    pub fn offer_afresh(&mut self, from: &Party) -> Result<Bytes, Refusal> {
+        self.offer_in_direction(from, Direction::SendRecv)
+    }
+
+    /// Offers to this party what another answered to our own offer: the 200 to an INVITE without an offer.
+    pub fn offer_from_answer(&mut self, from: &Party) -> Result<Bytes, Refusal> {
+        match &from.agreed {
+            Some(Agreed { offerer: Side::Us, .. }) => self.offer(from),
+            _ => Err(Refusal::NoDescription),
+        }
+    }
+
+    /// Offers Opus, PCMA, PCMU and telephone-event: an INVITE on behalf of one that has no offer.
+    ///
+    /// It forgets an offer of theirs that waits: who offers of our own accord has refused that.
+    pub fn offer_alone(&mut self) -> Bytes {
+        self.offer_content(Content {
+            codecs: offered_alone(),
+            direction: Direction::SendRecv,
+            ptime: None,
+            maxptime: None,
+        })
+    }
+
+    /// Answers this party's offer with what another described last.
+    ///
+    /// Called again with unchanged input, it gives the same bytes.
+    pub fn answer(&mut self, from: &Party) -> Result<Bytes, Refusal> {
+        let section = from.described().ok_or(Refusal::NoDescription)?;
+        let (offer, served) = self.offer_of_theirs()?;
+        let offered = codecs_at(offer, served);
+        let codecs = answered(offered, &section.codecs);
+        if codecs.is_empty() {
+            return Err(Refusal::NoCommonCodec {
+                offered: names(offered),
+                supported: names(&section.codecs),
+            });
+        }
+        let content = Content {
+            codecs,
+            direction: meant_direction(section, from.local.profile),
+            ptime: section.ptime,
+            maxptime: section.maxptime,
+        };
+        self.answer_content(content)
+    }
+
+    /// Answers this party's offer by ourselves, for an echo or an announcement: with the first of its codecs that we
+    /// know and the telephone-event of that clock rate.
+    pub fn answer_alone(&mut self) -> Result<Bytes, Refusal> {
+        let (offer, served) = self.offer_of_theirs()?;
+        let offered = codecs_at(offer, served);
+        let codecs = answered_alone(offered);
+        if codecs.is_empty() {
+            return Err(Refusal::NoCommonCodec { offered: names(offered), supported: names(&known_to_us()) });
+        }
+        let ptime = offer.sections.get(served).and_then(|section| section.ptime);
+        self.answer_content(Content { codecs, direction: Direction::SendRecv, ptime, maxptime: None })
+    }
+
+    /// Our current description again, unchanged: of the last exchange, or of an offer that waits.
+    ///
+    /// It may be sent as an offer too (a session refresh, a re-INVITE without one): [`Party::handle_answer`] takes the
+    /// answer.
+    pub fn current(&self) -> Option<Bytes> {
+        match (&self.pending, &self.agreed) {
+            (_, Some(agreed)) => Some(agreed.ours.text.clone()),
+            (Some(Pending::Ours { offer, .. }), None) => Some(offer.text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Forgets an offer that waits, ours or theirs, because it failed: the last exchange holds.
+    pub fn rollback(&mut self) {
+        self.pending = None;
+    }
+
+    /// What the media worker has to know, once offer and answer are both there.
+    pub fn agreed(&self) -> Option<LegSettings> {
+        let agreed = self.agreed.as_ref()?;
+        let (ours, theirs) = (agreed.our_section()?, agreed.their_section()?);
+        let transport = agreed.theirs.transport_of(agreed.served)?;
+        let direction = meant_direction(theirs, self.local.profile);
+        let answer = match agreed.offerer {
+            Side::Us => theirs,
+            Side::Them => ours,
+        };
+        let is_webrtc = self.local.profile == Profile::WebRtc;
+        Some(LegSettings {
+            remote: if is_webrtc { None } else { remote(theirs, ours.rtcp_mux && theirs.rtcp_mux) },
+            ice: transport.ice.clone().filter(|_| is_webrtc),
+            dtls: is_webrtc
+                .then(|| Dtls { role: agreed.role(), fingerprints: transport.fingerprints.clone() }),
+            sends: direction.sends() && ours.direction.receives(),
+            receives: direction.receives() && ours.direction.sends(),
+            payloads: self
+                .sent_codecs()
+                .map(|codec| {
+                    (codec.payload_type, Payload { kind: codec.kind(), clock_rate: codec.clock_rate })
+                })
+                .collect(),
+            codec: answer
+                .codecs
+                .iter()
+                .find(|codec| codec.kind() == Kind::Audio)
+                .map(|codec| codec.name.clone())
+                .unwrap_or_default(),
+        })
+    }
+
+    /// The direction that this party described last, as it sees it.
+    pub fn direction(&self) -> Option<Direction> {
+        self.described().map(|section| meant_direction(section, self.local.profile))
+    }
+
+    /// Whether this party holds the other: it described last that it does not want to receive.
+    pub fn is_on_hold(&self) -> bool {
+        self.direction().is_some_and(|direction| !direction.receives())
+    }
+
+    /// Whether the offer that waits says the same as this party's last description: a session refresh, which
+    /// [`Party::answer`] may answer without asking the other party.
+    pub fn repeats_itself(&self) -> bool {
+        let (Some(Pending::Theirs { offer, .. }), Some(agreed)) = (&self.pending, &self.agreed) else {
+            return false;
+        };
+        let last = Description { origin: offer.origin, ..agreed.theirs.clone() };
+        *offer == last
+    }
+
+    /// Whether the offer that waits restarts ICE ([RFC 8839 §4.4.1.1.1]): our answer then needs new credentials, by
+    /// [`Party::set_ice`].
+    ///
+    /// [RFC 8839 §4.4.1.1.1]: https://www.rfc-editor.org/rfc/rfc8839#section-4.4.1.1.1
+    pub fn restarts_ice(&self) -> bool {
+        let (Some(Pending::Theirs { offer, served }), Some(agreed)) = (&self.pending, &self.agreed) else {
+            return false;
+        };
+        let new = offer.transport_of(*served).and_then(|section| section.ice.as_ref());
+        let last = agreed.theirs.transport_of(agreed.served).and_then(|section| section.ice.as_ref());
+        last.is_some() && new != last
+    }
+
+    /// Changes our ICE credentials in the descriptions to come.
+    pub fn set_ice(&mut self, credentials: Credentials) {
+        self.local.ice = Some(credentials);
+    }
+
+    /// The audio codecs that this party described last, such as `opus/48000/2`.
+    pub fn codecs(&self) -> Vec<String> {
+        self.described().map(|section| names(&section.codecs)).unwrap_or_default()
+    }
+
+    /// Our side of the leg.
+    pub const fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// The codecs that this party receives, in its numbers: those of its description that ours has too.
+    pub(super) fn remote_codecs(&self) -> Option<Vec<Codec>> {
+        let agreed = self.agreed.as_ref()?;
+        let (ours, theirs) = (agreed.our_section()?, agreed.their_section()?);
+        Some(theirs.codecs.iter().filter(|codec| is_listed(codec, &ours.codecs)).cloned().collect())
+    }
+
+    /// The codecs that this party sends, in the numbers it sends them with: those of our description that its own has
+    /// too, and then its own numbers for them where they mean nothing else.
+    pub(super) fn sent_codecs(&self) -> impl Iterator<Item = &Codec> {
+        let sections =
+            self.agreed.as_ref().and_then(|agreed| Some((agreed.our_section()?, agreed.their_section()?)));
+        sections.into_iter().flat_map(|(ours, theirs)| {
+            let rightly = ours.codecs.iter().filter(|codec| is_listed(codec, &theirs.codecs));
+            let wrongly = theirs.codecs.iter().filter(|codec| {
+                is_listed(codec, &ours.codecs)
+                    && ours.codecs.iter().all(|other| other.payload_type != codec.payload_type)
+            });
+            rightly.chain(wrongly)
+        })
+    }
+
+    /// The served section of this party's last description.
+    fn described(&self) -> Option<&Section> {
+        match (&self.pending, &self.agreed) {
+            (Some(Pending::Theirs { offer, served }), _) => offer.sections.get(*served),
+            (_, Some(agreed)) => agreed.their_section(),
+            (_, None) => None,
+        }
+    }
+
+    /// The offer of this party that is to be answered, or that was answered last.
+    fn offer_of_theirs(&self) -> Result<(&Description, usize), Refusal> {
+        match (&self.pending, &self.agreed) {
+            (Some(Pending::Theirs { offer, served }), _) => Ok((offer, *served)),
+            (None, Some(Agreed { theirs, served, offerer: Side::Them, .. })) => Ok((theirs, *served)),
+            _ => Err(Refusal::NoOffer),
+        }
+    }
+
+    fn offer_in_direction(&mut self, from: &Party, direction: Direction) -> Result<Bytes, Refusal> {
+        let section = from.described().ok_or(Refusal::NoDescription)?;
+        if let Some(Pending::Theirs { .. }) = self.pending {
+            return Err(Refusal::Glare);
+        }
+        let mut known = Vec::new();
+        if let Some(Agreed { ours, theirs, served, .. }) = &self.agreed {
+            known.extend_from_slice(codecs_at(&ours.description, *served));
+            known.extend_from_slice(codecs_at(theirs, *served));
+        }
+        Ok(self.offer_content(Content {
+            codecs: renumbered(&section.codecs, &known),
+            direction,
+            ptime: section.ptime,
+            maxptime: section.maxptime,
+        }))
+    }
+
+    fn offer_content(&mut self, content: Content) -> Bytes {
+        let (frame, others, served) = match &self.agreed {
+            Some(agreed) => (agreed.frame(), &agreed.ours.description.sections[..], agreed.served),
+            None => (Frame::first(self.local.profile), &[][..], 0),
+        };
+        let description = describe(&self.local, self.session, others, served, frame, content);
+        let offer = self.write(description);
+        let text = offer.text.clone();
+        self.pending = Some(Pending::Ours { offer, served });
+        text
+    }
+
+    fn answer_content(&mut self, content: Content) -> Result<Bytes, Refusal> {
+        let (offer, served) = self.offer_of_theirs()?;
+        let section = offer.sections.get(served).ok_or(Refusal::NoAudio)?;
+        let allowed = meant_direction(section, self.local.profile).reversed();
+        let content = Content { direction: content.direction.and(allowed), ..content };
+        let frame = Frame {
+            protocol: section.protocol.clone(),
+            mid: section.mid.clone(),
+            bundled: section.mid.as_ref().is_some_and(|mid| offer.bundles.iter().any(|b| b.contains(mid))),
+            rtcp_mux: section.rtcp_mux,
+            setup: self.answer_setup(offer, served),
+        };
+        let description = describe(&self.local, self.session, &offer.sections, served, frame, content);
+        let theirs = offer.clone();
+        let ours = self.write(description);
+        let text = ours.text.clone();
+        self.agreed = Some(Agreed { ours, theirs, served, offerer: Side::Them });
+        self.pending = None;
+        Ok(text)
+    }
+
+    /// Our role in the answer to an offer: what the offer leaves, or the one we have, or the server.
+    fn answer_setup(&self, offer: &Description, served: usize) -> Setup {
+        let transport = offer.transport_of(served);
+        match transport.and_then(|section| section.setup) {
+            Some(Setup::Passive) => Setup::Active,
+            // RFC 4145 §4.1: an offer without the attribute is active.
+            Some(Setup::Active | Setup::HoldConn) | None => Setup::Passive,
+            Some(Setup::ActPass) => {
+                let last = self.agreed.as_ref().filter(|agreed| {
+                    agreed.theirs.transport_of(agreed.served).map(|section| &section.fingerprints)
+                        == transport.map(|section| &section.fingerprints)
+                });
+                match last.map(Agreed::role) {
+                    Some(Role::Client) => Setup::Active,
+                    Some(Role::Server) | None => Setup::Passive,
+                }
+            }
+        }
+    }
+
+    /// Gives a description its version and its text: those of our last one when nothing else differs.
+    fn write(&mut self, mut description: Description) -> Written {
+        let waiting = match &self.pending {
+            Some(Pending::Ours { offer, .. }) => Some(offer),
+            _ => None,
+        };
+        for last in self.agreed.as_ref().map(|agreed| &agreed.ours).into_iter().chain(waiting) {
+            description.origin.version = last.description.origin.version;
+            if description == last.description {
+                return last.clone();
+            }
+        }
+        self.version += 1;
+        description.origin.version = self.version;
+        Written { text: description.write(), description }
+    }
+}
+
+impl Agreed {
+    fn our_section(&self) -> Option<&Section> {
+        self.ours.description.sections.get(self.served)
+    }
+
+    fn their_section(&self) -> Option<&Section> {
+        self.theirs.sections.get(self.served)
+    }
+
+    /// Our DTLS role: the answer's word, or what it leaves us.
+    fn role(&self) -> Role {
+        let ours = self.our_section().and_then(|section| section.setup);
+        let theirs = self.theirs.transport_of(self.served).and_then(|section| section.setup);
+        match (self.offerer, ours, theirs) {
+            (Side::Them, Some(Setup::Active), _) | (Side::Us, _, Some(Setup::Passive)) => Role::Client,
+            // An answer must choose; one that says actpass or nothing is taken for the usual `active`.
+            _ => Role::Server,
+        }
+    }
+
+    /// How the served section is framed in a later offer: as it is, but with the role open ([RFC 8842 §5.5]).
+    ///
+    /// [RFC 8842 §5.5]: https://www.rfc-editor.org/rfc/rfc8842#section-5.5
+    fn frame(&self) -> Frame {
+        let section = self.our_section();
+        Frame {
+            protocol: section.map(|section| section.protocol.clone()).unwrap_or_default(),
+            mid: section.and_then(|section| section.mid.clone()),
+            bundled: !self.ours.description.bundles.is_empty(),
+            rtcp_mux: section.is_some_and(|section| section.rtcp_mux),
+            setup: Setup::ActPass,
+        }
+    }
+}
+
+/// Without the text, which holds our ICE password.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Written").field(&self.description).finish()
+    }
+}
+
+fn codecs_at(description: &Description, index: usize) -> &[Codec] {
+    description.sections.get(index).map_or(&[], |section| &section.codecs)
+}
+
+fn is_listed(codec: &Codec, list: &[Codec]) -> bool {
+    list.iter().any(|other| other.is_same_format(codec))
+}

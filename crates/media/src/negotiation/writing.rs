@@ -1,0 +1,107 @@
+//! What we write into our own descriptions.
+
+use super::{Local, Profile};
+use crate::sdp::{Candidate, Codec, Description, Direction, Host, MediaType, Origin, Rtcp, Section, Setup};
+
+/// What of the served section comes from the other leg.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    /// The codecs, in the numbers of this leg.
+    pub(super) codecs: Vec<Codec>,
+    /// The direction, as we see it.
+    pub(super) direction: Direction,
+    /// Milliseconds of audio in a packet.
+    pub(super) ptime: Option<u16>,
+    /// The most of it.
+    pub(super) maxptime: Option<u16>,
+}
+
+/// What of the served section is agreed with the far end of this leg.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub(super) protocol: String,
+    pub(super) mid: Option<String>,
+    pub(super) bundled: bool,
+    pub(super) rtcp_mux: bool,
+    pub(super) setup: Setup,
+}
+
+impl Frame {
+    /// The frame of the first offer on a leg.
+    pub(super) fn first(profile: Profile) -> Self {
+        let is_webrtc = profile == Profile::WebRtc;
+        Frame {
+            protocol: profile.protocol().to_owned(),
+            mid: is_webrtc.then(|| FIRST_MID.to_owned()),
+            bundled: is_webrtc,
+            rtcp_mux: is_webrtc,
+            setup: Setup::ActPass,
+        }
+    }
+}
+
+/// Our description: the served section in its place, all others rejected.
+pub(super) fn describe(
+    local: &Local,
+    session: u64,
+    others: &[Section],
+    served: usize,
+    frame: Frame,
+    content: Content,
+) -> Description {
+    let is_webrtc = local.profile == Profile::WebRtc;
+    let bundles = frame.mid.iter().filter(|_| frame.bundled).map(|mid| vec![mid.clone()]).collect();
+    let section = serve(local, frame, content);
+    let mut sections: Vec<Section> = others.iter().map(Section::rejected).collect();
+    match sections.get_mut(served) {
+        Some(place) => *place = section,
+        None => sections.push(section),
+    }
+    Description {
+        connection: Some(Host::Address(local.address)),
+        ice_lite: is_webrtc,
+        // RFC 8445 §10: says that nomination is regular, which a lite agent follows in any case.
+        ice_options: if is_webrtc { vec!["ice2".to_owned()] } else { Vec::new() },
+        bundles,
+        sections,
+        ..Description::new(Origin { session, version: 0, address: local.address })
+    }
+}
+
+fn serve(local: &Local, frame: Frame, content: Content) -> Section {
+    let Frame { protocol, mid, rtcp_mux, setup, .. } = frame;
+    let Content { codecs, direction, ptime, maxptime } = content;
+    let formats: Vec<String> = codecs.iter().map(|codec| codec.payload_type.to_string()).collect();
+    let section = Section {
+        connection: Some(Host::Address(local.address)),
+        codecs,
+        direction,
+        mid,
+        rtcp_mux,
+        ptime,
+        maxptime,
+        ..Section::new(MediaType::Audio, local.rtp, &protocol, &formats.join(" "))
+    };
+    match local.profile {
+        Profile::WebRtc => Section {
+            // Without it Chromium and Firefox differ in whether a track comes in a stream (RFC 8829 §5.2.1).
+            msid: Some(MSID.to_owned()),
+            ice: local.ice.clone(),
+            candidates: Candidate::hosts(&local.candidates),
+            end_of_candidates: true,
+            fingerprints: local.fingerprint.iter().cloned().collect(),
+            setup: Some(setup),
+            ..section
+        },
+        Profile::Rtp => Section {
+            rtcp: Some(Rtcp { port: local.rtcp, address: None })
+                .filter(|rtcp| !rtcp_mux && local.rtp.checked_add(1) != Some(rtcp.port)),
+            ..section
+        },
+    }
+}
+
+/// The mid of our first section.
+const FIRST_MID: &str = "0";
+/// The stream and the track of our audio; the same in all descriptions, so that a page keeps its track.
+const MSID: &str = "ringback audio";

@@ -1,0 +1,392 @@
+//! One leg: the way of a packet in, the way of a packet out, its reports and its signs of life.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use ringback_nat::ice::Pair;
+
+use super::former::FormerPeers;
+use super::path::Path;
+use super::random::Random;
+use super::webrtc::Change;
+use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason, Socket};
+use crate::negotiation::{LegSettings, PayloadMap, Payloads};
+use crate::rtcp::{self, Cname, NtpClock};
+use crate::rtp::{self, Continuity, Header, Jump, Reception, Rewrite};
+
+/// A leg of the worker.
+pub(super) struct Leg {
+    pub(super) key: LegKey,
+    pub(super) path: Path,
+    /// The slot of the leg it is joined with, which may be its own.
+    pub(super) peer: Option<usize>,
+    /// Whether it stands in the worker's queue of legs that may have something to send.
+    pub(super) is_queued: bool,
+    pub(super) drops: Drops,
+    agreed: Option<Agreed>,
+    reception: Reception,
+    stream: Continuity,
+    /// The clock rate of the latest packet sent.
+    clock_rate: u32,
+    cname: Cname,
+    packets_in: u64,
+    octets_in: u64,
+    packets_out: u64,
+    octets_out: u64,
+    first_media: Option<Instant>,
+    last_media: Option<Instant>,
+    last_heard: Option<Instant>,
+    last_sent: Option<Instant>,
+    /// Since when silence is counted: the answer, or when it was last told.
+    silent_since: Option<Instant>,
+    /// The far end's last sender report and when it came.
+    sender_report: Option<(rtcp::SenderReport, Instant)>,
+    far: Option<FarReport>,
+    round_trip: Option<Duration>,
+    /// How far in the report interval this leg's reports are made.
+    phase: Duration,
+    report_at: Option<Instant>,
+    /// When the report was due that is to be written.
+    report_due: Option<Instant>,
+    has_reported: bool,
+    /// Whether the report that is due ends with BYE.
+    is_leaving: bool,
+}
+
+/// What offer and answer left.
+struct Agreed {
+    sends: bool,
+    receives: bool,
+    payloads: Payloads,
+    map: PayloadMap,
+}
+
+/// A packet on its way from its leg to the other.
+pub(super) struct InFlight {
+    pub(super) header: Header,
+    pub(super) clock_rate: u32,
+    /// Whether it is the first of its leg.
+    pub(super) is_first: bool,
+}
+
+/// Where a packet came from and where to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) now: Instant,
+    pub(super) socket: Socket,
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+}
+
+impl Arrival {
+    pub(super) fn pair(&self) -> Pair {
+        Pair { local: self.local, remote: self.remote }
+    }
+}
+
+impl Leg {
+    pub(super) fn new(key: LegKey, path: Path, random: &mut Random) -> Self {
+        // The lower half of the sequence space: a first packet that is lost costs no SRTP roll-over (RFC 3711 §3.3.1).
+        let sequence = random.word() as u16 & 0x7fff;
+        let stream = Continuity::new(random.word(), sequence, random.word());
+        let millis = REPORT_INTERVAL.as_millis() as u32;
+        Leg {
+            key,
+            path,
+            peer: None,
+            is_queued: false,
+            drops: Drops::default(),
+            agreed: None,
+            reception: Reception::new(),
+            stream,
+            clock_rate: DEFAULT_CLOCK_RATE,
+            cname: Cname::from_random(random.bytes()),
+            packets_in: 0,
+            octets_in: 0,
+            packets_out: 0,
+            octets_out: 0,
+            first_media: None,
+            last_media: None,
+            last_heard: None,
+            last_sent: None,
+            silent_since: None,
+            sender_report: None,
+            far: None,
+            round_trip: None,
+            phase: Duration::from_millis((random.word() % millis).into()),
+            report_at: None,
+            report_due: None,
+            has_reported: false,
+            is_leaving: false,
+        }
+    }
+
+    /// Takes over what an offer and its answer agreed.
+    pub(super) fn configure(&mut self, now: Instant, mut settings: LegSettings, map: PayloadMap) {
+        match &mut self.path {
+            Path::WebRtc(webrtc) => webrtc.answer(now, &mut settings),
+            Path::Plain(plain) => plain.answer(now, settings.remote),
+        }
+        if !self.agreed.as_ref().is_some_and(|agreed| agreed.sends) || !settings.sends {
+            self.silent_since = settings.sends.then_some(now);
+        }
+        let LegSettings { sends, receives, payloads, .. } = settings;
+        self.agreed = Some(Agreed { sends, receives, payloads, map });
+        self.report_at.get_or_insert(now + self.phase);
+    }
+
+    /// The way in: checks the source, opens the packet in place and counts it.
+    #[inline]
+    pub(super) fn receive_rtp(
+        &mut self,
+        arrival: Arrival,
+        former: &FormerPeers,
+        packet: &mut Packet,
+    ) -> Result<InFlight, Reason> {
+        if let Path::WebRtc(webrtc) = &mut self.path {
+            webrtc.open_rtp(arrival.pair(), packet)?;
+        }
+        let header = Header::parse(packet.bytes()).ok_or(Reason::Malformed)?;
+        let agreed = self.agreed.as_ref().ok_or(Reason::NotConfigured)?;
+        let meaning = agreed.payloads.meaning(header.payload_type).ok_or(Reason::PayloadType)?;
+        if !agreed.sends {
+            return Err(Reason::MayNotSend);
+        }
+        let Arrival { now, local, remote, .. } = arrival;
+        if let Path::Plain(plain) = &mut self.path {
+            plain.admit_rtp(now, former, local, remote, header.ssrc)?;
+        }
+        self.packets_in += 1;
+        self.octets_in += packet.bytes().len().saturating_sub(header.payload) as u64;
+        self.reception.receive(now, &header, meaning.clock_rate);
+        self.last_media = Some(now);
+        self.last_heard = Some(now);
+        let is_first = self.first_media.is_none();
+        self.first_media.get_or_insert(now);
+        Ok(InFlight { header, clock_rate: meaning.clock_rate, is_first })
+    }
+
+    /// The slot that a packet goes to, and its payload type there.
+    #[inline]
+    pub(super) fn route(&self, header: &Header) -> Result<(usize, u8), Reason> {
+        let peer = self.peer.ok_or(Reason::NotJoined)?;
+        let map = &self.agreed.as_ref().ok_or(Reason::NotConfigured)?.map;
+        Ok((peer, map.translate(header.payload_type).ok_or(Reason::NoPayloadType)?))
+    }
+
+    /// The way out: renumbers a packet that another leg took, and protects it in place.
+    #[inline]
+    pub(super) fn send_rtp(
+        &mut self,
+        now: Instant,
+        in_flight: &InFlight,
+        payload_type: u8,
+        packet: &mut Packet,
+    ) -> Result<Destination, Reason> {
+        let agreed = self.agreed.as_ref().ok_or(Reason::PeerNotReady)?;
+        if !agreed.receives {
+            return Err(Reason::MayNotReceive);
+        }
+        let destination = self.path.rtp_destination(self.key).ok_or(Reason::PeerNotReady)?;
+        let InFlight { header, clock_rate, .. } = in_flight;
+        let rewrite: Rewrite =
+            self.stream.rewrite(now, header, payload_type, *clock_rate).map_err(|jump| match jump {
+                Jump::Late => Reason::Late,
+                Jump::FormerSource => Reason::FormerSource,
+            })?;
+        let mut payload = header.payload;
+        if header.has_extension {
+            let moved = rtp::strip_extension(packet.bytes_mut());
+            packet.advance(moved);
+            payload = payload.saturating_sub(moved);
+        }
+        let octets = packet.bytes().len().saturating_sub(payload) as u64;
+        rewrite.apply(packet.bytes_mut());
+        self.path.protect_rtp(packet)?;
+        self.packets_out += 1;
+        self.octets_out += octets;
+        self.clock_rate = *clock_rate;
+        self.last_sent = Some(now);
+        Ok(destination)
+    }
+
+    /// Takes a compound RTCP packet, which ends here.
+    pub(super) fn receive_rtcp(
+        &mut self,
+        arrival: Arrival,
+        former: &FormerPeers,
+        clock: &NtpClock,
+        packet: &mut Packet,
+    ) -> Result<(), Reason> {
+        if let Path::WebRtc(webrtc) = &mut self.path {
+            webrtc.open_rtcp(arrival.pair(), packet)?;
+        }
+        if self.agreed.is_none() {
+            return Err(Reason::NotConfigured);
+        }
+        let incoming = rtcp::read(packet.bytes(), self.stream.ssrc()).map_err(|_| Reason::RtcpMalformed)?;
+        let Arrival { now, socket, local, remote } = arrival;
+        if let Path::Plain(plain) = &mut self.path {
+            let ssrc = rtcp::sender_ssrc(packet.bytes()).ok_or(Reason::RtcpMalformed)?;
+            plain.admit_rtcp(now, former, socket, local, remote, ssrc)?;
+        }
+        self.last_heard = Some(now);
+        if let Some(report) = incoming.sender {
+            self.sender_report = Some((report, now));
+        }
+        if let Some(report) = incoming.report {
+            self.round_trip = report.round_trip(clock, now).or(self.round_trip);
+            let nanos = u64::from(report.jitter) * 1_000_000_000 / u64::from(self.clock_rate.max(1));
+            self.far = Some(FarReport {
+                fraction_lost: report.fraction_lost,
+                lost: report.lost,
+                jitter: Duration::from_nanos(nanos),
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<Event>) {
+        if let Path::WebRtc(webrtc) = &mut self.path
+            && let Some(change) = webrtc.handle_timeout(now)
+        {
+            events.push_back(self.event(change));
+        }
+        self.poll_changes(now, events);
+        if self.report_at.is_some_and(|at| at <= now) {
+            self.report_due = Some(now);
+            self.report_at = Some(now + REPORT_INTERVAL);
+        }
+        if self.silent_at().is_some_and(|at| at <= now) {
+            self.silent_since = Some(now);
+            events.push_back(Event::Gone { leg: self.key, why: Gone::NoMedia });
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let path = match &self.path {
+            Path::WebRtc(webrtc) => webrtc.poll_timeout(),
+            Path::Plain(_) => None,
+        };
+        [path, self.report_at, self.silent_at()].into_iter().flatten().min()
+    }
+
+    /// Turns what happened to ICE and DTLS into events.
+    pub(super) fn poll_changes(&mut self, now: Instant, events: &mut VecDeque<Event>) {
+        while let Path::WebRtc(webrtc) = &mut self.path
+            && let Some(change) = webrtc.poll_change(now)
+        {
+            events.push_back(self.event(change));
+        }
+    }
+
+    /// Writes a DTLS datagram or a report that is due.
+    pub(super) fn poll_transmit(&mut self, clock: &NtpClock, out: &mut Packet) -> Option<Destination> {
+        if let Path::WebRtc(webrtc) = &mut self.path
+            && let Some(destination) = webrtc.poll_transmit(out)
+        {
+            return Some(destination);
+        }
+        let now = self.report_due.take()?;
+        self.write_report(now, clock, out)
+    }
+
+    /// Makes ready to say goodbye, by RTCP and DTLS, in `poll_transmit`.
+    pub(super) fn close(&mut self, now: Instant) {
+        if let Path::WebRtc(webrtc) = &mut self.path {
+            webrtc.close();
+        }
+        // RFC 3550 §6.3.7: who never sent anything does not say BYE.
+        self.is_leaving = self.has_reported || self.last_sent.is_some();
+        self.report_due = self.is_leaving.then_some(now);
+    }
+
+    pub(super) fn report(&self) -> LegReport {
+        let (suite, evicted) = match &self.path {
+            Path::WebRtc(webrtc) => webrtc.suite(),
+            Path::Plain(_) => None,
+        }
+        .unzip();
+        LegReport {
+            leg: self.key,
+            packets_in: self.packets_in,
+            octets_in: self.octets_in,
+            packets_out: self.packets_out,
+            octets_out: self.octets_out,
+            lost: self.reception.lost(),
+            jitter: self.reception.jitter(),
+            far: self.far,
+            round_trip: self.round_trip,
+            drops: self.drops,
+            first_media: self.first_media,
+            last_media: self.last_media,
+            last_heard: self.last_heard,
+            remote: self.path.rtp_destination(self.key).map(|destination| destination.remote),
+            suite,
+            evicted: evicted.unwrap_or_default(),
+        }
+    }
+
+    /// When the silence of a plain leg that may send has lasted too long.
+    fn silent_at(&self) -> Option<Instant> {
+        match self.path {
+            Path::WebRtc(_) => None,
+            Path::Plain(_) => self.silent_since.map(|since| {
+                let heard = self.last_heard.map_or(since, |heard| heard.max(since));
+                heard + NO_MEDIA
+            }),
+        }
+    }
+
+    fn write_report(&mut self, now: Instant, clock: &NtpClock, out: &mut Packet) -> Option<Destination> {
+        let destination = self.path.rtcp_destination(self.key)?;
+        let received = self.reception.report();
+        let is_sender = self.last_sent.is_some_and(|sent| now < sent + 2 * REPORT_INTERVAL);
+        let sent = self.stream.timestamp_at(now, self.clock_rate).filter(|_| is_sender).map(|timestamp| {
+            rtcp::Sent {
+                ntp: clock.ntp(now),
+                timestamp,
+                // The fields count modulo 2^32.
+                packets: self.packets_out as u32,
+                octets: self.octets_out as u32,
+            }
+        });
+        let last_sender_report = self
+            .sender_report
+            .filter(|(report, _)| received.is_some_and(|received| received.ssrc == report.ssrc))
+            .map(|(report, at)| (report.middle, now.saturating_duration_since(at)));
+        let report = rtcp::Outgoing {
+            ssrc: self.stream.ssrc(),
+            cname: &self.cname,
+            sent,
+            received,
+            last_sender_report,
+            bye: self.is_leaving,
+        };
+        let len = report.write(out.space())?;
+        out.set_len(len);
+        if let Err(reason) = self.path.protect_rtcp(out) {
+            self.drops.count(reason);
+            return None;
+        }
+        self.has_reported = true;
+        Some(destination)
+    }
+
+    fn event(&self, change: Change) -> Event {
+        match change {
+            Change::Connected => Event::Connected { leg: self.key },
+            Change::Gone(why) => Event::Gone { leg: self.key, why },
+        }
+    }
+}
+
+/// How often a leg's reports are made.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a plain leg that may send can be silent.
+const NO_MEDIA: Duration = Duration::from_secs(65);
+
+/// Until a packet tells otherwise: the clock of G.711.
+const DEFAULT_CLOCK_RATE: u32 = 8000;

@@ -1,0 +1,72 @@
+//! What is counted.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::{Drops, LegKey};
+use crate::srtp::Suite;
+
+/// The counters of one leg, for the CDR and for whoever asks why there is no sound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LegReport {
+    /// The leg.
+    pub leg: LegKey,
+    /// RTP packets taken from the far end.
+    pub packets_in: u64,
+    /// Their payload in bytes.
+    pub octets_in: u64,
+    /// RTP packets sent to the far end.
+    pub packets_out: u64,
+    /// Their payload in bytes.
+    pub octets_out: u64,
+    /// Packets of the far end that did not arrive.
+    pub lost: u64,
+    /// The jitter with which the far end's packets arrive.
+    pub jitter: Duration,
+    /// What the far end says about what it receives, as far as it has said.
+    pub far: Option<FarReport>,
+    /// The round trip time to the far end, when its RTCP tells it.
+    pub round_trip: Option<Duration>,
+    /// Packets from the far end that were dropped, by reason.
+    pub drops: Drops,
+    /// When the first RTP packet was taken.
+    pub first_media: Option<Instant>,
+    /// When the last was.
+    pub last_media: Option<Instant>,
+    /// When the far end was last heard, by RTP or RTCP.
+    pub last_heard: Option<Instant>,
+    /// Where RTP to the far end goes.
+    pub remote: Option<SocketAddr>,
+    /// How its media is protected; `None` on a plain leg and before the handshake.
+    pub suite: Option<Suite>,
+    /// SSRCs of the far end that were forgotten because it used too many.
+    pub evicted: u64,
+}
+
+/// What a far end says in its last report about the stream that we send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FarReport {
+    /// The share lost in the last interval, in 256ths.
+    pub fraction_lost: u8,
+    /// Packets lost in all.
+    pub lost: i32,
+    /// The jitter it sees.
+    pub jitter: Duration,
+}
+
+/// The counters of a worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Legs that are open.
+    pub legs: u64,
+    /// RTP packets sent on.
+    pub forwarded: u64,
+    /// Checks answered.
+    pub replied: u64,
+    /// Packets that were for us: DTLS and RTCP.
+    pub consumed: u64,
+    /// Packets dropped, by reason, those of no leg included.
+    pub drops: Drops,
+    /// Goodbyes to far ends of closed legs that were left out because too many were waiting to be sent.
+    pub farewells_left_out: u64,
+}

@@ -1,0 +1,440 @@
+//! The worker: its legs, and which of them a packet belongs to.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringback_nat::demux::{Class, classify};
+use ringback_nat::ice::{self, Check, Credentials};
+use ringback_nat::stun;
+use ringback_sansio::{Deadlines, canonical};
+use slab::Slab;
+
+use super::former::FormerPeers;
+use super::hash::{AddressKey, Seeded, Table};
+use super::leg::{Arrival, Leg};
+use super::path::Path;
+use super::plain::Plain;
+use super::random::Random;
+use super::webrtc::WebRtc;
+use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Socket, Stats, Verdict};
+use crate::dtls::Identity;
+use crate::negotiation::{LegSettings, PayloadMap};
+use crate::rtcp::NtpClock;
+
+/// The machine of one media worker.
+///
+/// What happened comes in by `handle_packet` and `handle_timeout`, commands of control by plain verbs, and what is to
+/// be done goes out by the verdict, `poll_transmit`, `poll_event` and `poll_timeout`.
+pub struct Worker {
+    identity: Arc<Identity>,
+    clock: NtpClock,
+    random: Random,
+    legs: Slab<Leg>,
+    slots_by_key: Table<LegKey, usize>,
+    slots_by_address: Table<AddressKey, usize>,
+    slots_by_ufrag: Table<Box<[u8]>, usize>,
+    former: FormerPeers,
+    deadlines: Deadlines<usize>,
+    /// Slots that may have something to send; each stands here once.
+    ready: VecDeque<usize>,
+    /// What closed legs still have to say.
+    farewells: VecDeque<(Destination, Box<[u8]>)>,
+    events: VecDeque<Event>,
+    scratch: Packet,
+    stats: Stats,
+}
+
+/// What a worker is made with.
+#[derive(Clone)]
+pub struct Settings {
+    /// The certificate that WebRTC legs show.
+    pub identity: Arc<Identity>,
+    /// What all random numbers follow from.
+    pub seed: [u8; 32],
+    /// What gives sender reports their date.
+    pub clock: NtpClock,
+}
+
+/// Why a leg was not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There is a leg of this name.
+    #[error("the leg is open already")]
+    LegExists,
+    /// Another leg has this ICE user name fragment.
+    #[error("another leg has this ICE user name fragment")]
+    UfragTaken,
+}
+
+impl Worker {
+    /// A worker without legs.
+    pub fn new(settings: Settings) -> Self {
+        let mut random = Random::new(settings.seed);
+        let seeded = Seeded::new(random.block());
+        Worker {
+            identity: settings.identity,
+            clock: settings.clock,
+            random,
+            legs: Slab::new(),
+            slots_by_key: Table::with_hasher(seeded),
+            slots_by_address: Table::with_hasher(seeded),
+            slots_by_ufrag: Table::with_hasher(seeded),
+            former: FormerPeers::default(),
+            deadlines: Deadlines::new(),
+            ready: VecDeque::new(),
+            farewells: VecDeque::new(),
+            events: VecDeque::new(),
+            scratch: Packet::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Opens a leg, which can be checked and can shake hands from here on, before anything is agreed.
+    pub fn open(&mut self, now: Instant, leg: LegKey, medium: Medium) -> Result<(), OpenError> {
+        if self.slots_by_key.contains_key(&leg) {
+            return Err(OpenError::LegExists);
+        }
+        let path = match medium {
+            Medium::Rtp { signalling } => Path::Plain(Plain::new(now, signalling)),
+            Medium::WebRtc { ice } => {
+                if self.slots_by_ufrag.contains_key(ice.ufrag.as_bytes()) {
+                    return Err(OpenError::UfragTaken);
+                }
+                Path::WebRtc(Box::new(WebRtc::new(now, ice, Arc::clone(&self.identity))))
+            }
+        };
+        let slot = self.legs.insert(Leg::new(leg, path, &mut self.random));
+        self.slots_by_key.insert(leg, slot);
+        if let Some(Path::WebRtc(webrtc)) = self.legs.get(slot).map(|leg| &leg.path) {
+            for ufrag in &webrtc.ufrags {
+                self.slots_by_ufrag.insert(ufrag.clone(), slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a leg what an offer and its answer agreed. A leg that is not open is passed over: its close was quicker.
+    pub fn configure(&mut self, now: Instant, leg: LegKey, settings: LegSettings, map_to_peer: PayloadMap) {
+        let Some((slot, leg)) = self.leg_mut(leg) else { return };
+        leg.configure(now, settings, map_to_peer);
+        self.settle(now, slot);
+    }
+
+    /// Gives a WebRTC leg new ICE credentials of ours, for an answer to an ICE restart; call it before `configure`,
+    /// which tells those of the far end. The old ones stay good until the first check with the new.
+    pub fn restart(&mut self, now: Instant, leg: LegKey, credentials: Credentials) -> Result<(), OpenError> {
+        if self.slots_by_ufrag.contains_key(credentials.ufrag.as_bytes()) {
+            return Err(OpenError::UfragTaken);
+        }
+        let Some((slot, Leg { path: Path::WebRtc(webrtc), .. })) = self.leg_mut(leg) else { return Ok(()) };
+        let ufrag: Box<[u8]> = credentials.ufrag.as_bytes().into();
+        if let Some(spent) = webrtc.restart(now, credentials) {
+            self.slots_by_ufrag.remove(&spent);
+        }
+        self.slots_by_ufrag.insert(ufrag, slot);
+        self.settle(now, slot);
+        Ok(())
+    }
+
+    /// Joins two legs: what one takes goes out at the other. Each is parted from whom it was joined with.
+    pub fn join(&mut self, a: LegKey, b: LegKey) {
+        self.part(a);
+        self.part(b);
+        let (Some(&slot_a), Some(&slot_b)) = (self.slots_by_key.get(&a), self.slots_by_key.get(&b)) else {
+            return;
+        };
+        self.set_peer(slot_a, Some(slot_b));
+        self.set_peer(slot_b, Some(slot_a));
+    }
+
+    /// Joins a leg with itself.
+    pub fn echo(&mut self, leg: LegKey) {
+        self.join(leg, leg);
+    }
+
+    /// Parts a leg from the one it is joined with.
+    pub fn part(&mut self, leg: LegKey) {
+        let Some((slot, leg)) = self.leg_mut(leg) else { return };
+        if let Some(peer) = leg.peer.take()
+            && peer != slot
+        {
+            self.set_peer(peer, None);
+        }
+    }
+
+    /// Closes a leg and returns its counters. What it still has to say to its far end goes out by `poll_transmit`.
+    pub fn close(&mut self, now: Instant, leg: LegKey) -> Option<LegReport> {
+        self.part(leg);
+        let slot = self.slots_by_key.remove(&leg)?;
+        self.deadlines.cancel(&slot);
+        let mut leg = self.legs.try_remove(slot)?;
+        let report = leg.report();
+        match &leg.path {
+            Path::Plain(plain) => plain.leave(now, &mut self.former),
+            Path::WebRtc(webrtc) => {
+                for ufrag in &webrtc.ufrags {
+                    self.slots_by_ufrag.remove(ufrag);
+                }
+                for &address in &webrtc.addresses {
+                    forget_address(&mut self.slots_by_address, address, slot);
+                }
+            }
+        }
+        leg.close(now);
+        while let Some(destination) = leg.poll_transmit(&self.clock, &mut self.scratch) {
+            if self.farewells.len() >= MAX_FAREWELLS {
+                self.stats.farewells_left_out += 1;
+                continue;
+            }
+            self.farewells.push_back((destination, self.scratch.bytes().into()));
+        }
+        Some(report)
+    }
+
+    /// Handles a datagram that came by `socket` from `remote` to our address `local`.
+    #[inline]
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        socket: Socket,
+        local: SocketAddr,
+        remote: SocketAddr,
+        packet: &mut Packet,
+    ) -> Verdict {
+        let arrival = Arrival { now, socket, local: canonical(local), remote: canonical(remote) };
+        let class = classify(packet.bytes());
+        let slot = match self.find(arrival, class, packet.bytes()) {
+            Ok(slot) => slot,
+            Err(reason) => {
+                self.stats.drops.count(reason);
+                return Verdict::Drop(reason);
+            }
+        };
+        let result = match class {
+            Class::Rtp => self.handle_rtp(arrival, slot, packet),
+            Class::Rtcp => self.handle_rtcp(arrival, slot, packet),
+            Class::Stun => self.handle_check(arrival, slot, packet),
+            Class::Dtls => self.handle_dtls(arrival, slot, packet),
+            Class::TurnChannel | Class::Unknown => Err(Reason::UnknownProtocol),
+        };
+        match result {
+            Ok(verdict) => {
+                match verdict {
+                    Verdict::Forward(_) => self.stats.forwarded += 1,
+                    Verdict::Reply(_) => self.stats.replied += 1,
+                    Verdict::Consumed | Verdict::Drop(_) => self.stats.consumed += 1,
+                }
+                verdict
+            }
+            Err(reason) => {
+                self.stats.drops.count(reason);
+                if let Some(leg) = self.legs.get_mut(slot) {
+                    leg.drops.count(reason);
+                }
+                Verdict::Drop(reason)
+            }
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(slot) = self.deadlines.pop_due(now) {
+            let Some(leg) = self.legs.get_mut(slot) else { continue };
+            leg.handle_timeout(now, &mut self.events);
+            self.settle(now, slot);
+        }
+    }
+
+    /// When something is due next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Writes the next datagram that no packet has asked for: DTLS flights, RTCP reports, goodbyes.
+    pub fn poll_transmit(&mut self, out: &mut Packet) -> Option<Destination> {
+        while let Some((destination, bytes)) = self.farewells.pop_front() {
+            if out.fill(&bytes) {
+                return Some(destination);
+            }
+        }
+        while let Some(&slot) = self.ready.front() {
+            if let Some(leg) = self.legs.get_mut(slot) {
+                if let Some(destination) = leg.poll_transmit(&self.clock, out) {
+                    return Some(destination);
+                }
+                leg.is_queued = false;
+            }
+            self.ready.pop_front();
+        }
+        None
+    }
+
+    /// Gives the next news.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The counters of an open leg.
+    pub fn report(&self, leg: LegKey) -> Option<LegReport> {
+        let slot = self.slots_by_key.get(&leg)?;
+        self.legs.get(*slot).map(Leg::report)
+    }
+
+    /// How the checks of a WebRTC leg were answered.
+    pub fn checks(&self, leg: LegKey) -> Option<ice::Stats> {
+        let slot = self.slots_by_key.get(&leg)?;
+        match &self.legs.get(*slot)?.path {
+            Path::WebRtc(webrtc) => Some(*webrtc.lite.stats()),
+            Path::Plain(_) => None,
+        }
+    }
+
+    /// The counters of the worker.
+    pub fn stats(&self) -> Stats {
+        Stats { legs: self.legs.len() as u64, ..self.stats }
+    }
+
+    /// The slot of the leg that a packet belongs to.
+    #[inline]
+    fn find(&self, arrival: Arrival, class: Class, bytes: &[u8]) -> Result<usize, Reason> {
+        match (arrival.socket, class) {
+            (_, Class::TurnChannel | Class::Unknown) => Err(Reason::UnknownProtocol),
+            (Socket::Rtp(key) | Socket::Rtcp(key), Class::Rtp | Class::Rtcp) => {
+                self.slots_by_key.get(&key).copied().ok_or(Reason::NoLeg)
+            }
+            (Socket::Rtp(_) | Socket::Rtcp(_), Class::Stun | Class::Dtls) => Err(Reason::WrongSocket),
+            (Socket::Shared, Class::Stun) => {
+                let (ours, _) = stun::username(bytes).ok_or(Reason::UnknownUsername)?;
+                self.slots_by_ufrag.get(ours).copied().ok_or(Reason::UnknownUsername)
+            }
+            (Socket::Shared, Class::Rtp | Class::Rtcp | Class::Dtls) => {
+                self.slots_by_address.get(&arrival.remote.into()).copied().ok_or(Reason::UnknownAddress)
+            }
+        }
+    }
+
+    #[inline]
+    fn handle_rtp(&mut self, arrival: Arrival, slot: usize, packet: &mut Packet) -> Result<Verdict, Reason> {
+        // The RTCP socket of a plain leg has no use for RTP.
+        if let Socket::Rtcp(_) = arrival.socket {
+            return Err(Reason::WrongSocket);
+        }
+        let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
+        let in_flight = leg.receive_rtp(arrival, &self.former, packet)?;
+        if in_flight.is_first {
+            self.events.push_back(Event::FirstPacket { leg: leg.key });
+        }
+        let (peer, payload_type) = leg.route(&in_flight.header)?;
+        let peer = self.legs.get_mut(peer).ok_or(Reason::NotJoined)?;
+        peer.send_rtp(arrival.now, &in_flight, payload_type, packet).map(Verdict::Forward)
+    }
+
+    fn handle_rtcp(&mut self, arrival: Arrival, slot: usize, packet: &mut Packet) -> Result<Verdict, Reason> {
+        let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
+        leg.receive_rtcp(arrival, &self.former, &self.clock, packet)?;
+        Ok(Verdict::Consumed)
+    }
+
+    fn handle_check(
+        &mut self,
+        arrival: Arrival,
+        slot: usize,
+        packet: &mut Packet,
+    ) -> Result<Verdict, Reason> {
+        let Arrival { now, socket, local, remote } = arrival;
+        if self.is_others(slot, arrival) {
+            return Err(Reason::AddressTaken);
+        }
+        let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
+        let Path::WebRtc(webrtc) = &mut leg.path else { return Err(Reason::WrongSocket) };
+        let mut reply = [0; stun::REPLY_ROOM];
+        let len = match webrtc.lite.handle_check(now, local, remote, packet.bytes(), &mut reply) {
+            Check::Reply(len) => len,
+            Check::Drop(ice::Reason::ConsentLost) => return Err(Reason::CheckConsentLost),
+            Check::Drop(_) => return Err(Reason::CheckRefused),
+        };
+        let is_known = self.slots_by_address.get(&remote.into()) == Some(&slot);
+        if !is_known && webrtc.lite.is_validated(arrival.pair()) {
+            self.slots_by_address.insert(remote.into(), slot);
+            if let Some(given_up) = webrtc.note_address(remote) {
+                forget_address(&mut self.slots_by_address, given_up, slot);
+            }
+        }
+        packet.fill(reply.get(..len).unwrap_or_default());
+        self.settle(now, slot);
+        Ok(Verdict::Reply(Destination { socket, local, remote }))
+    }
+
+    fn handle_dtls(&mut self, arrival: Arrival, slot: usize, packet: &mut Packet) -> Result<Verdict, Reason> {
+        let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
+        let Path::WebRtc(webrtc) = &mut leg.path else { return Err(Reason::WrongSocket) };
+        let handled = webrtc.handle_dtls(arrival.now, arrival.pair(), packet.bytes());
+        self.settle(arrival.now, slot);
+        handled.map(|()| Verdict::Consumed)
+    }
+
+    /// Whether an address leads to another leg that is alive: who knows the credentials of one leg must not be able to
+    /// turn away another's media by checks with a forged source.
+    fn is_others(&self, slot: usize, arrival: Arrival) -> bool {
+        let Some(&owner) = self.slots_by_address.get(&arrival.remote.into()) else { return false };
+        owner != slot
+            && self.legs.get(owner).is_some_and(|leg| match &leg.path {
+                Path::WebRtc(webrtc) => webrtc.has_consent(),
+                Path::Plain(_) => false,
+            })
+    }
+
+    /// Passes on what happened to a leg, queues what it may have to send and sets its deadline.
+    fn settle(&mut self, now: Instant, slot: usize) {
+        let Some(leg) = self.legs.get_mut(slot) else { return };
+        leg.poll_changes(now, &mut self.events);
+        if !leg.is_queued {
+            leg.is_queued = true;
+            self.ready.push_back(slot);
+        }
+        let Some(next) = leg.poll_timeout() else { return };
+        // A deadline that moves away, as consent does with every check, is left to fire and found not due.
+        if self.deadlines.of(&slot).is_none_or(|set| next < set) {
+            self.deadlines.set(slot, next.max(now + LEAST_WAIT));
+        }
+    }
+
+    fn leg_mut(&mut self, leg: LegKey) -> Option<(usize, &mut Leg)> {
+        let slot = *self.slots_by_key.get(&leg)?;
+        Some((slot, self.legs.get_mut(slot)?))
+    }
+
+    fn set_peer(&mut self, slot: usize, peer: Option<usize>) {
+        if let Some(leg) = self.legs.get_mut(slot) {
+            leg.peer = peer;
+        }
+    }
+}
+
+/// Removes an address of a leg, unless it has become another's.
+fn forget_address(slots_by_address: &mut Table<AddressKey, usize>, address: SocketAddr, slot: usize) {
+    let key = address.into();
+    if slots_by_address.get(&key) == Some(&slot) {
+        slots_by_address.remove(&key);
+    }
+}
+
+/// The least time to the next deadline, so that one that is always due cannot keep the worker busy.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+
+/// Goodbyes waiting to be sent.
+const MAX_FAREWELLS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_can_be_handed_to_its_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Worker>();
+        is_send::<Packet>();
+    }
+}
