@@ -1,0 +1,218 @@
+//! Who is listened to: sources that guess passwords are met with silence.
+//!
+//! After [`FAILURES`] wrong credentials within [`WINDOW`] a source gets no answer for [`FIRST_BAN`], twice as long each
+//! time up to [`LONGEST_BAN`]; it is forgotten after [`PEACE`]. A source is an IPv4 address or an IPv6 /64. A ban never
+//! covers an address that has shown valid credentials lately: behind one address an office and a scanner can live.
+//!
+//! The table has a fixed size. A source hashes to a row of [`WAYS`] places and takes the one that was quiet for
+//! longest, so a flood from many sources forgets old offenders and needs no memory.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use ringback_sansio::Flow;
+
+/// The sources that misbehave and those that do not.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    rows: Vec<[Source; WAYS]>,
+    /// Keeps others from choosing which sources share a row.
+    secret: u64,
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    /// The address, an IPv6 one without its lower half; `None` for a free place.
+    prefix: Option<IpAddr>,
+    /// When something was last noted here.
+    noted: Instant,
+    window: Instant,
+    failures: u32,
+    /// How many bans there were.
+    bans: u32,
+    banned_until: Instant,
+    trusted_until: Instant,
+}
+
+impl Admission {
+    /// Nobody has done anything.
+    pub fn new(now: Instant, secret: u64) -> Self {
+        let free = Source {
+            prefix: None,
+            noted: now,
+            window: now,
+            failures: 0,
+            bans: 0,
+            banned_until: now,
+            trusted_until: now,
+        };
+        Admission { rows: vec![[free; WAYS]; ROWS], secret }
+    }
+
+    /// Whether requests without a dialog are listened to.
+    pub fn admits(&mut self, now: Instant, flow: Flow) -> bool {
+        let prefix = prefix(flow.remote().ip());
+        let row = self.row(prefix);
+        let source = self.rows.get(row).into_iter().flatten().find(|source| source.prefix == Some(prefix));
+        source.is_none_or(|source| now >= source.banned_until || now < source.trusted_until)
+    }
+
+    /// Notes wrong credentials; the time of the ban that they brought, if they did.
+    pub fn failed(&mut self, now: Instant, address: IpAddr) -> Option<Duration> {
+        let source = self.place(now, address)?;
+        // A source is not at peace while nobody listens to it.
+        if now.duration_since(source.noted.max(source.banned_until)) > PEACE {
+            source.bans = 0;
+        }
+        if now.duration_since(source.window) > WINDOW {
+            source.window = now;
+            source.failures = 0;
+        }
+        source.noted = now;
+        source.failures += 1;
+        if source.failures < FAILURES || now < source.trusted_until {
+            return None;
+        }
+        let ban = FIRST_BAN.saturating_mul(1 << source.bans.min(10)).min(LONGEST_BAN);
+        source.bans += 1;
+        source.failures = 0;
+        source.banned_until = now + ban;
+        Some(ban)
+    }
+
+    /// Notes valid credentials.
+    pub fn succeeded(&mut self, now: Instant, address: IpAddr) {
+        if let Some(source) = self.place(now, address) {
+            source.noted = now;
+            source.failures = 0;
+            source.trusted_until = now + TRUST;
+        }
+    }
+
+    /// The place of the source, a fresh one if it had none.
+    fn place(&mut self, now: Instant, address: IpAddr) -> Option<&mut Source> {
+        let prefix = prefix(address);
+        let row = self.row(prefix);
+        let row = self.rows.get_mut(row)?;
+        let known = row.iter().position(|source| source.prefix == Some(prefix));
+        let index = known.or_else(|| {
+            // One that is trusted gives way last: else a flood from elsewhere would end the trust.
+            let quietest = row
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, s)| (s.prefix.is_some(), s.trusted_until > now, s.noted));
+            quietest.map(|(index, _)| index)
+        })?;
+        let source = row.get_mut(index)?;
+        if known.is_none() {
+            *source = Source {
+                prefix: Some(prefix),
+                noted: now,
+                window: now,
+                failures: 0,
+                bans: 0,
+                banned_until: now,
+                trusted_until: now,
+            };
+        }
+        Some(source)
+    }
+
+    fn row(&self, prefix: IpAddr) -> usize {
+        let mut hasher = DefaultHasher::new();
+        (self.secret, prefix).hash(&mut hasher);
+        (hasher.finish() as usize) % ROWS
+    }
+}
+
+/// The part of an address that one customer of a provider has.
+fn prefix(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
+        v4 => v4,
+    }
+}
+
+const ROWS: usize = 1024;
+const WAYS: usize = 4;
+const FAILURES: u32 = 20;
+const WINDOW: Duration = Duration::from_secs(60);
+const FIRST_BAN: Duration = Duration::from_secs(300);
+const LONGEST_BAN: Duration = Duration::from_secs(3600);
+const PEACE: Duration = Duration::from_secs(600);
+/// For how long valid credentials speak for an address: the longest registration.
+const TRUST: Duration = Duration::from_secs(7200);
+
+#[cfg(test)]
+mod tests {
+    use ringback_sansio::sim::Clock;
+
+    use super::*;
+
+    fn flow(remote: &str) -> Flow {
+        Flow::datagram("192.0.2.1:5060".parse().unwrap(), remote.parse().unwrap())
+    }
+
+    #[test]
+    fn twenty_failures_in_a_minute_bring_silence_that_doubles() {
+        let mut clock = Clock::new();
+        let mut admission = Admission::new(clock.now(), 1);
+        let scanner = flow("198.51.100.7:5060");
+        let mut bans = Vec::new();
+        for _ in 0..6 {
+            for _ in 0..FAILURES - 1 {
+                assert_eq!(admission.failed(clock.now(), scanner.remote().ip()), None);
+            }
+            let ban = admission.failed(clock.now(), scanner.remote().ip()).expect("the twentieth failure");
+            assert!(!admission.admits(clock.now(), scanner));
+            assert!(
+                !admission.admits(clock.now(), flow("198.51.100.7:9")),
+                "the port is no part of the source"
+            );
+            bans.push(ban.as_secs());
+            clock.advance(ban);
+            assert!(admission.admits(clock.now(), scanner));
+        }
+        assert_eq!(bans, [300, 600, 1200, 2400, 3600, 3600]);
+        clock.advance(PEACE + Duration::from_secs(1));
+        for _ in 0..FAILURES - 1 {
+            admission.failed(clock.now(), scanner.remote().ip());
+        }
+        assert_eq!(admission.failed(clock.now(), scanner.remote().ip()), Some(FIRST_BAN), "peace is kept");
+    }
+
+    #[test]
+    fn slow_failures_bring_no_ban() {
+        let mut clock = Clock::new();
+        let mut admission = Admission::new(clock.now(), 1);
+        for _ in 0..200 {
+            assert_eq!(admission.failed(clock.now(), "198.51.100.7".parse().unwrap()), None);
+            clock.advance(Duration::from_secs(4));
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_valid_user_is_never_banned() {
+        let clock = Clock::new();
+        let mut admission = Admission::new(clock.now(), 1);
+        let office = flow("198.51.100.7:5060");
+        admission.succeeded(clock.now(), office.remote().ip());
+        for _ in 0..100 {
+            assert_eq!(admission.failed(clock.now(), office.remote().ip()), None);
+        }
+        assert!(admission.admits(clock.now(), office));
+    }
+
+    #[test]
+    fn an_ipv6_source_is_its_64() {
+        let clock = Clock::new();
+        let mut admission = Admission::new(clock.now(), 1);
+        for i in 0..FAILURES {
+            admission.failed(clock.now(), format!("2001:db8:0:1::{i:x}").parse().unwrap());
+        }
+        assert!(!admission.admits(clock.now(), flow("[2001:db8:0:1:ffff::1]:5060")));
+        assert!(admission.admits(clock.now(), flow("[2001:db8:0:2::1]:5060")));
+    }
+}

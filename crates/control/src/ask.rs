@@ -1,0 +1,42 @@
+//! Questions that the exchange cannot answer by itself, and the answers.
+
+use ringback_sip::digest::Ha1;
+use ringback_sip::location::Change;
+
+/// The number of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AskId(pub u64);
+
+/// A question for the driver. Every question gets exactly one answer.
+#[derive(Debug)]
+pub enum Ask {
+    /// Who is this authorization user in this realm?
+    Credentials {
+        /// The `username` of the Authorization header field.
+        user: String,
+        /// The realm.
+        realm: String,
+    },
+    /// Make these changes of bindings durable.
+    Persist(Vec<Change>),
+}
+
+/// The answer to an [`Ask`].
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Ask::Credentials`]; `None` when there is no such user.
+    Credentials(Option<User>),
+    /// To [`Ask::Persist`]: whether the changes are on the disk.
+    Persisted(bool),
+}
+
+/// A user as the store knows one.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The user part of the AOR.
+    pub name: String,
+    /// The name shown to the people called.
+    pub display: Option<String>,
+    /// What the password can be verified with, an entry for each algorithm.
+    pub ha1: Vec<Ha1>,
+}

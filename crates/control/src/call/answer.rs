@@ -1,0 +1,233 @@
+//! The call is answered: offer and answer are closed and the legs are joined.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use ringback_media::negotiation::{Credentials, Party, Refusal, payload_map};
+use ringback_media::session::LegKey;
+use ringback_sip::message::{Builder, Message, Name};
+use ringback_sip::transaction::ServerId;
+
+use super::body::{SDP, session_description};
+use super::headers::pass_response;
+use super::setup::refused;
+use super::{ALLOW, Call, Phase, Renegotiation, Signalling};
+use crate::cdr::EndedBy;
+use crate::event::Event;
+use crate::exchange::{Exchange, Timer};
+use crate::media::MediaCommand;
+
+impl Exchange {
+    /// Branch `key` took the call.
+    pub(crate) fn branch_won(&mut self, now: Instant, call: &mut Call, key: LegKey, response: &Message) {
+        match final_answer(call, key, response) {
+            Ok(answer) => {
+                self.start_session_timer(now, call, key, response);
+                self.answer_caller(now, call, key, &answer, Some(response));
+            }
+            Err(refusal) => {
+                self.stats.answers_refused += 1;
+                // That the callee wrote nonsense is no fault of the caller's.
+                let status = if refusal.status() == 488 { 488 } else { 502 };
+                let words = refusal.to_string();
+                self.fail_with(now, call, status, EndedBy::Exchange, &words, |reply| {
+                    refused(reply, &refusal)
+                });
+            }
+        }
+    }
+
+    /// A number that the exchange answers by itself: the echo.
+    pub(crate) fn answer_alone(&mut self, now: Instant, call: &mut Call) {
+        let (key, is_late) = (call.caller.key, call.is_late);
+        let Some(party) = call.caller.party_mut() else { return };
+        let answer = if is_late { Ok(party.offer_alone()) } else { party.answer_alone() };
+        match answer {
+            Ok(answer) => self.answer_caller(now, call, key, &answer, None),
+            Err(refusal) => self.refuse_media(now, call, &refusal),
+        }
+    }
+
+    /// The answer of a provisional response, for the caller; `None` when there is none that can be used, and the call
+    /// rings on.
+    pub(crate) fn early_answer(&mut self, call: &mut Call, key: LegKey, response: &Message) -> Option<Bytes> {
+        if response.body().is_empty() {
+            return None;
+        }
+        match final_answer(call, key, response) {
+            Ok(answer) => {
+                self.configure(call, call.caller.key, key);
+                Some(answer)
+            }
+            Err(_) => {
+                self.stats.early_answers_refused += 1;
+                None
+            }
+        }
+    }
+
+    /// Sends the 200 to the caller.
+    fn answer_caller(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        body: &[u8],
+        response: Option<&Message>,
+    ) {
+        let (server, invite, mut dialog) =
+            match std::mem::replace(&mut call.caller.signalling, Signalling::Over) {
+                Signalling::Invited { server, invite, dialog } => (server, invite, dialog),
+                other => return call.caller.signalling = other,
+            };
+        let mut reply = Builder::reply(&invite, 200)
+            .to_tag(&dialog.id.local_tag)
+            .header(Name::Contact, self.contact(&call.caller.flow))
+            .header(Name::Allow, ALLOW);
+        if let Some(response) = response {
+            reply = pass_response(response, reply);
+        }
+        reply = self.grant_session_timer(now, &mut call.caller, &invite, reply);
+        dialog.confirm();
+        call.caller.signalling = Signalling::Confirmed { dialog, unacknowledged: Some(server) };
+        if call.is_late {
+            call.renegotiation = Renegotiation::Offered { from: call.caller.key };
+        }
+        call.phase = Phase::Answered(key);
+        call.answered = Some(key);
+        call.record.status = 200;
+        call.record.answered = Some(self.settings.epoch.unix_ms(now));
+        call.record.answered_by = call.leg(key).map(|leg| leg.aor.clone()).filter(|_| key != call.caller.key);
+        self.deadlines.cancel(&Timer::Ring(call.number));
+        self.arm_session_timer(call, call.caller.key);
+        self.invited.remove(&server);
+        self.unacknowledged.insert(server, call.caller.key);
+        self.respond(now, server, reply.body(SDP, body).finish());
+        self.configure_leg(call, call.caller.key);
+        self.stats.calls_answered += 1;
+        self.events.push_back(Event::CallAnswered { id: call.record.id.clone() });
+    }
+
+    /// The ACK of leg `key` to our 2xx to `invite`.
+    pub(crate) fn acknowledged(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        invite: ServerId,
+        ack: &Message,
+    ) {
+        let Some(leg) = call.leg_mut(key) else { return };
+        match &mut leg.signalling {
+            Signalling::Confirmed { unacknowledged, .. } if *unacknowledged == Some(invite) => {
+                *unacknowledged = None;
+            }
+            Signalling::Leaving { unacknowledged, .. } if *unacknowledged == invite => {
+                return self.bye_due(now, call, key);
+            }
+            _ => return,
+        }
+        // After an INVITE without an offer the ACK has the answer to ours.
+        if matches!(call.renegotiation, Renegotiation::Offered { from } if from == key) {
+            call.renegotiation = Renegotiation::Idle;
+            self.late_answer(now, call, key, ack);
+        }
+    }
+
+    fn late_answer(&mut self, now: Instant, call: &mut Call, key: LegKey, ack: &Message) {
+        let Some(party) = call.leg_mut(key).and_then(|leg| leg.party_mut()) else { return };
+        let was_agreed = party.agreed().is_some();
+        let answer = session_description(ack).ok().flatten();
+        if party.handle_answer(answer.as_deref().unwrap_or_default()).is_err() {
+            self.stats.late_answers_refused += 1;
+            party.rollback();
+            if !was_agreed {
+                self.end(now, call, EndedBy::Exchange, "the ACK had no usable answer");
+            }
+            return;
+        }
+        self.configure_leg(call, key);
+        if let Some(other) = call.other(key).filter(|_| was_agreed) {
+            // In mid-call the other side does not know yet what was agreed here.
+            self.follow(now, call, key, other);
+        }
+    }
+
+    /// The ACK to a 2xx of ours never came.
+    pub(crate) fn ack_timed_out(&mut self, now: Instant, call: &mut Call, key: LegKey, invite: ServerId) {
+        self.stats.acks_missing += 1;
+        match call.leg_mut(key).map(|leg| &mut leg.signalling) {
+            Some(Signalling::Confirmed { unacknowledged, .. }) if *unacknowledged == Some(invite) => {
+                *unacknowledged = None;
+            }
+            Some(Signalling::Leaving { unacknowledged, .. }) if *unacknowledged == invite => {
+                return self.bye_due(now, call, key);
+            }
+            _ => return,
+        }
+        self.end(now, call, EndedBy::Exchange, "the answer was never acknowledged");
+    }
+
+    /// Tells the media worker what leg `key`, and the one that it talks to, have agreed on.
+    pub(crate) fn configure_leg(&mut self, call: &mut Call, key: LegKey) {
+        match call.other(key) {
+            Some(other) => self.configure(call, key, other),
+            None => self.configure_echo(call),
+        }
+    }
+
+    /// The same for two legs, once both have agreed.
+    fn configure(&mut self, call: &mut Call, a: LegKey, b: LegKey) {
+        let worker = call.worker;
+        let Some((party_a, party_b)) = call.parties_mut(a, b) else { return };
+        let (Some(agreed_a), Some(agreed_b)) = (party_a.agreed(), party_b.agreed()) else { return };
+        let codec = agreed_b.codec.clone();
+        let from_a = Box::new(payload_map(party_a, party_b));
+        let from_b = Box::new(payload_map(party_b, party_a));
+        self.command(worker, a, MediaCommand::Configure(Box::new(agreed_a), from_a));
+        self.command(worker, b, MediaCommand::Configure(Box::new(agreed_b), from_b));
+        self.command(worker, a, MediaCommand::Join(b));
+        call.record.codec = Some(codec).filter(|codec| !codec.is_empty());
+    }
+
+    /// The same for a leg that hears itself.
+    fn configure_echo(&mut self, call: &mut Call) {
+        let Some(party) = call.caller.party() else { return };
+        let Some(agreed) = party.agreed() else { return };
+        let map = Box::new(payload_map(party, party));
+        call.record.codec = Some(agreed.codec.clone()).filter(|codec| !codec.is_empty());
+        let key = call.caller.key;
+        self.command(call.worker, key, MediaCommand::Configure(Box::new(agreed), map));
+        self.command(call.worker, key, MediaCommand::Echo);
+    }
+
+    /// Gives a leg other ICE credentials when the offer that waits restarts ICE; the answer and the worker have them.
+    pub(crate) fn follow_ice_restart(&mut self, call: &mut Call, key: LegKey) {
+        let worker = call.worker;
+        let Some(party) = call.leg_mut(key).and_then(|leg| leg.party_mut()) else { return };
+        if !party.restarts_ice() {
+            return;
+        }
+        let mut random = [0; Credentials::RANDOM_LEN];
+        rand::Rng::fill_bytes(&mut self.random, &mut random);
+        let credentials = Credentials::from_random(&random);
+        party.set_ice(credentials.clone());
+        self.stats.ice_restarts += 1;
+        self.command(worker, key, MediaCommand::Restart(Box::new(credentials)));
+    }
+}
+
+/// Reads what branch `key` answered and writes the answer (or, after an INVITE without one, the offer) for the caller.
+///
+/// Asked again with the same input it gives the same bytes, so that the 183 and the 200 say the same; another answer
+/// (of a fork behind the callee) gives another.
+fn final_answer(call: &mut Call, key: LegKey, response: &Message) -> Result<Bytes, Refusal> {
+    let (caller, is_late) = (call.caller.key, call.is_late);
+    let (caller, callee): (&mut Party, &mut Party) = call.parties_mut(caller, key).ok_or(Refusal::NoOffer)?;
+    let answer = session_description(response).ok().flatten();
+    // An answer that came in a provisional response may be missing in the 2xx.
+    if answer.is_some() || callee.agreed().is_none() {
+        callee.handle_answer(answer.as_deref().unwrap_or_default())?;
+    }
+    if is_late { caller.offer_from_answer(callee) } else { caller.answer(callee) }
+}

@@ -1,0 +1,209 @@
+//! The branches of a call: what the callees answer, who wins, and what the caller hears of it (RFC 3261 §16.7).
+//!
+//! The caller sees one dialog with one To tag, whichever branch speaks. Early media is passed on when there is one
+//! branch only: with several, an answer in a 183 would bind the caller to one of them before anyone has picked up.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use ringback_media::session::LegKey;
+use ringback_sip::dialog::Dialog;
+use ringback_sip::message::{Message, Name};
+use ringback_sip::transaction::ClientId;
+
+use super::body::SDP;
+use super::headers::pass_response;
+use super::{Call, Leg, Phase, Signalling};
+use crate::cdr::EndedBy;
+use crate::exchange::{Exchange, Timer};
+
+/// The Reason for those who rang when somebody else picked up: their phones show no missed call.
+const ELSEWHERE: Bytes = Bytes::from_static(b"SIP;cause=200;text=\"Call completed elsewhere\"");
+
+impl Exchange {
+    /// A response to the INVITE of branch `key`.
+    pub(crate) fn branch_answered(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        client: ClientId,
+        response: &Message,
+    ) {
+        match response.status().unwrap_or_default() {
+            // 199 tells of one early dialog behind the callee, and the caller knows one only (RFC 6228).
+            ..=100 | 199 => {}
+            101..=198 => self.branch_progress(now, call, key, response),
+            200..=299 => self.branch_accepted(now, call, key, client, response),
+            _ => self.branch_refused(now, call, key, Some(response)),
+        }
+    }
+
+    /// A provisional response: the callee is being alerted.
+    fn branch_progress(&mut self, now: Instant, call: &mut Call, key: LegKey, response: &Message) {
+        let is_single = call.callees.len() == 1;
+        let Some(leg) = call.leg_mut(key) else { return };
+        let of_response = leg.dialog_of(response);
+        let Signalling::Inviting { early, cancelled: false, .. } = &mut leg.signalling else { return };
+        if early.is_none() {
+            // A provisional response without a To tag makes no dialog and still rings.
+            *early = of_response;
+        }
+        if call.phase != Phase::Ringing {
+            return;
+        }
+        let answer = if is_single && !call.is_late { self.early_answer(call, key, response) } else { None };
+        let status = match (&answer, response.status()) {
+            // Without its SDP a 183 says nothing that a phone can show; it is ringing.
+            (None, Some(183)) | (_, None) => 180,
+            (_, Some(status)) => status,
+        };
+        let Some((server, reply)) = Exchange::reply_to_caller(call, status) else { return };
+        let contact = self.contact(&call.caller.flow);
+        let mut reply = pass_response(response, reply.header(Name::Contact, contact));
+        if let Some(answer) = answer {
+            reply = reply.body(SDP, &answer);
+        }
+        self.respond(now, server, reply.finish());
+    }
+
+    /// A 2xx: the first one wins, the other branches are cancelled.
+    fn branch_accepted(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        client: ClientId,
+        response: &Message,
+    ) {
+        let Some(leg) = call.leg_mut(key) else { return };
+        let Some(dialog) = leg.dialog_of(response) else {
+            // A 2xx that cannot be read makes no dialog: there is nobody to talk to.
+            self.stats.answers_without_dialog += 1;
+            return self.branch_refused(now, call, key, None);
+        };
+        self.acknowledge(client, &dialog, response);
+        let Signalling::Inviting { cancelled, .. } = leg.signalling else {
+            // The transactions absorb a repeated 2xx, so this is another dialog: a fork behind the callee.
+            self.stats.forks_behind_callee += 1;
+            return self.bye(now, dialog, &ELSEWHERE);
+        };
+        leg.signalling = Signalling::Confirmed { dialog, unacknowledged: None };
+        if call.phase == Phase::Ringing && !cancelled {
+            self.cancel_branches(now, call, Some(key), &ELSEWHERE);
+            self.branch_won(now, call, key, response);
+        } else {
+            // It crossed with our CANCEL, or with the answer of another branch.
+            let reason = if call.given_reason.is_empty() { ELSEWHERE } else { call.given_reason.clone() };
+            self.hang_up(now, call, key, &reason);
+        }
+    }
+
+    /// The branch failed: with a final response, or without one (`None`) by a time-out or a lost flow.
+    pub(crate) fn branch_refused(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        response: Option<&Message>,
+    ) {
+        let Some(leg) = call.leg_mut(key) else { return };
+        if !matches!(leg.signalling, Signalling::Inviting { .. }) {
+            return;
+        }
+        leg.signalling = Signalling::Over;
+        self.command_close(call, key);
+        if call.phase != Phase::Ringing {
+            return;
+        }
+        if let Some(response) = response {
+            if rank(response) < call.best_refusal.as_deref().map_or(u16::MAX, rank) {
+                call.best_refusal = Some(Box::new(response.clone()));
+            }
+            if response.status().is_some_and(|status| status >= 600) {
+                // A 6xx speaks for the callee everywhere (RFC 3261 §16.7 step 5).
+                self.cancel_branches(now, call, None, b"");
+            }
+        }
+        let is_ringing = |leg: &Leg| matches!(leg.signalling, Signalling::Inviting { cancelled: false, .. });
+        if !call.callees.iter().any(is_ringing) {
+            self.pass_refusal(now, call);
+        }
+    }
+
+    /// Every branch has failed: the caller gets the best of their answers.
+    pub(crate) fn pass_refusal(&mut self, now: Instant, call: &mut Call) {
+        let Some(best) = call.best_refusal.take() else {
+            return self.fail(now, call, 480, "the callee did not respond");
+        };
+        let given = best.status().unwrap_or(480);
+        let status = match given {
+            // A redirection is not followed, and a challenge of a callee is never passed on nor answered.
+            300..=399 | 401 | 407 => 480,
+            // 408, 481, 487 and 503 speak of the branch, not of the call (RFC 3261 §16.7 step 6).
+            408 | 481 | 487 | 503 => 480,
+            status => status,
+        };
+        let words = String::from_utf8_lossy(best.reason()).into_owned();
+        self.fail_with(now, call, status, EndedBy::Callee, &words, |reply| {
+            if status == given { pass_response(&best, reply) } else { reply }
+        });
+    }
+
+    /// Cancels every branch that still rings, except `winner`; `reason` is the value of a Reason header field, or empty.
+    pub(crate) fn cancel_branches(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        winner: Option<LegKey>,
+        reason: &[u8],
+    ) {
+        let mut closed = Vec::new();
+        for leg in call.callees.iter_mut().filter(|leg| Some(leg.key) != winner) {
+            match &mut leg.signalling {
+                Signalling::Inviting { client, cancelled, .. } if !*cancelled => {
+                    *cancelled = true;
+                    self.transactions.cancel_because(now, *client, reason);
+                }
+                Signalling::Idle { .. } => leg.signalling = Signalling::Over,
+                _ => continue,
+            }
+            closed.push(leg.key);
+        }
+        for key in closed {
+            self.command_close(call, key);
+        }
+        self.deadlines.cancel(&Timer::Ring(call.number));
+    }
+
+    /// The media workers did not open the legs in time, or the callee did not pick up.
+    pub(crate) fn ring_timed_out(&mut self, now: Instant, call: &mut Call) {
+        match call.phase {
+            Phase::Opening => {
+                self.stats.legs_unopened += 1;
+                self.fail(now, call, 503, "no media worker answers");
+            }
+            Phase::Ringing => self.fail(now, call, 480, "nobody answered"),
+            Phase::Answered(_) | Phase::Ending => {}
+        }
+    }
+}
+
+/// How good a final response is for the caller: the lower, the better. 6xx first, then the lowest class, and within
+/// 4xx that somebody is there and busy, then those that tell the caller what to mend.
+fn rank(response: &Message) -> u16 {
+    match response.status().unwrap_or(500) {
+        status @ 600.. => status - 600,
+        486 => 100,
+        status @ (415 | 420 | 484 | 488) => 101 + status - 400,
+        status => status,
+    }
+}
+
+impl Leg {
+    /// The dialog that a response to our INVITE makes.
+    fn dialog_of(&self, response: &Message) -> Option<Dialog> {
+        let invite = Message::parse(self.invite.clone()).ok()?;
+        Dialog::uac(&invite, response, self.flow).ok()
+    }
+}

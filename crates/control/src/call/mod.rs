@@ -1,0 +1,281 @@
+//! Calls: two or more legs, back to back (DESIGN: each leg a dialog of its own).
+//!
+//! A call goes through four phases. **Opening**: the media workers make the local side of every leg. **Ringing**: every
+//! contact of the callee is alerted. **Answered**: one of them took the call, the others were cancelled. **Ending**:
+//! BYEs and CANCELs are on their way. The record is complete when the media workers have said what the legs carried; the
+//! call is forgotten when its far ends know too.
+//!
+//! Everything a call knows is data in [`Call`]; nothing of it lives on a stack between two events.
+//!
+//! Assumptions: the offer is in the INVITE or, for a caller that sends none, ours is in the 200 and the answer in its
+//! ACK. Offers in reliable provisional responses (RFC 3262) are not used: a `Require: 100rel` is refused with 420.
+//! Transfers (RFC 3515), `Replaces` and calls to other networks are left out.
+
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod dtmf;
+pub(crate) mod end;
+pub(crate) mod fork;
+pub(crate) mod headers;
+pub(crate) mod in_dialog;
+pub(crate) mod media;
+pub(crate) mod record;
+pub(crate) mod refused;
+pub(crate) mod renegotiate;
+pub(crate) mod session_timer;
+pub(crate) mod setup;
+
+use bytes::Bytes;
+use ringback_media::negotiation::{Party, Profile};
+use ringback_media::session::{LegKey, LegReport};
+use ringback_sansio::Flow;
+use ringback_sip::dialog::Dialog;
+use ringback_sip::message::Message;
+use ringback_sip::transaction::{ClientId, ServerId};
+
+use crate::cdr::{Cdr, EndedBy};
+use session_timer::SessionTimer;
+
+/// What every INVITE and every answer of ours within a dialog allows.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, OPTIONS, MESSAGE";
+
+/// The number of a call, unique to its control worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct CallNumber(pub u64);
+
+/// A call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub number: CallNumber,
+    /// The media worker that holds every leg of the call.
+    pub worker: u16,
+    pub phase: Phase,
+    /// Whether the caller's INVITE has no offer.
+    pub is_late: bool,
+    pub caller: Leg,
+    /// The contacts that were rung, in the order of the target set; none for a number that the exchange answers.
+    pub callees: Vec<Leg>,
+    pub renegotiation: Renegotiation,
+    /// The leg that answered, also when the call is over.
+    pub answered: Option<LegKey>,
+    /// The leg whose far end vanished: the call was over when it was last heard, not when that was noticed.
+    pub silent: Option<LegKey>,
+    /// The caller's name as the people called see it; may be empty.
+    pub display: String,
+    /// The best final response of the branches that have failed (RFC 3261 §16.7).
+    pub best_refusal: Option<Box<Message>>,
+    /// The Reason that a party gave for ending the call; empty when it gave none.
+    pub given_reason: Bytes,
+    /// What the INVITE is known by; see [`crate::exchange::Exchange::fingerprint`].
+    pub fingerprint: u64,
+    pub record: Cdr,
+    /// Whether the record has gone out.
+    pub is_recorded: bool,
+}
+
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Opening,
+    Ringing,
+    /// The leg that answered; the caller's own for a number that the exchange answers.
+    Answered(LegKey),
+    Ending,
+}
+
+/// One party of a call.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub key: LegKey,
+    /// Who it is: the user part of the AOR.
+    pub aor: String,
+    /// Where requests for it go.
+    pub flow: Flow,
+    pub profile: Profile,
+    pub signalling: Signalling,
+    pub media: LegMedia,
+    pub session_timer: Option<SessionTimer>,
+    /// The Call-ID of its dialog.
+    pub call_id: String,
+    /// The INVITE that we sent to a callee, as long as a 2xx to it can make a dialog, also one that nobody wants.
+    pub invite: Bytes,
+}
+
+/// Where a leg's dialog stands.
+#[derive(Debug)]
+pub(crate) enum Signalling {
+    /// A callee that was not invited yet; the request URI it will be invited by.
+    Idle { target: Bytes },
+    /// The caller, waiting for a final response to its INVITE.
+    Invited { server: ServerId, invite: Box<Message>, dialog: Dialog },
+    /// A callee that was sent an INVITE. It has a dialog from its first response with a To tag.
+    Inviting { client: ClientId, early: Option<Dialog>, cancelled: bool },
+    /// The dialog is confirmed; the INVITE of the far end whose 2xx has no ACK yet, if there is one.
+    Confirmed { dialog: Dialog, unacknowledged: Option<ServerId> },
+    /// To be ended as soon as the ACK of that INVITE has come: RFC 3261 §15 forbids an earlier BYE.
+    Leaving { dialog: Dialog, reason: Bytes, unacknowledged: ServerId },
+    /// The dialog is over.
+    Over,
+}
+
+/// Where a leg's media stands.
+#[derive(Debug)]
+pub(crate) enum LegMedia {
+    Opening,
+    Open(Box<Party>),
+    Refused(String),
+    Closing,
+    Closed(Option<Box<LegReport>>),
+}
+
+/// A new offer in the middle of a call.
+#[derive(Debug)]
+pub(crate) enum Renegotiation {
+    Idle,
+    /// The offer of leg `from` was passed to leg `to`, whose answer is awaited.
+    Relaying {
+        from: LegKey,
+        server: ServerId,
+        request: Box<Message>,
+        to: LegKey,
+        client: ClientId,
+    },
+    /// An offer of our own went to leg `to`: a refresh, or what the other leg said in an ACK. Its answer goes no further.
+    Asking {
+        to: LegKey,
+        client: ClientId,
+    },
+    /// Leg `from` sent an INVITE without an offer and got ours; its answer comes in the ACK.
+    Offered {
+        from: LegKey,
+    },
+    /// The call has ended while a re-INVITE of ours was under way. A 2xx to it is still to be acknowledged.
+    Orphaned {
+        client: ClientId,
+        dialog: Box<Dialog>,
+    },
+}
+
+impl Call {
+    /// The leg of that key.
+    pub fn leg(&self, key: LegKey) -> Option<&Leg> {
+        self.legs().find(|leg| leg.key == key)
+    }
+
+    /// The leg of that key.
+    pub fn leg_mut(&mut self, key: LegKey) -> Option<&mut Leg> {
+        self.legs_mut().find(|leg| leg.key == key)
+    }
+
+    /// The leg that `key` talks to once the call is answered; none for a number that the exchange answers.
+    pub fn other(&self, key: LegKey) -> Option<LegKey> {
+        let Phase::Answered(callee) = self.phase else { return None };
+        if callee == self.caller.key {
+            None
+        } else if key == self.caller.key {
+            Some(callee)
+        } else {
+            (key == callee).then_some(self.caller.key)
+        }
+    }
+
+    /// All legs, the caller's first.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        std::iter::once(&self.caller).chain(&self.callees)
+    }
+
+    /// All legs, the caller's first.
+    pub fn legs_mut(&mut self) -> impl Iterator<Item = &mut Leg> {
+        std::iter::once(&mut self.caller).chain(&mut self.callees)
+    }
+
+    /// The offer/answer states of two legs, each to be changed, while the media of both is open.
+    pub fn parties_mut(&mut self, a: LegKey, b: LegKey) -> Option<(&mut Party, &mut Party)> {
+        let (mut first, mut second) = (None, None);
+        for leg in self.legs_mut() {
+            if leg.key == a {
+                first = leg.party_mut();
+            } else if leg.key == b {
+                second = leg.party_mut();
+            }
+        }
+        first.zip(second)
+    }
+
+    /// Which side of the call a leg is.
+    pub fn side(&self, key: LegKey) -> EndedBy {
+        if key == self.caller.key { EndedBy::Caller } else { EndedBy::Callee }
+    }
+
+    /// Moves into the last phase; says whether it was in another before.
+    pub fn ending(&mut self, ended_by: EndedBy, reason: &str) -> bool {
+        if self.phase == Phase::Ending {
+            return false;
+        }
+        self.phase = Phase::Ending;
+        self.record.ended_by = ended_by;
+        reason.clone_into(&mut self.record.reason);
+        true
+    }
+
+    /// Whether the call has ended and every media worker has said what its leg carried.
+    pub fn has_reports(&self) -> bool {
+        self.phase == Phase::Ending
+            && self.legs().all(|leg| matches!(leg.media, LegMedia::Closed(_) | LegMedia::Refused(_)))
+    }
+
+    /// Whether nothing more can happen to the call.
+    pub fn is_over(&self) -> bool {
+        self.has_reports()
+            && matches!(self.renegotiation, Renegotiation::Idle)
+            && self.legs().all(|leg| matches!(leg.signalling, Signalling::Over | Signalling::Idle { .. }))
+    }
+}
+
+impl Leg {
+    /// The leg's offer/answer state, while its media is open.
+    pub fn party(&self) -> Option<&Party> {
+        match &self.media {
+            LegMedia::Open(party) => Some(party),
+            _ => None,
+        }
+    }
+
+    /// The leg's offer/answer state, while its media is open.
+    pub fn party_mut(&mut self) -> Option<&mut Party> {
+        match &mut self.media {
+            LegMedia::Open(party) => Some(party),
+            _ => None,
+        }
+    }
+
+    /// The leg's dialog, early or confirmed.
+    pub fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+        match &mut self.signalling {
+            Signalling::Invited { dialog, .. }
+            | Signalling::Confirmed { dialog, .. }
+            | Signalling::Leaving { dialog, .. } => Some(dialog),
+            Signalling::Inviting { early, .. } => early.as_mut(),
+            Signalling::Idle { .. } | Signalling::Over => None,
+        }
+    }
+
+    /// The leg's dialog, early or confirmed.
+    pub fn dialog(&self) -> Option<&Dialog> {
+        match &self.signalling {
+            Signalling::Invited { dialog, .. }
+            | Signalling::Confirmed { dialog, .. }
+            | Signalling::Leaving { dialog, .. } => Some(dialog),
+            Signalling::Inviting { early, .. } => early.as_ref(),
+            Signalling::Idle { .. } | Signalling::Over => None,
+        }
+    }
+
+    /// The INVITE of the far end whose 2xx has no ACK yet.
+    pub fn unacknowledged_mut(&mut self) -> Option<&mut Option<ServerId>> {
+        match &mut self.signalling {
+            Signalling::Confirmed { unacknowledged, .. } => Some(unacknowledged),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The record of a call, and what is left behind when it is forgotten: nothing.
+
+use ringback_media::session::LegKey;
+
+use super::{Call, Leg, LegMedia};
+use crate::cdr::CdrLeg;
+use crate::event::Event;
+use crate::exchange::{Exchange, Timer};
+
+impl Exchange {
+    /// Gives out the record of a call that has ended, once. The far ends may not all know yet that it has.
+    pub(crate) fn record(&mut self, call: &mut Call) {
+        if std::mem::replace(&mut call.is_recorded, true) {
+            return;
+        }
+        let Call { caller, callees, record, answered, silent, .. } = call;
+        let (answered, silent) = (*answered, *silent);
+        record.legs = std::iter::once(caller)
+            .chain(callees.iter_mut().filter(|leg| Some(leg.key) == answered))
+            .map(|leg| {
+                let media = match &mut leg.media {
+                    LegMedia::Closed(report) => report.take(),
+                    _ => None,
+                };
+                if silent == Some(leg.key)
+                    && let Some(report) = &media
+                {
+                    // One that was never heard was never there.
+                    let last = report.last_heard.map_or(0, |last| self.settings.epoch.unix_ms(last));
+                    record.ended = last.max(record.answered.unwrap_or(record.started));
+                }
+                recorded(leg, media.map(|report| *report))
+            })
+            .collect();
+        let record = record.clone();
+        self.deadlines.cancel(&Timer::Reports(call.number));
+        if let Some(calls) = self.calls_by_user.get_mut(&record.caller) {
+            *calls = calls.saturating_sub(1);
+            if *calls == 0 {
+                self.calls_by_user.remove(&record.caller);
+            }
+        }
+        self.stats.calls_ended += 1;
+        self.events.push_back(Event::CallEnded(Box::new(record)));
+    }
+
+    /// The call is over and all know it.
+    pub(crate) fn forget(&mut self, call: &Call) {
+        self.fingerprints.remove(&call.fingerprint);
+        self.deadlines.cancel(&Timer::Ring(call.number));
+        self.deadlines.cancel(&Timer::Reports(call.number));
+        let keys: Vec<LegKey> = call.legs().map(|leg| leg.key).collect();
+        for key in keys {
+            self.deadlines.cancel(&Timer::Session(call.number, key));
+        }
+    }
+
+    /// The report of a leg that was closed.
+    pub(crate) fn leg_closed(
+        &mut self,
+        call: &mut Call,
+        key: LegKey,
+        report: Option<Box<ringback_media::session::LegReport>>,
+    ) {
+        if let Some(leg) = call.leg_mut(key)
+            && matches!(leg.media, LegMedia::Closing)
+        {
+            leg.media = LegMedia::Closed(report);
+        }
+    }
+
+    /// The media workers had their time.
+    pub(crate) fn reports_timed_out(&mut self, call: &mut Call) {
+        for leg in call.legs_mut() {
+            if !matches!(leg.media, LegMedia::Closed(_) | LegMedia::Refused(_)) {
+                self.stats.reports_missing += 1;
+                leg.media = LegMedia::Closed(None);
+            }
+        }
+    }
+}
+
+fn recorded(leg: &Leg, media: Option<ringback_media::session::LegReport>) -> CdrLeg {
+    CdrLeg {
+        party: leg.aor.clone(),
+        call_id: leg.call_id.clone(),
+        flow: leg.flow,
+        profile: leg.profile,
+        media,
+    }
+}

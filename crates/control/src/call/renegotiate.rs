@@ -1,0 +1,372 @@
+//! A new offer in the middle of a call: hold, resume, another address.
+//!
+//! The offer of one leg becomes an offer to the other; its answer comes back. An UPDATE with an offer goes on as a
+//! re-INVITE, because not every client takes an UPDATE. A re-INVITE that says nothing new is a refresh, a matter between
+//! its leg and the exchange, and so is one without an offer: it is answered with an offer that holds nobody, and what the
+//! ACK says about that is then told to the other leg. While one offer is on its way another one gets 491, or 500 from
+//! the same leg (RFC 3261 §14.2).
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use ringback_media::negotiation::Refusal;
+use ringback_media::session::LegKey;
+use ringback_sip::message::{Message, Method, Name};
+use ringback_sip::transaction::{ClientId, ServerId};
+
+use super::body::{SDP, session_description};
+use super::headers::pass_response;
+use super::setup::refused;
+use super::{ALLOW, Call, Phase, Renegotiation};
+use crate::exchange::{Exchange, Silence, Use};
+
+/// What asks for an answer: a re-INVITE, or an UPDATE with a body.
+#[derive(Debug)]
+struct Asking {
+    /// The leg that it came from.
+    from: LegKey,
+    server: ServerId,
+    request: Box<Message>,
+}
+
+impl Exchange {
+    /// Leg `key` sent a re-INVITE, or an UPDATE with a body.
+    pub(crate) fn offer_received(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        server: ServerId,
+        request: Message,
+    ) {
+        let glare = match call.renegotiation {
+            _ if !matches!(call.phase, Phase::Answered(_)) => Some(500),
+            Renegotiation::Idle => None,
+            Renegotiation::Relaying { from, .. } | Renegotiation::Offered { from } if from == key => {
+                Some(500)
+            }
+            _ => Some(491),
+        };
+        if let Some(status) = glare {
+            self.stats.offers_in_glare += 1;
+            let mut reply = self.reply(&request, status);
+            if status == 500 {
+                reply = reply.header(Name::RetryAfter, self.retry_after());
+            }
+            return self.respond(now, server, reply.finish());
+        }
+        if *request.method_ref() == Method::Invite {
+            self.respond(now, server, self.reply(&request, 100).finish());
+            self.two_hundred_arrived(now, call, key);
+        }
+        let asking = Asking { from: key, server, request: Box::new(request) };
+        match session_description(&asking.request) {
+            Ok(Some(offer)) => self.take_offer(now, call, asking, &offer),
+            Ok(None) if *asking.request.method_ref() == Method::Update => {
+                self.refresh_received(now, call, key, server, &asking.request);
+            }
+            Ok(None) => self.offer_afresh(now, call, asking),
+            Err(_) => {
+                self.stats.offers_refused += 1;
+                let reply = self.reply(&asking.request, 415).header(Name::Accept, SDP);
+                self.respond(now, server, reply.finish());
+            }
+        }
+    }
+
+    /// Who sends another INVITE has had our 2xx to the last one, whatever became of its ACK.
+    fn two_hundred_arrived(&mut self, now: Instant, call: &mut Call, key: LegKey) {
+        let unacknowledged = call.leg_mut(key).and_then(|leg| leg.unacknowledged_mut());
+        if let Some(server) = unacknowledged.and_then(Option::take) {
+            self.unacknowledged.remove(&server);
+            self.transactions.stop_2xx(now, server);
+        }
+    }
+
+    fn take_offer(&mut self, now: Instant, call: &mut Call, asking: Asking, offer: &[u8]) {
+        let key = asking.from;
+        let other = call.other(key);
+        let Some(party) = call.leg_mut(key).and_then(|leg| leg.party_mut()) else {
+            return self.refuse(now, asking.server, &asking.request, 481, "the call is over");
+        };
+        if let Err(refusal) = party.handle_offer(offer) {
+            return self.refuse_offer(now, call, &asking, &refusal);
+        }
+        let is_refresh = party.repeats_itself();
+        match other {
+            Some(other) if !is_refresh => self.relay_offer(now, call, asking, other),
+            _ => {
+                let answer = self.answer_here(call, key, other);
+                self.settle_offer(now, call, &asking, answer, None);
+            }
+        }
+    }
+
+    /// Passes an offer on to leg `to`.
+    fn relay_offer(&mut self, now: Instant, call: &mut Call, asking: Asking, to: LegKey) {
+        let offer = match call.parties_mut(asking.from, to).map(|(from, to)| to.offer(from)) {
+            Some(Ok(offer)) => offer,
+            Some(Err(refusal)) => return self.refuse_offer(now, call, &asking, &refusal),
+            None => return self.refuse(now, asking.server, &asking.request, 481, "the call is over"),
+        };
+        let Some(client) = self.reinvite(now, call, to, &offer) else {
+            return self.refuse(now, asking.server, &asking.request, 481, "the call is over");
+        };
+        let Asking { from, server, request } = asking;
+        if *request.method_ref() == Method::Invite {
+            self.invited.insert(server, call.number);
+        }
+        call.renegotiation = Renegotiation::Relaying { from, server, request, to, client };
+    }
+
+    /// Sends a re-INVITE with this offer; `None` when the leg has no dialog any more.
+    pub(crate) fn reinvite(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        to: LegKey,
+        offer: &[u8],
+    ) -> Option<ClientId> {
+        let number = call.number;
+        let leg = call.leg_mut(to)?;
+        let (flow, timer) = (leg.flow, leg.session_timer);
+        let contact = self.contact(&flow);
+        let mut request = self
+            .dialog_request(leg.dialog_mut()?, Method::Invite)
+            .header(Name::Contact, contact)
+            .header(Name::Allow, ALLOW);
+        if let Some(timer) = timer {
+            // Without it the re-INVITE would end the timer (RFC 4028 §7.4).
+            request = request.header(Name::Supported, "timer").header(Name::SessionExpires, timer.asked());
+        }
+        Some(self.send_request(now, flow, request.body(SDP, offer).finish(), Use::Reinvite(number, to)))
+    }
+
+    /// Leg `key` answered a re-INVITE of ours, or did not.
+    pub(crate) fn reinvite_answered(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        client: ClientId,
+        answer: Result<&Message, Silence>,
+    ) {
+        let status = answer.map(|response| response.status().unwrap_or_default());
+        if status.is_ok_and(|status| status < 200) {
+            return;
+        }
+        let accepted = answer.ok().filter(|_| status.is_ok_and(|status| status < 300));
+        if let Some(response) = accepted {
+            self.acknowledge_reinvite(call, key, client, response);
+            if call.phase != Phase::Ending {
+                self.start_session_timer(now, call, key, response);
+            }
+        }
+        match std::mem::replace(&mut call.renegotiation, Renegotiation::Idle) {
+            Renegotiation::Relaying { from, server, request, client: sent, .. } if sent == client => {
+                self.invited.remove(&server);
+                let asking = Asking { from, server, request };
+                match accepted {
+                    Some(response) => self.relayed_accepted(now, call, &asking, key, response),
+                    None => self.relayed_refused(now, call, &asking, key, answer),
+                }
+            }
+            Renegotiation::Asking { client: sent, .. } if sent == client => {
+                self.asked_answered(call, key, accepted);
+            }
+            Renegotiation::Orphaned { client: sent, .. } if sent == client => return,
+            // The second 2xx of a fork, acknowledged above.
+            other => call.renegotiation = other,
+        }
+        if matches!(status, Ok(408 | 481) | Err(Silence::TimedOut)) {
+            self.dialog_lost(now, call, key);
+        }
+    }
+
+    fn acknowledge_reinvite(&mut self, call: &mut Call, key: LegKey, client: ClientId, response: &Message) {
+        if let Some(dialog) = call.leg_mut(key).and_then(|leg| leg.dialog_mut()) {
+            // A Contact that cannot be read moves no target; the dialog stands as it was.
+            self.stats.targets_unreadable += u64::from(dialog.handle_response(response).is_err());
+            let dialog = dialog.clone();
+            self.acknowledge(client, &dialog, response);
+        } else if let Renegotiation::Orphaned { dialog, .. } = &call.renegotiation {
+            self.acknowledge(client, dialog, response);
+        }
+    }
+
+    /// The other side took the offer that was passed on.
+    fn relayed_accepted(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        asking: &Asking,
+        to: LegKey,
+        response: &Message,
+    ) {
+        let answer = session_description(response).ok().flatten().unwrap_or_default();
+        let taken = match call.leg_mut(to).and_then(|leg| leg.party_mut()) {
+            Some(party) => party.handle_answer(&answer),
+            None => Err(Refusal::NoOffer),
+        };
+        if let Err(refusal) = taken {
+            // The other side wrote something that is of no use: no fault of who asks.
+            self.stats.offers_of_ours_refused += 1;
+            self.roll_back(call, [asking.from, to]);
+            let reply = refused(self.reply(&asking.request, 488), &refusal).finish();
+            return self.respond(now, asking.server, reply);
+        }
+        let answer = self.answer_here(call, asking.from, Some(to));
+        self.settle_offer(now, call, asking, answer, Some(response));
+    }
+
+    /// The other side refused it, or did not answer: the call goes on as it was agreed before.
+    fn relayed_refused(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        asking: &Asking,
+        to: LegKey,
+        answer: Result<&Message, Silence>,
+    ) {
+        self.roll_back(call, [asking.from, to]);
+        self.stats.offers_refused += 1;
+        let given = answer.ok().and_then(Message::status).unwrap_or(480);
+        let status = match given {
+            401 | 407 => 403,
+            // These speak of the dialog between the exchange and the other side.
+            408 | 481 => 480,
+            status => status,
+        };
+        let mut reply = self.reply(&asking.request, status);
+        if let Ok(response) = answer {
+            reply = pass_response(response, reply);
+        }
+        self.respond(now, asking.server, reply.finish());
+    }
+
+    /// The answer to the offer of `from` that waits: of the other leg, or our own.
+    fn answer_here(&mut self, call: &mut Call, from: LegKey, to: Option<LegKey>) -> Result<Bytes, Refusal> {
+        self.follow_ice_restart(call, from);
+        let Some(to) = to else {
+            let party = call.leg_mut(from).and_then(|leg| leg.party_mut()).ok_or(Refusal::NoOffer)?;
+            return party.answer_alone();
+        };
+        let (from, to) = call.parties_mut(from, to).ok_or(Refusal::NoOffer)?;
+        from.answer(to)
+    }
+
+    /// Answers a re-INVITE or UPDATE with what its offer came to.
+    fn settle_offer(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        asking: &Asking,
+        answer: Result<Bytes, Refusal>,
+        response: Option<&Message>,
+    ) {
+        match answer {
+            Ok(answer) => {
+                self.accept_offer(now, call, asking, &answer, response);
+                self.configure_leg(call, asking.from);
+            }
+            Err(refusal) => self.refuse_offer(now, call, asking, &refusal),
+        }
+    }
+
+    /// Answers a re-INVITE that has no offer with one of ours, of the codecs that the other leg described.
+    fn offer_afresh(&mut self, now: Instant, call: &mut Call, asking: Asking) {
+        let key = asking.from;
+        let other = call.other(key);
+        let offer = match other {
+            Some(other) => call.parties_mut(key, other).map(|(party, other)| party.offer_afresh(other)),
+            None => call.leg_mut(key).and_then(|leg| leg.party_mut()).map(|party| {
+                let itself = party.clone();
+                party.offer_afresh(&itself)
+            }),
+        };
+        match offer {
+            Some(Ok(offer)) => {
+                call.renegotiation = Renegotiation::Offered { from: key };
+                self.accept_offer(now, call, &asking, &offer, None);
+            }
+            Some(Err(refusal)) => self.refuse_offer(now, call, &asking, &refusal),
+            None => self.refuse(now, asking.server, &asking.request, 481, "the call is over"),
+        }
+    }
+
+    /// Tells leg `to` what leg `from` has said last.
+    pub(crate) fn follow(&mut self, now: Instant, call: &mut Call, from: LegKey, to: LegKey) {
+        let offer = call.parties_mut(from, to).map(|(from, to)| {
+            let last = to.current();
+            to.offer(from).map(|offer| (Some(&offer) != last.as_ref()).then_some(offer))
+        });
+        match offer {
+            Some(Ok(Some(offer))) => {
+                if let Some(client) = self.reinvite(now, call, to, &offer) {
+                    call.renegotiation = Renegotiation::Asking { to, client };
+                }
+            }
+            // It knows already.
+            Some(Ok(None)) => self.roll_back(call, [from, to]),
+            Some(Err(_)) => self.stats.offers_of_ours_refused += 1,
+            None => {}
+        }
+    }
+
+    /// The answer to an offer of our own; `None` when it was refused.
+    fn asked_answered(&mut self, call: &mut Call, key: LegKey, accepted: Option<&Message>) {
+        let answer = accepted.and_then(|response| session_description(response).ok().flatten());
+        let Some(party) = call.leg_mut(key).and_then(|leg| leg.party_mut()) else { return };
+        let taken = answer.map(|answer| party.handle_answer(&answer));
+        if matches!(taken, Some(Ok(()))) {
+            return self.configure_leg(call, key);
+        }
+        party.rollback();
+        self.stats.offers_of_ours_refused += 1;
+    }
+
+    /// Sends the 200 to a re-INVITE or an UPDATE.
+    fn accept_offer(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        asking: &Asking,
+        body: &[u8],
+        response: Option<&Message>,
+    ) {
+        let Asking { from, server, request } = asking;
+        let Some(leg) = call.leg_mut(*from) else { return };
+        let mut reply = self
+            .reply(request, 200)
+            .header(Name::Contact, self.contact(&leg.flow))
+            .header(Name::Allow, ALLOW);
+        if let Some(response) = response {
+            reply = pass_response(response, reply);
+        }
+        reply = self.grant_session_timer(now, leg, request, reply);
+        if *request.method_ref() == Method::Invite
+            && let Some(unacknowledged) = leg.unacknowledged_mut()
+        {
+            *unacknowledged = Some(*server);
+            self.unacknowledged.insert(*server, *from);
+        }
+        self.respond(now, *server, reply.body(SDP, body).finish());
+        self.arm_session_timer(call, *from);
+    }
+
+    /// Refuses an offer; the call goes on as it was agreed before.
+    fn refuse_offer(&mut self, now: Instant, call: &mut Call, asking: &Asking, refusal: &Refusal) {
+        self.roll_back(call, [Some(asking.from), call.other(asking.from)].into_iter().flatten());
+        self.stats.offers_refused += 1;
+        let reply = self.reply(&asking.request, refusal.status());
+        self.respond(now, asking.server, refused(reply, refusal).finish());
+    }
+
+    fn roll_back(&mut self, call: &mut Call, legs: impl IntoIterator<Item = LegKey>) {
+        for key in legs {
+            if let Some(party) = call.leg_mut(key).and_then(|leg| leg.party_mut()) {
+                party.rollback();
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The first half of a call: an INVITE comes in, its legs are opened, every contact of the callee is alerted.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::Rng;
+use ringback_media::negotiation::{Local, Party, Profile, Refusal};
+use ringback_media::session::LegKey;
+use ringback_sansio::Flow;
+use ringback_sip::dialog::Dialog;
+use ringback_sip::message::{Builder, Message, Method, Name};
+use ringback_sip::uri::escape_user;
+
+use super::body::{SDP, session_description};
+use super::headers::pass_request;
+use super::refused::{CallRefused, Caller};
+use super::{ALLOW, Call, Leg, LegMedia, Phase, Renegotiation, Signalling};
+use crate::ask::User;
+use crate::cdr::{Cdr, EndedBy};
+use crate::exchange::{Exchange, Incoming, Timer, Use, unsupported, warning_of};
+use crate::media::{MediaCommand, Medium};
+use crate::owner;
+use crate::routing::{Destination, Target};
+
+/// How long the media workers may take to open the legs of a call.
+const OPEN_WITHIN: Duration = Duration::from_secs(5);
+
+impl Exchange {
+    /// Starts the call that an authenticated INVITE asks for.
+    pub(crate) fn start_call(&mut self, now: Instant, incoming: Incoming, caller: &User) {
+        let admitted = self
+            .admit_call(&incoming.message, caller)
+            .and_then(|offer| Ok((offer, self.route(&caller.name, incoming.flow, &incoming.message)?)));
+        match admitted {
+            Ok((_, Destination::Absent { user })) => self.ask_for_callee(now, incoming, caller, user),
+            Ok((offer, Destination::Echo)) => self.open_call(now, incoming, caller, offer, Vec::new()),
+            Ok((offer, Destination::Targets(targets))) => {
+                self.open_call(now, incoming, caller, offer, targets);
+            }
+            Err(refused) => self.refuse_call(now, incoming, Caller(caller.name.clone()), refused),
+        }
+    }
+
+    /// Makes the call and asks the media workers for its legs.
+    fn open_call(
+        &mut self,
+        now: Instant,
+        incoming: Incoming,
+        caller: &User,
+        offer: Option<Bytes>,
+        targets: Vec<Target>,
+    ) {
+        let Incoming { server, flow, message: invite } = incoming;
+        let number = self.next_call();
+        let key = owner::leg_key(self.settings.worker, number, 0);
+        let tag = self.local_tag(key);
+        let dialog = match Dialog::uas(&invite, tag.as_bytes(), flow) {
+            Ok(dialog) => dialog,
+            Err(error) => {
+                let incoming = Incoming { server, flow, message: invite };
+                let refused = CallRefused::NoDialog(error);
+                return self.refuse_call(now, incoming, Caller(caller.name.clone()), refused);
+            }
+        };
+        self.respond(now, server, self.reply(&invite, 100).finish());
+
+        // An offer tells what the caller speaks; a phone over UDP may well speak WebRTC.
+        let profile = offer.as_deref().and_then(Profile::of_offer).unwrap_or_else(|| profile_of(flow));
+        let fingerprint = self.fingerprint(&invite);
+        let mut call = Box::new(Call {
+            number,
+            worker: owner::media_worker_of(number, self.settings.workers),
+            phase: Phase::Opening,
+            is_late: offer.is_none(),
+            callees: Vec::new(),
+            renegotiation: Renegotiation::Idle,
+            best_refusal: None,
+            answered: None,
+            silent: None,
+            display: display_name(caller, &invite).unwrap_or_default(),
+            given_reason: Bytes::new(),
+            fingerprint,
+            is_recorded: false,
+            record: Cdr {
+                id: self.random_token(),
+                caller: caller.name.clone(),
+                dialled: crate::routing::dialled(&invite),
+                answered_by: None,
+                started: self.settings.epoch.unix_ms(now),
+                answered: None,
+                ended: 0,
+                status: 0,
+                ended_by: EndedBy::Exchange,
+                reason: String::new(),
+                codec: None,
+                legs: Vec::new(),
+            },
+            caller: Leg {
+                key,
+                aor: caller.name.clone(),
+                flow,
+                profile,
+                media: LegMedia::Opening,
+                session_timer: None,
+                call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
+                invite: Bytes::new(),
+                signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
+            },
+        });
+        for (index, target) in (1..).zip(targets) {
+            let leg = self.callee_leg(owner::leg_key(self.settings.worker, number, index), target);
+            call.callees.push(leg);
+        }
+        self.stats.calls_started += 1;
+        self.invited.insert(server, number);
+        self.fingerprints.insert(fingerprint, server);
+        *self.calls_by_user.entry(caller.name.clone()).or_default() += 1;
+        self.deadlines.set(Timer::Ring(number), now + OPEN_WITHIN);
+        for leg in call.legs() {
+            let medium = match leg.profile {
+                Profile::WebRtc => Medium::WebRtc,
+                Profile::Rtp => Medium::Rtp,
+            };
+            self.command(call.worker, leg.key, MediaCommand::Open { medium, signalling: leg.flow });
+        }
+        self.calls.insert(number, call);
+    }
+
+    /// A media worker has opened a leg or could not; with the last one the call goes on.
+    pub(crate) fn leg_opened(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        result: Result<Box<Local>, String>,
+    ) {
+        let session = self.random.next_u64() >> 2; // RFC 3264 §5: fits into 63 bits
+        let Some(leg) = call.leg_mut(key) else { return };
+        if !matches!(leg.media, LegMedia::Opening) {
+            return;
+        }
+        leg.media = match result {
+            Ok(local) => LegMedia::Open(Box::new(Party::new(*local, session))),
+            Err(sentence) => LegMedia::Refused(sentence),
+        };
+        if call.phase == Phase::Opening && call.legs().all(|leg| !matches!(leg.media, LegMedia::Opening)) {
+            self.alert(now, call);
+        }
+    }
+
+    /// Reads the caller's offer and sends an INVITE to every callee, or answers by ourselves.
+    fn alert(&mut self, now: Instant, call: &mut Call) {
+        call.phase = Phase::Ringing;
+        if let LegMedia::Refused(sentence) = &call.caller.media {
+            let sentence = sentence.clone();
+            return self.fail(now, call, 503, &sentence);
+        }
+        let Signalling::Invited { invite, .. } = &call.caller.signalling else { return };
+        // The body was found to be one when the call began.
+        let offer = session_description(invite).ok().flatten();
+        if let (Some(offer), Some(party)) = (offer, call.caller.party_mut())
+            && let Err(refusal) = party.handle_offer(&offer)
+        {
+            return self.refuse_media(now, call, &refusal);
+        }
+        if call.callees.is_empty() {
+            return self.answer_alone(now, call);
+        }
+        self.deadlines.set(Timer::Ring(call.number), now + self.settings.limits.ring);
+        for index in 0..call.callees.len() {
+            self.invite(now, call, index);
+        }
+        if call.callees.iter().any(|leg| !matches!(leg.signalling, Signalling::Over)) {
+            return;
+        }
+        if call.best_refusal.is_some() {
+            return self.pass_refusal(now, call);
+        }
+        let words = call.callees.iter().find_map(|leg| match &leg.media {
+            LegMedia::Refused(sentence) => Some(sentence.clone()),
+            _ => None,
+        });
+        let words = words.unwrap_or_else(|| "no contact of the callee could be called".to_owned());
+        self.fail(now, call, 503, &words);
+    }
+
+    /// Sends the INVITE of one branch.
+    fn invite(&mut self, now: Instant, call: &mut Call, index: usize) {
+        let Call { number, caller, callees, display, best_refusal, is_late, .. } = call;
+        let Signalling::Invited { invite, .. } = &caller.signalling else { return };
+        let Some(leg) = callees.get_mut(index) else { return };
+        let Signalling::Idle { target } = &leg.signalling else { return };
+        let target = target.clone();
+        let (LegMedia::Open(party), Some(caller_party)) = (&mut leg.media, caller.party()) else {
+            leg.signalling = Signalling::Over;
+            return;
+        };
+        let offer = if *is_late { Ok(party.offer_alone()) } else { party.offer(caller_party) };
+        let offer = match offer {
+            Ok(offer) => offer,
+            Err(refusal) => {
+                self.stats.branches_without_offer += 1;
+                let reply = self.reply(invite, refusal.status());
+                best_refusal.get_or_insert_with(|| Box::new(refused(reply, &refusal).finish()));
+                leg.signalling = Signalling::Over;
+                let key = leg.key;
+                return self.command_close(call, key);
+            }
+        };
+        let tag = self.local_tag(leg.key);
+        let host = self.identity_host(&leg.flow);
+        let request = self
+            .request(Method::Invite, &target, leg.flow)
+            .header(Name::MaxForwards, hops_left(invite).to_string())
+            .header(Name::From, from_value(display, &caller.aor, &host, &tag))
+            .header(Name::To, format!("<{}>", sip_uri(&leg.aor, &host)))
+            .header(Name::CallId, &leg.call_id)
+            .header(Name::CSeq, "1 INVITE")
+            .header(Name::Contact, self.contact(&leg.flow))
+            .header(Name::Allow, ALLOW);
+        let request = pass_request(invite, request).body(SDP, &offer).finish();
+        leg.invite = request.bytes().clone();
+        let client = self.send_request(now, leg.flow, request, Use::Invite(*number, leg.key));
+        leg.signalling = Signalling::Inviting { client, early: None, cancelled: false };
+    }
+
+    fn callee_leg(&mut self, key: LegKey, target: Target) -> Leg {
+        Leg {
+            key,
+            aor: target.aor,
+            flow: target.flow,
+            profile: profile_of(target.flow),
+            signalling: Signalling::Idle { target: target.uri },
+            media: LegMedia::Opening,
+            session_timer: None,
+            call_id: self.random_token(),
+            invite: Bytes::new(),
+        }
+    }
+
+    /// The offer of an INVITE that is one we can serve, if one more call of this user is within the limits.
+    fn admit_call(&self, invite: &Message, caller: &User) -> Result<Option<Bytes>, CallRefused> {
+        if let Some(options) = unsupported(invite) {
+            return Err(CallRefused::Extension(options));
+        }
+        if invite.max_forwards().ok().flatten() == Some(0) {
+            return Err(CallRefused::TooManyHops);
+        }
+        let offer = session_description(invite).map_err(|_| CallRefused::NotSdp)?;
+        if self.draining {
+            return Err(CallRefused::Draining);
+        }
+        if self.calls.len() >= self.settings.limits.calls {
+            return Err(CallRefused::AllLinesBusy);
+        }
+        let mine = self.calls_by_user.get(&caller.name).copied().unwrap_or_default();
+        if mine >= self.settings.limits.calls_per_user {
+            return Err(CallRefused::TooManyCalls);
+        }
+        Ok(offer)
+    }
+
+    /// Ends a call whose media cannot be agreed on.
+    pub(crate) fn refuse_media(&mut self, now: Instant, call: &mut Call, refusal: &Refusal) {
+        self.stats.offers_refused += 1;
+        let (status, words) = (refusal.status(), refusal.to_string());
+        self.fail_with(now, call, status, EndedBy::Exchange, &words, |reply| refused(reply, refusal));
+    }
+}
+
+/// A response that says in a Warning why the media was refused.
+pub(crate) fn refused(reply: Builder, refusal: &Refusal) -> Builder {
+    reply.header(Name::Warning, warning_of(refusal.warning(), &refusal.to_string()))
+}
+
+/// The media profile of a leg follows from where its contact is reached.
+pub(crate) fn profile_of(flow: Flow) -> Profile {
+    if flow.transport().is_websocket() { Profile::WebRtc } else { Profile::Rtp }
+}
+
+/// What is left of the hop count: the exchange is a hop, or two of them facing each other would never stop.
+fn hops_left(invite: &Message) -> u8 {
+    invite.max_forwards().ok().flatten().map_or(70, |hops| hops.saturating_sub(1))
+}
+
+/// The name to show: what the store knows, else what the caller says of itself.
+fn display_name(caller: &User, invite: &Message) -> Option<String> {
+    let own = || {
+        let display = invite.from().ok()?.display_unquoted();
+        Some(String::from_utf8_lossy(&display).into_owned())
+    };
+    caller.display.clone().or_else(own).filter(|name| !name.is_empty())
+}
+
+/// A user's address; what may not stand in a user part is escaped.
+fn sip_uri(user: &str, host: &str) -> String {
+    format!("sip:{}@{host}", String::from_utf8_lossy(&escape_user(user.as_bytes())))
+}
+
+/// A From header field value, the display name quoted as RFC 3261 §25.1 asks.
+fn from_value(display: &str, user: &str, host: &str, tag: &str) -> String {
+    let uri = sip_uri(user, host);
+    if display.is_empty() {
+        return format!("<{uri}>;tag={tag}");
+    }
+    let quoted: String = display
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_DISPLAY)
+        .flat_map(|c| matches!(c, '"' | '\\').then_some('\\').into_iter().chain([c]))
+        .collect();
+    format!("\"{quoted}\" <{uri}>;tag={tag}")
+}
+
+/// Characters of a name that are shown.
+const MAX_DISPLAY: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_display_name_cannot_break_out_of_its_quotes() {
+        let value = from_value("Al \"the\r\nX: y\" \\", "alice", "example.org", "1");
+        assert_eq!(value, r#""Al \"theX: y\" \\" <sip:alice@example.org>;tag=1"#);
+        assert_eq!(from_value("", "alice", "h", "1"), "<sip:alice@h>;tag=1");
+    }
+
+    #[test]
+    fn a_user_cannot_break_out_of_its_address() {
+        assert_eq!(from_value("", "a@b>,<sip:c", "h", "1"), "<sip:a%40b%3E,%3Csip%3Ac@h>;tag=1");
+    }
+}

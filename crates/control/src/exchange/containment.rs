@@ -1,0 +1,134 @@
+//! A mistake of ours ends what it happened to, and nothing else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use super::Exchange;
+use crate::call::{Call, CallNumber, LegMedia, Signalling};
+use crate::cdr::EndedBy;
+use crate::event::Event;
+
+impl Exchange {
+    /// Lets something happen to a call. A panic ends this call and no other.
+    pub(crate) fn on_call(
+        &mut self,
+        now: Instant,
+        number: CallNumber,
+        act: impl FnOnce(&mut Self, &mut Call),
+    ) {
+        let Some(mut call) = self.calls.remove(&number) else {
+            self.stats.news_for_no_call += 1;
+            return;
+        };
+        if catch_unwind(AssertUnwindSafe(|| act(self, &mut call))).is_err() {
+            self.stats.panics += 1;
+            self.events.push_back(Event::CallPanicked { id: call.record.id.clone() });
+            if catch_unwind(AssertUnwindSafe(|| self.give_up(now, &mut call))).is_err() {
+                self.stats.panics += 1;
+                self.write_off(&mut call);
+            }
+        }
+        if call.has_reports() {
+            self.record(&mut call);
+        }
+        if call.is_over() {
+            self.forget(&call);
+        } else {
+            self.calls.insert(number, call);
+        }
+    }
+
+    /// Does something that belongs to no call.
+    pub(crate) fn contain(&mut self, during: &'static str, act: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| act(self))).is_err() {
+            self.stats.panics += 1;
+            self.events.push_back(Event::Panicked { during });
+        }
+    }
+
+    /// Ends a call whose state cannot be trusted: 500 to who waits, BYE to who is in a dialog.
+    fn give_up(&mut self, now: Instant, call: &mut Call) {
+        const REASON: &str = "the exchange made a mistake";
+        if matches!(call.caller.signalling, Signalling::Invited { .. }) {
+            self.fail(now, call, 500, REASON);
+        } else {
+            self.end(now, call, EndedBy::Exchange, REASON);
+        }
+    }
+
+    /// Drops a call that cannot even be ended. Its far ends find out by their session timers or by the silence.
+    fn write_off(&mut self, call: &mut Call) {
+        call.ending(EndedBy::Exchange, "the exchange made a mistake");
+        let worker = call.worker;
+        for leg in call.legs_mut() {
+            leg.signalling = Signalling::Over;
+            if !matches!(leg.media, LegMedia::Closed(_) | LegMedia::Refused(_)) {
+                leg.media = LegMedia::Closed(None);
+                self.commands.push_back((worker, leg.key, crate::media::MediaCommand::Close));
+            }
+        }
+        self.invited.retain(|_, number| *number != call.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kit::{World, ms};
+
+    /// The sentence of a panic stays out of the test's output.
+    fn quietly(act: impl FnOnce()) {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        act();
+        std::panic::set_hook(hook);
+    }
+
+    #[test]
+    fn a_panic_ends_one_call_and_no_other() {
+        let mut world = World::new(1);
+        let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| world.baresip(name));
+        world.register_all();
+        world.phone(alice).dial("bob");
+        world.run(ms(100));
+        world.phone(bob).answer();
+        world.phone(carol).dial("echo");
+        world.run(ms(500));
+        let now = world.now();
+        let number = *world.exchange.calls.keys().next().unwrap();
+        quietly(|| world.exchange.on_call(now, number, |_, _| panic!("a mistake")));
+        world.run(ms(5_000));
+        assert_eq!(world.exchange.stats().panics, 1);
+        assert!(world.phone(alice).is_idle() && world.phone(bob).is_idle(), "both were told");
+        assert!(!world.phone(carol).is_idle(), "the other call goes on");
+        let [cdr] = &world.cdrs[..] else { panic!("{:?}", world.cdrs) };
+        assert_eq!((cdr.caller.as_str(), cdr.reason.as_str()), ("alice", "the exchange made a mistake"));
+        world.phone(carol).hang_up();
+        world.settle();
+        world.assert_nothing_is_left();
+    }
+
+    #[test]
+    fn a_panic_before_the_answer_refuses_the_caller() {
+        let mut world = World::new(1);
+        let [alice, bob] = ["alice", "bob"].map(|name| world.baresip(name));
+        world.register_all();
+        world.phone(alice).dial("bob");
+        world.run(ms(500));
+        let now = world.now();
+        let number = *world.exchange.calls.keys().next().unwrap();
+        quietly(|| world.exchange.on_call(now, number, |_, _| panic!("a mistake")));
+        world.settle();
+        assert_eq!(world.phone(alice).last_failure(), Some(500));
+        assert!(world.phone(bob).is_idle());
+        world.assert_nothing_is_left();
+    }
+
+    #[test]
+    fn a_panic_outside_calls_is_told_and_survived() {
+        let mut world = World::new(1);
+        quietly(|| world.exchange.contain("a test", |_| panic!("a mistake")));
+        world.settle();
+        assert_eq!(world.exchange.stats().panics, 1);
+        assert!(format!("{:?}", world.events).contains("a test"));
+    }
+}

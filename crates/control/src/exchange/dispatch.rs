@@ -1,0 +1,280 @@
+//! Who a message is for: **parse**, **match**, **admit**.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use ringback_media::session::LegKey;
+use ringback_sansio::Flow;
+use ringback_sip::message::{Message, Method, Name};
+use ringback_sip::transaction::{self, ClientId, ServerId};
+
+use super::{Exchange, Incoming, Silence, Use};
+use crate::owner::{self, LocalTag};
+
+/// What may be sent outside of a dialog.
+const ALLOW_OUTSIDE: &str = "INVITE, ACK, CANCEL, OPTIONS, REGISTER";
+
+/// The options of a `Require` that are done here; those of a REGISTER are the registrar's.
+const OPTIONS: &[&[u8]] = &[b"timer"];
+
+/// What the To tag of a request says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// It is the far end of the leg that asks.
+    Member(LegKey),
+    /// It knows the dialog and comes from elsewhere: a phone that changed its network, or a thief.
+    Elsewhere(LegKey),
+    /// There is no such dialog.
+    None,
+}
+
+impl Exchange {
+    pub(super) fn take_message(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        let message = match Message::parse(bytes.clone()) {
+            Ok(message) => message,
+            Err(error) => return self.refuse_unparsed(now, flow, &bytes, error),
+        };
+        if let Err(invalid) = message.validate() {
+            return self.refuse_invalid(now, flow, &message, &invalid);
+        }
+        if let Some(event) = self.transactions.handle_message(now, flow, message) {
+            self.handle_transaction(now, event);
+        }
+    }
+
+    /// Hands out what the transactions have to say.
+    pub(super) fn settle(&mut self, now: Instant) {
+        while let Some(event) = self.transactions.poll_event() {
+            self.contain("a transaction", |exchange| exchange.handle_transaction(now, event));
+        }
+    }
+
+    fn handle_transaction(&mut self, now: Instant, event: transaction::Event) {
+        use transaction::Event as T;
+        match event {
+            T::Request { id, flow, message } => {
+                self.handle_request(now, Incoming { server: id, flow, message });
+            }
+            T::Cancel { id, invite, flow, message } => self.handle_cancel(now, id, invite, flow, &message),
+            T::Ack { message, invite, .. } => match invite {
+                Some(invite) => self.handle_ack(now, invite, &message),
+                None => self.stats.acks_stray += 1,
+            },
+            T::Response { id, message } => self.handle_response(now, id, &message),
+            T::TimedOut { id } => self.handle_silence(now, id, Silence::TimedOut),
+            T::TransportFailed { id } => self.handle_silence(now, id, Silence::FlowLost),
+            T::Terminated { id } => {
+                if let Some(Use::Invite(call, leg)) = self.clients.remove(&id)
+                    && let Some(leg) = self.calls.get_mut(&call).and_then(|call| call.leg_mut(leg))
+                {
+                    // No further 2xx will make a dialog out of it.
+                    leg.invite = Bytes::new();
+                }
+            }
+            T::Ok2xxUnacknowledged { id } => {
+                if let Some(key) = self.unacknowledged.remove(&id) {
+                    self.on_call(now, owner::call_of(key), |exchange, call| {
+                        exchange.ack_timed_out(now, call, key, id);
+                    });
+                }
+            }
+            T::AckTimedOut { .. } => self.stats.acks_missing += 1,
+            T::Undeliverable { id } => {
+                self.stats.responses_undeliverable += 1;
+                if let Some(&call) = self.invited.get(&id) {
+                    self.on_call(now, call, |exchange, call| exchange.caller_lost(now, call, id));
+                }
+            }
+            T::StrayResponse { .. } => self.stats.responses_stray += 1,
+        }
+    }
+
+    fn handle_ack(&mut self, now: Instant, invite: ServerId, ack: &Message) {
+        match self.unacknowledged.remove(&invite) {
+            Some(key) => self.on_call(now, owner::call_of(key), |exchange, call| {
+                exchange.acknowledged(now, call, key, invite, ack);
+            }),
+            None => self.stats.acks_stray += 1,
+        }
+    }
+
+    /// A new request. One whose handling fails by a mistake of ours is still answered.
+    fn handle_request(&mut self, now: Instant, incoming: Incoming) {
+        let (server, bytes) = (incoming.server, incoming.message.bytes().clone());
+        let panics = self.stats.panics;
+        self.contain("a request", |exchange| exchange.admit(now, incoming));
+        if self.stats.panics > panics
+            && let Ok(request) = Message::parse(bytes)
+        {
+            let reply = self.reply(&request, 500).finish();
+            self.respond(now, server, reply);
+        }
+    }
+
+    fn admit(&mut self, now: Instant, incoming: Incoming) {
+        match self.membership(&incoming) {
+            Some(Membership::Member(key)) => {
+                return self.on_call(now, owner::call_of(key), |exchange, call| {
+                    exchange.request_in_dialog(now, call, key, incoming);
+                });
+            }
+            _ if !self.admission.admits(now, incoming.flow) => {
+                self.stats.requests_banned += 1;
+                self.transactions.abandon(incoming.server);
+            }
+            Some(Membership::Elsewhere(_)) => {
+                self.stats.dialogs_challenged += 1;
+                self.authenticate(now, incoming);
+            }
+            Some(Membership::None) => self.refuse_outside_dialog(incoming),
+            None => self.admit_outside_dialog(now, incoming),
+        }
+    }
+
+    fn admit_outside_dialog(&mut self, now: Instant, incoming: Incoming) {
+        match incoming.message.method_ref() {
+            Method::Invite if self.fingerprints.contains_key(&self.fingerprint(&incoming.message)) => {
+                self.stats.requests_merged += 1;
+                let reply = self.reply(&incoming.message, 482).finish();
+                self.reply_stateless(incoming.server, reply);
+            }
+            Method::Register | Method::Invite => self.authenticate(now, incoming),
+            Method::Options => self.answer_options(incoming),
+            Method::Bye | Method::Update | Method::Info | Method::Prack => {
+                self.refuse_outside_dialog(incoming);
+            }
+            _ => {
+                self.stats.methods_not_allowed += 1;
+                let reply = self.reply(&incoming.message, 405).header(Name::Allow, ALLOW_OUTSIDE);
+                self.reply_stateless(incoming.server, reply.finish());
+            }
+        }
+    }
+
+    fn refuse_outside_dialog(&mut self, incoming: Incoming) {
+        self.stats.requests_outside_dialog += 1;
+        let reply = self.reply(&incoming.message, 481).finish();
+        self.reply_stateless(incoming.server, reply);
+    }
+
+    /// OPTIONS to the exchange itself is answered without credentials: it is how phones and load balancers ping.
+    fn answer_options(&mut self, incoming: Incoming) {
+        let Incoming { server, flow, message } = incoming;
+        let reply = if let Some(options) = unsupported(&message) {
+            self.stats.extensions_refused += 1;
+            self.reply(&message, 420).header(Name::Unsupported, options)
+        } else if !self.is_for_us(&message, flow) {
+            self.stats.domains_refused += 1;
+            self.reply(&message, 404)
+        } else {
+            self.reply(&message, 200)
+                .header(Name::Allow, ALLOW_OUTSIDE)
+                .header(Name::Accept, "application/sdp")
+                .header(Name::Supported, "timer, path, outbound")
+        };
+        self.reply_stateless(server, reply.finish());
+    }
+
+    fn handle_cancel(
+        &mut self,
+        now: Instant,
+        id: ServerId,
+        invite: Option<ServerId>,
+        flow: Flow,
+        cancel: &Message,
+    ) {
+        let Some(invite) = invite else {
+            // Of an INVITE that was challenged, most often: nothing is kept of it.
+            if !self.admission.admits(now, flow) {
+                self.stats.requests_banned += 1;
+                return self.transactions.abandon(id);
+            }
+            self.stats.requests_outside_dialog += 1;
+            let reply = self.reply(cancel, 481).finish();
+            return self.reply_stateless(id, reply);
+        };
+        let call = self.invited.get(&invite).copied();
+        // RFC 3261 §9.2: the tag is that of the response to the INVITE.
+        let tag = call.and_then(|call| Some(self.calls.get(&call)?.caller.dialog()?.id.local_tag.clone()));
+        let mut reply = ringback_sip::message::Builder::reply(cancel, 200);
+        reply = match &tag {
+            Some(tag) => reply.to_tag(tag),
+            None => reply.to_tag(self.stateless_tag(cancel).as_bytes()),
+        };
+        self.respond(now, id, reply.finish());
+        match call {
+            Some(call) => {
+                self.on_call(now, call, |exchange, call| exchange.cancelled(now, call, invite, cancel))
+            }
+            None => self.cancel_parked(now, invite),
+        }
+    }
+
+    fn handle_response(&mut self, now: Instant, id: ClientId, response: &Message) {
+        let status = response.status().unwrap_or_default();
+        let goes_on = status < 200 || *response.method_ref() == Method::Invite && status < 300;
+        let purpose = match self.clients.get(&id) {
+            Some(Use::Invite(call, leg)) if goes_on => Some(Use::Invite(*call, *leg)),
+            Some(Use::Reinvite(call, leg)) if goes_on => Some(Use::Reinvite(*call, *leg)),
+            // A provisional response to anything else says nothing.
+            Some(Use::PassedOn { .. } | Use::Bye) if goes_on => return,
+            _ => self.clients.remove(&id),
+        };
+        match purpose {
+            Some(Use::Invite(call, leg)) => self.on_call(now, call, |exchange, call| {
+                exchange.branch_answered(now, call, leg, id, response);
+            }),
+            Some(Use::Reinvite(call, leg)) => self.on_call(now, call, |exchange, call| {
+                exchange.reinvite_answered(now, call, leg, id, Ok(response));
+            }),
+            Some(Use::PassedOn { call, leg, server, request }) => {
+                self.passed_on_answered(now, server, &request, Ok(response));
+                if status == 481 {
+                    self.on_call(now, call, |exchange, call| exchange.dialog_lost(now, call, leg));
+                }
+            }
+            Some(Use::Bye) | None => {}
+        }
+    }
+
+    fn handle_silence(&mut self, now: Instant, id: ClientId, silence: Silence) {
+        match self.clients.remove(&id) {
+            Some(Use::Invite(call, leg)) => {
+                self.stats.branches_unanswered += 1;
+                self.on_call(now, call, |exchange, call| exchange.branch_refused(now, call, leg, None));
+            }
+            Some(Use::Reinvite(call, leg)) => self.on_call(now, call, |exchange, call| {
+                exchange.reinvite_answered(now, call, leg, id, Err(silence));
+            }),
+            // A client may never answer a MESSAGE: that alone does not end the call.
+            Some(Use::PassedOn { server, request, .. }) => {
+                self.passed_on_answered(now, server, &request, Err(silence));
+            }
+            Some(Use::Bye) | None => {}
+        }
+    }
+
+    /// Whose dialog the request belongs to: by our tag, then by the whole dialog and by where it came from. `None` for a
+    /// request outside of dialogs.
+    pub(crate) fn membership(&self, incoming: &Incoming) -> Option<Membership> {
+        let tag = incoming.message.to().ok()?.tag()?;
+        let leg = LocalTag::parse(tag)
+            .filter(|tag| owner::worker_of(tag.leg) == self.settings.worker)
+            .and_then(|tag| self.calls.get(&owner::call_of(tag.leg))?.leg(tag.leg))
+            .filter(|leg| leg.dialog().is_some_and(|dialog| dialog.matches(&incoming.message)));
+        Some(match leg {
+            Some(leg) if leg.flow.remote().ip() == incoming.flow.remote().ip() => Membership::Member(leg.key),
+            Some(leg) => Membership::Elsewhere(leg.key),
+            None => Membership::None,
+        })
+    }
+}
+
+/// The options that a request requires and that are not done here, as the value of `Unsupported`.
+pub(crate) fn unsupported(request: &Message) -> Option<Vec<u8>> {
+    let options: Vec<&[u8]> = request
+        .values(Name::Require)
+        .filter(|option| !OPTIONS.iter().any(|known| known.eq_ignore_ascii_case(option)))
+        .collect();
+    (!options.is_empty()).then(|| options.join(&b", "[..]))
+}

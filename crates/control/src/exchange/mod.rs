@@ -1,0 +1,323 @@
+//! The exchange: one worker's machine for the whole policy of the product.
+//!
+//! It is told of messages, lost flows, answers and news from the media workers, and gives messages to send, questions,
+//! media commands and events. The phases of a message are those of ARCHITECTURE.md; *receive* and *frame* come before
+//! it and *send* after it.
+//!
+//! `dispatch` decides who a message is for, `writing` has what every message of ours is made with, `containment` keeps
+//! a mistake of ours to what it happened to.
+
+mod containment;
+mod dispatch;
+mod writing;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Instant;
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use ringback_media::session::LegKey;
+use ringback_sansio::{Deadlines, Flow, Transmit};
+use ringback_sip::location::Location;
+use ringback_sip::message::Message;
+use ringback_sip::registrar;
+use ringback_sip::transaction::{self, ClientId, ServerId, Timers, Transactions};
+
+use crate::admission::Admission;
+use crate::ask::{Answer, Ask, AskId};
+use crate::authentication::Authentication;
+use crate::call::{Call, CallNumber};
+use crate::event::Event;
+use crate::media::{MediaCommand, MediaEvent};
+use crate::owner;
+use crate::parked::Parked;
+use crate::settings::{InvalidSettings, Settings};
+use crate::stats::Stats;
+
+pub(crate) use dispatch::{Membership, unsupported};
+use writing::is_nowhere;
+pub(crate) use writing::{warning, warning_of};
+
+/// The exchange.
+pub struct Exchange {
+    pub(crate) settings: Settings,
+    pub(crate) transactions: Transactions,
+    pub(crate) admission: Admission,
+    pub(crate) authentication: Authentication,
+    pub(crate) location: Location,
+    pub(crate) registrar: registrar::Settings,
+    pub(crate) calls: BTreeMap<CallNumber, Box<Call>>,
+    pub(crate) calls_by_user: HashMap<String, usize>,
+    /// The INVITEs, first or within a dialog, that wait for our final response.
+    pub(crate) invited: HashMap<ServerId, CallNumber>,
+    /// The INVITEs that we answered with a 2xx whose ACK is awaited.
+    pub(crate) unacknowledged: HashMap<ServerId, LegKey>,
+    /// The INVITEs outside a dialog that are being served, by their [`Exchange::fingerprint`]: the same one by another
+    /// way is merged (RFC 3261 §8.2.2.2).
+    pub(crate) fingerprints: HashMap<u64, ServerId>,
+    pub(crate) clients: HashMap<ClientId, Use>,
+    pub(crate) parked: HashMap<AskId, Parked>,
+    pub(crate) deadlines: Deadlines<Timer>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) stats: Stats,
+    pub(crate) draining: bool,
+    asks: VecDeque<(AskId, Ask)>,
+    commands: VecDeque<(u16, LegKey, MediaCommand)>,
+    pub(crate) random: StdRng,
+    /// Makes fingerprints, and the To tags of stateless answers, unguessable.
+    tag_secret: u64,
+    next_ask: u64,
+    next_call: u64,
+}
+
+/// A request that came in and has no final response yet.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub server: ServerId,
+    pub flow: Flow,
+    pub message: Message,
+}
+
+/// What a request of ours was sent for.
+#[derive(Debug)]
+pub(crate) enum Use {
+    /// The INVITE of a branch.
+    Invite(CallNumber, LegKey),
+    /// A new offer, or a refresh, within a dialog.
+    Reinvite(CallNumber, LegKey),
+    /// A request of the other leg, whose transaction waits for the answer.
+    PassedOn { call: CallNumber, leg: LegKey, server: ServerId, request: Box<Message> },
+    /// The end of a dialog that is forgotten already.
+    Bye,
+}
+
+/// Why a request of ours has no final response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// Nobody answered in time.
+    TimedOut,
+    /// It could not be sent, or its connection is gone. The far end may come back.
+    FlowLost,
+}
+
+/// The deadlines of the exchange itself; transactions and bindings have their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Timer {
+    /// Until when the media workers open the legs, and then until when a callee picks up.
+    Ring(CallNumber),
+    /// Until when the media workers say what the legs carried.
+    Reports(CallNumber),
+    /// When a session is refreshed by us, or must have been refreshed by the far end.
+    Session(CallNumber, LegKey),
+}
+
+impl Exchange {
+    /// An exchange without registrations; see [`Exchange::restore`].
+    pub fn new(settings: Settings) -> Result<Self, InvalidSettings> {
+        let mut random = StdRng::from_seed(settings.seed);
+        let start = settings.epoch.instant;
+        Ok(Exchange {
+            transactions: Transactions::new(Timers::default(), random.next_u64()),
+            admission: Admission::new(start, random.next_u64()),
+            authentication: Authentication::new(&settings, &mut random)?,
+            location: crate::registration::location(&settings),
+            registrar: crate::registration::bounds(&settings)?,
+            calls: BTreeMap::new(),
+            calls_by_user: HashMap::new(),
+            invited: HashMap::new(),
+            unacknowledged: HashMap::new(),
+            fingerprints: HashMap::new(),
+            clients: HashMap::new(),
+            parked: HashMap::new(),
+            deadlines: Deadlines::new(),
+            events: VecDeque::new(),
+            stats: Stats::default(),
+            draining: false,
+            asks: VecDeque::new(),
+            commands: VecDeque::new(),
+            tag_secret: random.next_u64(),
+            random,
+            next_ask: 0,
+            next_call: 0,
+            settings,
+        })
+    }
+
+    /// Takes one datagram, WebSocket message or framed message of a stream.
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        self.stats.messages_received += 1;
+        if is_nowhere(flow.remote()) {
+            self.stats.messages_from_nowhere += 1;
+            return;
+        }
+        self.contain("a message", |exchange| exchange.take_message(now, flow, bytes));
+        self.settle(now);
+    }
+
+    /// A connection is gone; its bindings and transactions go with it, its calls wait for it to come back.
+    pub fn handle_flow_lost(&mut self, now: Instant, flow: Flow) {
+        self.contain("a lost connection", |exchange| {
+            exchange.transactions.handle_flow_failed(now, flow);
+            exchange.flow_unregistered(flow);
+        });
+        self.settle(now);
+    }
+
+    /// Takes the answer to a question.
+    pub fn handle_answer(&mut self, now: Instant, id: AskId, answer: Answer) {
+        match self.parked.remove(&id) {
+            Some(parked) => self.contain("an answer", |exchange| exchange.answered(now, parked, answer)),
+            None => self.stats.answers_unasked += 1,
+        }
+        self.settle(now);
+    }
+
+    /// Takes news from a media worker.
+    pub fn handle_media(&mut self, now: Instant, event: MediaEvent) {
+        let (MediaEvent::Opened(key, _)
+        | MediaEvent::Closed(key, _)
+        | MediaEvent::Connected(key)
+        | MediaEvent::FirstPacket(key)
+        | MediaEvent::Gone(key, _)) = event;
+        let number = owner::call_of(key);
+        if !self.calls.contains_key(&number) {
+            self.stats.news_for_no_call += 1;
+            if let MediaEvent::Opened(_, Ok(_)) | MediaEvent::Gone(..) = event {
+                // Its call did not wait for it; nobody else would ever close it.
+                self.stats.legs_stray += 1;
+                self.command(owner::media_worker_of(number, self.settings.workers), key, MediaCommand::Close);
+            }
+            return;
+        }
+        self.on_call(now, number, |exchange, call| match event {
+            MediaEvent::Opened(key, result) => exchange.leg_opened(now, call, key, result),
+            MediaEvent::Closed(key, report) => exchange.leg_closed(call, key, report),
+            MediaEvent::Connected(_) => exchange.stats.legs_connected += 1,
+            MediaEvent::FirstPacket(key) => exchange.leg_heard(call, key),
+            MediaEvent::Gone(key, gone) => exchange.leg_gone(now, call, key, gone),
+        });
+        self.settle(now);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.transactions.handle_timeout(now);
+        while let Some(timer) = self.deadlines.pop_due(now) {
+            match timer {
+                Timer::Ring(call) => {
+                    self.on_call(now, call, |exchange, call| exchange.ring_timed_out(now, call));
+                }
+                Timer::Reports(call) => {
+                    self.on_call(now, call, |exchange, call| exchange.reports_timed_out(call));
+                }
+                Timer::Session(call, leg) => {
+                    self.on_call(now, call, |exchange, call| exchange.session_timer_due(now, call, leg));
+                }
+            }
+        }
+        self.contain("bindings", |exchange| exchange.bindings_due(now));
+        self.settle(now);
+    }
+
+    /// Takes no new calls from here on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Ends every call.
+    pub fn shut_down(&mut self, now: Instant) {
+        self.draining = true;
+        let numbers: Vec<CallNumber> = self.calls.keys().copied().collect();
+        for number in numbers {
+            self.on_call(now, number, |exchange, call| {
+                exchange.end(now, call, crate::cdr::EndedBy::Exchange, "the exchange was shut down");
+            });
+        }
+        self.settle(now);
+    }
+
+    /// A message to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transactions.poll_transmit()
+    }
+
+    /// A question; see [`Exchange::handle_answer`].
+    pub fn poll_ask(&mut self) -> Option<(AskId, Ask)> {
+        self.asks.pop_front()
+    }
+
+    /// A command for the leg that the key names, on the media worker of that number.
+    pub fn poll_media(&mut self) -> Option<(u16, LegKey, MediaCommand)> {
+        self.commands.pop_front()
+    }
+
+    /// News for logs, records and metrics.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Exchange::handle_timeout`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.transactions.poll_timeout(), self.deadlines.next(), self.location.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// What has been counted.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// What the transactions have counted.
+    pub fn transaction_stats(&self) -> &transaction::Stats {
+        self.transactions.stats()
+    }
+
+    /// What was challenged, and what the answers were worth.
+    pub fn authentication_stats(&self) -> &ringback_sip::digest::Stats {
+        self.authentication.stats()
+    }
+
+    /// Calls in progress, those that are saying goodbye included.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Contacts that are registered.
+    pub fn bindings(&self) -> usize {
+        self.location.len()
+    }
+
+    /// How much is kept for what is under way, apart from registrations: calls, transactions, questions, and what waits
+    /// for one of them. Zero when nothing happens.
+    pub fn under_way(&self) -> usize {
+        self.calls.len()
+            + self.calls_by_user.len()
+            + self.invited.len()
+            + self.unacknowledged.len()
+            + self.fingerprints.len()
+            + self.clients.len()
+            + self.parked.len()
+            + self.deadlines.len()
+            + self.transactions.client_count()
+            + self.transactions.server_count()
+    }
+
+    pub(crate) fn ask(&mut self, parked: Parked, ask: Ask) {
+        let id = AskId(self.next_ask);
+        self.next_ask += 1;
+        self.parked.insert(id, parked);
+        self.asks.push_back((id, ask));
+    }
+
+    pub(crate) fn command(&mut self, worker: u16, key: LegKey, command: MediaCommand) {
+        self.commands.push_back((worker, key, command));
+    }
+
+    pub(crate) fn next_call(&mut self) -> CallNumber {
+        self.next_call += 1;
+        CallNumber(self.next_call)
+    }
+}

@@ -1,0 +1,35 @@
+//! The policy of the exchange: admission, authentication, registration, routing and calls, without I/O.
+//!
+//! [`Exchange`] is the one machine; everything else is a part of it. It is driven as every machine of Ringback is (see
+//! `ringback_sansio`), with two queues more: questions that the driver answers ([`Exchange::poll_ask`]) and commands
+//! for the media workers ([`Exchange::poll_media`]).
+
+mod admission;
+mod ask;
+mod authentication;
+mod call;
+mod cdr;
+mod event;
+mod exchange;
+mod media;
+#[cfg(test)]
+extern crate self as ringback_control;
+#[cfg(test)]
+#[path = "../tests/kit/mod.rs"]
+mod kit;
+mod owner;
+mod parked;
+mod refuse;
+mod registration;
+mod routing;
+mod settings;
+mod stats;
+
+pub use ask::{Answer, Ask, AskId, User};
+pub use cdr::{Cdr, CdrLeg, EndedBy};
+pub use event::Event;
+pub use exchange::Exchange;
+pub use media::{MediaCommand, MediaEvent, Medium};
+pub use routing::advertised;
+pub use settings::{Epoch, InvalidSettings, Limits, Settings};
+pub use stats::Stats;

@@ -1,0 +1,56 @@
+//! What the exchange asks of the media workers, and what they tell it.
+//!
+//! Commands for one worker are carried out in the order in which they were given. `Open` is answered by
+//! [`MediaEvent::Opened`] and `Close` by [`MediaEvent::Closed`]; the others have no answer.
+
+use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap};
+use ringback_media::session::{Gone, LegKey, LegReport};
+use ringback_sansio::Flow;
+
+/// A command for the worker that holds the leg.
+#[derive(Debug, Clone)]
+pub enum MediaCommand {
+    /// Makes the leg's local side.
+    Open {
+        /// The kind of leg.
+        medium: Medium,
+        /// The far end's signalling flow. It says which of our addresses the far end can reach: a page that came over
+        /// loopback is offered loopback candidates, and a phone is offered the address that it signals to.
+        signalling: Flow,
+    },
+    /// Gives a WebRTC leg other ICE credentials of ours, before the `Configure` with those of a far end that restarts
+    /// ICE.
+    Restart(Box<Credentials>),
+    /// Applies what offer and answer agreed, and the payload types as the other leg expects them.
+    Configure(Box<LegSettings>, Box<PayloadMap>),
+    /// Lets this leg and another one hear each other.
+    Join(LegKey),
+    /// Lets the leg hear itself.
+    Echo,
+    /// Ends the leg.
+    Close,
+}
+
+/// The kind of leg to open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// ICE, DTLS-SRTP and rtcp-mux on the worker's shared port.
+    WebRtc,
+    /// Plain RTP on ports of its own.
+    Rtp,
+}
+
+/// News from a media worker.
+#[derive(Debug, Clone)]
+pub enum MediaEvent {
+    /// The leg is open, or why it could not be opened.
+    Opened(LegKey, Result<Box<Local>, String>),
+    /// The leg is closed; what it carried.
+    Closed(LegKey, Option<Box<LegReport>>),
+    /// The leg has its keys.
+    Connected(LegKey),
+    /// The first packet came in from the leg.
+    FirstPacket(LegKey),
+    /// The far end of the leg has gone.
+    Gone(LegKey, Gone),
+}

@@ -1,0 +1,78 @@
+//! What waits for the answer to a question.
+
+use std::time::Instant;
+
+use ringback_sip::transaction::ServerId;
+
+use crate::ask::Answer;
+use crate::call::refused::{CallRefused, Caller};
+use crate::exchange::{Exchange, Incoming};
+use crate::registration::PendingRegistration;
+
+/// What waits for the answer to a question.
+#[derive(Debug)]
+pub(crate) enum Parked {
+    /// A request whose user is being looked up.
+    Credentials(Box<Incoming>),
+    /// An INVITE for a user who is not signed in: does the user exist?
+    Callee(Box<Incoming>, Caller),
+    /// A REGISTER whose bindings are being written.
+    Persist(Box<PendingRegistration>),
+    /// A request that was cancelled before the answer.
+    Cancelled,
+    /// Changes that nobody waits for: bindings that have expired.
+    Unanswered,
+}
+
+impl Exchange {
+    /// The answer to a question has come.
+    pub(crate) fn answered(&mut self, now: Instant, parked: Parked, answer: Answer) {
+        match (parked, answer) {
+            (Parked::Credentials(incoming), Answer::Credentials(user)) => {
+                self.credentials_known(now, *incoming, user);
+            }
+            (Parked::Callee(incoming, caller), Answer::Credentials(user)) => {
+                let refused = if user.is_some() { CallRefused::Absent } else { CallRefused::Unknown };
+                self.refuse_call(now, *incoming, caller, refused);
+            }
+            (Parked::Persist(pending), Answer::Persisted(durable)) => {
+                self.registration_persisted(now, *pending, durable);
+            }
+            (Parked::Unanswered, Answer::Persisted(durable)) => {
+                self.stats.persists_failed += u64::from(!durable);
+            }
+            (Parked::Cancelled, _) => {}
+            // The driver answered another question. Nobody is left waiting for it.
+            (Parked::Credentials(incoming) | Parked::Callee(incoming, _), Answer::Persisted(_)) => {
+                self.stats.answers_unasked += 1;
+                self.fingerprints.remove(&self.fingerprint(&incoming.message));
+                let response = self.reply(&incoming.message, 500).finish();
+                self.respond(now, incoming.server, response);
+            }
+            (Parked::Persist(pending), Answer::Credentials(_)) => {
+                self.stats.answers_unasked += 1;
+                self.registration_persisted(now, *pending, false);
+            }
+            (Parked::Unanswered, Answer::Credentials(_)) => self.stats.answers_unasked += 1,
+        }
+    }
+
+    /// A request was cancelled while it waited; says whether there was one.
+    pub(crate) fn cancel_parked(&mut self, now: Instant, invite: ServerId) {
+        let waiting = self.parked.iter().find_map(|(id, parked)| match parked {
+            Parked::Credentials(incoming) | Parked::Callee(incoming, _) if incoming.server == invite => {
+                Some(*id)
+            }
+            _ => None,
+        });
+        let Some(id) = waiting else { return };
+        // The answer is still to come, and finds nobody.
+        if let Some(Parked::Credentials(incoming) | Parked::Callee(incoming, _)) =
+            self.parked.insert(id, Parked::Cancelled)
+        {
+            self.fingerprints.remove(&self.fingerprint(&incoming.message));
+            let response = self.reply(&incoming.message, 487).finish();
+            self.respond(now, incoming.server, response);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! REGISTER: the registrar's outcome is made durable, then answered.
+
+use std::time::{Duration, Instant};
+
+use ringback_sansio::Flow;
+use ringback_sip::header::Date;
+use ringback_sip::location::{BindingRecord, Change, InvalidBinding, Location, Ticket, Upsert};
+use ringback_sip::message::{Builder, Message, Name};
+use ringback_sip::registrar::{self, Outcome};
+use ringback_sip::transaction::ServerId;
+
+use crate::ask::{Ask, User};
+use crate::event::Event;
+use crate::exchange::{Exchange, Incoming, warning};
+use crate::parked::Parked;
+use crate::settings::{InvalidSettings, Settings};
+
+/// How long a binding is kept past its end: a client's refresh may be on its way.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A REGISTER whose changes are being written.
+#[derive(Debug)]
+pub(crate) struct PendingRegistration {
+    server: ServerId,
+    request: Message,
+    /// The 200.
+    response: Builder,
+    ticket: Ticket,
+    aor: String,
+}
+
+/// An empty location service.
+pub(crate) fn location(settings: &Settings) -> Location {
+    Location::new(settings.epoch.instant, GRACE)
+}
+
+/// The registrar's bounds.
+pub(crate) fn bounds(settings: &Settings) -> Result<registrar::Settings, InvalidSettings> {
+    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let (min, max) = settings.limits.expires;
+    let default = settings.limits.default_expires.clamp(min, max);
+    Ok(registrar::Settings::new(seconds(min), seconds(default), seconds(max))?)
+}
+
+impl Exchange {
+    /// Takes a binding from the store, before the first message.
+    pub fn restore(&mut self, row: &BindingRecord<'_>) -> Result<(), InvalidBinding> {
+        let expires = self.settings.epoch.instant_of(row.expires_unix_ms);
+        if let Some(change) = self.location.restore(row, expires)? {
+            self.ask(Parked::Unanswered, Ask::Persist(vec![change]));
+        }
+        Ok(())
+    }
+
+    /// An authenticated REGISTER.
+    pub(crate) fn register(&mut self, now: Instant, incoming: Incoming, user: &User) {
+        let Incoming { server, flow, message } = incoming;
+        if !self.is_for_us(&message, flow) {
+            self.stats.domains_refused += 1;
+            let words = "this exchange does not serve that domain";
+            let response = self.reply(&message, 404).header(Name::Warning, warning(words)).finish();
+            return self.respond(now, server, response);
+        }
+        let aor = user.name.as_bytes();
+        let outcome = registrar::process(&mut self.location, &self.registrar, now, &message, aor, flow);
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(rejection) => {
+                self.stats.registrations_refused += 1;
+                return self.answer_registration(now, server, &message, rejection.answer(&message));
+            }
+        };
+        let Some(ticket) = outcome.ticket else {
+            // A query changes nothing and waits for nothing.
+            return self.answer_registration(now, server, &message, outcome.response);
+        };
+        for change in &outcome.changes {
+            if let Change::Upsert { binding, how: Upsert::Moved { from } } = change {
+                self.move_dialogs(&user.name, from, binding.flow());
+            }
+        }
+        let Outcome { response, changes, .. } = outcome;
+        let pending =
+            PendingRegistration { server, request: message, response, ticket, aor: user.name.clone() };
+        self.ask(Parked::Persist(Box::new(pending)), Ask::Persist(changes));
+    }
+
+    /// The store has the changes of a REGISTER, or does not.
+    pub(crate) fn registration_persisted(
+        &mut self,
+        now: Instant,
+        pending: PendingRegistration,
+        durable: bool,
+    ) {
+        let PendingRegistration { server, request, response, ticket, aor } = pending;
+        if durable {
+            self.location.commit(ticket);
+            self.stats.registrations += 1;
+            let contacts = self.location.bindings(aor.as_bytes()).len();
+            self.events.push_back(match contacts {
+                0 => Event::Unregistered { aor },
+                contacts => Event::Registered { aor, contacts },
+            });
+            return self.answer_registration(now, server, &request, response);
+        }
+        self.stats.persists_failed += 1;
+        let left = self.location.roll_back(ticket);
+        if !left.is_empty() {
+            self.ask(Parked::Unanswered, Ask::Persist(left));
+        }
+        let retry_after = self.retry_after();
+        let response = registrar::not_stored(&request).header(Name::RetryAfter, retry_after);
+        self.answer_registration(now, server, &request, response);
+    }
+
+    /// Sends what the registrar says; a client sets its clock by the Date (RFC 3261 §10.3 step 8).
+    fn answer_registration(&mut self, now: Instant, server: ServerId, request: &Message, response: Builder) {
+        let unix = (self.settings.epoch.unix_ms(now) / 1000).cast_signed();
+        let response = response
+            .to_tag(self.stateless_tag(request).as_bytes())
+            .header(Name::Date, Date { unix }.to_string())
+            .finish();
+        self.respond(now, server, response);
+    }
+
+    /// A connection is gone: what was registered over it waits to come back or to expire.
+    pub(crate) fn flow_unregistered(&mut self, flow: Flow) {
+        for binding in self.location.remove_flow(&flow) {
+            let aor = String::from_utf8_lossy(binding.aor().as_bytes()).into_owned();
+            if self.location.targets(aor.as_bytes()).next().is_none() {
+                self.events.push_back(Event::Unregistered { aor });
+            }
+        }
+    }
+
+    /// Removes the bindings whose time is over.
+    pub(crate) fn bindings_due(&mut self, now: Instant) {
+        if self.location.poll_timeout().is_none_or(|due| due > now) {
+            return;
+        }
+        let changes = self.location.handle_timeout(now);
+        for change in &changes {
+            let aor = String::from_utf8_lossy(change.binding().aor().as_bytes()).into_owned();
+            if self.location.bindings(aor.as_bytes()).is_empty() {
+                self.events.push_back(Event::Unregistered { aor });
+            }
+        }
+        if !changes.is_empty() {
+            self.ask(Parked::Unanswered, Ask::Persist(changes));
+        }
+    }
+
+    /// A client came back over another connection: the dialogs it had move there (three of four browser clients keep
+    /// their call across a dropped socket).
+    fn move_dialogs(&mut self, aor: &str, from: &Flow, to: Flow) {
+        for call in self.calls.values_mut() {
+            for leg in call.legs_mut().filter(|leg| leg.flow == *from && leg.aor == aor) {
+                leg.flow = to;
+                if let Some(dialog) = leg.dialog_mut() {
+                    dialog.flow = to;
+                }
+                self.stats.dialogs_moved += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the exchange is told when it starts. Nothing here changes while it runs.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use ringback_sip::digest::Algorithm;
+
+/// The settings of one exchange.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The SIP domain and its aliases. Without one the host of any Request-URI is local.
+    pub domains: Vec<String>,
+    /// The digest realm.
+    pub realm: String,
+    /// What SIP phones are challenged with; browsers always get MD5.
+    pub digest: Vec<Algorithm>,
+    /// The addresses that the far side of a NAT reaches us by, at most one of a family in use.
+    pub public_addresses: Vec<IpAddr>,
+    /// Media workers; a call is placed on one of them when it starts and stays there.
+    pub workers: u16,
+    /// The number of this control worker, written into every tag it makes.
+    pub worker: u16,
+    /// Bounds.
+    pub limits: Limits,
+    /// How the monotonic clock and the calendar relate.
+    pub epoch: Epoch,
+    /// The secret that random numbers, nonces and tags are drawn from.
+    pub seed: [u8; 32],
+}
+
+/// Settings that no exchange can be made with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSettings {
+    /// The realm.
+    #[error("the realm cannot be used: {0}")]
+    Realm(#[from] ringback_sip::digest::InvalidRealm),
+    /// The bounds of registrations.
+    #[error("{0}")]
+    Expires(#[from] ringback_sip::registrar::InvalidSettings),
+}
+
+/// Bounds on what is kept and on how long it is waited for.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Calls at the same time; above it a new INVITE gets 503.
+    pub calls: usize,
+    /// Calls that one user may have as the caller at the same time.
+    pub calls_per_user: usize,
+    /// How long a callee may ring before the call ends as unanswered.
+    pub ring: Duration,
+    /// The time for which a registration is granted when the request names none.
+    pub default_expires: Duration,
+    /// The shortest and the longest time for which a registration is granted.
+    pub expires: (Duration, Duration),
+    /// Questions to the store or to a media worker that have no answer yet.
+    pub questions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            calls: 10_000,
+            calls_per_user: 20,
+            ring: Duration::from_secs(180),
+            default_expires: Duration::from_secs(600),
+            expires: (Duration::from_secs(10), Duration::from_secs(7200)),
+            questions: 65_536,
+        }
+    }
+}
+
+/// An instant and the calendar time it stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct Epoch {
+    /// The instant.
+    pub instant: Instant,
+    /// Its calendar time.
+    pub time: SystemTime,
+}
+
+impl Epoch {
+    /// Milliseconds since 1970 at `at`.
+    pub fn unix_ms(&self, at: Instant) -> u64 {
+        let time = match at.checked_duration_since(self.instant) {
+            Some(after) => self.time + after,
+            None => self.time - self.instant.duration_since(at),
+        };
+        time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    }
+
+    /// The instant of a calendar time in milliseconds since 1970; a time before the process began is its beginning.
+    pub fn instant_of(&self, unix_ms: u64) -> Instant {
+        self.instant + Duration::from_millis(unix_ms.saturating_sub(self.unix_ms(self.instant)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringback_sansio::sim::Clock;
+
+    use super::*;
+
+    #[test]
+    fn calendar_and_instant_convert_both_ways() {
+        let now = Clock::new().now();
+        let epoch = Epoch { instant: now, time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000) };
+        let later = now + Duration::from_millis(1_500);
+        assert_eq!(epoch.unix_ms(later), 1_001_500);
+        assert_eq!(epoch.instant_of(1_001_500), later);
+        assert_eq!(epoch.instant_of(5), now);
+    }
+}

@@ -1,0 +1,130 @@
+//! What the exchange counts. `crates/server` gives the fields their names outside.
+
+/// Counters since the start. Everything that is dropped or refused has one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    // Messages.
+    /// Handed in.
+    pub messages_received: u64,
+    /// No SIP, answered with the reason.
+    pub messages_unparsed_answered: u64,
+    /// No SIP, and the way back cannot be read.
+    pub messages_unparsed_dropped: u64,
+    /// Dropped: from an address that nobody has, such as a multicast one.
+    pub messages_from_nowhere: u64,
+    /// Requests that break a rule of RFC 3261, answered with the reason.
+    pub requests_invalid: u64,
+    /// Responses and ACKs that break one.
+    pub messages_invalid_dropped: u64,
+
+    // Who may come in.
+    /// Left without an answer because their source is banned.
+    pub requests_banned: u64,
+    /// Challenged because they had no credentials of use.
+    pub requests_unauthenticated: u64,
+    /// Wrong user or password.
+    pub credentials_refused: u64,
+    /// Requests within a dialog that came from another address than its far end's, and were challenged.
+    pub dialogs_challenged: u64,
+    /// 403: the address in From or To is somebody else's, or the dialog is.
+    pub identities_refused: u64,
+    /// 503: too many questions wait for their answer.
+    pub requests_overloaded: u64,
+
+    // Requests that nothing is begun for.
+    /// 481: in no dialog of ours.
+    pub requests_outside_dialog: u64,
+    /// 500: out of the order of their dialog.
+    pub requests_out_of_order: u64,
+    /// 482: an INVITE that came by two ways.
+    pub requests_merged: u64,
+    /// 405.
+    pub methods_not_allowed: u64,
+    /// 420: an option that we do not have is required.
+    pub extensions_refused: u64,
+    /// 404: for a domain that is not ours.
+    pub domains_refused: u64,
+    /// INVITEs refused before anybody was called, for other reasons than those above.
+    pub calls_refused: u64,
+    /// 404: the callee does not exist. A record is kept.
+    pub callees_unknown: u64,
+    /// 480: the callee is not signed in. A record is kept.
+    pub callees_absent: u64,
+
+    // Registrations.
+    /// Answered 200, queries not counted.
+    pub registrations: u64,
+    /// Refused by the registrar.
+    pub registrations_refused: u64,
+    /// Changes of bindings that the store did not take.
+    pub persists_failed: u64,
+    /// Dialogs that followed their device to another flow.
+    pub dialogs_moved: u64,
+
+    // Acknowledgements, responses and news that belong to nothing.
+    /// ACKs that nothing waits for, those of stateless answers among them.
+    pub acks_stray: u64,
+    /// Final responses that were never acknowledged.
+    pub acks_missing: u64,
+    /// Responses to no request of ours.
+    pub responses_stray: u64,
+    /// Responses whose connection is gone.
+    pub responses_undeliverable: u64,
+    /// Answers to no question, or not to the one that was asked.
+    pub answers_unasked: u64,
+    /// News, from the media workers or from far ends, of calls that are over.
+    pub news_for_no_call: u64,
+    /// Legs that a media worker still had when their call was forgotten; they were closed.
+    pub legs_stray: u64,
+
+    // Calls.
+    /// Calls begun.
+    pub calls_started: u64,
+    /// Calls answered.
+    pub calls_answered: u64,
+    /// Calls ended and recorded.
+    pub calls_ended: u64,
+    /// Calls that ended because the caller's connection was lost before the answer.
+    pub callers_lost: u64,
+    /// Calls that ended because a media worker did not open a leg.
+    pub legs_unopened: u64,
+    /// Contacts that were not called because the caller's offer cannot be passed to them.
+    pub branches_without_offer: u64,
+    /// Contacts that gave no final response.
+    pub branches_unanswered: u64,
+    /// 2xx that make no dialog because they cannot be read.
+    pub answers_without_dialog: u64,
+    /// Session descriptions in a 2xx to the INVITE that cannot be used.
+    pub answers_refused: u64,
+    /// Session descriptions in a provisional response that cannot be used.
+    pub early_answers_refused: u64,
+    /// Answers in an ACK that cannot be used.
+    pub late_answers_refused: u64,
+    /// Second 2xx from behind one contact; each got its ACK and a BYE.
+    pub forks_behind_callee: u64,
+
+    // Within calls.
+    /// Offers refused in a call that goes on.
+    pub offers_refused: u64,
+    /// Offers refused because another one was under way.
+    pub offers_in_glare: u64,
+    /// Answers to an offer of our own in mid-call that cannot be used.
+    pub offers_of_ours_refused: u64,
+    /// Far ends that restarted ICE.
+    pub ice_restarts: u64,
+    /// Contacts of far ends that cannot be read; the old one stays.
+    pub targets_unreadable: u64,
+    /// Calls that ended because their session was not refreshed.
+    pub sessions_expired: u64,
+    /// Legs whose keys were agreed.
+    pub legs_connected: u64,
+    /// Legs whose far end vanished.
+    pub legs_gone: u64,
+    /// Legs whose media worker did not say in time what they carried.
+    pub reports_missing: u64,
+    /// Keys pressed by INFO.
+    pub dtmf_by_info: u64,
+
+    /// Mistakes of ours that were contained.
+    pub panics: u64,
+}
