@@ -1,0 +1,98 @@
+//! `[limits]`: what one user, one source and the whole server may take.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The bounds that an operator may want to move. Bounds of the protocol itself are constants of the crate that parses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// TCP, TLS, WebSocket and HTTP connections in all.
+    pub connections: u32,
+    /// Connections of one source address that no user has signed in on.
+    pub unauthenticated_per_source: u32,
+    /// Calls at the same time.
+    pub calls: u32,
+    /// Bytes of one SIP message over TCP, TLS or WebSocket, body included.
+    pub message_bytes: u32,
+    /// The shortest registration, in seconds; a shorter one is answered 423.
+    pub min_expires: u32,
+    /// The longest registration, in seconds; a longer one is shortened.
+    pub max_expires: u32,
+    /// How long a call may ring, in seconds.
+    pub ring_seconds: u32,
+    /// How long a new connection may take to its first request, in seconds.
+    pub first_request_seconds: u32,
+    /// How long a message may take from its first byte to its last, in seconds.
+    pub message_seconds: u32,
+    /// How long a TLS handshake may take, in seconds.
+    pub tls_handshake_seconds: u32,
+    /// How long calls may go on after SIGTERM, in seconds.
+    pub drain_seconds: u32,
+}
+
+impl Limits {
+    /// Connections without a user from a loopback address: a proxy or a test on this machine is not one client.
+    pub const UNAUTHENTICATED_FROM_LOOPBACK: u32 = 4096;
+
+    /// [`ring_seconds`](Self::ring_seconds) as a duration.
+    pub fn ring(&self) -> Duration {
+        Duration::from_secs(self.ring_seconds.into())
+    }
+
+    /// [`first_request_seconds`](Self::first_request_seconds) as a duration.
+    pub fn first_request(&self) -> Duration {
+        Duration::from_secs(self.first_request_seconds.into())
+    }
+
+    /// [`message_seconds`](Self::message_seconds) as a duration.
+    pub fn message(&self) -> Duration {
+        Duration::from_secs(self.message_seconds.into())
+    }
+
+    /// [`tls_handshake_seconds`](Self::tls_handshake_seconds) as a duration.
+    pub fn tls_handshake(&self) -> Duration {
+        Duration::from_secs(self.tls_handshake_seconds.into())
+    }
+
+    /// [`drain_seconds`](Self::drain_seconds) as a duration.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.into())
+    }
+
+    /// Each key with its value and the least and greatest value that makes sense.
+    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 11] {
+        [
+            ("limits.connections", self.connections, 1, 10_000_000),
+            ("limits.unauthenticated_per_source", self.unauthenticated_per_source, 1, 1_000_000),
+            ("limits.calls", self.calls, 1, 1_000_000),
+            ("limits.message_bytes", self.message_bytes, 4096, 1 << 20),
+            ("limits.min_expires", self.min_expires, 1, 3600),
+            ("limits.max_expires", self.max_expires, self.min_expires, 604_800),
+            ("limits.ring_seconds", self.ring_seconds, 1, 3600),
+            ("limits.first_request_seconds", self.first_request_seconds, 1, 3600),
+            ("limits.message_seconds", self.message_seconds, 1, 3600),
+            ("limits.tls_handshake_seconds", self.tls_handshake_seconds, 1, 3600),
+            ("limits.drain_seconds", self.drain_seconds, 0, 86_400),
+        ]
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 20_000,
+            unauthenticated_per_source: 64,
+            calls: 2000,
+            message_bytes: 65_536,
+            min_expires: 10,
+            max_expires: 3600,
+            ring_seconds: 180,
+            first_request_seconds: 10,
+            message_seconds: 5,
+            tls_handshake_seconds: 5,
+            drain_seconds: 60,
+        }
+    }
+}

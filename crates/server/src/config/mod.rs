@@ -1,0 +1,139 @@
+//! The configuration: TOML, every key with a default, checked as a whole before anything is bound.
+//!
+//! One file for each section, one type for each kind of value. The keys that exist are those of [`Config`] itself; keys
+//! of later versions are refused as such. Relative paths start in the working directory unless the key says otherwise.
+
+mod addresses;
+mod checks;
+mod digest;
+mod domain;
+mod error;
+mod explain;
+mod keys;
+mod limits;
+mod listen;
+mod log;
+mod media;
+mod prefix;
+mod public_address;
+#[cfg(test)]
+mod reference;
+mod source;
+mod store;
+mod texts;
+mod tls;
+mod user;
+mod warnings;
+
+use std::path::PathBuf;
+
+use ringback_sip::digest::Algorithm;
+use serde::{Deserialize, Serialize};
+
+pub use addresses::Addresses;
+pub use digest::DigestAlgorithm;
+pub use domain::Domain;
+pub use error::{ConfigError, Place, Problem};
+pub use limits::Limits;
+pub use listen::{Listen, Origin};
+pub use log::{Format, Log};
+pub use media::{Media, PortRange};
+pub use prefix::Prefix;
+pub use public_address::PublicAddress;
+pub use source::Source;
+pub use store::StoreSettings;
+pub use tls::{Identity, Tls, TlsProblem};
+pub use user::{User, UserName};
+pub use warnings::{Surroundings, Warning};
+
+use crate::secret::Secret;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The domain and its aliases; empty when the host of any request URI is local.
+    pub domain: Domain,
+    /// The digest realm as written; use [`Config::realm`] for the one in force.
+    #[serde(deserialize_with = "domain::realm")]
+    pub realm: String,
+    /// What SIP phones are challenged with; browsers always get MD5.
+    #[serde(deserialize_with = "digest::algorithms", serialize_with = "texts::print_list")]
+    pub digest: Vec<DigestAlgorithm>,
+    /// Where state is kept.
+    pub data_dir: PathBuf,
+    /// Where the world reaches this server; empty to advertise the addresses of its interfaces.
+    #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_each")]
+    pub public_address: Vec<PublicAddress>,
+    /// `[listen]`.
+    pub listen: Listen,
+    /// `[tls]`.
+    pub tls: Tls,
+    /// `[media]`.
+    pub media: Media,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[store]`.
+    pub store: StoreSettings,
+    /// `[log]`.
+    pub log: Log,
+    /// `[[user]]`.
+    #[serde(rename = "user")]
+    pub users: Vec<User>,
+}
+
+impl Config {
+    /// The digest realm: `realm`, else the domain, else `ringback`.
+    pub fn realm(&self) -> &str {
+        match (self.realm.as_str(), self.domain.name()) {
+            ("", Some(domain)) => domain,
+            ("", None) => DEFAULT_REALM,
+            (realm, _) => realm,
+        }
+    }
+
+    /// The database file.
+    pub fn store_file(&self) -> PathBuf {
+        self.data_dir.join(&self.store.file)
+    }
+
+    /// The effective configuration as a file, passwords hidden, with what follows from it in comments.
+    ///
+    /// Fails for a path that is not UTF-8, which TOML cannot hold.
+    pub fn explain(&self) -> Result<String, toml::ser::Error> {
+        explain::explain(self)
+    }
+
+    /// What an operator should know although the server starts.
+    pub fn warnings(&self, surroundings: &Surroundings) -> Vec<Warning> {
+        warnings::warnings(self, surroundings)
+    }
+
+    /// The defaults and one user, which is every key there is.
+    fn with_example_user() -> Self {
+        let name = user::UserName::example();
+        let user = User { name, password: Secret::new("secret"), display: String::new() };
+        Config { users: vec![user], ..Config::default() }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            domain: Domain::default(),
+            realm: String::new(),
+            digest: vec![DigestAlgorithm(Algorithm::Md5)],
+            data_dir: PathBuf::from("ringback-data"),
+            public_address: Vec::new(),
+            listen: Listen::default(),
+            tls: Tls::default(),
+            media: Media::default(),
+            limits: Limits::default(),
+            store: StoreSettings::default(),
+            log: Log::default(),
+            users: Vec::new(),
+        }
+    }
+}
+
+const DEFAULT_REALM: &str = "ringback";

@@ -1,0 +1,181 @@
+//! What an operator should know although the server starts.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+
+use super::Config;
+use crate::interfaces::{self, InterfaceAddress};
+
+/// What the machine offers, as far as a configuration has to be measured against it.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The addresses of the interfaces.
+    pub addresses: Vec<InterfaceAddress>,
+    /// How many files this process may have open; `None` if unlimited or unknown.
+    pub open_files: Option<u64>,
+    /// The largest receive buffer a socket can ask for, in bytes; `None` if unknown.
+    pub receive_buffer: Option<u64>,
+}
+
+impl Surroundings {
+    /// Looks around.
+    pub fn read() -> io::Result<Self> {
+        Ok(Surroundings {
+            addresses: interfaces::addresses()?,
+            open_files: fs::read_to_string("/proc/self/limits").ok().and_then(|limits| hard_limit(&limits)),
+            receive_buffer: fs::read_to_string("/proc/sys/net/core/rmem_max")
+                .ok()
+                .and_then(|bytes| bytes.trim().parse().ok()),
+        })
+    }
+}
+
+/// A circumstance that is not an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// Media can be reached from the local network only.
+    NoPublicAddress,
+    /// Browsers will warn about the certificate.
+    LocalCertificate,
+    /// Too few files may be open for the connections allowed.
+    FewFiles {
+        /// How many may be open.
+        limit: u64,
+        /// How many are needed.
+        needed: u64,
+    },
+    /// Bursts of packets can overflow the receive buffer.
+    SmallReceiveBuffer {
+        /// Its greatest size in bytes.
+        bytes: u64,
+    },
+    /// Plain HTTP listens where others reach it.
+    HttpOffLoopback,
+}
+
+impl Warning {
+    /// A short name for `/healthz`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Warning::NoPublicAddress => "no-public-address",
+            Warning::LocalCertificate => "local-certificate",
+            Warning::FewFiles { .. } => "few-files",
+            Warning::SmallReceiveBuffer { .. } => "small-receive-buffer",
+            Warning::HttpOffLoopback => "http-off-loopback",
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::NoPublicAddress => f.write_str(
+                "no public address is known for media, so calls from other networks have no sound; set \
+                 `public_address` if this server has one",
+            ),
+            Warning::LocalCertificate => f.write_str(
+                "the certificate is a local one, so browsers warn; set `tls.certificate` and `tls.key`, or trust \
+                 `ringback-ca.pem` of the data directory",
+            ),
+            Warning::FewFiles { limit, needed } => write!(
+                f,
+                "only {limit} files may be open and `limits.connections` needs {needed}; raise `ulimit -n` or lower \
+                 the key"
+            ),
+            Warning::SmallReceiveBuffer { bytes } => write!(
+                f,
+                "UDP receive buffers end at {bytes} bytes, so bursts are lost; run `sysctl -w \
+                 net.core.rmem_max={WANTED_RECEIVE_BUFFER}`"
+            ),
+            Warning::HttpOffLoopback => f.write_str(
+                "`listen.http` is reachable from other machines without encryption, where browsers give pages no \
+                 microphone; use `listen.https`, or put a proxy with TLS in front",
+            ),
+        }
+    }
+}
+
+pub(super) fn warnings(config: &Config, surroundings: &Surroundings) -> Vec<Warning> {
+    let mut found = Vec::new();
+    let is_public =
+        |entry: &InterfaceAddress| !entry.loopback && !entry.is_link_local() && is_global(entry.address);
+    if config.public_address.is_empty() && !surroundings.addresses.iter().any(is_public) {
+        found.push(Warning::NoPublicAddress);
+    }
+    if config.tls.certificate.as_os_str().is_empty() {
+        found.push(Warning::LocalCertificate);
+    }
+    let needed = u64::from(config.limits.connections) * FILES_PER_CONNECTION;
+    if let Some(limit) = surroundings.open_files.filter(|&limit| limit < needed) {
+        found.push(Warning::FewFiles { limit, needed });
+    }
+    if let Some(bytes) = surroundings.receive_buffer.filter(|&bytes| bytes < WANTED_RECEIVE_BUFFER) {
+        found.push(Warning::SmallReceiveBuffer { bytes });
+    }
+    if config.listen.http.as_slice().iter().any(|address| !address.ip().is_loopback()) {
+        found.push(Warning::HttpOffLoopback);
+    }
+    found
+}
+
+/// Whether the world can reach the address: not of a private, shared or unique-local range
+/// ([RFC 6890](https://www.rfc-editor.org/rfc/rfc6890)).
+fn is_global(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            !(address.is_private() || a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(address) => !address.is_unique_local(),
+    }
+}
+
+/// Reads the hard limit of open files: a server raises its soft limit to it.
+fn hard_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+const FILES_PER_CONNECTION: u64 = 4;
+const WANTED_RECEIVE_BUFFER: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surroundings(address: &str) -> Surroundings {
+        let addresses = vec![InterfaceAddress { address: address.parse().unwrap(), loopback: false }];
+        Surroundings { addresses, open_files: Some(1 << 20), receive_buffer: Some(8 << 20) }
+    }
+
+    #[test]
+    fn a_private_address_is_not_a_public_one() {
+        let config = Config::default();
+        for private in ["10.1.2.3", "192.168.1.2", "100.64.0.1", "fd00::1", "fe80::1", "169.254.1.1"] {
+            assert!(config.warnings(&surroundings(private)).contains(&Warning::NoPublicAddress), "{private}");
+        }
+        for public in ["203.0.113.5", "2001:4860::1"] {
+            assert!(!config.warnings(&surroundings(public)).contains(&Warning::NoPublicAddress), "{public}");
+        }
+    }
+
+    #[test]
+    fn the_machine_is_measured_against_the_limits() {
+        let mut small = surroundings("203.0.113.5");
+        small.open_files = Some(1024);
+        small.receive_buffer = Some(212_992);
+        let found = Config::default().warnings(&small);
+        assert!(found.contains(&Warning::FewFiles { limit: 1024, needed: 80_000 }));
+        assert!(found.contains(&Warning::SmallReceiveBuffer { bytes: 212_992 }));
+    }
+
+    #[test]
+    fn the_hard_limit_is_the_second_column() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max open files            1024                 524288               files     \n";
+        assert_eq!(hard_limit(limits), Some(524_288));
+        assert!(Surroundings::read().unwrap().open_files.is_some());
+    }
+}

@@ -1,0 +1,281 @@
+//! The control thread: it drives the [`Exchange`].
+//!
+//! It owns the UDP sockets of SIP, so that a datagram costs no hand-over, and is woken for everything else: messages of
+//! connections, answers of the store, news of media workers. One round takes what is there, lets the exchange act, and
+//! hands out what it has to say.
+
+mod asks;
+mod records;
+mod sockets;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringback_control::{Event, Exchange, MediaCommand};
+use ringback_sansio::{ConnectionId, Transmit, Transport};
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::http::Readiness;
+use crate::inbox::{Input, Outbox};
+use crate::media_thread::MediaInbox;
+use crate::net::datagram::DatagramSocket;
+use crate::net::wake::Waker;
+use crate::store::Writer;
+use crate::telemetry::Telemetry;
+use asks::{Pending, Users};
+pub use records::binding_record;
+use sockets::Sockets;
+
+/// Inputs that are taken in one round before the sockets are looked at again.
+const INPUTS_A_ROUND: usize = 256;
+
+/// How often the counters are handed to the telemetry, and the longest wait.
+const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// What the thread is made of.
+pub struct ControlThread {
+    exchange: Exchange,
+    sockets: Sockets,
+    inputs: Receiver<Input>,
+    waker: Waker,
+    connections: HashMap<ConnectionId, Outbox>,
+    workers: Vec<MediaInbox>,
+    users: Users,
+    pending: Pending,
+    readiness: Arc<Readiness>,
+    telemetry: Arc<Telemetry>,
+    counters: Counters,
+    draining: bool,
+    reported: Instant,
+}
+
+/// What the thread drops.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counters {
+    /// Messages for a connection that does not read.
+    pub outbox_full: u64,
+    /// Messages for a connection that is gone.
+    pub connection_gone: u64,
+    /// Datagrams that the kernel did not take.
+    pub datagram_refused: u64,
+    /// Keep-alives over UDP.
+    pub keep_alives: u64,
+    /// Datagrams longer than any that SIP allows.
+    pub truncated: u64,
+    /// Media commands that a worker did not take.
+    pub worker_full: u64,
+}
+
+/// What the thread needs besides the exchange.
+pub struct Surroundings {
+    /// The UDP sockets of SIP.
+    pub sockets: Vec<DatagramSocket>,
+    /// What other threads hand in.
+    pub inputs: Receiver<Input>,
+    /// What they wake the thread by.
+    pub waker: Waker,
+    /// The media workers, by number.
+    pub workers: Vec<MediaInbox>,
+    /// The store.
+    pub writer: Writer,
+    /// Those who may sign in.
+    pub users: Vec<ringback_control::User>,
+    /// What `/readyz` and `/healthz` tell.
+    pub readiness: Arc<Readiness>,
+    /// What `/metrics` tells.
+    pub telemetry: Arc<Telemetry>,
+    /// How the exchange's instants relate to the calendar.
+    pub epoch: ringback_control::Epoch,
+}
+
+impl ControlThread {
+    /// A thread that has not started.
+    pub fn new(exchange: Exchange, surroundings: Surroundings) -> io::Result<Self> {
+        let Surroundings { sockets, inputs, waker, workers, writer, users, readiness, telemetry, epoch } =
+            surroundings;
+        Ok(ControlThread {
+            exchange,
+            sockets: Sockets::new(sockets, &waker)?,
+            inputs,
+            waker,
+            connections: HashMap::new(),
+            workers,
+            users: Users::new(users),
+            pending: Pending::new(writer, epoch),
+            readiness,
+            telemetry,
+            counters: Counters::default(),
+            draining: false,
+            reported: Instant::now(),
+        })
+    }
+
+    /// Runs until it is told to stop, or until the last call has ended after it was told to drain.
+    pub fn run(mut self) -> io::Result<()> {
+        loop {
+            let until = self.exchange.poll_timeout();
+            self.sockets.wait(until, TELEMETRY_EVERY)?;
+            self.waker.clear();
+            self.receive_datagrams()?;
+            let stop = self.take_inputs();
+            let now = Instant::now();
+            if self.exchange.poll_timeout().is_some_and(|due| due <= now) {
+                self.exchange.handle_timeout(now);
+            }
+            self.hand_out();
+            if stop || self.draining && self.exchange.calls() == 0 {
+                return self.finish();
+            }
+            self.report(now);
+        }
+    }
+
+    fn receive_datagrams(&mut self) -> io::Result<()> {
+        let ControlThread { exchange, sockets, counters, .. } = self;
+        sockets.receive(|flow, datagram| {
+            if datagram.truncated {
+                counters.truncated += 1;
+            } else if datagram.payload.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+                counters.keep_alives += 1;
+            } else {
+                exchange.handle_message(Instant::now(), flow, Bytes::copy_from_slice(datagram.payload));
+            }
+        })
+    }
+
+    /// Takes what other threads have handed in; says whether to stop.
+    fn take_inputs(&mut self) -> bool {
+        for _ in 0..INPUTS_A_ROUND {
+            let Ok(input) = self.inputs.try_recv() else { return false };
+            let now = Instant::now();
+            match input {
+                Input::Message(flow, bytes) => self.exchange.handle_message(now, flow, bytes),
+                Input::Opened(flow, outbox) => {
+                    self.connections.insert(flow.connection, outbox);
+                }
+                Input::Closed(flow) => {
+                    self.connections.remove(&flow.connection);
+                    self.exchange.handle_flow_lost(now, flow);
+                }
+                Input::Persisted(results) => {
+                    for (ticket, durable) in results {
+                        self.pending.settled(now, ticket, durable, &mut self.exchange);
+                    }
+                }
+                Input::Media(event) => self.exchange.handle_media(now, event),
+                Input::UserChanged(name, user) => self.users.change(name, user),
+                Input::Drain => {
+                    self.draining = true;
+                    self.readiness.is_draining();
+                    self.exchange.drain();
+                }
+                Input::Stop => return true,
+            }
+            self.hand_out();
+        }
+        // There may be more: come back at once.
+        self.waker.wake();
+        false
+    }
+
+    /// Carries out what the exchange asks for, until it asks for nothing.
+    fn hand_out(&mut self) {
+        loop {
+            let mut quiet = true;
+            while let Some((id, ask)) = self.exchange.poll_ask() {
+                quiet = false;
+                self.pending.ask(Instant::now(), id, ask, &self.users, &mut self.exchange);
+            }
+            while let Some((worker, leg, command)) = self.exchange.poll_media() {
+                quiet = false;
+                self.command(worker, leg, command);
+            }
+            while let Some(transmit) = self.exchange.poll_transmit() {
+                self.transmit(&transmit);
+            }
+            while let Some(event) = self.exchange.poll_event() {
+                self.note(event);
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn command(&mut self, worker: u16, leg: ringback_media::session::LegKey, command: MediaCommand) {
+        let Some(inbox) = self.workers.get(usize::from(worker)) else { return };
+        if let Err(refused) = inbox.send(leg, command) {
+            self.counters.worker_full += 1;
+            if let Some(event) = refused {
+                self.exchange.handle_media(Instant::now(), event);
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: &Transmit) {
+        let flow = transmit.flow;
+        if flow.transport() == Transport::Udp {
+            if let Err(error) = self.sockets.send(&flow, &transmit.payload) {
+                self.counters.datagram_refused += 1;
+                tracing::debug!(%error, %flow, "a datagram was not sent");
+            }
+            return;
+        }
+        let Some(outbox) = self.connections.get(&flow.connection) else {
+            self.counters.connection_gone += 1;
+            return;
+        };
+        match outbox.sender.try_send(transmit.payload.clone()) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                // Dropping the outbox closes the connection; its task reports that it is gone.
+                self.counters.outbox_full += 1;
+                self.connections.remove(&flow.connection);
+            }
+            Err(TrySendError::Closed(_)) => self.counters.connection_gone += 1,
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Authenticated { flow } => {
+                if let Some(outbox) = self.connections.get(&flow.connection) {
+                    outbox.place.authenticated();
+                }
+            }
+            Event::CallEnded(cdr) => {
+                records::log(&cdr);
+                self.pending.record(&cdr);
+            }
+            event => records::log_event(&event),
+        }
+    }
+
+    fn report(&mut self, now: Instant) {
+        if now.duration_since(self.reported) >= TELEMETRY_EVERY {
+            self.reported = now;
+            self.readiness.store_failing(!self.pending.store_is_healthy());
+            self.telemetry.set_control(&self.exchange, self.counters);
+        }
+    }
+
+    /// Ends every call and waits for its record to be handed to the store.
+    fn finish(mut self) -> io::Result<()> {
+        self.exchange.shut_down(Instant::now());
+        self.hand_out();
+        let deadline = Instant::now() + Duration::from_secs(3);
+        while self.exchange.calls() > 0 && Instant::now() < deadline {
+            self.sockets.wait(self.exchange.poll_timeout(), Duration::from_millis(100))?;
+            self.waker.clear();
+            self.receive_datagrams()?;
+            self.take_inputs();
+            self.exchange.handle_timeout(Instant::now());
+            self.hand_out();
+        }
+        Ok(())
+    }
+}

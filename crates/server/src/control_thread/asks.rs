@@ -1,0 +1,105 @@
+//! The questions of the exchange and who answers them: the accounts in memory, and the store.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use ringback_control::{Answer, Ask, AskId, Cdr, Epoch, Exchange, User};
+use ringback_sip::location::Change;
+
+use super::records;
+use crate::store::{Write, Writer};
+
+/// Those who may sign in, by name.
+#[derive(Debug)]
+pub struct Users(HashMap<String, User>);
+
+impl Users {
+    /// Takes the accounts.
+    pub fn new(users: Vec<User>) -> Self {
+        Users(users.into_iter().map(|user| (user.name.clone(), user)).collect())
+    }
+
+    /// Adds, changes or (`None`) removes one.
+    pub fn change(&mut self, name: String, user: Option<Box<User>>) {
+        match user {
+            Some(user) => self.0.insert(name, *user),
+            None => self.0.remove(&name),
+        };
+    }
+}
+
+/// Questions that wait for the store.
+#[derive(Debug)]
+pub struct Pending {
+    writer: Writer,
+    epoch: Epoch,
+    asked: HashMap<u64, AskId>,
+    next: u64,
+}
+
+impl Pending {
+    /// Nothing waits.
+    pub fn new(writer: Writer, epoch: Epoch) -> Self {
+        Pending { writer, epoch, asked: HashMap::new(), next: 0 }
+    }
+
+    /// Answers a question, at once or when the store has written.
+    pub fn ask(&mut self, now: Instant, id: AskId, ask: Ask, users: &Users, exchange: &mut Exchange) {
+        match ask {
+            Ask::Credentials { user, .. } => {
+                exchange.handle_answer(now, id, Answer::Credentials(users.0.get(&user).cloned()));
+            }
+            Ask::Persist(changes) => {
+                let writes = changes.iter().map(|change| self.write(change)).collect();
+                let ticket = self.ticket();
+                match self.writer.submit(ticket, writes) {
+                    Ok(()) => {
+                        self.asked.insert(ticket, id);
+                    }
+                    Err(refused) => {
+                        tracing::warn!(%refused, "a registration was refused");
+                        exchange.handle_answer(now, id, Answer::Persisted(false));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The store has settled a ticket.
+    pub fn settled(&mut self, now: Instant, ticket: u64, durable: bool, exchange: &mut Exchange) {
+        if let Some(id) = self.asked.remove(&ticket) {
+            exchange.handle_answer(now, id, Answer::Persisted(durable));
+        }
+    }
+
+    /// Has the record of a call kept. It waits in the writer for a disk that takes no writes.
+    pub fn record(&mut self, cdr: &Cdr) {
+        let ticket = self.ticket();
+        let row = Box::new(records::row(cdr));
+        if let Err(refused) = self.writer.submit(ticket, vec![Write::Cdr(row)]) {
+            tracing::error!(%refused, call = cdr.id, "the record of a call is lost");
+        }
+    }
+
+    /// Whether the store takes writes.
+    pub fn store_is_healthy(&self) -> bool {
+        self.writer.stats().is_healthy()
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn write(&self, change: &Change) -> Write {
+        match change {
+            Change::Upsert { binding, .. } => Write::UpsertBinding(records::binding_row(
+                &binding.record(self.epoch.unix_ms(binding.expires())),
+            )),
+            Change::Remove { binding, .. } => Write::RemoveBinding {
+                aor: String::from_utf8_lossy(binding.aor().as_bytes()).into_owned(),
+                key: records::binding_key(binding.id()),
+            },
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What the exchange tells, as log lines and as rows of the store.
+
+use std::num::NonZeroU32;
+
+use ringback_control::{Cdr, CdrLeg, Event};
+use ringback_media::negotiation::Profile;
+use ringback_sansio::FiveTuple;
+use ringback_sip::location::{BindingId, BindingRecord};
+
+use crate::store::{BindingRow, CdrLegRow, CdrRow};
+
+/// Logs the end of a call.
+pub fn log(cdr: &Cdr) {
+    let seconds = cdr.answered.map_or(0, |answered| cdr.ended.saturating_sub(answered) / 1000);
+    tracing::info!(
+        call = cdr.id,
+        caller = cdr.caller,
+        dialled = cdr.dialled,
+        answered_by = cdr.answered_by.as_deref().unwrap_or("-"),
+        status = cdr.status,
+        seconds,
+        ended_by = cdr.ended_by.word(),
+        reason = cdr.reason,
+        "call ended"
+    );
+}
+
+/// Logs everything else.
+pub fn log_event(event: &Event) {
+    match event {
+        Event::Registered { aor, contacts } => tracing::debug!(aor, contacts, "registered"),
+        Event::Unregistered { aor } => tracing::info!(aor, "no contact is left"),
+        Event::CredentialsRefused { user, source } => tracing::debug!(user, %source, "wrong credentials"),
+        Event::SourceBanned { source, seconds } => {
+            tracing::warn!(%source, seconds, "too many wrong credentials: this source is not answered for a while");
+        }
+        Event::CallAnswered { id } => tracing::info!(call = id, "call answered"),
+        Event::KeyPressed { id, caller, .. } => tracing::debug!(call = id, caller, "a key was pressed"),
+        Event::FirstPacket { id, caller } => tracing::debug!(call = id, caller, "first packet"),
+        Event::CallPanicked { id } => {
+            tracing::error!(call = id, "a call was ended because of a mistake in Ringback; please report it");
+        }
+        Event::Panicked { during } => {
+            tracing::error!(during, "given up because of a mistake in Ringback; please report it");
+        }
+        Event::Authenticated { .. } | Event::CallEnded(_) => {}
+    }
+}
+
+/// The record of a call as a row.
+pub fn row(cdr: &Cdr) -> CdrRow {
+    CdrRow {
+        call: cdr.id.clone(),
+        started: signed(cdr.started),
+        answered: cdr.answered.map(signed),
+        ended: signed(cdr.ended),
+        caller: cdr.caller.clone(),
+        callee: cdr.dialled.clone(),
+        answered_by: cdr.answered_by.clone(),
+        status: cdr.status,
+        reason: cdr.reason.clone(),
+        ended_by: cdr.ended_by.word().to_owned(),
+        legs: cdr.legs.iter().map(|leg| leg_row(leg, cdr.codec.as_deref())).collect(),
+    }
+}
+
+fn leg_row(leg: &CdrLeg, codec: Option<&str>) -> CdrLegRow {
+    let media = leg.media.as_ref();
+    CdrLegRow {
+        party: leg.party.clone(),
+        call_id: leg.call_id.clone(),
+        transport: leg.flow.transport().token().to_owned(),
+        remote: leg.flow.remote().to_string(),
+        media_profile: match leg.profile {
+            Profile::WebRtc => "WebRTC",
+            Profile::Rtp => "RTP",
+        }
+        .to_owned(),
+        codec: codec.map(str::to_owned),
+        packets_received: media.map_or(0, |media| media.packets_in),
+        octets_received: media.map_or(0, |media| media.octets_in),
+        packets_sent: media.map_or(0, |media| media.packets_out),
+        octets_sent: media.map_or(0, |media| media.octets_out),
+        packets_lost: media.map_or(0, |media| media.lost),
+        packets_dropped: media.map_or(0, |media| media.drops.total()),
+    }
+}
+
+/// A binding as a row.
+pub fn binding_row(record: &BindingRecord<'_>) -> BindingRow {
+    BindingRow {
+        aor: String::from_utf8_lossy(record.aor).into_owned(),
+        key: binding_key(record.id),
+        contact: record.contact.to_vec(),
+        uri: record.uri.to_vec(),
+        instance: record.instance.map(<[u8]>::to_vec),
+        reg_id: record.reg_id.map(u32::from),
+        expires: signed(record.expires_unix_ms),
+        q: record.q,
+        recency: signed(record.recency),
+        path: record.path.unwrap_or_default().to_vec(),
+        call_id: record.call_id.to_vec(),
+        cseq: record.cseq,
+        transport: record.flow.transport,
+        local: record.flow.local,
+        remote: record.flow.remote,
+        user_agent: record.user_agent.unwrap_or_default().to_vec(),
+    }
+}
+
+/// A row as the location service takes it; `None` when it cannot be one of ours.
+pub fn binding_record(row: &BindingRow) -> Option<BindingRecord<'_>> {
+    Some(BindingRecord {
+        id: BindingId(u64::from_be_bytes(row.key.as_slice().try_into().ok()?)),
+        aor: row.aor.as_bytes(),
+        contact: &row.contact,
+        uri: &row.uri,
+        instance: row.instance.as_deref(),
+        reg_id: row.reg_id.and_then(NonZeroU32::new),
+        q: row.q,
+        expires_unix_ms: u64::try_from(row.expires).ok()?,
+        recency: u64::try_from(row.recency).ok()?,
+        call_id: &row.call_id,
+        cseq: row.cseq,
+        path: Some(row.path.as_slice()).filter(|path| !path.is_empty()),
+        flow: FiveTuple::new(row.transport, row.local, row.remote),
+        user_agent: Some(row.user_agent.as_slice()).filter(|agent| !agent.is_empty()),
+    })
+}
+
+/// The key of a binding's row.
+pub fn binding_key(id: BindingId) -> Vec<u8> {
+    id.0.to_be_bytes().to_vec()
+}
+
+/// The store counts in signed numbers.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

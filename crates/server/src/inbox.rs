@@ -1,0 +1,95 @@
+//! The way into the control thread.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use bytes::Bytes;
+use ringback_control::{MediaEvent, User};
+use ringback_sansio::{ConnectionId, Flow};
+use tokio::sync::mpsc;
+
+use crate::net::accept::Place;
+use crate::net::wake::Waker;
+
+/// What the control thread is told.
+#[derive(Debug)]
+pub enum Input {
+    /// A connection was made; what is sent to it goes into the outbox.
+    Opened(Flow, Outbox),
+    /// A message came over a connection.
+    Message(Flow, Bytes),
+    /// The connection is gone.
+    Closed(Flow),
+    /// The store has written, or could not write, what these tickets stand for.
+    Persisted(Vec<(u64, bool)>),
+    /// News from a media worker.
+    Media(MediaEvent),
+    /// A user was added or changed, or (`None`) removed.
+    UserChanged(String, Option<Box<User>>),
+    /// Take no new calls and say so; stop when the last call has ended.
+    Drain,
+    /// Stop at once.
+    Stop,
+}
+
+/// The way to one connection. It is bounded: a peer that does not read loses its connection.
+#[derive(Debug)]
+pub struct Outbox {
+    /// Takes messages; dropping it closes the connection.
+    pub sender: mpsc::Sender<Bytes>,
+    /// The connection's place among those of its source.
+    pub place: Arc<Place>,
+}
+
+/// Messages that may wait for a connection to take them.
+pub const OUTBOX_LENGTH: usize = 32;
+
+/// Inputs that may wait for the control thread.
+const LENGTH: usize = 65_536;
+
+/// The sending side; a clone leads to the same thread.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    sender: SyncSender<Input>,
+    waker: Waker,
+}
+
+/// Why an input was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The control thread is behind by [`LENGTH`] inputs.
+    #[error("the control thread is overloaded")]
+    Full,
+    /// The control thread has ended.
+    #[error("the server is stopping")]
+    Stopped,
+}
+
+impl Inbox {
+    /// An inbox and the receiving side for the thread that `waker` wakes.
+    pub fn new(waker: Waker) -> (Inbox, Receiver<Input>) {
+        let (sender, receiver) = sync_channel(LENGTH);
+        (Inbox { sender, waker }, receiver)
+    }
+
+    /// Hands in an input.
+    pub fn send(&self, input: Input) -> Result<(), Refused> {
+        let sent = self.sender.try_send(input).map_err(|error| match error {
+            TrySendError::Full(_) => Refused::Full,
+            TrySendError::Disconnected(_) => Refused::Stopped,
+        });
+        self.waker.wake();
+        sent
+    }
+}
+
+/// The number of the next connection.
+#[derive(Debug, Default)]
+pub struct ConnectionNumbers(std::sync::atomic::AtomicU64);
+
+impl ConnectionNumbers {
+    /// A number that no connection of this process has had.
+    pub fn next(&self) -> ConnectionId {
+        ConnectionId(1 + self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    }
+}

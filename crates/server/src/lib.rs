@@ -1,0 +1,21 @@
+//! The part of Ringback that touches the world: files, the store, the command line, sockets, threads and clocks.
+//!
+//! Everything that decides what a message means lives in the crates below this one, without I/O. A newcomer starts at
+//! [`cli`] (what the user typed), follows [`config`] (what that means) and [`first_start`] (what must exist on disk) to
+//! [`serve`] (the running exchange).
+
+pub mod cli;
+pub mod config;
+pub mod control_thread;
+pub mod first_start;
+pub mod http;
+pub mod inbox;
+pub mod interfaces;
+pub mod media_thread;
+pub mod net;
+pub mod pages;
+pub mod secret;
+pub mod serve;
+pub mod store;
+pub mod telemetry;
+pub mod user_socket;

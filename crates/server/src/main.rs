@@ -1,0 +1,7 @@
+//! The binary `ringback`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringback_server::cli::main()
+}

@@ -1,0 +1,364 @@
+//! UDP sockets that know which of our addresses a datagram came to, and answer from it.
+//!
+//! On a wildcard address the kernel would answer from whatever address its routing table likes; the far side's NAT
+//! and every ICE agent drop such an answer. `IP_PKTINFO` and `IPV6_PKTINFO` tell the address on the way in and choose
+//! it on the way out. The standard library has neither, nor `recvmmsg`; this is the one file that calls the C library
+//! for them.
+#![allow(unsafe_code, reason = "recvmmsg, sendmsg and control messages have no safe counterpart")]
+
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use ringback_sansio::canonical;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+/// The receive buffer that is asked for. The kernel grants what `net.core.rmem_max` allows.
+pub const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// A non-blocking UDP socket.
+#[derive(Debug)]
+pub struct DatagramSocket {
+    socket: Socket,
+    bound: SocketAddr,
+}
+
+impl DatagramSocket {
+    /// Binds the address; an IPv6 wildcard takes IPv6 only, so that both families can be bound side by side.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        let level = if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+            (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
+        } else {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO)
+        };
+        set_flag(&socket, level.0, level.1)?;
+        socket.bind(&SockAddr::from(address))?;
+        let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(DatagramSocket { socket, bound })
+    }
+
+    /// Asks for a receive buffer of [`RECEIVE_BUFFER`] bytes and says what was granted.
+    pub fn enlarge_buffer(&self) -> io::Result<usize> {
+        self.socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        // The kernel doubles the figure for its own book-keeping and reports the doubled one.
+        Ok(self.socket.recv_buffer_size()? / 2)
+    }
+
+    /// The address bound, with the port that was given for port 0.
+    pub fn bound(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// Receives as many datagrams as are there and fit; 0 when there are none.
+    pub fn receive<const SIZE: usize>(&self, batch: &mut Batch<SIZE>) -> io::Result<usize> {
+        batch.prepare();
+        // SAFETY: `prepare` has pointed every header at a buffer, an address and a control buffer that `batch` owns and
+        // that outlive the call; the count is the number of headers.
+        let received = unsafe {
+            libc::recvmmsg(
+                self.socket.as_raw_fd(),
+                batch.headers.as_mut_ptr(),
+                batch.headers.len() as u32,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut(),
+            )
+        };
+        batch.received = usize::try_from(received).unwrap_or(0);
+        if received >= 0 {
+            return Ok(batch.received);
+        }
+        match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            // An ICMP error of something that we sent earlier; it says nothing about what is to be received.
+            error if error.kind() == io::ErrorKind::ConnectionRefused => Ok(0),
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            error => Err(error),
+        }
+    }
+
+    /// Sends one datagram from the address `local`.
+    pub fn send(&self, local: IpAddr, remote: SocketAddr, payload: &[u8]) -> io::Result<()> {
+        let name = SockAddr::from(remote);
+        let mut control = Control::default();
+        let mut buffer = libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() };
+        // SAFETY: an all-zero msghdr is a valid one.
+        let mut header: libc::msghdr = unsafe { mem::zeroed() };
+        header.msg_name = name.as_ptr().cast_mut().cast();
+        header.msg_namelen = name.len();
+        header.msg_iov = &raw mut buffer;
+        header.msg_iovlen = 1;
+        if self.bound.ip().is_unspecified() && !local.is_unspecified() {
+            header.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_controllen = control.write(local);
+        }
+        // SAFETY: the header points at `name`, `buffer` and `control`, which live until the call returns; the kernel
+        // does not write to what `iov_base` points at.
+        let sent = unsafe { libc::sendmsg(self.socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT) };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+impl AsFd for DatagramSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Room for datagrams of up to `SIZE` bytes each, used again for every receive.
+pub struct Batch<const SIZE: usize> {
+    buffers: Vec<[u8; SIZE]>,
+    names: Vec<MaybeUninit<libc::sockaddr_storage>>,
+    controls: Vec<Control>,
+    vectors: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
+    received: usize,
+}
+
+// SAFETY: the raw pointers inside point into the vectors beside them and are set anew before every use.
+unsafe impl<const SIZE: usize> Send for Batch<SIZE> {}
+
+/// A datagram that was received.
+#[derive(Debug)]
+pub struct Datagram<'a> {
+    /// Our address and port that it was sent to.
+    pub local: SocketAddr,
+    /// Who sent it.
+    pub remote: SocketAddr,
+    /// Its bytes.
+    pub payload: &'a [u8],
+    /// Whether it was longer than the room for it, and lost its end.
+    pub truncated: bool,
+}
+
+impl<const SIZE: usize> Batch<SIZE> {
+    /// Room for `count` datagrams.
+    pub fn new(count: usize) -> Self {
+        // SAFETY: all-zero iovecs and mmsghdrs are valid.
+        let (vector, header) = unsafe { (mem::zeroed::<libc::iovec>(), mem::zeroed::<libc::mmsghdr>()) };
+        Batch {
+            buffers: vec![[0; SIZE]; count],
+            names: vec![MaybeUninit::zeroed(); count],
+            controls: vec![Control::default(); count],
+            vectors: vec![vector; count],
+            headers: vec![header; count],
+            received: 0,
+        }
+    }
+
+    /// Points every header at its buffers; the kernel shortens the lengths at each receive.
+    fn prepare(&mut self) {
+        let parts = self.buffers.iter_mut().zip(&mut self.names).zip(&mut self.controls);
+        let parts = parts.zip(&mut self.vectors).zip(&mut self.headers);
+        for ((((buffer, name), control), vector), header) in parts {
+            *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: SIZE };
+            let header = &mut header.msg_hdr;
+            header.msg_name = name.as_mut_ptr().cast();
+            header.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_iov = vector;
+            header.msg_iovlen = 1;
+            header.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_controllen = CONTROL_SPACE;
+            header.msg_flags = 0;
+        }
+    }
+
+    /// The datagrams of the last receive. `bound` is what its socket is bound to.
+    pub fn datagrams(&self, bound: SocketAddr) -> impl Iterator<Item = Datagram<'_>> {
+        let headers = self.headers.iter().take(self.received);
+        headers.zip(&self.buffers).zip(&self.names).filter_map(move |((header, buffer), name)| {
+            let remote = address_of(name)?;
+            let local = local_of(&header.msg_hdr).unwrap_or(bound.ip());
+            Some(Datagram {
+                local: canonical(SocketAddr::new(local, bound.port())),
+                remote: canonical(remote),
+                payload: buffer.get(..header.msg_len as usize)?,
+                truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+            })
+        })
+    }
+}
+
+/// Room for one control message with packet info of either family, aligned as the kernel wants it.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Control([u8; CONTROL_SPACE]);
+
+const CONTROL_SPACE: usize = 64;
+
+impl Default for Control {
+    fn default() -> Self {
+        Control([0; CONTROL_SPACE])
+    }
+}
+
+impl Control {
+    /// Writes the control message that sends from `local`; gives its length.
+    fn write(&mut self, local: IpAddr) -> usize {
+        match local {
+            IpAddr::V4(address) => {
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr { s_addr: u32::from(address).to_be() },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                self.put(libc::IPPROTO_IP, libc::IP_PKTINFO, info)
+            }
+            IpAddr::V6(address) => {
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
+                    ipi6_ifindex: 0,
+                };
+                self.put(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
+            }
+        }
+    }
+
+    fn put<T>(&mut self, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
+        let size = mem::size_of::<T>() as u32;
+        // SAFETY: CMSG_SPACE and CMSG_LEN only compute.
+        let (space, length) = unsafe { (libc::CMSG_SPACE(size) as usize, libc::CMSG_LEN(size) as usize) };
+        assert!(space <= CONTROL_SPACE, "packet info fits the control buffer");
+        // SAFETY: the buffer is aligned for a cmsghdr and has room for it and for `value` (asserted above).
+        unsafe {
+            let header = self.0.as_mut_ptr().cast::<libc::cmsghdr>();
+            (*header).cmsg_level = level;
+            (*header).cmsg_type = kind;
+            (*header).cmsg_len = length;
+            libc::CMSG_DATA(header).cast::<T>().write_unaligned(value);
+        }
+        space
+    }
+}
+
+/// The address that the kernel wrote.
+fn address_of(name: &MaybeUninit<libc::sockaddr_storage>) -> Option<SocketAddr> {
+    let pointer = name.as_ptr();
+    // SAFETY: the storage was zeroed at first and written by the kernel since; the family says which type it holds, and
+    // a sockaddr_storage is large enough and aligned for each of them.
+    unsafe {
+        match libc::c_int::from((*pointer).ss_family) {
+            libc::AF_INET => {
+                let v4 = &*pointer.cast::<libc::sockaddr_in>();
+                let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+                Some(SocketAddr::new(ip.into(), u16::from_be(v4.sin_port)))
+            }
+            libc::AF_INET6 => {
+                let v6 = &*pointer.cast::<libc::sockaddr_in6>();
+                let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+                Some(SocketAddr::new(ip.into(), u16::from_be(v6.sin6_port)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The address that the packet came to, from its control messages.
+fn local_of(header: &libc::msghdr) -> Option<IpAddr> {
+    // SAFETY: the header was filled by recvmmsg and its control buffer is alive; the CMSG macros stay within
+    // `msg_controllen`.
+    unsafe {
+        let mut message = libc::CMSG_FIRSTHDR(header);
+        while !message.is_null() {
+            let data = libc::CMSG_DATA(message);
+            match ((*message).cmsg_level, (*message).cmsg_type) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    let info = data.cast::<libc::in_pktinfo>().read_unaligned();
+                    return Some(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)).into());
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
+                    return Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+                }
+                _ => message = libc::CMSG_NXTHDR(header, message),
+            }
+        }
+    }
+    None
+}
+
+fn set_flag(socket: &Socket, level: libc::c_int, name: libc::c_int) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the option value is an int that lives until the call returns, and its size is given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const on).cast(),
+            mem::size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn receive_one(socket: &DatagramSocket) -> (SocketAddr, SocketAddr, Vec<u8>) {
+        let mut batch = Batch::<2048>::new(4);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if socket.receive(&mut batch).unwrap() > 0 {
+                let datagram = batch.datagrams(socket.bound()).next().unwrap();
+                return (datagram.local, datagram.remote, datagram.payload.to_vec());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("no datagram came");
+    }
+
+    #[test]
+    fn a_wildcard_socket_answers_from_the_address_it_was_asked_at() {
+        let server = DatagramSocket::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+        let port = server.bound().port();
+        for address in ["127.0.0.1", "127.0.0.5"] {
+            let client = DatagramSocket::bind("127.0.0.9:0".parse().unwrap()).unwrap();
+            let target = SocketAddr::new(address.parse().unwrap(), port);
+            client.send(client.bound().ip(), target, b"ping").unwrap();
+            let (local, remote, payload) = receive_one(&server);
+            assert_eq!((local, remote, payload.as_slice()), (target, client.bound(), b"ping".as_slice()));
+            server.send(local.ip(), remote, b"pong").unwrap();
+            let (_, from, payload) = receive_one(&client);
+            assert_eq!((from, payload.as_slice()), (target, b"pong".as_slice()));
+        }
+    }
+
+    #[test]
+    fn the_same_over_ipv6() {
+        let server = DatagramSocket::bind("[::]:0".parse().unwrap()).unwrap();
+        let client = DatagramSocket::bind("[::1]:0".parse().unwrap()).unwrap();
+        let target = SocketAddr::new("::1".parse().unwrap(), server.bound().port());
+        client.send(client.bound().ip(), target, b"ping").unwrap();
+        let (local, remote, _) = receive_one(&server);
+        assert_eq!((local, remote), (target, client.bound()));
+        server.send(local.ip(), remote, b"pong").unwrap();
+        assert_eq!(receive_one(&client).1, target);
+    }
+
+    #[test]
+    fn a_batch_keeps_datagrams_apart_and_marks_the_cut_one() {
+        let server = DatagramSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = DatagramSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        for payload in [b"one".as_slice(), b"two and more", b"three"] {
+            client.send(client.bound().ip(), server.bound(), payload).unwrap();
+        }
+        let mut batch = Batch::<8>::new(8);
+        let mut seen = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while seen.len() < 3 && Instant::now() < deadline {
+            server.receive(&mut batch).unwrap();
+            seen.extend(batch.datagrams(server.bound()).map(|d| (d.payload.to_vec(), d.truncated)));
+        }
+        assert_eq!(
+            seen,
+            [(b"one".to_vec(), false), (b"two and ".to_vec(), true), (b"three".to_vec(), false)]
+        );
+    }
+}

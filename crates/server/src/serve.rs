@@ -1,0 +1,271 @@
+//! `ringback serve`: from a checked configuration to a running exchange.
+//!
+//! Everything that can fail at the start fails before the first thread runs: the data directory, the store, every
+//! listener. Then the threads start, the announcement is printed, and `ready` after it.
+
+mod listeners;
+mod stop;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context, anyhow};
+use rand::Rng;
+use ringback_control::{Epoch, Exchange, Settings, User};
+use ringback_media::dtls;
+use ringback_media::rtcp::NtpClock;
+use ringback_sip::digest::{Algorithm, Ha1};
+
+use crate::config::{Config, Surroundings};
+use crate::control_thread::{self, ControlThread};
+use crate::first_start::{self, Account, Prepared};
+use crate::http::{Hosts, Readiness, Server};
+use crate::inbox::{ConnectionNumbers, Inbox, Input};
+use crate::media_thread::{self, Candidates, MediaInbox, MediaThread, Ports};
+use crate::net::accept::Doorkeeper;
+use crate::net::wake::Waker;
+use crate::store::{Credentials, Recovery, Store};
+use crate::telemetry::Telemetry;
+use crate::user_socket::{AccountChange, Directory, UserSocket};
+use listeners::Listeners;
+
+/// Runs the exchange until it is told to stop.
+pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
+    start_log(&config)?;
+    let config = Arc::new(config);
+    let prepared = first_start::prepare(&config, recovery)?;
+    let listeners = Listeners::bind(&config)?;
+    let warnings = warnings(&config);
+    let epoch = Epoch { instant: Instant::now(), time: SystemTime::now() };
+
+    let waker = Waker::new().context("the control thread cannot be woken")?;
+    let (inbox, inputs) = Inbox::new(waker.clone());
+    let settled = inbox.clone();
+    let (writer, writer_thread) = prepared.store.start_writer(Box::new(move |results| {
+        let results = results.into_iter().map(|(ticket, result)| (ticket, written(result))).collect();
+        // A control thread that is gone waits for no answers.
+        let _ = settled.send(Input::Persisted(results));
+    }))?;
+    let limits = &config.limits;
+    let from_loopback = crate::config::Limits::UNAUTHENTICATED_FROM_LOOPBACK;
+    let doorkeeper = Doorkeeper::new(limits.connections, limits.unauthenticated_per_source, from_loopback);
+    let telemetry = Arc::new(Telemetry::new(doorkeeper.clone(), writer.clone()));
+    let readiness = Arc::new(Readiness::default());
+    readiness.warn(warnings);
+
+    let mut exchange = Exchange::new(settings(&config, epoch))?;
+    restore(&mut exchange, &prepared.store, epoch)?;
+
+    let opened = listeners.opened();
+    let identity = media_identity()?;
+    let ports = Arc::new(Ports::new(config.media.rtp_ports));
+    let public: Vec<_> = config.public_address.iter().map(|address| address.ip()).collect();
+    let mut workers = Vec::new();
+    let mut threads = Vec::new();
+    let (sip_udp, webrtc, streams) = listeners.split();
+    for (number, shared) in (0u16..).zip(webrtc) {
+        let (media, commands) = MediaInbox::new().context("a media worker cannot be woken")?;
+        let thread = MediaThread::new(media_thread::Surroundings {
+            number,
+            shared,
+            commands,
+            control: inbox.clone(),
+            ports: ports.clone(),
+            candidates: Candidates::new(public.clone()),
+            identity: identity.clone(),
+            clock: NtpClock::new(epoch.instant, epoch.time.duration_since(SystemTime::UNIX_EPOCH)?),
+            telemetry: telemetry.clone(),
+        })
+        .context("a media worker cannot wait for its sockets")?;
+        workers.push(media);
+        let name = format!("ringback-media-{number}");
+        threads.push(thread::Builder::new().name(name).spawn(move || thread.run())?);
+    }
+
+    let control = ControlThread::new(
+        exchange,
+        control_thread::Surroundings {
+            sockets: sip_udp,
+            inputs,
+            waker,
+            workers,
+            writer,
+            users: prepared.accounts.iter().map(user).collect(),
+            readiness: readiness.clone(),
+            telemetry: telemetry.clone(),
+            epoch,
+        },
+    )
+    .context("the control thread cannot wait for its sockets")?;
+    let control = thread::Builder::new().name("ringback-control".to_owned()).spawn(move || control.run())?;
+    let _user_socket = open_user_socket(&config, &prepared, &inbox)?;
+
+    let server = Server {
+        config: config.clone(),
+        inbox: inbox.clone(),
+        numbers: Arc::new(ConnectionNumbers::default()),
+        hosts: Arc::new(Hosts::new(config.domain.names().iter().cloned().chain(host_name()))),
+        readiness: readiness.clone(),
+        telemetry,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("ringback-net")
+        .enable_all()
+        .build()
+        .context("the network threads cannot start")?;
+    let tls = listeners::tls(&prepared.identity)?;
+    runtime.block_on(async {
+        streams.start(&server, &doorkeeper, tls)?;
+        announce(&prepared, &opened)?;
+        readiness.is_ready();
+        stop::wait(&inbox, &config, control).await
+    })?;
+    runtime.shutdown_background();
+    // The control thread has ended, and with it the command queues of the media workers.
+    for thread in threads {
+        match thread.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "a media worker failed"),
+            Err(_) => tracing::error!("a media worker panicked"),
+        }
+    }
+    writer_thread.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn settings(config: &Config, epoch: Epoch) -> Settings {
+    let mut seed = [0; 32];
+    rand::rng().fill_bytes(&mut seed);
+    let seconds = |seconds: u32| std::time::Duration::from_secs(seconds.into());
+    let limits = ringback_control::Limits {
+        calls: config.limits.calls as usize,
+        ring: config.limits.ring(),
+        expires: (seconds(config.limits.min_expires), seconds(config.limits.max_expires)),
+        ..ringback_control::Limits::default()
+    };
+    Settings {
+        domains: config.domain.names().to_vec(),
+        realm: config.realm().to_owned(),
+        digest: config.digest.iter().map(|algorithm| algorithm.0).collect(),
+        public_addresses: config.public_address.iter().map(|address| address.ip()).collect(),
+        workers: config.media.workers,
+        worker: 0,
+        limits,
+        epoch,
+        seed,
+    }
+}
+
+/// Takes the registrations of the process before this one.
+fn restore(exchange: &mut Exchange, store: &Store, epoch: Epoch) -> anyhow::Result<()> {
+    let now = first_start::unix_milliseconds(epoch.time);
+    store.remove_expired_bindings(now)?;
+    for row in store.bindings(now)? {
+        let Some(record) = control_thread::binding_record(&row) else {
+            tracing::warn!(aor = row.aor, "a registration in the store cannot be read and is left out");
+            continue;
+        };
+        if let Err(error) = exchange.restore(&record) {
+            tracing::warn!(aor = row.aor, %error, "a registration in the store is left out");
+        }
+    }
+    Ok(())
+}
+
+fn user(account: &Account) -> User {
+    User {
+        name: account.name.clone(),
+        display: Some(account.display.clone()).filter(|display| !display.is_empty()),
+        ha1: ha1(&account.credentials),
+    }
+}
+
+fn ha1(credentials: &Credentials) -> Vec<Ha1> {
+    let hashes: [(Algorithm, &[u8]); 3] = [
+        (Algorithm::Md5, &credentials.ha1_md5),
+        (Algorithm::Sha256, &credentials.ha1_sha256),
+        (Algorithm::Sha512_256, &credentials.ha1_sha512_256),
+    ];
+    hashes.into_iter().filter_map(|(algorithm, hash)| Ha1::from_bytes(algorithm, hash)).collect()
+}
+
+fn open_user_socket(config: &Config, prepared: &Prepared, inbox: &Inbox) -> anyhow::Result<UserSocket> {
+    let directory = Directory::new(&prepared.store, config)?;
+    let inbox = inbox.clone();
+    let on_change = Box::new(move |change| {
+        let input = match change {
+            AccountChange::Put(account) => {
+                Input::UserChanged(account.name.clone(), Some(Box::new(user(&account))))
+            }
+            AccountChange::Removed { name } => Input::UserChanged(name, None),
+        };
+        if let Err(refused) = inbox.send(input) {
+            tracing::error!(%refused, "a change of a user takes effect at the next start");
+        }
+    });
+    UserSocket::open(prepared.data_dir.path(), directory, on_change).with_context(|| {
+        format!("the socket for `ringback user` in {} cannot be opened", prepared.data_dir.path().display())
+    })
+}
+
+/// The certificate that media shows: new at every start, so that nothing links the calls of one day with the next's.
+fn media_identity() -> anyhow::Result<Arc<dtls::Identity>> {
+    let key = rcgen::KeyPair::generate()?;
+    let certificate = rcgen::CertificateParams::new(Vec::<String>::new())?.self_signed(&key)?;
+    let identity = dtls::Identity::from_der(certificate.der().to_vec(), key.serialize_der())?;
+    Ok(Arc::new(identity))
+}
+
+fn written(result: Result<(), crate::store::StoreError>) -> bool {
+    if let Err(error) = &result {
+        tracing::error!(%error, "the store took no write");
+    }
+    result.is_ok()
+}
+
+fn announce(prepared: &Prepared, opened: &first_start::Opened) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "Ringback {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "{}", prepared.announcement(opened, io::stdout().is_terminal()))?;
+    writeln!(out, "ready")?;
+    out.flush().map_err(|error| anyhow!("standard output is closed: {error}"))
+}
+
+fn warnings(config: &Config) -> Vec<String> {
+    match Surroundings::read() {
+        Ok(surroundings) => {
+            let warnings = config.warnings(&surroundings);
+            for warning in &warnings {
+                tracing::warn!("{warning}");
+            }
+            warnings.iter().map(ToString::to_string).collect()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the machine could not be looked at");
+            Vec::new()
+        }
+    }
+}
+
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(&config.log.level)?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    let started = match config.log.format {
+        crate::config::Format::Text => builder.try_init(),
+        crate::config::Format::Json => builder.json().try_init(),
+    };
+    started.map_err(|error| anyhow!("the log cannot start: {error}"))
+}

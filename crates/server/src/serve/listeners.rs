@@ -1,0 +1,179 @@
+//! Binding every listener, all or none, and starting those of streams.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+use crate::config::{Addresses, Config, Identity};
+use crate::first_start::Opened;
+use crate::http::{self, Peer, Server};
+use crate::net::accept::{self, Doorkeeper, Place};
+use crate::net::datagram::DatagramSocket;
+use crate::net::sip_stream;
+
+/// Everything that is bound.
+pub struct Listeners {
+    sip_udp: Vec<DatagramSocket>,
+    /// The shared sockets of each media worker.
+    webrtc: Vec<Vec<DatagramSocket>>,
+    streams: Streams,
+}
+
+/// The listeners of streams.
+pub struct Streams {
+    http: Vec<TcpListener>,
+    https: Vec<TcpListener>,
+    sip_tcp: Vec<TcpListener>,
+    sip_tls: Vec<TcpListener>,
+}
+
+impl Listeners {
+    /// Binds what the configuration names. The error names the key, the address, and what to do.
+    pub fn bind(config: &Config) -> anyhow::Result<Self> {
+        let listen = &config.listen;
+        let datagrams = |key, addresses: &Addresses, plus: u16| {
+            bind_all(key, addresses, |mut address| {
+                if address.port() != 0 {
+                    let port = address.port().checked_add(plus).ok_or(io::ErrorKind::InvalidInput)?;
+                    address.set_port(port);
+                }
+                let socket = DatagramSocket::bind(address)?;
+                socket.enlarge_buffer()?;
+                Ok(socket)
+            })
+        };
+        let streams = |key, addresses: &Addresses| bind_all(key, addresses, accept::bind);
+        let workers = 0..config.media.workers.max(1);
+        Ok(Listeners {
+            sip_udp: datagrams("sip_udp", &listen.sip_udp, 0)?,
+            webrtc: workers
+                .map(|worker| datagrams("webrtc", &listen.webrtc, worker))
+                .collect::<Result<_, _>>()?,
+            streams: Streams {
+                http: streams("http", &listen.http)?,
+                https: streams("https", &listen.https)?,
+                sip_tcp: streams("sip_tcp", &listen.sip_tcp)?,
+                sip_tls: streams("sip_tls", &listen.sip_tls)?,
+            },
+        })
+    }
+
+    /// The addresses that were bound, with the ports that were given for port 0.
+    pub fn opened(&self) -> Opened {
+        let addresses = |listeners: &[TcpListener]| -> Vec<SocketAddr> {
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        };
+        Opened {
+            https: addresses(&self.streams.https),
+            http: addresses(&self.streams.http),
+            sip_udp: self.sip_udp.iter().map(DatagramSocket::bound).collect(),
+            sip_tcp: addresses(&self.streams.sip_tcp),
+            sip_tls: addresses(&self.streams.sip_tls),
+        }
+    }
+
+    /// The sockets of the control thread, those of each media worker, and the listeners of streams.
+    pub fn split(self) -> (Vec<DatagramSocket>, Vec<Vec<DatagramSocket>>, Streams) {
+        (self.sip_udp, self.webrtc, self.streams)
+    }
+}
+
+impl Streams {
+    /// Accepts connections on every listener.
+    pub fn start(
+        self,
+        server: &Server,
+        doorkeeper: &Arc<Doorkeeper>,
+        tls: TlsAcceptor,
+    ) -> anyhow::Result<()> {
+        let within = server.config.limits.tls_handshake();
+        let plain = server.clone();
+        start(self.http, doorkeeper, move |peer, stream, place| {
+            http::serve_connection(plain.clone(), peer, stream, place)
+        })?;
+        let (secure, acceptor) = (server.clone(), tls.clone());
+        start(self.https, doorkeeper, move |peer, stream, place| {
+            let (server, acceptor) = (secure.clone(), acceptor.clone());
+            async move {
+                if let Some((peer, stream)) = accept::handshake(&acceptor, within, peer, stream).await {
+                    http::serve_connection(server, peer, stream, place).await;
+                }
+            }
+        })?;
+        let plain = server.clone();
+        start(self.sip_tcp, doorkeeper, move |peer, stream, place| {
+            sip_stream::serve(plain.clone(), peer, stream, place)
+        })?;
+        let secure = server.clone();
+        start(self.sip_tls, doorkeeper, move |peer, stream, place| {
+            let (server, acceptor) = (secure.clone(), tls.clone());
+            async move {
+                if let Some((peer, stream)) = accept::handshake(&acceptor, within, peer, stream).await {
+                    sip_stream::serve(server, peer, stream, place).await;
+                }
+            }
+        })
+    }
+}
+
+fn start<F>(
+    listeners: Vec<TcpListener>,
+    doorkeeper: &Arc<Doorkeeper>,
+    serve: impl Fn(Peer, TcpStream, Arc<Place>) -> F + Clone + Send + 'static,
+) -> anyhow::Result<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    for listener in listeners {
+        let listener =
+            tokio::net::TcpListener::from_std(listener).context("a listener cannot be waited for")?;
+        tokio::spawn(accept::accept(listener, doorkeeper.clone(), serve.clone()));
+    }
+    Ok(())
+}
+
+/// What TLS shows and takes: versions 1.2 and 1.3 with the suites of the provider, HTTP/1.1 only.
+pub fn tls(identity: &Identity) -> anyhow::Result<TlsAcceptor> {
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(identity.chain.clone(), identity.key.clone_key())
+        .context("the certificate cannot be used for TLS")?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn bind_all<T>(
+    key: &str,
+    addresses: &Addresses,
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+) -> anyhow::Result<Vec<T>> {
+    let each = addresses.as_slice().iter();
+    each.map(|&address| bind(address).map_err(|error| refused(key, address, &error))).collect()
+}
+
+fn refused(key: &str, address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow!(
+            "listen.{key}: {address} is in use by another program; stop it, or give another address with \
+             `--set listen.{key}='\"ADDRESS:PORT\"'`"
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            anyhow!(
+                "listen.{key}: {address} is not an address of this machine; `ip address` lists those that are"
+            )
+        }
+        io::ErrorKind::PermissionDenied => anyhow!(
+            "listen.{key}: {address} may not be bound by this user; use a port above 1023 or give the binary \
+             CAP_NET_BIND_SERVICE"
+        ),
+        _ => anyhow!("listen.{key}: {address} cannot be bound: {error}"),
+    }
+}

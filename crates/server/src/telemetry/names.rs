@@ -1,0 +1,68 @@
+//! The names of counters: a machine counts in plain fields, and a field's name is its label.
+
+use crate::{control_thread, media_thread};
+
+/// Lists every field of a struct of counters. The pattern has no `..`, so a counter that is added and not listed here
+/// does not compile.
+macro_rules! counters {
+    ($(#[$doc:meta])* $function:ident($type:path) { $($field:ident,)* }) => {
+        $(#[$doc])*
+        pub fn $function(counters: &$type) -> Vec<(&'static str, u64)> {
+            let $type { $($field,)* } = counters;
+            vec![$((stringify!($field), *$field),)*]
+        }
+    };
+}
+
+counters! {
+    /// Those of [`ringback_control::Stats`].
+    exchange(ringback_control::Stats) {
+        messages_received, messages_unparsed_answered, messages_unparsed_dropped, messages_from_nowhere,
+        requests_invalid, messages_invalid_dropped, requests_banned, requests_unauthenticated,
+        credentials_refused, dialogs_challenged, identities_refused, requests_overloaded,
+        requests_outside_dialog, requests_out_of_order, requests_merged, methods_not_allowed,
+        extensions_refused, domains_refused, calls_refused, callees_unknown, callees_absent, registrations,
+        registrations_refused, persists_failed, dialogs_moved, acks_stray, acks_missing, responses_stray,
+        responses_undeliverable, answers_unasked, news_for_no_call, legs_stray, calls_started, calls_answered,
+        calls_ended, callers_lost, legs_unopened, branches_without_offer, branches_unanswered,
+        answers_without_dialog, answers_refused, early_answers_refused, late_answers_refused,
+        forks_behind_callee, offers_refused, offers_in_glare, offers_of_ours_refused, ice_restarts,
+        targets_unreadable, sessions_expired, legs_connected, legs_gone, reports_missing, dtmf_by_info,
+        panics,
+    }
+}
+
+counters! {
+    /// Those of [`ringback_sip::transaction::Stats`].
+    transactions(ringback_sip::transaction::Stats) {
+        requests_new, requests_answered_again, requests_absorbed, acks_matched, acks_to_user,
+        acks_absorbed, requests_refused, requests_without_via, responses_to_user, responses_absorbed,
+        responses_to_cancel, responses_stray, responses_without_branch, requests_sent,
+        requests_retransmitted, responses_sent, responses_retransmitted, tryings_sent, sent_statelessly,
+        timed_out, acks_timed_out, successes_unacknowledged, transport_failed, undeliverable,
+        cancels_from_elsewhere, own_requests_refused, own_requests_unusable, own_responses_unusable,
+        abandoned,
+    }
+}
+
+counters! {
+    /// Those of [`ringback_sip::digest::Stats`].
+    authentication(ringback_sip::digest::Stats) {
+        challenged, accepted, no_credentials, wrong_realm, malformed, unsupported_algorithm,
+        unsupported_qop, foreign_nonce, expired, replayed, bad_credentials,
+    }
+}
+
+counters! {
+    /// Those of [`control_thread::Counters`].
+    control_thread(control_thread::Counters) {
+        outbox_full, connection_gone, datagram_refused, keep_alives, truncated, worker_full,
+    }
+}
+
+counters! {
+    /// Those of [`media_thread::Counters`].
+    media_thread(media_thread::Counters) {
+        send_failed, no_socket, truncated, panics,
+    }
+}
