@@ -133,6 +133,15 @@ impl Exchange {
         }
     }
 
+    /// A user is no more: nothing of it can be called from here on. Calls that it has go on.
+    pub fn remove_user(&mut self, name: &str) {
+        let changes = self.location.remove_aor(name.as_bytes());
+        if !changes.is_empty() {
+            self.events.push_back(Event::Unregistered { aor: name.to_owned() });
+            self.ask(Parked::Unanswered, Ask::Persist(changes));
+        }
+    }
+
     /// Removes the bindings whose time is over.
     pub(crate) fn bindings_due(&mut self, now: Instant) {
         if self.location.poll_timeout().is_none_or(|due| due > now) {

@@ -167,7 +167,12 @@ impl ControlThread {
                     }
                 }
                 Input::Media(event) => self.exchange.handle_media(now, event),
-                Input::UserChanged(name, user) => self.users.change(name, user),
+                Input::UserChanged(name, user) => {
+                    if user.is_none() {
+                        self.exchange.remove_user(&name);
+                    }
+                    self.users.change(name, user);
+                }
                 Input::Drain => {
                     self.draining = true;
                     self.readiness.is_draining();

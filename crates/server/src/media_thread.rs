@@ -24,11 +24,13 @@ use ringback_media::dtls::Identity;
 use ringback_media::negotiation::{Local, Profile};
 use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{self, Destination, Event, LegKey, Packet, Settings, Socket, Verdict, Worker};
+use ringback_nat::demux::{Class, classify};
 use ringback_nat::ice::Credentials;
+use ringback_nat::stun;
 use ringback_sansio::Flow;
 
 use crate::inbox::{Inbox, Input};
-use crate::net::datagram::DatagramSocket;
+use crate::net::datagram::{Datagram, DatagramSocket};
 use crate::net::wake::Waker;
 use crate::telemetry::Telemetry;
 use sockets::Sockets;
@@ -141,6 +143,8 @@ pub struct Counters {
     pub no_socket: u64,
     /// Datagrams longer than any that media has.
     pub truncated: u64,
+    /// Binding requests for nobody's leg, answered with the address that they came from.
+    pub stun_answered: u64,
     /// Packets whose handling failed by a mistake of ours.
     pub panics: u64,
 }
@@ -206,6 +210,14 @@ impl MediaThread {
             if datagram.truncated || !packet.fill(datagram.payload) {
                 counters.truncated += 1;
                 return None;
+            }
+            if ready == Socket::Shared
+                && stun::username(packet.bytes()).is_none()
+                && answer_stun(datagram, packet)
+            {
+                counters.stun_answered += 1;
+                let (local, remote) = (datagram.local, datagram.remote);
+                return Some(Destination { socket: Socket::Shared, local, remote });
             }
             // A mistake of ours in one packet must not end the calls of the others.
             let handled = catch_unwind(AssertUnwindSafe(|| {
@@ -339,5 +351,17 @@ impl MediaThread {
             candidates: Vec::new(),
             fingerprint: None,
         })
+    }
+}
+
+/// Puts the answer to a Binding request that names no leg into the packet; says whether there is one.
+fn answer_stun(datagram: &Datagram<'_>, packet: &mut Packet) -> bool {
+    if classify(datagram.payload) != Class::Stun || stun::username(datagram.payload).is_some() {
+        return false;
+    }
+    let mut reply = [0; stun::REPLY_ROOM];
+    match stun::server::respond(datagram.remote, datagram.payload, &mut reply) {
+        stun::server::Answer::Reply(length) => reply.get(..length).is_some_and(|reply| packet.fill(reply)),
+        stun::server::Answer::Drop(_) => false,
     }
 }

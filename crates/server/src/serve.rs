@@ -35,6 +35,7 @@ use listeners::Listeners;
 /// Runs the exchange until it is told to stop.
 pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     start_log(&config)?;
+    allow_files();
     let config = Arc::new(config);
     let prepared = first_start::prepare(&config, recovery)?;
     let listeners = Listeners::bind(&config)?;
@@ -57,7 +58,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     readiness.warn(warnings);
 
     let mut exchange = Exchange::new(settings(&config, epoch))?;
-    restore(&mut exchange, &prepared.store, epoch)?;
+    restore(&mut exchange, &prepared, epoch)?;
 
     let opened = listeners.opened();
     let identity = media_identity()?;
@@ -161,10 +162,15 @@ fn settings(config: &Config, epoch: Epoch) -> Settings {
 }
 
 /// Takes the registrations of the process before this one.
-fn restore(exchange: &mut Exchange, store: &Store, epoch: Epoch) -> anyhow::Result<()> {
+fn restore(exchange: &mut Exchange, prepared: &Prepared, epoch: Epoch) -> anyhow::Result<()> {
+    let Prepared { store, accounts, .. } = prepared;
     let now = first_start::unix_milliseconds(epoch.time);
     store.remove_expired_bindings(now)?;
     for row in store.bindings(now)? {
+        if !accounts.iter().any(|account| account.name == row.aor) {
+            tracing::info!(aor = row.aor, "a registration of a user that is no more is left out");
+            continue;
+        }
         let Some(record) = control_thread::binding_record(&row) else {
             tracing::warn!(aor = row.aor, "a registration in the store cannot be read and is left out");
             continue;
@@ -248,6 +254,16 @@ fn warnings(config: &Config) -> Vec<String> {
             tracing::warn!(%error, "the machine could not be looked at");
             Vec::new()
         }
+    }
+}
+
+/// Raises the number of files that may be open to what the system allows: every connection and every call has some.
+fn allow_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the number of open files could not be raised");
     }
 }
 

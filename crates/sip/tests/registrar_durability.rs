@@ -115,6 +115,18 @@ fn a_lost_connection_stays_lost() {
     assert_eq!(world.location.remove_flow(&wss(2)).len(), 1);
 }
 
+/// A user who is removed has no contact from then on, in memory and, by the changes, in the store.
+#[test]
+fn a_removed_user_has_no_contacts() {
+    let mut world = World::new();
+    world.register(udp(9), &register("c", 1, "Contact: <sip:a@x>, <sip:b@x>")).unwrap();
+    let changes = world.location.remove_aor(AOR);
+    assert_eq!(changes.len(), 2);
+    assert!(changes.iter().all(|change| matches!(change, Change::Remove { .. })));
+    assert!(world.location.is_empty() && world.targets().is_empty());
+    assert!(world.location.remove_aor(AOR).is_empty());
+}
+
 /// A store that hangs for longer than a registration lasts: what expired stays gone, in memory as in the store.
 #[test]
 fn what_expires_while_the_store_hangs_does_not_come_back() {

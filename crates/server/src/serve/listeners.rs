@@ -86,18 +86,13 @@ impl Listeners {
 
 impl Streams {
     /// Accepts connections on every listener.
-    pub fn start(
-        self,
-        server: &Server,
-        doorkeeper: &Arc<Doorkeeper>,
-        tls: TlsAcceptor,
-    ) -> anyhow::Result<()> {
+    pub fn start(self, server: &Server, doorkeeper: &Arc<Doorkeeper>, tls: Acceptors) -> anyhow::Result<()> {
         let within = server.config.limits.tls_handshake();
         let plain = server.clone();
         start(self.http, doorkeeper, move |peer, stream, place| {
             http::serve_connection(plain.clone(), peer, stream, place)
         })?;
-        let (secure, acceptor) = (server.clone(), tls.clone());
+        let (secure, acceptor) = (server.clone(), tls.https);
         start(self.https, doorkeeper, move |peer, stream, place| {
             let (server, acceptor) = (secure.clone(), acceptor.clone());
             async move {
@@ -110,9 +105,9 @@ impl Streams {
         start(self.sip_tcp, doorkeeper, move |peer, stream, place| {
             sip_stream::serve(plain.clone(), peer, stream, place)
         })?;
-        let secure = server.clone();
+        let (secure, acceptor) = (server.clone(), tls.sip);
         start(self.sip_tls, doorkeeper, move |peer, stream, place| {
-            let (server, acceptor) = (secure.clone(), tls.clone());
+            let (server, acceptor) = (secure.clone(), acceptor.clone());
             async move {
                 if let Some((peer, stream)) = accept::handshake(&acceptor, within, peer, stream).await {
                     sip_stream::serve(server, peer, stream, place).await;
@@ -138,16 +133,25 @@ where
     Ok(())
 }
 
-/// What TLS shows and takes: versions 1.2 and 1.3 with the suites of the provider, HTTP/1.1 only.
-pub fn tls(identity: &Identity) -> anyhow::Result<TlsAcceptor> {
+/// What takes TLS connections.
+pub struct Acceptors {
+    /// Of HTTPS: HTTP/1.1 only.
+    https: TlsAcceptor,
+    /// Of SIP, whose clients name no application protocol.
+    sip: TlsAcceptor,
+}
+
+/// What TLS shows and takes: versions 1.2 and 1.3 with the suites of the provider.
+pub fn tls(identity: &Identity) -> anyhow::Result<Acceptors> {
     let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(identity.chain.clone(), identity.key.clone_key())
         .context("the certificate cannot be used for TLS")?;
+    let sip = TlsAcceptor::from(Arc::new(config.clone()));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Acceptors { https: TlsAcceptor::from(Arc::new(config)), sip })
 }
 
 fn bind_all<T>(

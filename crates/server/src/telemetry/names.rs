@@ -63,6 +63,6 @@ counters! {
 counters! {
     /// Those of [`media_thread::Counters`].
     media_thread(media_thread::Counters) {
-        send_failed, no_socket, truncated, panics,
+        send_failed, no_socket, stun_answered, truncated, panics,
     }
 }

@@ -214,6 +214,18 @@ impl Location {
         }
     }
 
+    /// Removes every binding of the address of record, whose user is no more; the store deletes their rows.
+    pub fn remove_aor(&mut self, aor: &[u8]) -> Vec<Change> {
+        let removed = self.bindings(aor).to_vec();
+        let mut changes = Vec::with_capacity(removed.len());
+        for binding in removed {
+            self.take(&binding);
+            self.stats.unregistered += 1;
+            changes.push(Change::Remove { binding, cause: Removal::Unregistered });
+        }
+        changes
+    }
+
     /// The store has the update.
     pub fn commit(&mut self, ticket: Ticket) {
         self.in_flight.commit(ticket);
