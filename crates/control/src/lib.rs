@@ -11,6 +11,8 @@ mod call;
 mod cdr;
 mod event;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzz;
 mod media;
 #[cfg(test)]
 extern crate self as ringback_control;

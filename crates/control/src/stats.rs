@@ -88,8 +88,6 @@ pub struct Stats {
     pub callers_lost: u64,
     /// Calls that ended because a media worker did not open a leg.
     pub legs_unopened: u64,
-    /// Contacts that were not called because the caller's offer cannot be passed to them.
-    pub branches_without_offer: u64,
     /// Contacts that gave no final response.
     pub branches_unanswered: u64,
     /// 2xx that make no dialog because they cannot be read.

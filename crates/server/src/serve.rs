@@ -27,7 +27,7 @@ use crate::inbox::{ConnectionNumbers, Inbox, Input};
 use crate::media_thread::{self, Candidates, MediaInbox, MediaThread, Ports};
 use crate::net::accept::Doorkeeper;
 use crate::net::wake::Waker;
-use crate::store::{Credentials, Recovery, Store};
+use crate::store::{Credentials, Recovery};
 use crate::telemetry::Telemetry;
 use crate::user_socket::{AccountChange, Directory, UserSocket};
 use listeners::Listeners;

@@ -147,8 +147,10 @@ impl Exchange {
             return;
         }
         self.configure_leg(call, key);
-        if let Some(other) = call.other(key).filter(|_| was_agreed) {
-            // In mid-call the other side does not know yet what was agreed here.
+        // In mid-call the other side does not know yet what was agreed here; and at the beginning it may send what this
+        // one has not taken.
+        let codec = |key| call.leg(key)?.party()?.agreed().map(|agreed| agreed.codec);
+        if let Some(other) = call.other(key).filter(|other| was_agreed || codec(key) != codec(*other)) {
             self.follow(now, call, key, other);
         }
     }
@@ -168,7 +170,7 @@ impl Exchange {
         self.end(now, call, EndedBy::Exchange, "the answer was never acknowledged");
     }
 
-    /// Tells the media worker what leg `key`, and the one that it talks to, have agreed on.
+    /// Tells the media worker what leg `key`, which answered last, and the one that it talks to have agreed on.
     pub(crate) fn configure_leg(&mut self, call: &mut Call, key: LegKey) {
         match call.other(key) {
             Some(other) => self.configure(call, key, other),
@@ -181,7 +183,8 @@ impl Exchange {
         let worker = call.worker;
         let Some((party_a, party_b)) = call.parties_mut(a, b) else { return };
         let (Some(agreed_a), Some(agreed_b)) = (party_a.agreed(), party_b.agreed()) else { return };
-        let codec = agreed_b.codec.clone();
+        // Who answered last had the last word.
+        let codec = agreed_a.codec.clone();
         let from_a = Box::new(payload_map(party_a, party_b));
         let from_b = Box::new(payload_map(party_b, party_a));
         self.command(worker, a, MediaCommand::Configure(Box::new(agreed_a), from_a));

@@ -84,11 +84,7 @@ impl Exchange {
         self.drop_renegotiation(now, call);
         let given = call.given_reason.clone();
         self.cancel_branches(now, call, None, &given);
-        let reason: Bytes = match ended_by {
-            _ if !given.is_empty() => given,
-            EndedBy::Caller | EndedBy::Callee => Reason::write("Q.850", CLEARED, reason).into(),
-            EndedBy::Exchange => Reason::write("Q.850", UNSPECIFIED, reason).into(),
-        };
+        let reason = farewell(call);
         let keys: Vec<LegKey> = call.legs().map(|leg| leg.key).collect();
         for key in keys {
             self.hang_up(now, call, key, &reason);
@@ -109,6 +105,8 @@ impl Exchange {
             Renegotiation::Idle | Renegotiation::Offered { .. } => return,
             orphaned @ Renegotiation::Orphaned { .. } => return call.renegotiation = orphaned,
         };
+        self.deadlines.cancel(&Timer::Offer(call.number));
+        self.transactions.cancel(now, client);
         // A far end that has said BYE has given its INVITEs up.
         if let Some(dialog) = call.leg(to).and_then(|leg| leg.dialog()) {
             call.renegotiation = Renegotiation::Orphaned { client, dialog: Box::new(dialog.clone()) };
@@ -179,4 +177,14 @@ impl Exchange {
             call.given_reason = Bytes::copy_from_slice(reason);
         }
     }
+}
+
+/// The Reason of a BYE that ends a leg of a call which is over.
+pub(crate) fn farewell(call: &Call) -> Bytes {
+    let cause = match call.record.ended_by {
+        _ if !call.given_reason.is_empty() => return call.given_reason.clone(),
+        EndedBy::Caller | EndedBy::Callee => CLEARED,
+        EndedBy::Exchange => UNSPECIFIED,
+    };
+    Reason::write("Q.850", cause, &call.record.reason).into()
 }

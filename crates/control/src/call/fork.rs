@@ -12,6 +12,7 @@ use ringback_sip::message::{Message, Name};
 use ringback_sip::transaction::ClientId;
 
 use super::body::SDP;
+use super::end::farewell;
 use super::headers::pass_response;
 use super::{Call, Leg, Phase, Signalling};
 use crate::cdr::EndedBy;
@@ -77,7 +78,7 @@ impl Exchange {
         response: &Message,
     ) {
         let Some(leg) = call.leg_mut(key) else { return };
-        let Some(dialog) = leg.dialog_of(response) else {
+        let Some(dialog) = leg.confirmed_by(response) else {
             // A 2xx that cannot be read makes no dialog: there is nobody to talk to.
             self.stats.answers_without_dialog += 1;
             return self.branch_refused(now, call, key, None);
@@ -94,7 +95,7 @@ impl Exchange {
             self.branch_won(now, call, key, response);
         } else {
             // It crossed with our CANCEL, or with the answer of another branch.
-            let reason = if call.given_reason.is_empty() { ELSEWHERE } else { call.given_reason.clone() };
+            let reason = if call.phase == Phase::Ending { farewell(call) } else { ELSEWHERE };
             self.hang_up(now, call, key, &reason);
         }
     }
@@ -132,7 +133,7 @@ impl Exchange {
     }
 
     /// Every branch has failed: the caller gets the best of their answers.
-    pub(crate) fn pass_refusal(&mut self, now: Instant, call: &mut Call) {
+    fn pass_refusal(&mut self, now: Instant, call: &mut Call) {
         let Some(best) = call.best_refusal.take() else {
             return self.fail(now, call, 480, "the callee did not respond");
         };
@@ -201,6 +202,17 @@ fn rank(response: &Message) -> u16 {
 }
 
 impl Leg {
+    /// The dialog that a 2xx to our INVITE confirms, or makes.
+    fn confirmed_by(&self, response: &Message) -> Option<Dialog> {
+        match &self.signalling {
+            Signalling::Inviting { early: Some(early), .. } if early.matches(response) => {
+                let mut dialog = early.clone();
+                dialog.handle_response(response).ok().map(|_| dialog)
+            }
+            _ => self.dialog_of(response),
+        }
+    }
+
     /// The dialog that a response to our INVITE makes.
     fn dialog_of(&self, response: &Message) -> Option<Dialog> {
         let invite = Message::parse(self.invite.clone()).ok()?;

@@ -188,8 +188,8 @@ impl Exchange {
     /// A request of ours within the dialog of `key` failed in a way that means that the far end has no such call.
     pub(crate) fn dialog_lost(&mut self, now: Instant, call: &mut Call, key: LegKey) {
         self.leg_left(now, call, key);
-        let by = call.side(key);
-        self.end(now, call, by, "one side no longer knows the call");
+        let words = format!("the {} no longer knows the call", call.side(key).word());
+        self.end(now, call, EndedBy::Exchange, &words);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use ringback_media::session::{Gone, LegKey};
 
 use super::{Call, Phase};
+use crate::cdr::EndedBy;
 use crate::event::Event;
 use crate::exchange::Exchange;
 
@@ -23,10 +24,9 @@ impl Exchange {
             Gone::DtlsFailed => "its media could not be encrypted",
             Gone::NoMedia => "nothing was heard of it for 65 s",
         };
-        let by = call.side(key);
-        let side = by.word();
+        let side = call.side(key).word();
         self.stats.legs_gone += 1;
-        self.end(now, call, by, &format!("the {side} has gone: {why}"));
+        self.end(now, call, EndedBy::Exchange, &format!("the {side} has gone: {why}"));
     }
 
     /// Media flows: from a leg, for the first time.

@@ -48,6 +48,7 @@ impl Exchange {
     pub(crate) fn forget(&mut self, call: &Call) {
         self.fingerprints.remove(&call.fingerprint);
         self.deadlines.cancel(&Timer::Ring(call.number));
+        self.deadlines.cancel(&Timer::Offer(call.number));
         self.deadlines.cancel(&Timer::Reports(call.number));
         let keys: Vec<LegKey> = call.legs().map(|leg| leg.key).collect();
         for key in keys {

@@ -6,7 +6,7 @@
 //! ACK says about that is then told to the other leg. While one offer is on its way another one gets 491, or 500 from
 //! the same leg (RFC 3261 §14.2).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringback_media::negotiation::Refusal;
@@ -18,7 +18,10 @@ use super::body::{SDP, session_description};
 use super::headers::pass_response;
 use super::setup::refused;
 use super::{ALLOW, Call, Phase, Renegotiation};
-use crate::exchange::{Exchange, Silence, Use};
+use crate::exchange::{Exchange, Silence, Timer, Use};
+
+/// How long a far end may look into an offer before it answers: a person may have to be asked.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// What asks for an answer: a re-INVITE, or an UPDATE with a body.
 #[derive(Debug)]
@@ -139,7 +142,18 @@ impl Exchange {
             // Without it the re-INVITE would end the timer (RFC 4028 §7.4).
             request = request.header(Name::Supported, "timer").header(Name::SessionExpires, timer.asked());
         }
+        self.deadlines.set(Timer::Offer(number), now + ANSWER_WITHIN);
         Some(self.send_request(now, flow, request.body(SDP, offer).finish(), Use::Reinvite(number, to)))
+    }
+
+    /// A far end said that it is looking into an offer of ours, and then nothing: the re-INVITE is cancelled, and ends by
+    /// the 487 or by a time-out.
+    pub(crate) fn offer_timed_out(&mut self, now: Instant, call: &mut Call) {
+        if let Renegotiation::Relaying { client, .. } | Renegotiation::Asking { client, .. } =
+            call.renegotiation
+        {
+            self.transactions.cancel(now, client);
+        }
     }
 
     /// Leg `key` answered a re-INVITE of ours, or did not.
@@ -162,6 +176,7 @@ impl Exchange {
                 self.start_session_timer(now, call, key, response);
             }
         }
+        self.deadlines.cancel(&Timer::Offer(call.number));
         match std::mem::replace(&mut call.renegotiation, Renegotiation::Idle) {
             Renegotiation::Relaying { from, server, request, client: sent, .. } if sent == client => {
                 self.invited.remove(&server);

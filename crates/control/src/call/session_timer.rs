@@ -14,6 +14,7 @@ use ringback_sip::message::{Builder, Message, Name};
 use ringback_sip::transaction::ServerId;
 
 use super::{ALLOW, Call, Leg, Renegotiation};
+use crate::cdr::EndedBy;
 use crate::exchange::{Exchange, Timer};
 
 /// The shortest interval that is honoured. RFC 4028 §5 asks for 90 s and a 422 below it, which ends the call with every
@@ -116,8 +117,8 @@ impl Exchange {
         let Some(timer) = call.leg(key).and_then(|leg| leg.session_timer) else { return };
         if timer.is_theirs {
             self.stats.sessions_expired += 1;
-            let by = call.side(key);
-            return self.end(now, call, by, "one side stopped refreshing the session");
+            let words = format!("the {} stopped refreshing the session", call.side(key).word());
+            return self.end(now, call, EndedBy::Exchange, &words);
         }
         let Some(leg) = call.leg_mut(key) else { return };
         leg.session_timer = Some(SessionTimer::new(now, timer.seconds, false));

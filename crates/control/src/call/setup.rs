@@ -173,9 +173,6 @@ impl Exchange {
         if call.callees.iter().any(|leg| !matches!(leg.signalling, Signalling::Over)) {
             return;
         }
-        if call.best_refusal.is_some() {
-            return self.pass_refusal(now, call);
-        }
         let words = call.callees.iter().find_map(|leg| match &leg.media {
             LegMedia::Refused(sentence) => Some(sentence.clone()),
             _ => None,
@@ -186,7 +183,7 @@ impl Exchange {
 
     /// Sends the INVITE of one branch.
     fn invite(&mut self, now: Instant, call: &mut Call, index: usize) {
-        let Call { number, caller, callees, display, best_refusal, is_late, .. } = call;
+        let Call { number, caller, callees, display, is_late, .. } = call;
         let Signalling::Invited { invite, .. } = &caller.signalling else { return };
         let Some(leg) = callees.get_mut(index) else { return };
         let Signalling::Idle { target } = &leg.signalling else { return };
@@ -196,16 +193,11 @@ impl Exchange {
             return;
         };
         let offer = if *is_late { Ok(party.offer_alone()) } else { party.offer(caller_party) };
-        let offer = match offer {
-            Ok(offer) => offer,
-            Err(refusal) => {
-                self.stats.branches_without_offer += 1;
-                let reply = self.reply(invite, refusal.status());
-                best_refusal.get_or_insert_with(|| Box::new(refused(reply, &refusal).finish()));
-                leg.signalling = Signalling::Over;
-                let key = leg.key;
-                return self.command_close(call, key);
-            }
+        let Ok(offer) = offer else {
+            // What the caller offered was read before, so this party has something to be told.
+            leg.signalling = Signalling::Over;
+            let key = leg.key;
+            return self.command_close(call, key);
         };
         let tag = self.local_tag(leg.key);
         let host = self.identity_host(&leg.flow);

@@ -114,7 +114,7 @@ impl Exchange {
     fn admit(&mut self, now: Instant, incoming: Incoming) {
         match self.membership(&incoming) {
             Some(Membership::Member(key)) => {
-                return self.on_call(now, owner::call_of(key), |exchange, call| {
+                self.on_call(now, owner::call_of(key), |exchange, call| {
                     exchange.request_in_dialog(now, call, key, incoming);
                 });
             }

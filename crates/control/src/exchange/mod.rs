@@ -106,6 +106,8 @@ pub(crate) enum Silence {
 pub(crate) enum Timer {
     /// Until when the media workers open the legs, and then until when a callee picks up.
     Ring(CallNumber),
+    /// Until when a far end answers an offer in mid-call.
+    Offer(CallNumber),
     /// Until when the media workers say what the legs carried.
     Reports(CallNumber),
     /// When a session is refreshed by us, or must have been refreshed by the far end.
@@ -207,6 +209,9 @@ impl Exchange {
             match timer {
                 Timer::Ring(call) => {
                     self.on_call(now, call, |exchange, call| exchange.ring_timed_out(now, call));
+                }
+                Timer::Offer(call) => {
+                    self.on_call(now, call, |exchange, call| exchange.offer_timed_out(now, call));
                 }
                 Timer::Reports(call) => {
                     self.on_call(now, call, |exchange, call| exchange.reports_timed_out(call));

@@ -24,7 +24,7 @@ counters! {
         extensions_refused, domains_refused, calls_refused, callees_unknown, callees_absent, registrations,
         registrations_refused, persists_failed, dialogs_moved, acks_stray, acks_missing, responses_stray,
         responses_undeliverable, answers_unasked, news_for_no_call, legs_stray, calls_started, calls_answered,
-        calls_ended, callers_lost, legs_unopened, branches_without_offer, branches_unanswered,
+        calls_ended, callers_lost, legs_unopened, branches_unanswered,
         answers_without_dialog, answers_refused, early_answers_refused, late_answers_refused,
         forks_behind_callee, offers_refused, offers_in_glare, offers_of_ours_refused, ice_restarts,
         targets_unreadable, sessions_expired, legs_connected, legs_gone, reports_missing, dtmf_by_info,

@@ -1,0 +1,324 @@
+//! Every counter of the exchange rises for its reason.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use ringback_control::{Answer, AskId, MediaEvent, Stats};
+use ringback_media::session::{Gone, LegKey};
+use ringback_sansio::Flow;
+use ringback_sip::message::{Builder, Method, Name};
+
+use crate::kit::{Client, OnReinvite, World, ms, secs};
+
+/// What happens, and the counters that rise by it.
+type Scene = (fn() -> World, &'static [&'static str]);
+
+const SCENES: &[Scene] = &[
+    (
+        a_call,
+        &[
+            "messages_received",
+            "requests_unauthenticated",
+            "registrations",
+            "acks_stray",
+            "calls_started",
+            "calls_answered",
+            "calls_ended",
+            "legs_connected",
+            "dtmf_by_info",
+        ],
+    ),
+    (
+        bad_messages,
+        &[
+            "messages_unparsed_answered",
+            "messages_unparsed_dropped",
+            "messages_from_nowhere",
+            "requests_invalid",
+            "messages_invalid_dropped",
+            "responses_stray",
+        ],
+    ),
+    (a_scanner, &["credentials_refused", "requests_banned"]),
+    (
+        odd_requests,
+        &[
+            "requests_outside_dialog",
+            "methods_not_allowed",
+            "extensions_refused",
+            "domains_refused",
+            "identities_refused",
+            "registrations_refused",
+            "persists_failed",
+            "callees_unknown",
+            "callees_absent",
+            "calls_refused",
+            "answers_unasked",
+        ],
+    ),
+    (overload, &["requests_overloaded"]),
+    (a_merged_request, &["requests_merged"]),
+    (odd_requests_in_a_dialog, &["requests_out_of_order", "dialogs_challenged", "dialogs_moved"]),
+    (lost_ones, &["callers_lost", "responses_undeliverable", "branches_unanswered", "acks_missing"]),
+    (media, &["news_for_no_call", "legs_stray", "legs_gone", "legs_unopened", "reports_missing"]),
+    (
+        odd_answers,
+        &[
+            "answers_without_dialog",
+            "answers_refused",
+            "early_answers_refused",
+            "late_answers_refused",
+            "forks_behind_callee",
+        ],
+    ),
+    (
+        odd_offers,
+        &[
+            "offers_refused",
+            "offers_in_glare",
+            "offers_of_ours_refused",
+            "ice_restarts",
+            "targets_unreadable",
+            "sessions_expired",
+        ],
+    ),
+];
+
+#[test]
+fn every_counter_rises_for_its_reason() {
+    // That panics are contained and counted is a unit test: a panic cannot be ordered from outside.
+    let mut seen = BTreeSet::from(["panics".to_owned()]);
+    for (scene, expected) in SCENES {
+        let risen = values(scene().exchange.stats(), |value| value > 0);
+        for name in *expected {
+            assert!(risen.contains(*name), "{name} did not rise; these did: {risen:?}");
+            seen.insert((*name).to_owned());
+        }
+        assert!(!risen.contains("panics"));
+    }
+    assert_eq!(seen, values(&Stats::default(), |value| value == 0), "every counter has its scene");
+}
+
+/// The counters with such a value.
+fn values(stats: &Stats, is_one: impl Fn(u64) -> bool) -> BTreeSet<String> {
+    let text = format!("{stats:?}");
+    let fields = text.trim_start_matches("Stats { ").trim_end_matches(" }").split(", ");
+    fields
+        .filter_map(|field| field.split_once(": "))
+        .filter(|(_, value)| is_one(value.parse().unwrap()))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+fn a_call() -> World {
+    let (mut world, alice, _bob) = World::talking(Client::JsSip, Client::Baresip);
+    let leg = world.media.leg_of("alice");
+    world.media.tell(world.now(), MediaEvent::Connected(leg));
+    world.phone(alice).send_in_dialog(Method::Info, "application/dtmf-relay", "Signal=1");
+    world.run(secs(1));
+    world.phone(alice).hang_up();
+    world.settle();
+    world
+}
+
+fn bad_messages() -> World {
+    let (mut world, alice, _bob) = World::pair(Client::Baresip, Client::Baresip);
+    let head = "Via: SIP/2.0/UDP x;branch=z9hG4bK77\nFrom: <sip:a@x>;tag=1\nTo: <sip:x>\nCall-ID: 1\n";
+    world.send_raw(alice, &format!("OPTIONS sip:x SIP/2.0\n{head}CSeq: 1 OPTIONS\nContent-Length: 9\n\n"));
+    world.send_raw(alice, "hello\n\n");
+    world.send_raw(alice, &format!("OPTIONS sip:x SIP/2.0\n{head}CSeq: 1 INVITE\n\n"));
+    world.send_raw(alice, &format!("SIP/2.0 200 OK\n{head}CSeq: 1\n\n"));
+    world.send_raw(alice, &format!("SIP/2.0 200 OK\n{head}CSeq: 1 OPTIONS\n\n"));
+    world.run(ms(100));
+    let nowhere = Flow::datagram("192.0.2.1:5060".parse().unwrap(), "224.0.0.1:5060".parse().unwrap());
+    let now = world.now();
+    world.exchange.handle_message(now, nowhere, Bytes::from_static(b"x"));
+    world
+}
+
+fn a_scanner() -> World {
+    let mut world = World::new(1);
+    let mallory = world.baresip("mallory");
+    world.phone(mallory).password = "guess".to_owned();
+    for _ in 0..22 {
+        world.phone(mallory).register();
+        world.run(secs(1));
+    }
+    world
+}
+
+fn odd_requests() -> World {
+    let mut world = World::with(1, |settings| settings.domains = vec!["example.org".to_owned()]);
+    let (alice, _bob) = (world.baresip("alice"), world.baresip("bob"));
+    world.register_all();
+    world.store.add("carol");
+    for callee in ["nobody", "carol"] {
+        world.phone(alice).dial(callee);
+        world.run(secs(1));
+    }
+    let outside = world.phone(alice).invite_request("bob").finish();
+    for (method, uri) in [("BYE", "sip:x"), ("DANCE", "sip:x"), ("OPTIONS", "sip:example.com")] {
+        let method = Method::parse(method.as_bytes()).unwrap();
+        let via = world.phone(alice).new_via();
+        let request = Builder::request(method.clone(), uri.as_bytes())
+            .header(Name::Via, via)
+            .copy(&outside, Name::From)
+            .copy(&outside, Name::To)
+            .copy(&outside, Name::CallId)
+            .header(Name::CSeq, format!("1 {method}"))
+            .finish();
+        world.phone(alice).send(request);
+    }
+    world.phone(alice).dial_with("bob", |invite| invite.header(Name::Require, "100rel"));
+    world.run(secs(1));
+    world.phone(alice).dial_with_body("bob", "text/plain", "hello");
+    world.run(secs(1));
+    world.phone(alice).send_register("*");
+    world.run(secs(1));
+    world.store.broken = true;
+    world.phone(alice).register();
+    world.run(secs(1));
+    world.phone(alice).user = "bob".to_owned();
+    let register = world.phone(alice).register_request("<sip:x@198.51.100.10>").finish();
+    world.phone(alice).user = "alice".to_owned();
+    world.phone(alice).send(register);
+    world.run(secs(1));
+    let now = world.now();
+    world.exchange.handle_answer(now, AskId(u64::MAX), Answer::Persisted(true));
+    world
+}
+
+fn overload() -> World {
+    let mut world = World::with(1, |settings| settings.limits.questions = 0);
+    let alice = world.baresip("alice");
+    world.phone(alice).register();
+    world.run(secs(1));
+    world
+}
+
+fn a_merged_request() -> World {
+    let (mut world, alice, _bob) = World::pair(Client::Baresip, Client::Baresip);
+    world.phone(alice).dial("bob");
+    world.run(ms(100));
+    let mut copy = world.phone(alice).call.as_ref().unwrap().invite.clone();
+    let via = world.phone(alice).new_via();
+    let mut edit = copy.edit();
+    edit.replace(Name::Via, via.as_bytes());
+    copy = edit.finish();
+    world.send_past(alice, &copy);
+    world.run(secs(1));
+    world
+}
+
+fn odd_requests_in_a_dialog() -> World {
+    let (mut world, alice, _bob) = World::talking(Client::Baresip, Client::Baresip);
+    let first = world.phone(alice).in_dialog(Method::Options).finish();
+    let second = world.phone(alice).in_dialog(Method::Options).finish();
+    for message in [second, first] {
+        world.phone(alice).send(message);
+        world.run(ms(100));
+    }
+    world.reconnect_from(alice, "198.51.100.77:40000".parse().unwrap());
+    world.phone(alice).hang_up();
+    world.settle();
+    world
+}
+
+fn lost_ones() -> World {
+    let (mut world, alice, bob) = World::pair(Client::JsSip, Client::Baresip);
+    let carol = world.baresip("carol");
+    world.phone(carol).manners.acknowledges = false;
+    world.phone(carol).dial("echo");
+    world.phone(bob).manners.is_deaf = true;
+    world.phone(alice).dial("bob");
+    world.settle();
+    world.phone(bob).manners.is_deaf = false;
+    world.phone(alice).dial("bob");
+    world.run(secs(1));
+    world.disconnect(alice);
+    world.settle();
+    world
+}
+
+fn media() -> World {
+    let (mut world, alice, _bob) = World::talking(Client::JsSip, Client::Baresip);
+    let leg = world.media.leg_of("alice");
+    world.media.tell(world.now(), MediaEvent::Gone(leg, Gone::NoMedia));
+    world.settle();
+    let now = world.now();
+    world.exchange.handle_media(now, MediaEvent::Gone(LegKey(1 << 20), Gone::NoMedia));
+    world.media.is_dead = true;
+    world.phone(alice).dial("bob");
+    world.settle();
+    world
+}
+
+fn odd_answers() -> World {
+    const G729: &str = "v=0\r\no=- 1 1 IN IP4 198.51.100.11\r\ns=-\r\nc=IN IP4 198.51.100.11\r\nt=0 0\r\nm=audio 9000 RTP/AVP 18\r\n";
+    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
+    world.phone(alice).dial("bob");
+    world.run(ms(100));
+    world.phone(bob).respond_with_body(183, G729);
+    world.run(ms(100));
+    world.phone(bob).answer_with_body("application/sdp", G729);
+    world.settle();
+    // A 200 whose Contact is no address.
+    world.phone(alice).dial("bob");
+    world.run(ms(100));
+    let invite = world.phone(bob).call.take().unwrap().invite;
+    let reply = Builder::reply(&invite, 200).to_tag(b"x").header(Name::Contact, "*").finish();
+    world.send_past(bob, &reply);
+    world.run(secs(60));
+    // Two 200s with two tags.
+    world.phone(alice).dial("bob");
+    world.run(ms(100));
+    let invite = world.phone(bob).call.as_ref().unwrap().invite.clone();
+    world.phone(bob).answer();
+    world.run(ms(100));
+    let contact = world.phone(bob).contact();
+    let reply = Builder::reply(&invite, 200).to_tag(b"x").header(Name::Contact, contact).finish();
+    world.send_past(bob, &reply);
+    world.run(secs(1));
+    world.phone(alice).hang_up();
+    world.run(secs(60));
+    // An ACK that should have an answer and has none.
+    world.phone(alice).manners.acknowledges = false;
+    world.phone(alice).dial_late("bob");
+    world.run(ms(100));
+    world.phone(bob).answer();
+    world.run(ms(100));
+    let call = world.phone(alice).call.as_ref().unwrap();
+    let number = call.invite.cseq().unwrap().number;
+    let ack = call.dialog.as_ref().unwrap().ack(number, b"z9hG4bKown", b"198.51.100.10").finish();
+    world.send_past(alice, &ack);
+    world.settle();
+    world
+}
+
+fn odd_offers() -> World {
+    let mut world = World::new(1);
+    let (alice, bob) = (world.jssip("alice"), world.baresip("bob"));
+    world.register_all();
+    world.phone(alice).manners.timer = Some("90");
+    world.connect(alice, bob);
+    world.phone(alice).restart_ice();
+    world.run(ms(100));
+    world.phone(bob).manners.on_reinvite = OnReinvite::Refuse(488);
+    world.phone(alice).hold();
+    world.run(ms(100));
+    world.phone(bob).manners.on_reinvite = OnReinvite::Ignore;
+    world.phone(alice).hold();
+    world.run(ms(100));
+    world.phone(alice).resume();
+    world.run(ms(100));
+    world.phone(bob).answer_reinvite_badly();
+    world.run(ms(100));
+    world.phone(alice).manners.timer = Some("30;refresher=uac");
+    world.phone(alice).refresh_by_reinvite();
+    world.run(ms(100));
+    if world.phone(bob).ignored.is_some() {
+        world.phone(bob).accept_ignored();
+    }
+    world.settle();
+    world
+}

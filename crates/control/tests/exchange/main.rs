@@ -1,0 +1,27 @@
+//! The exchange among scripted phones, in virtual time: a file for each behaviour.
+//!
+//! Ladders are compared as text. `INSTA_UPDATE=always cargo test -p ringback-control` writes them anew; read what has
+//! changed before you keep it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+
+mod basic;
+mod cancelling;
+mod counting;
+mod ending;
+mod forking;
+mod fuzzing;
+mod hold;
+mod identity;
+mod in_dialog;
+mod late_offers;
+mod loss;
+mod media_workers;
+mod moving;
+mod refusing;
+mod registration;
+mod ringing;
+mod session_timers;

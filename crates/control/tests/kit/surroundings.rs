@@ -1,0 +1,247 @@
+//! The media worker and the store of the kit.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use ringback_control::{Answer, Ask, AskId, MediaCommand, MediaEvent, Medium, User};
+use ringback_media::dtls::{Fingerprint, HashAlgorithm};
+use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile};
+use ringback_media::session::{LegKey, LegReport};
+use ringback_sip::digest::{Algorithm, Ha1};
+use ringback_sip::location::Change;
+
+/// A store that knows some users and takes bindings.
+#[derive(Default)]
+pub struct Store {
+    pub users: BTreeMap<String, User>,
+    /// How long an answer takes.
+    pub slow: Duration,
+    /// Whether writes fail.
+    pub broken: bool,
+    /// What was written.
+    pub written: Vec<Change>,
+    answers: VecDeque<(Instant, AskId, Answer)>,
+}
+
+impl Store {
+    /// Adds a user whose password is the name backwards.
+    pub fn add(&mut self, user: &str) {
+        let password = password_of(user);
+        let ha1 = [Algorithm::Md5, Algorithm::Sha256]
+            .map(|algorithm| Ha1::of_password(algorithm, user.as_bytes(), b"ringback", password.as_bytes()));
+        let account = User { name: user.to_owned(), display: None, ha1: ha1.to_vec() };
+        self.users.insert(user.to_owned(), account);
+    }
+
+    pub fn ask(&mut self, now: Instant, id: AskId, ask: Ask) {
+        let answer = match ask {
+            Ask::Credentials { user, realm } => {
+                assert_eq!(realm, "ringback");
+                Answer::Credentials(self.users.get(&user).cloned())
+            }
+            Ask::Persist(changes) => {
+                if !self.broken {
+                    self.written.extend(changes);
+                }
+                Answer::Persisted(!self.broken)
+            }
+        };
+        self.answers.push_back((now + self.slow, id, answer));
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.answers.front().map(|(at, ..)| *at)
+    }
+
+    pub fn poll_answer(&mut self, now: Instant) -> Option<(AskId, Answer)> {
+        let (at, id, answer) = self.answers.pop_front()?;
+        if at > now {
+            self.answers.push_front((at, id, answer));
+            return None;
+        }
+        Some((id, answer))
+    }
+}
+
+pub fn password_of(user: &str) -> String {
+    user.chars().rev().collect()
+}
+
+/// A media worker that opens and closes legs and writes down what else it is told.
+#[derive(Default)]
+pub struct Media {
+    pub legs: BTreeMap<LegKey, FakeLeg>,
+    /// What it was told, in words.
+    pub log: Vec<String>,
+    /// Why legs cannot be opened.
+    pub refuses: Option<String>,
+    /// Whether it has no place for browsers.
+    pub refuses_browsers: bool,
+    /// The worker that every leg was opened on, in order.
+    pub workers: Vec<u16>,
+    /// Whether it answers at all.
+    pub is_dead: bool,
+    /// How long an answer takes.
+    pub slow: Duration,
+    /// When the far end of every leg was heard last, for the reports.
+    pub last_heard: Option<Instant>,
+    opened: u16,
+    events: VecDeque<(Instant, MediaEvent)>,
+}
+
+pub struct FakeLeg {
+    pub label: String,
+    pub medium: Medium,
+    pub settings: Option<LegSettings>,
+    pub map: PayloadMap,
+    pub peer: Option<LegKey>,
+    pub ice: Option<Credentials>,
+}
+
+impl Media {
+    /// The leg of a phone; the latest, if it has several.
+    pub fn leg_of(&self, label: &str) -> LegKey {
+        let leg = self.legs.iter().rev().find(|(_, leg)| leg.label == label);
+        *leg.unwrap_or_else(|| panic!("{label} has no leg")).0
+    }
+
+    /// What was agreed for a phone's leg.
+    pub fn settings_of(&self, label: &str) -> &LegSettings {
+        self.legs[&self.leg_of(label)].settings.as_ref().expect("it is configured")
+    }
+
+    /// Tells the exchange something, as soon as time goes on.
+    pub fn tell(&mut self, now: Instant, event: MediaEvent) {
+        self.events.push_back((now, event));
+    }
+
+    pub fn take(
+        &mut self,
+        now: Instant,
+        worker: u16,
+        key: LegKey,
+        command: MediaCommand,
+        name: impl Fn(SocketAddr) -> String,
+    ) {
+        if self.is_dead {
+            return;
+        }
+        let at = now + self.slow;
+        match command {
+            MediaCommand::Open { medium, signalling } => {
+                self.workers.push(worker);
+                let no_place =
+                    (self.refuses_browsers && medium == Medium::WebRtc).then(|| "no place".to_owned());
+                if let Some(sentence) = self.refuses.clone().or(no_place) {
+                    return self.events.push_back((at, MediaEvent::Opened(key, Err(sentence))));
+                }
+                self.opened += 1;
+                let local = local(medium, self.opened);
+                let label = name(signalling.remote());
+                let leg = FakeLeg {
+                    label,
+                    medium,
+                    settings: None,
+                    map: PayloadMap::default(),
+                    peer: None,
+                    ice: local.ice.clone(),
+                };
+                self.legs.insert(key, leg);
+                self.events.push_back((at, MediaEvent::Opened(key, Ok(Box::new(local)))));
+            }
+            MediaCommand::Close => {
+                let report = self.legs.remove(&key).map(|_| Box::new(report(key, self.last_heard)));
+                self.events.push_back((at, MediaEvent::Closed(key, report)));
+            }
+            MediaCommand::Restart(credentials) => {
+                let leg = self.legs.get_mut(&key).expect("only an open leg restarts");
+                self.log.push(format!("{} restarts ICE", leg.label));
+                leg.ice = Some(*credentials);
+            }
+            MediaCommand::Configure(settings, map) => {
+                let leg = self.legs.get_mut(&key).expect("only an open leg is configured");
+                let flow = match (settings.sends, settings.receives) {
+                    (true, true) => "sends and receives",
+                    (true, false) => "sends only",
+                    (false, true) => "receives only",
+                    (false, false) => "is silent",
+                };
+                self.log.push(format!("{} {flow}, {}", leg.label, settings.codec));
+                leg.settings = Some(*settings);
+                leg.map = *map;
+            }
+            MediaCommand::Join(other) => {
+                let words =
+                    format!("{} and {} hear each other", self.legs[&key].label, self.legs[&other].label);
+                self.log.push(words);
+                self.legs.get_mut(&key).expect("open").peer = Some(other);
+                self.legs.get_mut(&other).expect("open").peer = Some(key);
+            }
+            MediaCommand::Echo => {
+                let leg = self.legs.get_mut(&key).expect("open");
+                self.log.push(format!("{} hears itself", leg.label));
+                leg.peer = Some(key);
+            }
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.events.front().map(|(at, _)| *at)
+    }
+
+    pub fn poll_event(&mut self, now: Instant) -> Option<MediaEvent> {
+        if self.events.front().is_some_and(|(at, _)| *at <= now) {
+            return self.events.pop_front().map(|(_, event)| event);
+        }
+        None
+    }
+}
+
+fn local(medium: Medium, number: u16) -> Local {
+    let address = "192.0.2.1".parse().unwrap();
+    match medium {
+        Medium::WebRtc => Local {
+            profile: Profile::WebRtc,
+            address,
+            rtp: 8443,
+            rtcp: 8443,
+            ice: Some(Credentials {
+                ufrag: format!("ours{number:04}"),
+                pwd: "ourpasswordourpasswordou".into(),
+            }),
+            candidates: vec!["192.0.2.1:8443".parse().unwrap()],
+            fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
+        },
+        Medium::Rtp => Local {
+            profile: Profile::Rtp,
+            address,
+            rtp: 20_000 + 2 * number,
+            rtcp: 20_001 + 2 * number,
+            ice: None,
+            candidates: Vec::new(),
+            fingerprint: None,
+        },
+    }
+}
+
+fn report(leg: LegKey, last_heard: Option<Instant>) -> LegReport {
+    LegReport {
+        leg,
+        packets_in: 100,
+        octets_in: 16_000,
+        packets_out: 90,
+        octets_out: 14_400,
+        lost: 0,
+        jitter: Duration::ZERO,
+        far: None,
+        round_trip: None,
+        drops: ringback_media::session::Drops::default(),
+        first_media: last_heard,
+        last_media: last_heard,
+        last_heard,
+        remote: None,
+        suite: None,
+        evicted: 0,
+    }
+}
