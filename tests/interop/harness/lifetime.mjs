@@ -1,0 +1,41 @@
+// The end of everything that a test starts, in the opposite order, whatever happened between.
+import { after } from 'node:test';
+
+import { bounded } from './waiting.mjs';
+
+const WITHIN_MS = 20_000;
+const ofFile = [];
+let current = ofFile;
+
+after(() => end(ofFile));
+
+/**
+ * Calls `stop` at the end of the scenario that runs, or of the test file outside of one. It may have been called before.
+ */
+export function atEnd(what, stop) {
+  current.push({ what, stop });
+}
+
+/** Runs `body` and ends what it has started. Scenarios of a file run one after the other. */
+export async function withLifetime(body) {
+  const own = [];
+  current = own;
+  try {
+    await body();
+  } finally {
+    current = ofFile;
+    await end(own);
+  }
+}
+
+async function end(stops) {
+  const errors = [];
+  for (const { what, stop } of stops.reverse()) {
+    try {
+      await bounded(`the end of ${what}`, Promise.resolve(stop()), WITHIN_MS);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw new AggregateError(errors, errors.map((error) => error.message).join('\n'));
+}

@@ -1,0 +1,104 @@
+// A page in a browser: its console in the evidence, its errors kept, its remote sound recorded.
+import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
+
+import { evidencePath } from './evidence.mjs';
+import { atEnd } from './lifetime.mjs';
+import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound, fromPcm16 } from './tones.mjs';
+import { bounded } from './waiting.mjs';
+
+/** Opens `url` in a context of its own, which is another person's browser to the page. */
+export async function openPage(browser, url, name) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+  await context.addInitScript(withoutProcessing);
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const log = evidencePath(`${name}-page.log`);
+  const errors = [];
+  page.on('console', (message) => appendFileSync(log, `[${message.type()}] ${message.text()}\n`));
+  page.on('pageerror', (error) => {
+    errors.push(error);
+    appendFileSync(log, `[uncaught] ${error.stack}\n`);
+  });
+  page.on('requestfailed', (request) => appendFileSync(log, `[request failed] ${request.url()}\n`));
+  const close = async () => {
+    await context.close();
+    assert.deepEqual(errors, [], `uncaught errors in the page of ${name}`);
+  };
+  atEnd(`the page of ${name}`, close);
+  await page.goto(url);
+  return { page, close };
+}
+
+/**
+ * What the page plays through the media element `selector` from now on, after a settling.
+ *
+ * The samples are read from the track behind the element: what WebRTC decoded and the element plays.
+ */
+export async function listen(page, selector, from, { settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
+  const recording = page.evaluate(record, { selector, settle, listen, patience: PATIENCE_MS });
+  const { pcm, rate } = await bounded(`the sound of ${from}`, recording, settle + listen + 15_000);
+  return new Sound(fromPcm16(Buffer.from(pcm, 'base64')), rate, from);
+}
+
+/**
+ * Runs in the page before its own scripts: a microphone without echo cancellation, noise suppression and gain control,
+ * whatever the page asks for. They are the browser's own, they adapt to what they hear, and on a busy machine they take
+ * a tone for noise.
+ */
+function withoutProcessing() {
+  const devices = navigator.mediaDevices;
+  if (devices === undefined) return;
+  const open = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = (constraints) => {
+    const asked = constraints.audio === true ? {} : constraints.audio;
+    const audio = { ...asked, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    return open({ ...constraints, audio });
+  };
+}
+
+/** Runs in the page. */
+async function record({ selector, settle, listen, patience }) {
+  const element = document.querySelector(selector);
+  if (element === null) throw new Error(`no ${selector} in the page`);
+  const begun = performance.now();
+  const left = () => begun + settle + listen + patience - performance.now();
+  // A browser takes the track away while the far side is not to be heard; a resumed one comes in a moment.
+  const trackNow = () => element.srcObject?.getAudioTracks()[0];
+  while (trackNow() === undefined) {
+    if (left() <= 0) return { pcm: '', rate: 48_000 };
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  // A copy, so that ending the recording leaves the page's own track alone.
+  const copy = trackNow().clone();
+  const reader = new MediaStreamTrackProcessor({ track: copy }).readable.getReader();
+  const chunks = [];
+  let rate = 48_000;
+  let heard = 0;
+  while (heard < listen) {
+    // A track without packets delivers nothing: then nothing is what was heard.
+    const late = new Promise((resolve) => setTimeout(resolve, Math.max(0, left()), undefined));
+    const next = await Promise.race([reader.read(), late]);
+    if (next === undefined || next.done) break;
+    const audio = next.value;
+    if (performance.now() - begun >= settle) {
+      rate = audio.sampleRate;
+      const samples = new Float32Array(audio.numberOfFrames);
+      audio.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
+      chunks.push(samples);
+      heard += (1000 * samples.length) / rate;
+    }
+    audio.close();
+  }
+  await reader.cancel();
+  copy.stop();
+  const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const pcm = new Int16Array(total);
+  let at = 0;
+  for (const chunk of chunks)
+    for (const sample of chunk) pcm[at++] = Math.max(-1, Math.min(1, sample)) * 32_767;
+  let binary = '';
+  const bytes = new Uint8Array(pcm.buffer);
+  for (let i = 0; i < bytes.length; i += 8192) binary += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return { pcm: btoa(binary), rate };
+}

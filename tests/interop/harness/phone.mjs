@@ -1,0 +1,121 @@
+// Our phone, driven by the `data-testid`s that web/README.md promises.
+import assert from 'node:assert/strict';
+
+import { listen, openPage } from './page.mjs';
+import { until } from './waiting.mjs';
+
+/** Opens the phone of `server` and signs in. */
+export async function openPhone(browser, server, user, { url = server.httpUrl } = {}) {
+  const phone = await openSignIn(browser, url, user);
+  await phone.signIn(user, server.password(user));
+  await phone.registration('registered');
+  return phone;
+}
+
+/** Opens the phone at `url` without signing in. */
+export async function openSignIn(browser, url, name) {
+  return new Phone(await openPage(browser, url, name), name);
+}
+
+class Phone {
+  #opened;
+  #name;
+
+  constructor(opened, name) {
+    this.#opened = opened;
+    this.#name = name;
+  }
+
+  get page() {
+    return this.#opened.page;
+  }
+
+  close() {
+    return this.#opened.close();
+  }
+
+  async signIn(user, password) {
+    await this.part('name').fill(user);
+    await this.part('password').fill(password);
+    await this.part('sign-in').click();
+  }
+
+  part(id) {
+    return this.page.getByTestId(id);
+  }
+
+  /** Waits for a state of the registration. */
+  registration(state) {
+    return this.#state('status', state);
+  }
+
+  /** Waits for a state of the call. */
+  call(state, within) {
+    return this.#state('call-state', state, within);
+  }
+
+  /** Waits for the end of the call, and asserts its cause. */
+  async ended(cause) {
+    await this.call('ended');
+    assert.equal(
+      await this.part('call-state').getAttribute('data-cause'),
+      cause,
+      `why the call of ${this.#name} ended`,
+    );
+  }
+
+  async dial(number) {
+    await this.part('dial-input').fill(number);
+    await this.part('dial').click();
+  }
+
+  accept = () => this.part('accept').click();
+  reject = () => this.part('reject').click();
+  hangUp = () => this.part('hangup').click();
+
+  async hold() {
+    await this.part('hold').click();
+    await this.call('held');
+  }
+
+  /** Takes its own hold back. `state` is `held` when the far side still holds. */
+  async resume(state = 'active') {
+    await this.part('hold').click();
+    await this.#pressed('hold', 'false');
+    await this.call(state);
+  }
+
+  async press(key) {
+    const id = { '*': 'star', '#': 'hash' }[key] ?? key;
+    await this.part(`keypad-${id}`).click();
+  }
+
+  text(id) {
+    return this.part(id).innerText();
+  }
+
+  /** What the page plays from now on. */
+  listen(window) {
+    return listen(this.page, '[data-testid=remote-audio]', `the phone of ${this.#name}`, window);
+  }
+
+  #pressed(id, value) {
+    return until(
+      `${id} to be ${value}`,
+      async () => (await this.part(id).getAttribute('aria-pressed')) === value,
+    );
+  }
+
+  async #state(id, state, within = 15_000) {
+    let last;
+    await until(
+      `${id} of ${this.#name} to be ${state}`,
+      async () => {
+        const part = this.part(id);
+        last = (await part.count()) === 0 ? undefined : await part.getAttribute('data-state');
+        return last === state;
+      },
+      { within, seen: () => last },
+    );
+  }
+}

@@ -1,0 +1,111 @@
+// What every page with somebody else's library must be able to do with a SIP phone, unmodified.
+import { before } from 'node:test';
+
+import { startBaresip } from './baresip.mjs';
+import { assertAnswered, assertUnanswered, recordOf } from './cdr.mjs';
+import { startChromium } from './chromium.mjs';
+import { assertHearEachOther, assertSilence } from './conversation.mjs';
+import { scenario } from './evidence.mjs';
+import { OWN_ADDRESS } from './netns.mjs';
+import { openPlainPage, servePlainPage } from './plain-page.mjs';
+import { startServer } from './server.mjs';
+import { TONES } from './tones.mjs';
+import { startWire } from './wire.mjs';
+
+/** The scenarios with the page of `library`. Run in a network of its own: after a hold, the wire is what is heard. */
+export function plainPageScenarios(library) {
+  let server;
+  let browser;
+  let url;
+  let wire;
+  before(async () => {
+    server = await startServer({ bind: '0.0.0.0' });
+    url = await servePlainPage(library);
+    browser = await startChromium(TONES.first);
+    wire = await startWire();
+  });
+
+  async function people() {
+    const alice = await openPlainPage(browser, url, server, 'alice');
+    const bob = await startBaresip(server, 'bob', { tone: TONES.second, address: OWN_ADDRESS });
+    const earOfBob = { listen: () => wire.listen(bob) };
+    return {
+      alice,
+      bob,
+      bothHear: () => assertHearEachOther([alice, TONES.first], [earOfBob, TONES.second]),
+      nobodyHears: () => assertSilence(alice, earOfBob),
+    };
+  }
+
+  scenario('the page calls, holds, resumes, presses keys and hangs up', async () => {
+    const { alice, bob, bothHear, nobodyHears } = await people();
+    const cdr = await recordOf(server, async () => {
+      await alice.dial('bob');
+      await bob.incoming();
+      await bob.accept();
+      await alice.call('active');
+      await bothHear();
+      await alice.hold();
+      await alice.call('held-local');
+      await nobodyHears();
+      await alice.resume();
+      await alice.call('active');
+      await bothHear();
+      for (const key of ['5', '#']) {
+        await alice.press(key);
+        await alice.told('key', 'accepted');
+        await bob.event('CALL_DTMF_START', ({ param }) => param === key);
+      }
+      await alice.hangUp();
+      await bob.closed();
+      await alice.call('ended');
+    });
+    assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'caller' });
+  });
+
+  scenario('the SIP phone calls the page and hangs up', async () => {
+    const { alice, bob, bothHear } = await people();
+    const cdr = await recordOf(server, async () => {
+      await bob.dial('alice');
+      await alice.call('incoming');
+      await alice.accept();
+      await bob.established();
+      await alice.call('active');
+      await bothHear();
+      await bob.hangUp();
+      await alice.call('ended');
+    });
+    assertAnswered(cdr, { caller: 'bob', callee: 'alice', endedBy: 'caller' });
+  });
+
+  scenario('the SIP phone holds and resumes, and the page hangs up', async () => {
+    const { alice, bob, bothHear, nobodyHears } = await people();
+    const cdr = await recordOf(server, async () => {
+      await alice.dial('bob');
+      await bob.incoming();
+      await bob.accept();
+      await alice.call('active');
+      await bob.established();
+      await bothHear();
+      await bob.hold();
+      await nobodyHears();
+      await bob.resume();
+      await bothHear();
+      await alice.hangUp();
+      await bob.closed();
+    });
+    assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'caller' });
+  });
+
+  scenario('the page cancels while the SIP phone rings', async () => {
+    const { alice, bob } = await people();
+    const cdr = await recordOf(server, async () => {
+      await alice.dial('bob');
+      await bob.incoming();
+      await alice.hangUp();
+      await bob.closed();
+      await alice.call('ended');
+    });
+    assertUnanswered(cdr, { caller: 'alice', callee: 'bob', status: 487, endedBy: 'caller' });
+  });
+}

@@ -1,0 +1,90 @@
+// The pages of pages/: other people's SIP libraries as npm has them, bundled and served by the test itself.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+import { atEnd } from './lifetime.mjs';
+import { listen, openPage } from './page.mjs';
+import { until } from './waiting.mjs';
+
+const PAGES = join(import.meta.dirname, '../pages');
+
+/** Serves the page of `library`, `jssip` or `sipjs`, on loopback, which browsers take for a secure place. */
+export async function servePlainPage(library) {
+  const bundle = await build({
+    entryPoints: [join(PAGES, `${library}.js`)],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    logLevel: 'error',
+    define: { global: 'globalThis' },
+  });
+  const html = readFileSync(join(PAGES, 'page.html'));
+  const server = createServer((request, response) => {
+    const isScript = request.url.startsWith('/page.js');
+    response.writeHead(200, { 'content-type': isScript ? 'text/javascript' : 'text/html' });
+    response.end(isScript ? bundle.outputFiles[0].contents : html);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  atEnd(
+    `the page of ${library}`,
+    () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
+  );
+  return `http://127.0.0.1:${server.address().port}/`;
+}
+
+/** Opens a page of `servePlainPage` and waits until it has signed in. */
+export async function openPlainPage(browser, url, server, user) {
+  const query = new URLSearchParams({
+    ws: server.wsUrl,
+    uri: server.aor(user),
+    password: server.password(user),
+  });
+  const opened = await openPage(browser, `${url}?${query}`, user);
+  const page = new PlainPage(opened, server, user);
+  await page.told('registration', 'registered');
+  return page;
+}
+
+class PlainPage {
+  #opened;
+  #server;
+  #user;
+
+  constructor(opened, server, user) {
+    this.#opened = opened;
+    this.#server = server;
+    this.#user = user;
+  }
+
+  dial = (number) => this.#do('dial', this.#server.aor(number));
+  accept = () => this.#do('accept');
+  hangUp = () => this.#do('hangUp');
+  hold = () => this.#do('hold');
+  resume = () => this.#do('resume');
+  press = (key) => this.#do('press', key);
+
+  /** Waits until the page says `value` of `what`: `registration`, `call` or `key`. */
+  async told(what, value) {
+    let last;
+    await until(
+      `${what} of the page of ${this.#user} to be ${value}`,
+      async () => {
+        last = await this.#opened.page.evaluate(() => ({ ...document.documentElement.dataset }));
+        return last[what] === value;
+      },
+      { seen: () => last },
+    );
+  }
+
+  call = (state) => this.told('call', state);
+
+  listen(window) {
+    return listen(this.#opened.page, '#far', `the page of ${this.#user}`, window);
+  }
+
+  #do(what, argument) {
+    return this.#opened.page.evaluate(([name, value]) => window.phone[name](value), [what, argument]);
+  }
+}

@@ -1,0 +1,196 @@
+// One Ringback with its own data, ports and users.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { get } from 'node:http';
+
+import { Child } from './child.mjs';
+import { atEnd } from './lifetime.mjs';
+import { reservePorts } from './ports.mjs';
+import { until } from './waiting.mjs';
+
+/** The binary that is tested. */
+export const BINARY =
+  process.env.RINGBACK_BINARY ?? resolve(import.meta.dirname, '../../../target/debug/ringback');
+
+/** What the log holds for a failing test. */
+const LOG_LEVEL = process.env.RINGBACK_TEST_LOG ?? 'debug';
+const RTP_PORTS = 100;
+const execute = promisify(execFile);
+
+/** Starts a server and waits until it is ready. */
+export async function startServer(options = {}) {
+  const server = new Server(options, await reservePorts());
+  atEnd('the server', () => server.stop());
+  await server.start();
+  return server;
+}
+
+/** The configuration of a server in a folder of its own; nothing runs until `start`. */
+export class Server {
+  /** The ports of this server's block that it does not use itself: for phones. */
+  ports;
+  /** The port of each listener. */
+  listen;
+  /** The address to reach it at. */
+  address;
+  #folder;
+  #child;
+  #options;
+
+  /**
+   * @param {object} [options]
+   * @param {string[]} [options.users] names; the password of `alice` is `alice-secret`
+   * @param {string} [options.address] where it is reached
+   * @param {string} [options.bind] what every listener binds, such as the wildcard `0.0.0.0`
+   * @param {string[]} [options.set] more keys, as `limits.ring_seconds=2`
+   * @param {Record<string, string>} [options.env]
+   * @param {string[]} [options.under] a command that runs it, as strace does
+   */
+  constructor(
+    { users = ['alice', 'bob'], address = '127.0.0.1', bind = address, set = [], env = {}, under = [] },
+    ports,
+  ) {
+    this.#options = { users, bind, set, env, under };
+    this.address = address;
+    this.ports = ports;
+    this.listen = {
+      http: ports.one(),
+      https: ports.one(),
+      sip_udp: ports.one(),
+      sip_tcp: ports.one(),
+      sip_tls: ports.one(),
+      webrtc: ports.one(),
+    };
+    this.rtpPorts = ports.range(RTP_PORTS);
+    this.#folder = mkdtempSync(join(tmpdir(), 'ringback-interop-'));
+    process.once('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
+    writeFileSync(this.configFile, this.#config(), { mode: 0o600 });
+  }
+
+  /** Starts it and waits until it takes calls. */
+  async start({ within = 20_000 } = {}) {
+    const { under, env } = this.#options;
+    const [command, ...args] = [...under, BINARY, ...this.arguments()];
+    this.#child = new Child('server', command, args, { env: { ...process.env, ...env } });
+    await until(
+      'the line `ready` of the server',
+      () => {
+        if (!this.#child.isRunning) throw new Error(`the server ended at its start: ${this.#child.output}`);
+        return /^ready$/m.test(this.#child.stdout);
+      },
+      { within, seen: () => this.#child.output.slice(-400) },
+    );
+    assert.equal(await httpStatus(`${this.httpUrl}readyz`), 200, '/readyz after the line `ready`');
+  }
+
+  /** The arguments of its command line. */
+  arguments({ dataDir = this.dataDir } = {}) {
+    return [
+      'serve',
+      '-c',
+      this.configFile,
+      '--data-dir',
+      dataDir,
+      ...this.#options.set.flatMap((key) => ['--set', key]),
+    ];
+  }
+
+  /** SIGTERM, and once more if calls go on: it must end by itself, and well. */
+  async stop() {
+    if (this.#child?.isRunning) {
+      this.#child.kill('SIGTERM');
+      const end = await this.#child.ended(3_000).catch(() => this.#child.stop('SIGTERM'));
+      assert.deepEqual([end.code, end.signal], [0, null], 'how the server ended');
+    }
+    assert.doesNotMatch(this.log, /panicked|mistake in Ringback/, 'the log of the server');
+  }
+
+  /** SIGKILL: what the world does to a process. */
+  async kill() {
+    this.#child.kill('SIGKILL');
+    await this.#child.ended();
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** Everything it wrote, log and announcement. */
+  get log() {
+    return this.#child?.output ?? '';
+  }
+
+  get configFile() {
+    return join(this.#folder, 'ringback.toml');
+  }
+
+  get dataDir() {
+    return join(this.#folder, 'data');
+  }
+
+  get httpUrl() {
+    return `http://${this.address}:${this.listen.http}/`;
+  }
+
+  get httpsUrl() {
+    return `https://${this.address}:${this.listen.https}/`;
+  }
+
+  get wsUrl() {
+    return `ws://${this.address}:${this.listen.http}/ws`;
+  }
+
+  password(user) {
+    return `${user}-secret`;
+  }
+
+  /** The address of record of a user. */
+  aor(user) {
+    return `sip:${user}@${this.address}`;
+  }
+
+  /** The rows that a query of the store gives. */
+  async query(sql) {
+    const { stdout } = await execute('sqlite3', ['-readonly', '-json', this.database, sql], {
+      timeout: 10_000,
+    });
+    return stdout.trim() === '' ? [] : JSON.parse(stdout);
+  }
+
+  get database() {
+    return join(this.dataDir, 'ringback.db');
+  }
+
+  /** The value of a metric, summed over its labels that contain `labels`. */
+  async metric(name, labels = '') {
+    const text = await (await fetch(`${this.httpUrl}metrics`)).text();
+    const lines = text.split('\n').filter((line) => line.startsWith(name) && line.includes(labels));
+    return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
+  #config() {
+    const { users, bind } = this.#options;
+    const at = (port) => `"${bind}:${port}"`;
+    const lines = ['[listen]'];
+    for (const [key, port] of Object.entries(this.listen)) lines.push(`${key} = ${at(port)}`);
+    lines.push('[media]', `rtp_ports = "${this.rtpPorts.first}-${this.rtpPorts.last}"`);
+    lines.push('[log]', `level = "${LOG_LEVEL}"`);
+    for (const name of users) {
+      lines.push('[[user]]', `name = "${name}"`, `password = "${this.password(name)}"`);
+    }
+    return `${lines.join('\n')}\n`;
+  }
+}
+
+function httpStatus(url) {
+  return new Promise((resolve, reject) => {
+    get(url, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    }).once('error', reject);
+  });
+}

@@ -1,0 +1,193 @@
+// A SIP client of a few lines: for messages that no real phone would send, and for many registrations in a row.
+import { createHash, randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
+
+import { atEnd } from './lifetime.mjs';
+import { bounded } from './waiting.mjs';
+
+/** Opens a client of `server` over `transport`, `udp` or `tcp`. */
+export async function openSipClient(server, transport = 'udp') {
+  const wire = transport === 'udp' ? await openUdp(server) : await openTcp(server);
+  atEnd(`the SIP client over ${transport}`, wire.close);
+  return new SipClient(server, transport.toUpperCase(), wire);
+}
+
+class SipClient {
+  #server;
+  #transport;
+  #wire;
+  #waiting = new Map();
+
+  constructor(server, transport, wire) {
+    this.#server = server;
+    this.#transport = transport;
+    this.#wire = wire;
+    wire.onMessage((text) => {
+      const response = parse(text);
+      if (response.status >= 200) this.#waiting.get(response.headers.get('via'))?.(response);
+    });
+  }
+
+  /** The contact of this client for `user`. */
+  contact(user) {
+    return `<sip:${user}@${this.#wire.address}:${this.#wire.port}>`;
+  }
+
+  /** Bytes as they are, without waiting for anything. */
+  send(bytes) {
+    this.#wire.send(bytes);
+  }
+
+  /** The final response to bytes whose Via is `via`. */
+  answer(bytes, via, within = 3_000) {
+    const response = new Promise((resolve) => this.#waiting.set(via, resolve));
+    this.send(bytes);
+    return bounded(`a response to ${via}`, response, within).finally(() => this.#waiting.delete(via));
+  }
+
+  /** Sends a request of `user` and answers its challenge. */
+  async request(method, user, options = {}) {
+    const {
+      to = user,
+      headers = {},
+      body = '',
+      callId = token(),
+      password = this.#server.password(user),
+      within,
+    } = options;
+    const target =
+      method === 'REGISTER' ? `sip:${this.#server.address}` : `sip:${to}@${this.#server.address}`;
+    const dialog = { callId, fromTag: token() };
+    const send = (cseq, more) => {
+      const via = this.via();
+      const lines = {
+        Via: via,
+        'Max-Forwards': 70,
+        From: `<sip:${user}@${this.#server.address}>;tag=${dialog.fromTag}`,
+        To: `<sip:${to}@${this.#server.address}>`,
+        'Call-ID': dialog.callId,
+        CSeq: `${cseq} ${method}`,
+        ...headers,
+        ...more,
+        'Content-Length': Buffer.byteLength(body),
+      };
+      return this.answer(write(`${method} ${target} SIP/2.0`, lines, body), via, within);
+    };
+    const first = await send(1, {});
+    const challenge = first.headers.get('www-authenticate') ?? first.headers.get('proxy-authenticate');
+    if (challenge === undefined) return first;
+    const name = first.status === 401 ? 'Authorization' : 'Proxy-Authorization';
+    const credentials = answerChallenge(challenge, { method, target, user, password });
+    return send(2, { [name]: credentials });
+  }
+
+  /** Registers the contact of `user` here. */
+  register(user, { contact = this.contact(user), ...options } = {}) {
+    return this.request('REGISTER', user, { headers: { Contact: contact, Expires: 3600 }, ...options });
+  }
+
+  /** Asks where `user` is registered. */
+  fetchBindings(user) {
+    return this.request('REGISTER', user);
+  }
+
+  /** Waits until the server closes the connection. */
+  closed() {
+    return bounded('the server to close the connection', this.#wire.closed);
+  }
+
+  /** A Via of its own for one transaction. */
+  via() {
+    return `SIP/2.0/${this.#transport} ${this.#wire.address}:${this.#wire.port};branch=z9hG4bK${token()}`;
+  }
+}
+
+/** The bytes of a message. */
+export function write(startLine, headers, body = '') {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return Buffer.from([startLine, ...lines, '', body].join('\r\n'));
+}
+
+function parse(text) {
+  const [head] = text.split('\r\n\r\n', 1);
+  const [startLine, ...lines] = head.split('\r\n');
+  const headers = new Map();
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    headers.set(name, headers.has(name) ? `${headers.get(name)}, ${value}` : value);
+  }
+  // The Via comes back with more parameters than it went with.
+  const via = /^[^,]*?branch=[^;,]*/.exec(headers.get('via') ?? '');
+  if (via !== null) headers.set('via', via[0]);
+  return {
+    status: Number(startLine.split(' ')[1]),
+    reason: startLine.split(' ').slice(2).join(' '),
+    headers,
+    text,
+  };
+}
+
+/** RFC 2617 §3.2.2 with MD5 and qop=auth. */
+function answerChallenge(challenge, { method, target, user, password }) {
+  const parameter = (name) => new RegExp(`${name}="?([^",]*)"?`).exec(challenge)?.[1];
+  const realm = parameter('realm');
+  const nonce = parameter('nonce');
+  const cnonce = token();
+  const a1 = md5(`${user}:${realm}:${password}`);
+  const response = md5([a1, nonce, '00000001', cnonce, 'auth', md5(`${method}:${target}`)].join(':'));
+  return (
+    `Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="${target}", response="${response}", ` +
+    `algorithm=MD5, cnonce="${cnonce}", qop=auth, nc=00000001`
+  );
+}
+
+const md5 = (text) => createHash('md5').update(text).digest('hex');
+const token = () => randomBytes(8).toString('hex');
+
+async function openUdp(server) {
+  const socket = createSocket('udp4');
+  await new Promise((resolve) => socket.bind(0, server.address, resolve));
+  const { address, port } = socket.address();
+  return {
+    address,
+    port,
+    send: (bytes) => socket.send(bytes, server.listen.sip_udp, server.address),
+    onMessage: (handle) => socket.on('message', (bytes) => handle(bytes.toString())),
+    close: () => new Promise((resolve) => socket.close(resolve)),
+  };
+}
+
+async function openTcp(server) {
+  const socket = connect({ host: server.address, port: server.listen.sip_tcp });
+  await bounded(
+    'a TCP connection',
+    new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject)),
+  );
+  socket.on('error', () => socket.destroy());
+  const { localAddress: address, localPort: port } = socket;
+  let handle = () => {};
+  let buffered = '';
+  socket.on('data', (bytes) => {
+    buffered += bytes;
+    // Responses to the tests have no bodies but for a few; Content-Length tells.
+    for (;;) {
+      const end = buffered.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      const length = Number(/^content-length: *(\d+)/im.exec(buffered.slice(0, end))?.[1] ?? 0);
+      if (buffered.length < end + 4 + length) return;
+      handle(buffered.slice(0, end + 4 + length));
+      buffered = buffered.slice(end + 4 + length);
+    }
+  });
+  return {
+    address,
+    port,
+    closed: new Promise((resolve) => socket.once('close', resolve)),
+    send: (bytes) => socket.write(bytes),
+    onMessage: (next) => (handle = next),
+    close: () => socket.destroy(),
+  };
+}

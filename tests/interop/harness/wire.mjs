@@ -1,0 +1,99 @@
+// What passes on the loopback interface, and the sound of it.
+//
+// baresip 1.0.0 takes its recording filter away at the first hold of a call and does not put it back, so what it hears
+// after one is taken from the wire instead: G.711 is readable there. Needs a network namespace (`netns.mjs`), in which
+// every user may listen.
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Child } from './child.mjs';
+import { evidencePath } from './evidence.mjs';
+import { LISTEN_MS, SETTLE_MS, Sound } from './tones.mjs';
+import { until } from './waiting.mjs';
+
+const PCMU = 0;
+const PCMA = 8;
+const GLOBAL_HEADER = 24;
+const PACKET_HEADER = 16;
+const ETHERNET = 14;
+
+/** Starts to capture UDP on loopback. */
+export async function startWire() {
+  const file = evidencePath('wire.pcap');
+  // -Z root: as another user it could not write its file. -U: every packet is in the file at once.
+  const args = ['-i', 'lo', '-n', '-U', '--immediate-mode', '-Z', 'root', '-w', file, 'udp'];
+  const child = new Child('tcpdump', 'tcpdump', args);
+  await until('tcpdump to listen', () => {
+    if (!child.isRunning) throw new Error(`tcpdump ended at its start: ${child.output}`);
+    return child.output.includes('listening on');
+  });
+  return new Wire(file, child);
+}
+
+class Wire {
+  #file;
+  #child;
+
+  constructor(file, child) {
+    this.#file = file;
+    this.#child = child;
+  }
+
+  stop() {
+    return this.#child.stop('SIGINT');
+  }
+
+  /** What comes in at the RTP ports of `phone` from now on, after a settling. */
+  async listen(phone, { settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
+    await sleep(settle);
+    const from = Date.now();
+    await sleep(listen);
+    const payloads = this.#packets(from).flatMap((packet) => rtpAudio(packet, phone.rtpPorts));
+    return new Sound(Float32Array.from(payloads.flat()), 8_000, `the wire to ${phone.user}`);
+  }
+
+  /** The UDP datagrams since a time in Unix milliseconds. */
+  #packets(since) {
+    const bytes = readFileSync(this.#file);
+    const packets = [];
+    for (let at = GLOBAL_HEADER; at + PACKET_HEADER <= bytes.length;) {
+      const milliseconds = bytes.readUInt32LE(at) * 1000 + bytes.readUInt32LE(at + 4) / 1000;
+      const length = bytes.readUInt32LE(at + 8);
+      const frame = bytes.subarray(at + PACKET_HEADER, at + PACKET_HEADER + length);
+      at += PACKET_HEADER + length;
+      if (milliseconds < since || frame.length < length) continue;
+      const ip = frame.subarray(ETHERNET);
+      if (ip.length < 20 || ip[0] >> 4 !== 4) continue;
+      const udp = ip.subarray((ip[0] & 15) * 4);
+      packets.push({ port: udp.readUInt16BE(2), payload: udp.subarray(8) });
+    }
+    return packets;
+  }
+}
+
+/** The samples of an RTP packet with G.711, in a list; none of another packet. */
+function rtpAudio({ port, payload }, { first, last }) {
+  const isRtp =
+    port >= first && port <= last && port % 2 === 0 && payload.length > 12 && payload[0] >> 6 === 2;
+  const type = payload[1] & 127;
+  if (!isRtp || (type !== PCMU && type !== PCMA)) return [];
+  const decode = type === PCMU ? fromMuLaw : fromALaw;
+  const header = 12 + (payload[0] & 15) * 4;
+  return [Array.from(payload.subarray(header), (byte) => decode(byte) / 32_768)];
+}
+
+/** ITU-T G.711 μ-law. */
+function fromMuLaw(byte) {
+  const bits = ~byte & 0xff;
+  const magnitude = (((bits & 15) << 3) + 0x84) << ((bits >> 4) & 7);
+  return bits & 0x80 ? 0x84 - magnitude : magnitude - 0x84;
+}
+
+/** ITU-T G.711 A-law. */
+function fromALaw(byte) {
+  const bits = byte ^ 0x55;
+  const exponent = (bits >> 4) & 7;
+  const mantissa = ((bits & 15) << 4) + 8;
+  const magnitude = exponent === 0 ? mantissa : (mantissa + 0x100) << (exponent - 1);
+  return bits & 0x80 ? magnitude : -magnitude;
+}

@@ -1,0 +1,52 @@
+// A plain page with JsSIP, as its documentation shows one. The query says who signs in where.
+import JsSIP from 'jssip';
+
+const { ws, uri, password } = Object.fromEntries(new URLSearchParams(location.search));
+const told = document.documentElement.dataset;
+const ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(ws)], uri, password });
+const options = { mediaConstraints: { audio: true, video: false } };
+let session;
+
+ua.on('registered', () => (told.registration = 'registered'));
+ua.on('registrationFailed', ({ cause }) => (told.registration = cause));
+ua.on('newRTCSession', (event) => {
+  session = event.session;
+  told.call = event.originator === 'remote' ? 'incoming' : 'calling';
+  session.on('progress', () => (told.call = event.originator === 'remote' ? 'incoming' : 'ringing'));
+  session.on('confirmed', () => (told.call = 'active'));
+  session.on('hold', ({ originator }) => (told.call = `held-${originator}`));
+  session.on('unhold', () => (told.call = 'active'));
+  session.on('newDTMF', ({ dtmf }) => {
+    dtmf.on('succeeded', () => (told.key = 'accepted'));
+    dtmf.on('failed', () => (told.key = 'refused'));
+  });
+  session.on('ended', ({ cause }) => end(cause));
+  session.on('failed', ({ cause }) => end(cause));
+  if (session.connection) play(session.connection);
+  else session.on('peerconnection', ({ peerconnection }) => play(peerconnection));
+});
+
+function play(connection) {
+  connection.addEventListener(
+    'track',
+    ({ streams }) => (document.querySelector('#far').srcObject = streams[0]),
+  );
+}
+
+function end(cause) {
+  told.cause = cause;
+  told.call = 'ended';
+}
+
+window.phone = {
+  dial: (target) => void ua.call(target, options),
+  accept: () => session.answer(options),
+  hangUp: () => session.terminate(),
+  hold: () => void session.hold(),
+  resume: () => void session.unhold(),
+  press(key) {
+    delete told.key;
+    session.sendDTMF(key);
+  },
+};
+ua.start();

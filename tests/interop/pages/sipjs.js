@@ -1,0 +1,34 @@
+// A plain page with the SimpleUser of SIP.js, as its documentation shows one. The query says who signs in where.
+import { Web } from 'sip.js';
+
+const { ws, uri, password } = Object.fromEntries(new URLSearchParams(location.search));
+const told = document.documentElement.dataset;
+const user = new Web.SimpleUser(ws, {
+  aor: uri,
+  media: { constraints: { audio: true, video: false }, remote: { audio: document.querySelector('#far') } },
+  userAgentOptions: { authorizationUsername: /^sip:([^@]+)@/.exec(uri)[1], authorizationPassword: password },
+  delegate: {
+    onRegistered: () => (told.registration = 'registered'),
+    onCallCreated: () => (told.call = 'calling'),
+    onCallReceived: () => (told.call = 'incoming'),
+    onCallAnswered: () => (told.call = 'active'),
+    onCallHangup: () => (told.call = 'ended'),
+    onCallHold: (held) => (told.call = held ? 'held-local' : 'active'),
+  },
+});
+
+window.phone = {
+  dial: (target) => user.call(target),
+  accept: () => user.answer(),
+  hangUp: () => user.hangup(),
+  hold: () => user.hold(),
+  resume: () => user.unhold(),
+  async press(key) {
+    delete told.key;
+    // It resolves when the INFO is on its way, and says on the console what came of it.
+    await user.sendDTMF(key);
+    told.key = 'accepted';
+  },
+};
+await user.connect();
+await user.register();
