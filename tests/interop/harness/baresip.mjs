@@ -132,11 +132,11 @@ export class Baresip {
     });
   }
 
-  /** Ends it; baresip unregisters first. */
+  /** Ends it. It unregisters first; a server that is gone gives no answer, and is not waited for. */
   async stop() {
     this.#control?.destroy();
-    // It waits for the answers to its un-REGISTERs, and a dead server gives none.
-    await this.#child.stop('SIGTERM', 10_000);
+    this.#child.kill('SIGTERM');
+    await this.#child.ended(3_000).catch(() => this.#child.stop('SIGKILL'));
   }
 
   async dial(number) {

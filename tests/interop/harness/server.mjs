@@ -43,7 +43,7 @@ export class Server {
 
   /**
    * @param {object} [options]
-   * @param {string[]} [options.users] names; the password of `alice` is `alice-secret`
+   * @param {string[]} [options.users] names; the password of `alice` is `alice-secret`. None: the demo users
    * @param {string} [options.address] where it is reached
    * @param {string} [options.bind] what every listener binds, such as the wildcard `0.0.0.0`
    * @param {string[]} [options.set] more keys, as `limits.ring_seconds=2`
@@ -84,7 +84,12 @@ export class Server {
       },
       { within, seen: () => this.#child.output.slice(-400) },
     );
-    assert.equal(await httpStatus(`${this.httpUrl}readyz`), 200, '/readyz after the line `ready`');
+    assert.equal(await this.readiness(), 200, '/readyz after the line `ready`');
+  }
+
+  /** The status of `GET /readyz`. */
+  readiness() {
+    return httpStatus(`${this.httpUrl}readyz`);
   }
 
   /** The arguments of its command line. */
@@ -109,6 +114,16 @@ export class Server {
     assert.doesNotMatch(this.log, /panicked|mistake in Ringback/, 'the log of the server');
   }
 
+  /** SIGTERM, and nothing more: the server ends when its last call has. */
+  drain() {
+    this.#child.kill('SIGTERM');
+  }
+
+  /** How the server ended: `{ code, signal }`. */
+  ended() {
+    return this.#child.ended();
+  }
+
   /** SIGKILL: what the world does to a process. */
   async kill() {
     this.#child.kill('SIGKILL');
@@ -117,6 +132,11 @@ export class Server {
 
   get pid() {
     return this.#child.pid;
+  }
+
+  /** What it wrote on standard output. */
+  get announcement() {
+    return this.#child.stdout;
   }
 
   /** Everything it wrote, log and announcement. */
