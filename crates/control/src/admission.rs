@@ -205,6 +205,36 @@ mod tests {
         assert!(admission.admits(clock.now(), office));
     }
 
+    /// The question who it is was out when the ban came.
+    #[test]
+    fn a_valid_user_ends_the_silence_for_its_address() {
+        let clock = Clock::new();
+        let mut admission = Admission::new(clock.now(), 1);
+        let office = flow("198.51.100.7:5060");
+        for _ in 0..FAILURES {
+            admission.failed(clock.now(), office.remote().ip());
+        }
+        assert!(!admission.admits(clock.now(), office));
+        admission.succeeded(clock.now(), office.remote().ip());
+        assert!(admission.admits(clock.now(), office));
+    }
+
+    /// Sources that guess from everywhere fill the table and take no trust from those who have it.
+    #[test]
+    fn a_flood_of_sources_ends_no_trust() {
+        let mut clock = Clock::new();
+        let mut admission = Admission::new(clock.now(), 1);
+        let office = flow("198.51.100.7:5060");
+        admission.succeeded(clock.now(), office.remote().ip());
+        for i in 0..200_000_u32 {
+            clock.advance(Duration::from_millis(1));
+            admission.failed(clock.now(), std::net::Ipv4Addr::from(0x0a00_0000 + i).into());
+        }
+        for _ in 0..100 {
+            assert_eq!(admission.failed(clock.now(), office.remote().ip()), None);
+        }
+    }
+
     #[test]
     fn an_ipv6_source_is_its_64() {
         let clock = Clock::new();

@@ -279,3 +279,16 @@ impl Leg {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is kept for each call in progress. A whole message takes some 500 bytes beside its text, so none is kept
+    /// in place.
+    #[test]
+    fn a_call_of_two_legs_is_small() {
+        assert!(size_of::<Call>() + size_of::<Leg>() <= 2048);
+        assert!(size_of::<crate::exchange::Use>() <= 48);
+    }
+}

@@ -198,3 +198,18 @@ fn a_user_can_call_its_own_other_phone() {
     world.settle();
     world.assert_nothing_is_left();
 }
+
+/// Two users behind one address and port, such as two lines of one telephone, can call each other.
+#[test]
+fn a_user_can_call_another_one_on_the_same_flow() {
+    let mut world = World::new(1);
+    let alice = world.baresip("alice");
+    world.store.add("bob");
+    world.register_all();
+    world.phone(alice).register_as("bob");
+    world.run(secs(1));
+    world.phone(alice).dial("bob");
+    world.run(secs(1));
+    assert_eq!(world.phone(alice).requests("INVITE").len(), 1);
+    assert_eq!(world.phone(alice).last_failure(), Some(486), "its other line is taken");
+}

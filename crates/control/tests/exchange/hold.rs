@@ -135,6 +135,13 @@ fn a_refused_reinvite_leaves_the_call_as_it_was() {
     world.phone(alice).hold();
     world.run(secs(1));
     assert_eq!(flow(&world), [SENDS, HEARS], "the next one is passed on");
+    // Of a refused offer nothing stays that could be in the way of the other side's.
+    world.phone(bob).manners.on_reinvite = OnReinvite::Refuse(488);
+    world.phone(alice).resume();
+    world.run(secs(1));
+    world.phone(bob).reinvite("inactive");
+    world.run(secs(1));
+    assert_eq!(world.phone(bob).last_status("INVITE"), Some(200));
     let world = finish(world, alice);
     insta::assert_snapshot!(world.ladder());
 }
@@ -260,6 +267,51 @@ fn a_reinvite_is_cancelled() {
     insta::assert_snapshot!(world.ladder());
 }
 
+/// RFC 3261 has no timer for an INVITE that was answered 180 and then nothing.
+#[test]
+fn an_offer_that_is_looked_into_for_ever() {
+    let (mut world, alice, bob) = World::talking(Client::Baresip, Client::Baresip);
+    world.phone(bob).manners.on_reinvite = OnReinvite::Ignore;
+    world.phone(alice).hold();
+    world.run(ms(100));
+    world.phone(bob).ring_reinvite();
+    world.run(secs(70));
+    assert_eq!(world.phone(alice).last_failure(), Some(487));
+    assert!(world.phone(alice).is_up() && world.phone(bob).is_up());
+    assert_eq!(flow(&world), [TALK, TALK]);
+    // Such an offer does not keep a call that ends either.
+    world.phone(alice).hold();
+    world.run(ms(100));
+    world.phone(bob).ring_reinvite();
+    world.run(ms(100));
+    world.phone(bob).manners.is_deaf = true;
+    world.phone(alice).hang_up();
+    world.run(secs(120));
+    world.phone(bob).call = None;
+    world.phone(bob).ignored = None;
+    assert_eq!(world.exchange.calls(), 0);
+    assert_eq!(world.exchange.under_way(), 0);
+}
+
+/// Who sends another INVITE has had our 200 to the last one, though its ACK was lost.
+#[test]
+fn a_reinvite_in_place_of_an_ack() {
+    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
+    world.phone(alice).manners.acknowledges = false;
+    world.phone(alice).dial("bob");
+    world.run(ms(100));
+    world.phone(bob).answer();
+    world.run(ms(100));
+    world.phone(alice).manners.acknowledges = true;
+    world.phone(alice).hold();
+    world.run(ms(100));
+    world.begin();
+    world.run(secs(60));
+    assert!(world.phone(alice).heard.is_empty(), "nothing is repeated: {}", world.ladder());
+    assert!(world.phone(alice).is_up() && world.phone(bob).is_up());
+    finish(world, alice);
+}
+
 /// A side hangs up while its own offer is under way, or the other's.
 #[test]
 fn a_call_ends_while_an_offer_is_under_way() {
@@ -347,6 +399,8 @@ fn a_reinvite_without_an_offer_to_the_echo() {
     world.run(secs(1));
     world.phone(alice).reinvite_late("sendrecv");
     world.run(secs(1));
+    let offer = world.phone(alice).responses("INVITE").pop().unwrap();
+    assert!(String::from_utf8_lossy(offer.body()).contains("a=sendrecv"), "it may resume");
     assert!(world.media.settings_of("alice").receives);
     finish(world, alice);
 }

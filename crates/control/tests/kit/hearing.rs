@@ -7,6 +7,7 @@ use ringback_sip::message::{Builder, Message, Method, Name};
 use ringback_sip::transaction::{ClientId, Event, ServerId};
 
 use super::phone::{Client, OnReinvite, Phone, PhoneCall, Sent, Stage};
+use super::surroundings::password_of;
 
 impl Phone {
     pub(super) fn hear(&mut self, payload: &Bytes) {
@@ -233,8 +234,12 @@ impl Phone {
             return false;
         }
         let cnonce = self.next("c");
-        let login = Login { realm: None, user: self.user.as_bytes(), password: self.password.as_bytes() };
         let request = &sent.request;
+        let (user, password) = match self.lines.get(request.call_id().unwrap()) {
+            Some(user) => (user.clone(), password_of(user)),
+            None => (self.user.clone(), self.password.clone()),
+        };
+        let login = Login { realm: None, user: user.as_bytes(), password: password.as_bytes() };
         let purpose = Purpose {
             method: request.method_ref().as_bytes(),
             uri: request.request_uri(),
@@ -251,7 +256,7 @@ impl Phone {
         edit.remove(credentials);
         edit.push_back(credentials, &value);
         let request = edit.finish();
-        if *request.method_ref() == Method::Register {
+        if *request.method_ref() == Method::Register && user == self.user {
             self.registration.1 = number;
             self.authorization.get_or_insert(value);
         }

@@ -70,6 +70,8 @@ pub struct Phone {
     /// What its session descriptions say.
     pub says: Says,
     pub(super) registration: (String, u32),
+    /// The users of requests that are not of its own user, by Call-ID.
+    pub(super) lines: BTreeMap<Vec<u8>, String>,
     /// The credentials of its first REGISTER.
     pub(super) authorization: Option<Vec<u8>>,
     pub(super) serial: u32,
@@ -123,6 +125,7 @@ impl Phone {
                 address: flow.local().ip().to_string(),
             },
             registration: (format!("reg-{label}"), 0),
+            lines: BTreeMap::new(),
             authorization: None,
             serial: 0,
         }
@@ -138,6 +141,16 @@ impl Phone {
         let host = self.host();
         let contact = self.client.registered_contact(&self.user, &host, seconds);
         self.send_register(&contact);
+    }
+
+    /// Signs in another user, as a telephone with two lines does.
+    pub fn register_as(&mut self, user: &str) {
+        let own = (self.user.clone(), self.password.clone(), self.registration.clone());
+        self.user = user.to_owned();
+        self.registration = (format!("reg-{}-{user}", self.label), 0);
+        self.lines.insert(self.registration.0.clone().into_bytes(), user.to_owned());
+        self.register();
+        (self.user, self.password, self.registration) = own;
     }
 
     pub fn send_register(&mut self, contact: &str) {
