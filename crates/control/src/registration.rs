@@ -11,7 +11,7 @@ use ringback_sip::transaction::ServerId;
 
 use crate::ask::{Ask, User};
 use crate::event::Event;
-use crate::exchange::{Exchange, Incoming, warning};
+use crate::exchange::{Exchange, Incoming};
 use crate::parked::Parked;
 use crate::settings::{InvalidSettings, Settings};
 
@@ -55,10 +55,8 @@ impl Exchange {
     /// An authenticated REGISTER.
     pub(crate) fn register(&mut self, now: Instant, incoming: Incoming, user: &User) {
         let Incoming { server, flow, message } = incoming;
-        if !self.is_for_us(&message, flow) {
-            self.stats.domains_refused += 1;
-            let words = "this exchange does not serve that domain";
-            let response = self.reply(&message, 404).header(Name::Warning, warning(words)).finish();
+        if let Err(refused) = self.uri_of_ours(&message, flow) {
+            let response = self.refuse_uri(&message, &refused).finish();
             return self.respond(now, server, response);
         }
         let aor = user.name.as_bytes();

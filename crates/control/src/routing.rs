@@ -47,13 +47,7 @@ impl Exchange {
         flow: Flow,
         invite: &Message,
     ) -> Result<Destination, CallRefused> {
-        let uri = Uri::parse(invite.request_uri()).map_err(|_| CallRefused::BadUri)?;
-        if !uri.is_sip() {
-            return Err(CallRefused::Scheme);
-        }
-        if !self.is_local(&uri, flow) {
-            return Err(CallRefused::Domain);
-        }
+        let uri = self.uri_of_ours(invite, flow)?;
         let user = uri.user_unescaped().ok_or(CallRefused::NoUser)?;
         let user = String::from_utf8_lossy(&user).into_owned();
         if ECHO.contains(&user.as_str()) {
@@ -72,9 +66,16 @@ impl Exchange {
         if targets.is_empty() { Ok(Destination::Absent { user }) } else { Ok(Destination::Targets(targets)) }
     }
 
-    /// Whether a request is for a domain of ours.
-    pub(crate) fn is_for_us(&self, request: &Message, flow: Flow) -> bool {
-        Uri::parse(request.request_uri()).is_ok_and(|uri| uri.is_sip() && self.is_local(&uri, flow))
+    /// The Request-URI of a request for a domain of ours (RFC 3261 §8.2.2.1).
+    pub(crate) fn uri_of_ours<'m>(&self, request: &'m Message, flow: Flow) -> Result<Uri<'m>, CallRefused> {
+        let uri = Uri::parse(request.request_uri()).map_err(|_| CallRefused::BadUri)?;
+        if !uri.is_sip() {
+            return Err(CallRefused::Scheme);
+        }
+        if !self.is_local(&uri, flow) {
+            return Err(CallRefused::Domain);
+        }
+        Ok(uri)
     }
 
     /// Whether the URI's host is ours. Without a domain, every host is.

@@ -42,6 +42,8 @@ pub struct Stats {
     pub methods_not_allowed: u64,
     /// 420: an option that we do not have is required.
     pub extensions_refused: u64,
+    /// 416: the Request-URI is of a scheme that is not served, or 400: it cannot be read.
+    pub schemes_refused: u64,
     /// 404: for a domain that is not ours.
     pub domains_refused: u64,
     /// INVITEs refused before anybody was called, for other reasons than those above.

@@ -25,10 +25,10 @@ fn offers_that_a_browser_leg_refuses() {
         offer.lines().filter(|line| !line.starts_with(start)).fold(String::new(), |t, l| t + l + "\r\n")
     };
     for (offer, status, warning, sentence) in [
-        ("nonsense".to_owned(), 400, 399, "The session description does not begin with v=0"),
+        ("nonsense".to_owned(), 488, 399, "The session description does not begin with v=0"),
         (
             offer.replace("m=audio 51372", "m=audio many"),
-            400,
+            488,
             399,
             "Line 8 of the session description cannot be read",
         ),

@@ -28,7 +28,10 @@ impl Exchange {
             Err(refusal) => {
                 self.stats.answers_refused += 1;
                 // That the callee wrote nonsense is no fault of the caller's.
-                let status = if refusal.status() == 488 { 488 } else { 502 };
+                let status = match refusal.status() {
+                    488 if !matches!(refusal, Refusal::Unreadable(_)) => 488,
+                    _ => 502,
+                };
                 let words = refusal.to_string();
                 self.fail_with(now, call, status, EndedBy::Exchange, &words, |reply| {
                     refused(reply, &refusal)

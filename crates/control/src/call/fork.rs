@@ -184,7 +184,7 @@ impl Exchange {
                 self.stats.legs_unopened += 1;
                 self.fail(now, call, 503, "no media worker answers");
             }
-            Phase::Ringing => self.fail(now, call, 480, "nobody answered"),
+            Phase::Ringing => self.fail(now, call, 408, "nobody answered"),
             Phase::Answered(_) | Phase::Ending => {}
         }
     }

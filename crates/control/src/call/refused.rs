@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ringback_sip::message::Name;
+use ringback_sip::message::{Builder, Message, Name};
 
 use super::setup::profile_of;
 use crate::ask::{Ask, User};
@@ -28,7 +28,7 @@ pub(crate) enum CallRefused {
     NotSdp,
     #[error("the Request-URI cannot be read")]
     BadUri,
-    #[error("only sip: and sips: addresses can be called")]
+    #[error("only sip: and sips: addresses are served")]
     Scheme,
     #[error("this exchange does not serve that domain")]
     Domain,
@@ -85,7 +85,9 @@ impl Exchange {
             CallRefused::Unknown => self.stats.callees_unknown += 1,
             CallRefused::Absent => self.stats.callees_absent += 1,
             CallRefused::Extension(_) => return self.stats.extensions_refused += 1,
-            CallRefused::Domain => return self.stats.domains_refused += 1,
+            CallRefused::Domain | CallRefused::Scheme | CallRefused::BadUri => {
+                return self.count_uri(&refused);
+            }
             _ => return self.stats.calls_refused += 1,
         }
         let at = self.settings.epoch.unix_ms(now);
@@ -110,6 +112,19 @@ impl Exchange {
             }],
         };
         self.events.push_back(Event::CallEnded(Box::new(record)));
+    }
+
+    /// Refuses a request other than INVITE for its Request-URI.
+    pub(crate) fn refuse_uri(&mut self, request: &Message, refused: &CallRefused) -> Builder {
+        self.count_uri(refused);
+        self.reply(request, refused.status()).header(Name::Warning, warning(&refused.to_string()))
+    }
+
+    fn count_uri(&mut self, refused: &CallRefused) {
+        match refused {
+            CallRefused::Domain => self.stats.domains_refused += 1,
+            _ => self.stats.schemes_refused += 1,
+        }
     }
 
     /// The callee has no contact: asks whether there is such a user, so that the caller is told the right thing. The

@@ -160,12 +160,11 @@ impl Exchange {
     /// OPTIONS to the exchange itself is answered without credentials: it is how phones and load balancers ping.
     fn answer_options(&mut self, incoming: Incoming) {
         let Incoming { server, flow, message } = incoming;
-        let reply = if let Some(options) = unsupported(&message) {
+        let reply = if let Err(refused) = self.uri_of_ours(&message, flow) {
+            self.refuse_uri(&message, &refused)
+        } else if let Some(options) = unsupported(&message) {
             self.stats.extensions_refused += 1;
             self.reply(&message, 420).header(Name::Unsupported, options)
-        } else if !self.is_for_us(&message, flow) {
-            self.stats.domains_refused += 1;
-            self.reply(&message, 404)
         } else {
             self.reply(&message, 200)
                 .header(Name::Allow, ALLOW_OUTSIDE)

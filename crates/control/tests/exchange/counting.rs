@@ -46,6 +46,7 @@ const SCENES: &[Scene] = &[
             "requests_outside_dialog",
             "methods_not_allowed",
             "extensions_refused",
+            "schemes_refused",
             "domains_refused",
             "identities_refused",
             "registrations_refused",
@@ -157,7 +158,9 @@ fn odd_requests() -> World {
         world.run(secs(1));
     }
     let outside = world.phone(alice).invite_request("bob").finish();
-    for (method, uri) in [("BYE", "sip:x"), ("DANCE", "sip:x"), ("OPTIONS", "sip:example.com")] {
+    for (method, uri) in
+        [("BYE", "sip:x"), ("DANCE", "sip:x"), ("OPTIONS", "sip:example.com"), ("OPTIONS", "soap:x")]
+    {
         let method = Method::parse(method.as_bytes()).unwrap();
         let via = world.phone(alice).new_via();
         let request = Builder::request(method.clone(), uri.as_bytes())

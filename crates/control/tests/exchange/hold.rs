@@ -151,7 +151,7 @@ fn an_offer_that_cannot_be_used_leaves_the_call_as_it_was() {
     let (mut world, alice, bob) = World::talking(Client::JsSip, Client::Baresip);
     let contact = world.phone(alice).contact();
     for (content_type, body, status) in [
-        ("application/sdp", "nonsense", 400),
+        ("application/sdp", "nonsense", 488),
         (
             "application/sdp",
             "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nt=0 0\r\nm=video 9 RTP/AVP 96\r\n",

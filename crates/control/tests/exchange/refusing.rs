@@ -59,7 +59,7 @@ fn an_offer_that_the_leg_cannot_take_is_a_488_with_its_reason() {
     assert!(warning(&response).starts_with("302 ringback "), "{}", warning(&response));
     let nonsense =
         refused(&mut world, alice, |phone| phone.dial_with_body("bob", "application/sdp", "nonsense"));
-    assert_eq!(nonsense.status(), Some(400));
+    assert_eq!(nonsense.status(), Some(488));
 }
 
 #[test]
@@ -178,6 +178,7 @@ fn options_is_answered_without_credentials() {
         ("sip:192.0.2.1:5060", "", 200),
         ("sip:alice@example.org", "", 200),
         ("sip:example.com", "", 404),
+        ("soap:example.org", "", 416),
         ("sip:example.org", "teleport", 420),
     ] {
         let mut request = outside(&mut world, alice, Method::Options, uri);

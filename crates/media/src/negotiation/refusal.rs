@@ -63,7 +63,7 @@ impl Refusal {
     pub const fn status(&self) -> u16 {
         match self {
             Refusal::Unreadable(ParseError::TooLong(_)) => 413,
-            Refusal::Unreadable(ParseError::NoVersion | ParseError::Line(_)) | Refusal::NoOffer => 400,
+            Refusal::NoOffer => 400,
             Refusal::Glare => 491,
             Refusal::NoDescription => 500,
             _ => 488,

@@ -21,7 +21,7 @@ counters! {
         requests_invalid, messages_invalid_dropped, requests_banned, requests_unauthenticated,
         credentials_refused, dialogs_challenged, identities_refused, requests_overloaded,
         requests_outside_dialog, requests_out_of_order, requests_merged, methods_not_allowed,
-        extensions_refused, domains_refused, calls_refused, callees_unknown, callees_absent, registrations,
+        extensions_refused, schemes_refused, domains_refused, calls_refused, callees_unknown, callees_absent, registrations,
         registrations_refused, persists_failed, dialogs_moved, acks_stray, acks_missing, responses_stray,
         responses_undeliverable, answers_unasked, news_for_no_call, legs_stray, calls_started, calls_answered,
         calls_ended, callers_lost, legs_unopened, branches_unanswered,
