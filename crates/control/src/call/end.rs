@@ -9,7 +9,7 @@ use ringback_sip::header::Reason;
 use ringback_sip::message::{Builder, Message, Method, Name};
 use ringback_sip::transaction::ServerId;
 
-use super::{Call, LegMedia, Renegotiation, Signalling};
+use super::{Call, CallNumber, LegMedia, Renegotiation, Signalling};
 use crate::cdr::EndedBy;
 use crate::exchange::{Exchange, Timer, Use, warning};
 use crate::media::MediaCommand;
@@ -118,7 +118,7 @@ impl Exchange {
         let number = call.number;
         let Some(leg) = call.leg_mut(key) else { return };
         leg.session_timer = None;
-        self.deadlines.cancel(&Timer::Session(number, key));
+        self.cancel_timers(number, key);
         match std::mem::replace(&mut leg.signalling, Signalling::Over) {
             Signalling::Confirmed { dialog, unacknowledged: Some(server) } => {
                 leg.signalling =
@@ -129,6 +129,12 @@ impl Exchange {
             other => leg.signalling = other,
         }
         self.command_close(call, key);
+    }
+
+    /// Forgets what was to happen to a leg by itself.
+    pub(crate) fn cancel_timers(&mut self, call: CallNumber, key: LegKey) {
+        self.deadlines.cancel(&Timer::Bye(call, key));
+        self.deadlines.cancel(&Timer::Session(call, key));
     }
 
     /// The far end has left by itself: its dialog is over, and nothing of ours in it is repeated.

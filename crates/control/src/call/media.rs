@@ -1,13 +1,17 @@
 //! What the media workers say of the legs of a call.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringback_media::session::{Gone, LegKey};
 
 use super::{Call, Phase};
 use crate::cdr::EndedBy;
 use crate::event::Event;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Timer};
+
+/// How long the BYE of a far end that closed its media is waited for. A browser that hangs up closes both at once, and
+/// they come by different ways; a lost BYE is repeated after half a second.
+const BYE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Exchange {
     /// The far end of a leg has gone without a BYE. The record ends with the last packet, not with the time-out.
@@ -17,6 +21,18 @@ impl Exchange {
         if !matches!(call.phase, Phase::Answered(_)) {
             return;
         }
+        if gone == Gone::DtlsClosed {
+            return self.deadlines.set(Timer::Bye(call.number, key), now + BYE_WITHIN);
+        }
+        self.end_without(now, call, key, gone);
+    }
+
+    /// The far end that closed its media has said no BYE.
+    pub(crate) fn bye_missing(&mut self, now: Instant, call: &mut Call, key: LegKey) {
+        self.end_without(now, call, key, Gone::DtlsClosed);
+    }
+
+    fn end_without(&mut self, now: Instant, call: &mut Call, key: LegKey, gone: Gone) {
         call.silent = Some(key);
         let why = match gone {
             Gone::ConsentLost => "its network path is lost",

@@ -52,7 +52,7 @@ impl Exchange {
         self.deadlines.cancel(&Timer::Reports(call.number));
         let keys: Vec<LegKey> = call.legs().map(|leg| leg.key).collect();
         for key in keys {
-            self.deadlines.cancel(&Timer::Session(call.number, key));
+            self.cancel_timers(call.number, key);
         }
     }
 

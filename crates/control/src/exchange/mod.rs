@@ -110,6 +110,8 @@ pub(crate) enum Timer {
     Offer(CallNumber),
     /// Until when the media workers say what the legs carried.
     Reports(CallNumber),
+    /// Until when a far end that closed its media says BYE.
+    Bye(CallNumber, LegKey),
     /// When a session is refreshed by us, or must have been refreshed by the far end.
     Session(CallNumber, LegKey),
 }
@@ -215,6 +217,9 @@ impl Exchange {
                 }
                 Timer::Reports(call) => {
                     self.on_call(now, call, |exchange, call| exchange.reports_timed_out(call));
+                }
+                Timer::Bye(call, leg) => {
+                    self.on_call(now, call, |exchange, call| exchange.bye_missing(now, call, leg));
                 }
                 Timer::Session(call, leg) => {
                     self.on_call(now, call, |exchange, call| exchange.session_timer_due(now, call, leg));

@@ -121,6 +121,20 @@ fn a_far_end_that_vanishes_ends_the_call_at_its_last_media() {
     }
 }
 
+/// A browser closes its media and sends BYE at once, and the BYE may come last.
+#[test]
+fn a_far_end_that_closes_its_media_and_says_bye_has_hung_up() {
+    let (mut world, alice, _bob) = World::talking(Client::JsSip, Client::Baresip);
+    let leg = world.media.leg_of("alice");
+    world.media.tell(world.now(), MediaEvent::Gone(leg, Gone::DtlsClosed));
+    world.run(ms(500));
+    world.phone(alice).hang_up();
+    world.settle();
+    world.assert_nothing_is_left();
+    assert_eq!(world.cdrs[0].reason, "the caller hung up");
+    assert_eq!(world.exchange.stats().legs_gone, 0);
+}
+
 /// One that was never heard was never there.
 #[test]
 fn a_far_end_without_any_media_has_a_call_of_no_length() {
