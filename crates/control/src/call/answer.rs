@@ -103,6 +103,7 @@ impl Exchange {
         call.record.answered_by = call.leg(key).map(|leg| leg.aor.clone()).filter(|_| key != call.caller.key);
         self.deadlines.cancel(&Timer::Ring(call.number));
         self.arm_session_timer(call, call.caller.key);
+        self.arm_probe(now, call);
         self.invited.remove(&server);
         self.unacknowledged.insert(server, call.caller.key);
         self.respond(now, server, reply.body(SDP, body).finish());

@@ -81,6 +81,7 @@ impl Exchange {
             return;
         }
         call.record.ended = self.settings.epoch.unix_ms(now);
+        self.deadlines.cancel(&Timer::Probe(call.number));
         self.drop_renegotiation(now, call);
         let given = call.given_reason.clone();
         self.cancel_branches(now, call, None, &given);

@@ -19,6 +19,7 @@ pub(crate) mod fork;
 pub(crate) mod headers;
 pub(crate) mod in_dialog;
 pub(crate) mod media;
+pub(crate) mod probe;
 pub(crate) mod record;
 pub(crate) mod refused;
 pub(crate) mod renegotiate;
@@ -95,6 +96,8 @@ pub(crate) struct Leg {
     pub signalling: Signalling,
     pub media: LegMedia,
     pub session_timer: Option<SessionTimer>,
+    /// Whether its connection was gone when it was asked last.
+    pub is_missed: bool,
     /// The Call-ID of its dialog.
     pub call_id: String,
     /// The INVITE that we sent to a callee, as long as a 2xx to it can make a dialog, also one that nobody wants.

@@ -49,6 +49,7 @@ impl Exchange {
         self.fingerprints.remove(&call.fingerprint);
         self.deadlines.cancel(&Timer::Ring(call.number));
         self.deadlines.cancel(&Timer::Offer(call.number));
+        self.deadlines.cancel(&Timer::Probe(call.number));
         self.deadlines.cancel(&Timer::Reports(call.number));
         let keys: Vec<LegKey> = call.legs().map(|leg| leg.key).collect();
         for key in keys {

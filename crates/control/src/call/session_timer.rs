@@ -40,6 +40,11 @@ impl SessionTimer {
         SessionTimer { seconds, is_theirs, due: now + due }
     }
 
+    /// Whether the far end refreshes.
+    pub fn is_theirs(&self) -> bool {
+        self.is_theirs
+    }
+
     /// The value of Session-Expires in a request of ours that goes on with it.
     pub fn asked(&self) -> String {
         let refresher = if self.is_theirs { Refresher::Uas } else { Refresher::Uac };

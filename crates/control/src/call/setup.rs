@@ -102,6 +102,7 @@ impl Exchange {
                 profile,
                 media: LegMedia::Opening,
                 session_timer: None,
+                is_missed: false,
                 call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
                 invite: Bytes::new(),
                 signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
@@ -225,6 +226,7 @@ impl Exchange {
             signalling: Signalling::Idle { target: target.uri },
             media: LegMedia::Opening,
             session_timer: None,
+            is_missed: false,
             call_id: self.random_token(),
             invite: Bytes::new(),
         }

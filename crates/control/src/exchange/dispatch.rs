@@ -216,7 +216,7 @@ impl Exchange {
             Some(Use::Invite(call, leg)) if goes_on => Some(Use::Invite(*call, *leg)),
             Some(Use::Reinvite(call, leg)) if goes_on => Some(Use::Reinvite(*call, *leg)),
             // A provisional response to anything else says nothing.
-            Some(Use::PassedOn { .. } | Use::Bye) if goes_on => return,
+            Some(Use::PassedOn { .. } | Use::Probe(..) | Use::Bye) if goes_on => return,
             _ => self.clients.remove(&id),
         };
         match purpose {
@@ -232,6 +232,15 @@ impl Exchange {
                     self.on_call(now, call, |exchange, call| exchange.dialog_lost(now, call, leg));
                 }
             }
+            Some(Use::Probe(call, leg)) => self.on_call(now, call, |exchange, call| match status {
+                481 => exchange.dialog_lost(now, call, leg),
+                408 => exchange.probe_unanswered(now, call, leg, Silence::TimedOut),
+                _ => {
+                    if let Some(leg) = call.leg_mut(leg) {
+                        leg.is_missed = false;
+                    }
+                }
+            }),
             Some(Use::Bye) | None => {}
         }
     }
@@ -249,6 +258,9 @@ impl Exchange {
             Some(Use::PassedOn { server, request, .. }) => {
                 self.passed_on_answered(now, server, &request, Err(silence));
             }
+            Some(Use::Probe(call, leg)) => self.on_call(now, call, |exchange, call| {
+                exchange.probe_unanswered(now, call, leg, silence);
+            }),
             Some(Use::Bye) | None => {}
         }
     }

@@ -88,6 +88,8 @@ pub(crate) enum Use {
     Reinvite(CallNumber, LegKey),
     /// A request of the other leg, whose transaction waits for the answer.
     PassedOn { call: CallNumber, leg: LegKey, server: ServerId, request: Box<Message> },
+    /// The question whether the far end of a leg is still there.
+    Probe(CallNumber, LegKey),
     /// The end of a dialog that is forgotten already.
     Bye,
 }
@@ -110,6 +112,8 @@ pub(crate) enum Timer {
     Offer(CallNumber),
     /// Until when the media workers say what the legs carried.
     Reports(CallNumber),
+    /// When legs whose silence says nothing are asked whether they are there.
+    Probe(CallNumber),
     /// Until when a far end that closed its media says BYE.
     Bye(CallNumber, LegKey),
     /// When a session is refreshed by us, or must have been refreshed by the far end.
@@ -217,6 +221,9 @@ impl Exchange {
                 }
                 Timer::Reports(call) => {
                     self.on_call(now, call, |exchange, call| exchange.reports_timed_out(call));
+                }
+                Timer::Probe(call) => {
+                    self.on_call(now, call, |exchange, call| exchange.probe_due(now, call));
                 }
                 Timer::Bye(call, leg) => {
                     self.on_call(now, call, |exchange, call| exchange.bye_missing(now, call, leg));

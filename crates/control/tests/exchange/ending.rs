@@ -148,6 +148,59 @@ fn a_far_end_without_any_media_has_a_call_of_no_length() {
     assert_eq!(world.cdrs[0].reason, "the callee has gone: nothing was heard of it for 65 s");
 }
 
+/// Telephones on hold send no media and perhaps no RTCP, so their silence is no sign.
+#[test]
+fn a_held_telephone_is_asked_whether_it_is_there() {
+    for (is_deaf, forgets, reason) in [
+        (false, false, None),
+        (true, false, Some("the callee has gone: it no longer answers")),
+        (false, true, Some("the callee no longer knows the call")),
+    ] {
+        let (mut world, alice, bob) = World::talking(Client::Baresip, Client::Baresip);
+        world.run(secs(70));
+        assert!(world.phone(bob).requests("OPTIONS").is_empty(), "its media is heard");
+        world.phone(alice).reinvite("inactive");
+        world.run(secs(1));
+        world.phone(bob).manners.is_deaf = is_deaf;
+        if forgets {
+            world.phone(bob).call = None;
+        }
+        world.run(secs(100));
+        match reason {
+            None => {
+                assert_eq!(world.phone(bob).requests("OPTIONS").len(), 1);
+                assert_eq!(world.exchange.calls(), 1);
+            }
+            Some(reason) => {
+                world.phone(bob).call = None;
+                world.settle();
+                world.assert_nothing_is_left();
+                assert!(world.phone(alice).is_idle());
+                assert_eq!(world.cdrs[0].reason, reason);
+            }
+        }
+    }
+}
+
+/// Over a connection that is lost it may come back.
+#[test]
+fn a_held_telephone_without_a_connection_has_another_minute() {
+    let mut world = World::new(1);
+    let (alice, bob) = (world.baresip("alice"), world.baresip_over_tcp("bob"));
+    world.register_all();
+    world.connect(alice, bob);
+    world.phone(alice).reinvite("inactive");
+    world.run(secs(1));
+    world.disconnect(bob);
+    world.run(secs(60));
+    assert_eq!(world.exchange.calls(), 1);
+    world.run(secs(60));
+    world.phone(bob).call = None;
+    world.settle();
+    world.assert_nothing_is_left();
+    assert_eq!(world.cdrs[0].reason, "the callee has gone: it no longer answers");
+}
+
 /// While it rings there is nothing yet to be missed.
 #[test]
 fn silence_before_the_answer_is_nothing() {

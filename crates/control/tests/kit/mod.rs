@@ -139,14 +139,24 @@ impl World {
         self.add(user, user, Client::Baresip)
     }
 
+    /// A baresip, over TCP.
+    pub fn baresip_over_tcp(&mut self, user: &str) -> PhoneId {
+        self.add_over(Transport::Tcp, user, user, Client::Baresip)
+    }
+
     /// A phone of a user who may have others; the label stands in the ladder.
     pub fn add(&mut self, user: &str, label: &str, client: Client) -> PhoneId {
+        let transport = if client == Client::Baresip { Transport::Udp } else { Transport::Wss };
+        self.add_over(transport, user, label, client)
+    }
+
+    fn add_over(&mut self, transport: Transport, user: &str, label: &str, client: Client) -> PhoneId {
         self.store.add(user);
         let number = self.phones.len();
         let id = PhoneId(number);
-        let (address, transport) = match client {
-            Client::Baresip => (format!("198.51.100.{}:5060", 10 + number), Transport::Udp),
-            Client::JsSip | Client::SipJs => (format!("203.0.113.{}:40000", 10 + number), Transport::Wss),
+        let address = match client {
+            Client::Baresip => format!("198.51.100.{}:5060", 10 + number),
+            Client::JsSip | Client::SipJs => format!("203.0.113.{}:40000", 10 + number),
         };
         let flow = self.open_flow(address.parse().unwrap(), transport);
         self.phones.push(Phone::new(user, label, client, flow, number as u64 + 1, self.clock.now()));
@@ -155,7 +165,7 @@ impl World {
 
     /// The phone's side of a new flow.
     fn open_flow(&mut self, address: SocketAddr, transport: Transport) -> Flow {
-        let server: SocketAddr = if transport == Transport::Udp { UDP } else { WSS }.parse().unwrap();
+        let server: SocketAddr = if transport.is_websocket() { WSS } else { UDP }.parse().unwrap();
         let connection = if transport == Transport::Udp {
             ConnectionId::NONE
         } else {
