@@ -74,6 +74,7 @@ impl Play {
             realm: "ringback".to_owned(),
             digest: vec![Algorithm::Md5],
             public_addresses: Vec::new(),
+            own_addresses: Vec::new(),
             workers: 1,
             worker: 0,
             limits: Limits { calls_per_user: 4, ring: Duration::from_secs(20), ..Limits::default() },

@@ -9,6 +9,7 @@ use ringback_sip::uri::Uri;
 
 use crate::call::refused::CallRefused;
 use crate::exchange::Exchange;
+use crate::settings::Settings;
 
 /// Where a call goes.
 #[derive(Debug)]
@@ -85,7 +86,10 @@ impl Exchange {
             return true;
         }
         if let Some(address) = uri.host.ip() {
-            return address == flow.local().ip() || self.settings.public_addresses.contains(&address);
+            let Settings { public_addresses, own_addresses, .. } = &self.settings;
+            return address == flow.local().ip()
+                || public_addresses.contains(&address)
+                || own_addresses.contains(&address);
         }
         let name = uri.host.name().unwrap_or_default();
         domains.iter().any(|domain| domain.as_bytes().eq_ignore_ascii_case(name))

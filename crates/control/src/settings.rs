@@ -16,6 +16,8 @@ pub struct Settings {
     pub digest: Vec<Algorithm>,
     /// The addresses that the far side of a NAT reaches us by, at most one of a family in use.
     pub public_addresses: Vec<IpAddr>,
+    /// The addresses of this machine's interfaces: a URI that names one of them is for us.
+    pub own_addresses: Vec<IpAddr>,
     /// Media workers; a call is placed on one of them when it starts and stays there.
     pub workers: u16,
     /// The number of this control worker, written into every tag it makes.

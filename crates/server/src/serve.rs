@@ -24,6 +24,7 @@ use crate::control_thread::{self, ControlThread};
 use crate::first_start::{self, Account, Prepared};
 use crate::http::{Hosts, Readiness, Server};
 use crate::inbox::{ConnectionNumbers, Inbox, Input};
+use crate::interfaces;
 use crate::media_thread::{self, Candidates, MediaInbox, MediaThread, Ports};
 use crate::net::accept::Doorkeeper;
 use crate::net::wake::Waker;
@@ -57,7 +58,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let readiness = Arc::new(Readiness::default());
     readiness.warn(warnings);
 
-    let mut exchange = Exchange::new(settings(&config, epoch))?;
+    let mut exchange = Exchange::new(settings(&config, epoch)?)?;
     restore(&mut exchange, &prepared, epoch)?;
 
     let opened = listeners.opened();
@@ -138,7 +139,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(config: &Config, epoch: Epoch) -> Settings {
+fn settings(config: &Config, epoch: Epoch) -> anyhow::Result<Settings> {
     let mut seed = [0; 32];
     rand::rng().fill_bytes(&mut seed);
     let seconds = |seconds: u32| std::time::Duration::from_secs(seconds.into());
@@ -148,17 +149,19 @@ fn settings(config: &Config, epoch: Epoch) -> Settings {
         expires: (seconds(config.limits.min_expires), seconds(config.limits.max_expires)),
         ..ringback_control::Limits::default()
     };
-    Settings {
+    let interfaces = interfaces::addresses().context("the addresses of this machine cannot be read")?;
+    Ok(Settings {
         domains: config.domain.names().to_vec(),
         realm: config.realm().to_owned(),
         digest: config.digest.iter().map(|algorithm| algorithm.0).collect(),
         public_addresses: config.public_address.iter().map(|address| address.ip()).collect(),
+        own_addresses: interfaces.iter().map(|interface| interface.address).collect(),
         workers: config.media.workers,
         worker: 0,
         limits,
         epoch,
         seed,
-    }
+    })
 }
 
 /// Takes the registrations of the process before this one.

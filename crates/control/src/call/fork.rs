@@ -143,6 +143,8 @@ impl Exchange {
             300..=399 | 401 | 407 => 480,
             // 408, 481, 487 and 503 speak of the branch, not of the call (RFC 3261 §16.7 step 6).
             408 | 481 | 487 | 503 => 480,
+            // Session timers are between the exchange and each party: a 422 would end a browser's call for ever.
+            422 => 480,
             status => status,
         };
         let words = String::from_utf8_lossy(best.reason()).into_owned();

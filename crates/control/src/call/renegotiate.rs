@@ -249,7 +249,7 @@ impl Exchange {
         let status = match given {
             401 | 407 => 403,
             // These speak of the dialog between the exchange and the other side.
-            408 | 481 => 480,
+            408 | 422 | 481 => 480,
             status => status,
         };
         let mut reply = self.reply(&asking.request, status);

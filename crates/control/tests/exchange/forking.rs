@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ringback_sip::message::{Builder, Name};
 
-use crate::kit::{Client, PhoneId, World, ms, secs};
+use crate::kit::{Client, OnReinvite, PhoneId, World, ms, secs};
 
 /// Alice, and Bob at a desk phone and in a browser.
 fn world() -> (World, PhoneId, PhoneId, PhoneId) {
@@ -102,6 +102,23 @@ fn a_6xx_speaks_for_the_callee_everywhere() {
     assert!(world.phone(page).is_idle());
     world.assert_nothing_is_left();
     insta::assert_snapshot!(world.story());
+}
+
+/// Session timers are a matter of each leg: what one party finds too short never reaches the other.
+#[test]
+fn a_422_does_not_reach_the_caller() {
+    let (mut world, alice, bob) = World::pair(Client::JsSip, Client::Baresip);
+    world.phone(alice).dial("bob");
+    world.run(ms(500));
+    world.phone(bob).refuse(422);
+    world.settle();
+    assert_eq!(world.phone(alice).last_failure(), Some(480));
+    let (mut world, alice, bob) = World::talking(Client::JsSip, Client::Baresip);
+    world.phone(bob).manners.on_reinvite = OnReinvite::Refuse(422);
+    world.phone(alice).hold();
+    world.run(secs(1));
+    assert_eq!(world.phone(alice).last_failure(), Some(480));
+    assert!(world.phone(alice).is_up());
 }
 
 /// With several branches an answer in a 183 would bind the caller to one of them.

@@ -171,10 +171,15 @@ fn outside(world: &mut World, id: PhoneId, method: Method, uri: &str) -> Builder
 
 #[test]
 fn options_is_answered_without_credentials() {
-    let mut world = World::with(1, |settings| settings.domains = vec!["example.org".to_owned()]);
+    let mut world = World::with(1, |settings| {
+        settings.domains = vec!["example.org".to_owned()];
+        settings.own_addresses = vec!["10.1.2.3".parse().unwrap()];
+    });
     let alice = world.baresip("alice");
     for (uri, require, status) in [
         ("sip:example.org", "", 200),
+        ("sip:10.1.2.3", "", 200),
+        ("sip:10.1.2.4", "", 404),
         ("sip:192.0.2.1:5060", "", 200),
         ("sip:alice@example.org", "", 200),
         ("sip:example.com", "", 404),

@@ -101,6 +101,7 @@ impl World {
             realm: "ringback".to_owned(),
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
             public_addresses: Vec::new(),
+            own_addresses: Vec::new(),
             workers: 2,
             worker: 0,
             limits: Limits::default(),
