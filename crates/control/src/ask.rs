@@ -3,6 +3,8 @@
 use ringback_sip::digest::Ha1;
 use ringback_sip::location::Change;
 
+use crate::cdr::Cdr;
+
 /// The number of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AskId(pub u64);
@@ -19,6 +21,8 @@ pub enum Ask {
     },
     /// Make these changes of bindings durable.
     Persist(Vec<Change>),
+    /// Keep the record of a call that is over.
+    Record(Box<Cdr>),
 }
 
 /// The answer to an [`Ask`].
@@ -26,7 +30,7 @@ pub enum Ask {
 pub enum Answer {
     /// To [`Ask::Credentials`]; `None` when there is no such user.
     Credentials(Option<User>),
-    /// To [`Ask::Persist`]: whether the changes are on the disk.
+    /// To [`Ask::Persist`] and [`Ask::Record`]: whether it is on the disk.
     Persisted(bool),
 }
 

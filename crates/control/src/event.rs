@@ -4,8 +4,6 @@ use std::net::IpAddr;
 
 use ringback_sansio::Flow;
 
-use crate::cdr::Cdr;
-
 /// News from the exchange.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -61,8 +59,6 @@ pub enum Event {
         /// Whether it was the caller's.
         caller: bool,
     },
-    /// A call is over; the record is to be kept.
-    CallEnded(Box<Cdr>),
     /// A call ended by a mistake of ours.
     CallPanicked {
         /// The record's id.

@@ -368,7 +368,7 @@ impl Play {
             while let Some((id, ask)) = self.exchange.poll_ask() {
                 let answer = match ask {
                     Ask::Credentials { user, .. } => Answer::Credentials(account(&user)),
-                    Ask::Persist(_) => Answer::Persisted(!self.is_broken),
+                    Ask::Persist(_) | Ask::Record(_) => Answer::Persisted(!self.is_broken),
                 };
                 self.asks.push_back((id, answer));
             }

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use ringback_sip::message::Message;
 use ringback_sip::transaction::ServerId;
 
-use crate::ask::Answer;
+use crate::ask::{Answer, AskId};
 use crate::call::refused::{CallRefused, Caller};
 use crate::exchange::{Exchange, Incoming};
 use crate::registration::PendingRegistration;
@@ -20,7 +21,9 @@ pub(crate) enum Parked {
     Persist(Box<PendingRegistration>),
     /// A request that was cancelled before the answer.
     Cancelled,
-    /// Changes that nobody waits for: bindings that have expired.
+    /// The 200 to the BYE that ended a call, whose record is being written.
+    Farewell(ServerId, Box<Message>),
+    /// What nobody waits for: bindings that have expired, records of calls that nobody hung up.
     Unanswered,
 }
 
@@ -41,6 +44,10 @@ impl Exchange {
             (Parked::Unanswered, Answer::Persisted(durable)) => {
                 self.stats.persists_failed += u64::from(!durable);
             }
+            (Parked::Farewell(server, reply), answer) => {
+                self.stats.persists_failed += u64::from(!matches!(answer, Answer::Persisted(true)));
+                self.respond(now, server, *reply);
+            }
             (Parked::Cancelled, _) => {}
             // The driver answered another question. Nobody is left waiting for it.
             (Parked::Credentials(incoming) | Parked::Callee(incoming, _), Answer::Persisted(_)) => {
@@ -54,6 +61,15 @@ impl Exchange {
                 self.registration_persisted(now, *pending, false);
             }
             (Parked::Unanswered, Answer::Credentials(_)) => self.stats.answers_unasked += 1,
+        }
+    }
+
+    /// The store is slow: who hung up is told so all the same.
+    pub(crate) fn farewell_due(&mut self, now: Instant, id: AskId) {
+        if let Some(parked) = self.parked.get_mut(&id)
+            && let Parked::Farewell(server, reply) = std::mem::replace(parked, Parked::Unanswered)
+        {
+            self.respond(now, server, *reply);
         }
     }
 

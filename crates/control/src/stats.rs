@@ -58,7 +58,7 @@ pub struct Stats {
     pub registrations: u64,
     /// Refused by the registrar.
     pub registrations_refused: u64,
-    /// Changes of bindings that the store did not take.
+    /// Changes of bindings, and records of calls that were hung up, that the store did not take.
     pub persists_failed: u64,
     /// Dialogs that followed their device to another flow.
     pub dialogs_moved: u64,

@@ -252,10 +252,6 @@ impl ControlThread {
                     outbox.place.authenticated();
                 }
             }
-            Event::CallEnded(cdr) => {
-                records::log(&cdr);
-                self.pending.record(&cdr);
-            }
             event => records::log_event(&event),
         }
     }

@@ -90,10 +90,13 @@ impl Exchange {
             }
             _ => {}
         }
-        self.respond(now, server, self.reply(request, 200).finish());
+        let reply = self.reply(request, 200).finish();
         // Where the far end sent an offer itself, that has no other answer any more (RFC 3261 §15.1.2).
         self.leg_left(now, call, key);
-        if matches!(call.phase, Phase::Answered(_)) {
+        if !matches!(call.phase, Phase::Answered(_)) {
+            self.respond(now, server, reply);
+        } else {
+            call.farewell = Some((server, Box::new(reply)));
             Exchange::take_reason(call, request);
             let words = if side == EndedBy::Caller { "the caller hung up" } else { "the callee hung up" };
             self.end(now, call, side, words);

@@ -70,6 +70,8 @@ pub(crate) struct Call {
     /// What the INVITE is known by; see [`crate::exchange::Exchange::fingerprint`].
     pub fingerprint: u64,
     pub record: Cdr,
+    /// The 200 to the BYE that ended the call; it waits for the record.
+    pub farewell: Option<(ServerId, Box<Message>)>,
     /// Whether the record has gone out.
     pub is_recorded: bool,
 }

@@ -1,15 +1,23 @@
 //! The record of a call, and what is left behind when it is forgotten: nothing.
 
+use std::time::{Duration, Instant};
+
 use ringback_media::session::LegKey;
 
 use super::{Call, Leg, LegMedia};
+use crate::ask::Ask;
 use crate::cdr::CdrLeg;
-use crate::event::Event;
 use crate::exchange::{Exchange, Timer};
+use crate::parked::Parked;
+
+/// How long a slow disk holds up the 200 to a BYE, which the far end repeats for 32 s.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
 
 impl Exchange {
     /// Gives out the record of a call that has ended, once. The far ends may not all know yet that it has.
-    pub(crate) fn record(&mut self, call: &mut Call) {
+    ///
+    /// Who hung up gets its 200 when the record is on the disk: a call that its party knows to be over is never lost.
+    pub(crate) fn record(&mut self, now: Instant, call: &mut Call) {
         if std::mem::replace(&mut call.is_recorded, true) {
             return;
         }
@@ -41,7 +49,15 @@ impl Exchange {
             }
         }
         self.stats.calls_ended += 1;
-        self.events.push_back(Event::CallEnded(Box::new(record)));
+        match call.farewell.take() {
+            Some((server, reply)) => {
+                let id = self.ask(Parked::Farewell(server, reply), Ask::Record(Box::new(record)));
+                self.deadlines.set(Timer::Farewell(id), now + FAREWELL_WITHIN);
+            }
+            None => {
+                self.ask(Parked::Unanswered, Ask::Record(Box::new(record)));
+            }
+        }
     }
 
     /// The call is over and all know it.

@@ -7,7 +7,6 @@ use ringback_sip::message::{Builder, Message, Name};
 use super::setup::profile_of;
 use crate::ask::{Ask, User};
 use crate::cdr::{Cdr, CdrLeg, EndedBy};
-use crate::event::Event;
 use crate::exchange::{Exchange, Incoming, warning};
 use crate::parked::Parked;
 
@@ -111,7 +110,7 @@ impl Exchange {
                 media: None,
             }],
         };
-        self.events.push_back(Event::CallEnded(Box::new(record)));
+        self.ask(Parked::Unanswered, Ask::Record(Box::new(record)));
     }
 
     /// Refuses a request other than INVITE for its Request-URI.

@@ -81,6 +81,7 @@ impl Exchange {
             given_reason: Bytes::new(),
             fingerprint,
             is_recorded: false,
+            farewell: None,
             record: Cdr {
                 id: self.random_token(),
                 caller: caller.name.clone(),

@@ -29,7 +29,7 @@ impl Exchange {
             }
         }
         if call.has_reports() {
-            self.record(&mut call);
+            self.record(now, &mut call);
         }
         if call.is_over() {
             self.forget(&call);

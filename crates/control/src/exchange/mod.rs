@@ -112,6 +112,8 @@ pub(crate) enum Timer {
     Offer(CallNumber),
     /// Until when the media workers say what the legs carried.
     Reports(CallNumber),
+    /// Until when the record of a call holds up the 200 to the BYE that ended it.
+    Farewell(AskId),
     /// When legs whose silence says nothing are asked whether they are there.
     Probe(CallNumber),
     /// Until when a far end that closed its media says BYE.
@@ -175,7 +177,10 @@ impl Exchange {
     /// Takes the answer to a question.
     pub fn handle_answer(&mut self, now: Instant, id: AskId, answer: Answer) {
         match self.parked.remove(&id) {
-            Some(parked) => self.contain("an answer", |exchange| exchange.answered(now, parked, answer)),
+            Some(parked) => {
+                self.deadlines.cancel(&Timer::Farewell(id));
+                self.contain("an answer", |exchange| exchange.answered(now, parked, answer));
+            }
             None => self.stats.answers_unasked += 1,
         }
         self.settle(now);
@@ -221,6 +226,9 @@ impl Exchange {
                 }
                 Timer::Reports(call) => {
                     self.on_call(now, call, |exchange, call| exchange.reports_timed_out(call));
+                }
+                Timer::Farewell(id) => {
+                    self.contain("a farewell", |exchange| exchange.farewell_due(now, id));
                 }
                 Timer::Probe(call) => {
                     self.on_call(now, call, |exchange, call| exchange.probe_due(now, call));
@@ -322,11 +330,12 @@ impl Exchange {
             + self.transactions.server_count()
     }
 
-    pub(crate) fn ask(&mut self, parked: Parked, ask: Ask) {
+    pub(crate) fn ask(&mut self, parked: Parked, ask: Ask) -> AskId {
         let id = AskId(self.next_ask);
         self.next_ask += 1;
         self.parked.insert(id, parked);
         self.asks.push_back((id, ask));
+        id
     }
 
     pub(crate) fn command(&mut self, worker: u16, key: LegKey, command: MediaCommand) {

@@ -121,6 +121,22 @@ fn a_far_end_that_vanishes_ends_the_call_at_its_last_media() {
     }
 }
 
+/// Who was told that the call is over finds it in the records, whatever happens to the server next.
+#[test]
+fn a_bye_is_answered_when_the_record_is_on_the_disk() {
+    for (slow, answered_after) in [(ms(300), ms(300)), (secs(20), secs(1))] {
+        let (mut world, alice, _bob) = World::talking(Client::Baresip, Client::Baresip);
+        world.store.slow = slow;
+        world.phone(alice).hang_up();
+        world.run(answered_after);
+        assert_eq!(world.phone(alice).last_status("BYE"), None, "not before");
+        world.run(ms(50));
+        assert_eq!(world.phone(alice).last_status("BYE"), Some(200));
+        world.settle();
+        world.assert_nothing_is_left();
+    }
+}
+
 /// A browser closes its media and sends BYE at once, and the BYE may come last.
 #[test]
 fn a_far_end_that_closes_its_media_and_says_bye_has_hung_up() {

@@ -429,10 +429,7 @@ impl World {
                 self.exchange.handle_media(now, event);
             }
             while let Some(event) = self.exchange.poll_event() {
-                match event {
-                    Event::CallEnded(cdr) => self.cdrs.push(*cdr),
-                    event => self.events.push(event),
-                }
+                self.events.push(event);
             }
             if is_quiet {
                 return;
@@ -442,6 +439,7 @@ impl World {
 
     fn ask(&mut self, now: Instant, id: AskId, ask: ringback_control::Ask) {
         self.store.ask(now, id, ask);
+        self.cdrs.append(&mut self.store.cdrs);
         while let Some((id, answer)) = self.store.poll_answer(now) {
             self.exchange.handle_answer(now, id, answer);
         }

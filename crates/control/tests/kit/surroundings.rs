@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ringback_control::{Answer, Ask, AskId, MediaCommand, MediaEvent, Medium, User};
+use ringback_control::{Answer, Ask, AskId, Cdr, MediaCommand, MediaEvent, Medium, User};
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
 use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile};
 use ringback_media::session::{LegKey, LegReport};
@@ -21,6 +21,8 @@ pub struct Store {
     pub broken: bool,
     /// What was written.
     pub written: Vec<Change>,
+    /// The records of calls that it was given.
+    pub cdrs: Vec<Cdr>,
     answers: VecDeque<(Instant, AskId, Answer)>,
 }
 
@@ -44,6 +46,10 @@ impl Store {
                 if !self.broken {
                     self.written.extend(changes);
                 }
+                Answer::Persisted(!self.broken)
+            }
+            Ask::Record(cdr) => {
+                self.cdrs.push(*cdr);
                 Answer::Persisted(!self.broken)
             }
         };

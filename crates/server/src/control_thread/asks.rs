@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use ringback_control::{Answer, Ask, AskId, Cdr, Epoch, Exchange, User};
+use ringback_control::{Answer, Ask, AskId, Epoch, Exchange, User};
 use ringback_sip::location::Change;
 
 use super::records;
@@ -62,6 +62,21 @@ impl Pending {
                     }
                 }
             }
+            Ask::Record(cdr) => {
+                records::log(&cdr);
+                let ticket = self.ticket();
+                let row = Box::new(records::row(&cdr));
+                match self.writer.submit(ticket, vec![Write::Cdr(row)]) {
+                    // It waits in the writer for a disk that takes no writes.
+                    Ok(()) => {
+                        self.asked.insert(ticket, id);
+                    }
+                    Err(refused) => {
+                        tracing::error!(%refused, call = cdr.id, "the record of a call is lost");
+                        exchange.handle_answer(now, id, Answer::Persisted(false));
+                    }
+                }
+            }
         }
     }
 
@@ -69,15 +84,6 @@ impl Pending {
     pub fn settled(&mut self, now: Instant, ticket: u64, durable: bool, exchange: &mut Exchange) {
         if let Some(id) = self.asked.remove(&ticket) {
             exchange.handle_answer(now, id, Answer::Persisted(durable));
-        }
-    }
-
-    /// Has the record of a call kept. It waits in the writer for a disk that takes no writes.
-    pub fn record(&mut self, cdr: &Cdr) {
-        let ticket = self.ticket();
-        let row = Box::new(records::row(cdr));
-        if let Err(refused) = self.writer.submit(ticket, vec![Write::Cdr(row)]) {
-            tracing::error!(%refused, call = cdr.id, "the record of a call is lost");
         }
     }
 

@@ -43,7 +43,7 @@ pub fn log_event(event: &Event) {
         Event::Panicked { during } => {
             tracing::error!(during, "given up because of a mistake in Ringback; please report it");
         }
-        Event::Authenticated { .. } | Event::CallEnded(_) => {}
+        Event::Authenticated { .. } => {}
     }
 }
 
