@@ -163,7 +163,7 @@ export class Baresip {
   incoming = () => this.event('CALL_INCOMING');
   ringing = () => this.event('CALL_RINGING');
   established = () => this.event('CALL_ESTABLISHED');
-  closed = () => this.event('CALL_CLOSED');
+  closed = (within) => this.event('CALL_CLOSED', undefined, within);
 
   /** The next event of `type` after the ones that were asked for before. */
   async event(type, matches = () => true, within = 15_000) {

@@ -11,4 +11,10 @@ ip link set ringback0 up
 ip link set ringback1 up
 # Phones take the address of the default route for theirs.
 ip route add default dev ringback0
+# An address that comes to be valid later is a change of the network, and Chromium drops its connections at one.
+waits=0
+while [ -n "$(ip -6 address show tentative)" ] && [ "$waits" -lt 100 ]; do
+  sleep 0.1
+  waits=$((waits + 1))
+done
 exec "$@"

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 import { listen, openPage } from './page.mjs';
-import { until } from './waiting.mjs';
+import { bounded, until } from './waiting.mjs';
 
 /** Opens the phone of `server` and signs in. */
 export async function openPhone(browser, server, user, { url = server.httpUrl } = {}) {
@@ -32,6 +32,15 @@ class Phone {
 
   close() {
     return this.#opened.close();
+  }
+
+  /** Ends the page's process, so that nothing of it can say goodbye. */
+  async crash() {
+    const crashed = new Promise((resolve) => this.page.once('crash', resolve));
+    const devtools = await this.page.context().newCDPSession(this.page);
+    // It is never answered: who would answer is gone.
+    devtools.send('Page.crash').catch(() => {});
+    await bounded('the page to crash', crashed);
   }
 
   async signIn(user, password) {

@@ -97,6 +97,73 @@ export function plainPageScenarios(library) {
     assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'caller' });
   });
 
+  scenario('the page calls and the SIP phone hangs up', async () => {
+    const { alice, bob } = await people();
+    const cdr = await recordOf(server, async () => {
+      await alice.dial('bob');
+      await bob.incoming();
+      await bob.accept();
+      await alice.call('active');
+      await bob.established();
+      (await alice.listen()).assertOnly(TONES.second);
+      await bob.hangUp();
+      await alice.call('ended');
+    });
+    assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
+  });
+
+  scenario('the SIP phone cancels while the page rings', async () => {
+    const { alice, bob } = await people();
+    const cdr = await recordOf(server, async () => {
+      await bob.dial('alice');
+      await alice.call('incoming');
+      await bob.ringing();
+      await bob.hangUp();
+      await alice.call('ended');
+      await bob.closed();
+    });
+    assertUnanswered(cdr, { caller: 'bob', callee: 'alice', status: 487, endedBy: 'caller' });
+  });
+
+  scenario('the SIP phone refuses the call of the page', async () => {
+    const { alice, bob } = await people();
+    const cdr = await recordOf(server, async () => {
+      await alice.dial('bob');
+      await bob.incoming();
+      await bob.hangUp();
+      await alice.call('ended');
+      await bob.closed();
+    });
+    assertUnanswered(cdr, { caller: 'alice', callee: 'bob', status: 486, endedBy: 'callee' });
+  });
+
+  scenario('the page refuses the call of the SIP phone', async () => {
+    const { alice, bob } = await people();
+    const cdr = await recordOf(server, async () => {
+      await bob.dial('alice');
+      await alice.call('incoming');
+      await alice.reject();
+      await bob.closed();
+      await alice.call('ended');
+    });
+    // SIP.js declines with 480, JsSIP was told to say 486.
+    const status = library === 'sipjs' ? 480 : 486;
+    assertUnanswered(cdr, { caller: 'bob', callee: 'alice', status, endedBy: 'callee' });
+  });
+
+  scenario('nobody answers the page', async () => {
+    const impatient = await startServer({ bind: '0.0.0.0', set: ['limits.ring_seconds=2'] });
+    const alice = await openPlainPage(browser, url, impatient, 'alice');
+    const bob = await startBaresip(impatient, 'bob', { address: OWN_ADDRESS, name: 'deaf-bob' });
+    const cdr = await recordOf(impatient, async () => {
+      await alice.dial('bob');
+      await bob.incoming();
+      await alice.call('ended');
+      await bob.closed();
+    });
+    assertUnanswered(cdr, { caller: 'alice', callee: 'bob', status: 408, endedBy: 'exchange' });
+  });
+
   scenario('the page cancels while the SIP phone rings', async () => {
     const { alice, bob } = await people();
     const cdr = await recordOf(server, async () => {

@@ -61,6 +61,7 @@ class PlainPage {
   dial = (number) => this.#do('dial', this.#server.aor(number));
   accept = () => this.#do('accept');
   hangUp = () => this.#do('hangUp');
+  reject = () => this.#do('reject');
   hold = () => this.#do('hold');
   resume = () => this.#do('resume');
   press = (key) => this.#do('press', key);

@@ -42,6 +42,7 @@ window.phone = {
   dial: (target) => void ua.call(target, options),
   accept: () => session.answer(options),
   hangUp: () => session.terminate(),
+  reject: () => session.terminate({ status_code: 486 }),
   hold: () => void session.hold(),
   resume: () => void session.unhold(),
   press(key) {

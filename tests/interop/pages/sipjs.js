@@ -21,6 +21,7 @@ window.phone = {
   dial: (target) => user.call(target),
   accept: () => user.answer(),
   hangUp: () => user.hangup(),
+  reject: () => user.decline(),
   hold: () => user.hold(),
   resume: () => user.unhold(),
   async press(key) {
