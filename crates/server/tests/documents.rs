@@ -28,6 +28,9 @@ fn every_test_of_the_rfc_table_exists() {
         named += 1;
     }
     assert!(named > 50, "the table names {named} tests: has its form changed?");
+    for file in quoted(&table).filter(|text| text.ends_with(".mjs")) {
+        assert!(root.join(file).exists(), "docs/rfc.md names {file}, which is not there");
+    }
 }
 
 #[test]

@@ -55,19 +55,6 @@ pub enum Warning {
     HttpOffLoopback,
 }
 
-impl Warning {
-    /// A short name for `/healthz`.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Warning::NoPublicAddress => "no-public-address",
-            Warning::LocalCertificate => "local-certificate",
-            Warning::FewFiles { .. } => "few-files",
-            Warning::SmallReceiveBuffer { .. } => "small-receive-buffer",
-            Warning::HttpOffLoopback => "http-off-loopback",
-        }
-    }
-}
-
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
