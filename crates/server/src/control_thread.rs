@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringback_control::{Event, Exchange, MediaCommand};
-use ringback_sansio::{ConnectionId, Transmit, Transport};
+use ringback_sansio::{ConnectionId, Flow, Transmit, Transport};
+use ringback_sip::message::Message;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::http::Readiness;
@@ -26,6 +27,7 @@ use crate::net::datagram::DatagramSocket;
 use crate::net::wake::Waker;
 use crate::store::Writer;
 use crate::telemetry::Telemetry;
+use crate::trace::{Direction, Tracer};
 use asks::{Pending, Users};
 pub use records::binding_record;
 use sockets::Sockets;
@@ -48,6 +50,7 @@ pub struct ControlThread {
     pending: Pending,
     readiness: Arc<Readiness>,
     telemetry: Arc<Telemetry>,
+    tracer: Tracer,
     counters: Counters,
     draining: bool,
     reported: Instant,
@@ -68,6 +71,12 @@ pub struct Counters {
     pub truncated: u64,
     /// Media commands that a worker did not take.
     pub worker_full: u64,
+    /// Messages handed to the tracer.
+    pub traced: u64,
+    /// Messages not traced because the tracer was behind.
+    pub trace_missed: u64,
+    /// Messages that the tracer's destinations did not take.
+    pub trace_failed: u64,
 }
 
 /// What the thread needs besides the exchange.
@@ -88,6 +97,8 @@ pub struct Surroundings {
     pub readiness: Arc<Readiness>,
     /// What `/metrics` tells.
     pub telemetry: Arc<Telemetry>,
+    /// What every message is shown to.
+    pub tracer: Tracer,
     /// How the exchange's instants relate to the calendar.
     pub epoch: ringback_control::Epoch,
 }
@@ -95,8 +106,18 @@ pub struct Surroundings {
 impl ControlThread {
     /// A thread that has not started.
     pub fn new(exchange: Exchange, surroundings: Surroundings) -> io::Result<Self> {
-        let Surroundings { sockets, inputs, waker, workers, writer, users, readiness, telemetry, epoch } =
-            surroundings;
+        let Surroundings {
+            sockets,
+            inputs,
+            waker,
+            workers,
+            writer,
+            users,
+            readiness,
+            telemetry,
+            tracer,
+            epoch,
+        } = surroundings;
         Ok(ControlThread {
             exchange,
             sockets: Sockets::new(sockets, &waker)?,
@@ -108,6 +129,7 @@ impl ControlThread {
             pending: Pending::new(writer, epoch),
             readiness,
             telemetry,
+            tracer,
             counters: Counters::default(),
             draining: false,
             reported: Instant::now(),
@@ -135,14 +157,16 @@ impl ControlThread {
     }
 
     fn receive_datagrams(&mut self) -> io::Result<()> {
-        let ControlThread { exchange, sockets, counters, .. } = self;
+        let ControlThread { exchange, sockets, counters, tracer, .. } = self;
         sockets.receive(|flow, datagram| {
             if datagram.truncated {
                 counters.truncated += 1;
             } else if datagram.payload.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
                 counters.keep_alives += 1;
             } else {
-                exchange.handle_message(Instant::now(), flow, Bytes::copy_from_slice(datagram.payload));
+                let bytes = Bytes::copy_from_slice(datagram.payload);
+                trace(tracer, exchange, flow, Direction::Received, &bytes);
+                exchange.handle_message(Instant::now(), flow, bytes);
             }
         })
     }
@@ -153,7 +177,10 @@ impl ControlThread {
             let Ok(input) = self.inputs.try_recv() else { return false };
             let now = Instant::now();
             match input {
-                Input::Message(flow, bytes) => self.exchange.handle_message(now, flow, bytes),
+                Input::Message(flow, bytes) => {
+                    trace(&self.tracer, &self.exchange, flow, Direction::Received, &bytes);
+                    self.exchange.handle_message(now, flow, bytes);
+                }
                 Input::Opened(flow, outbox) => {
                     self.connections.insert(flow.connection, outbox);
                 }
@@ -223,6 +250,7 @@ impl ControlThread {
 
     fn transmit(&mut self, transmit: &Transmit) {
         let flow = transmit.flow;
+        trace(&self.tracer, &self.exchange, flow, Direction::Sent, &transmit.payload);
         if flow.transport() == Transport::Udp {
             if let Err(error) = self.sockets.send(&flow, &transmit.payload) {
                 self.counters.datagram_refused += 1;
@@ -260,6 +288,10 @@ impl ControlThread {
         if now.duration_since(self.reported) >= TELEMETRY_EVERY {
             self.reported = now;
             self.readiness.store_failing(!self.pending.store_is_healthy());
+            let trace = self.tracer.counts();
+            self.counters.traced = trace.traced;
+            self.counters.trace_missed = trace.missed;
+            self.counters.trace_failed = trace.failed;
             self.telemetry.set_control(&self.exchange, self.counters);
         }
     }
@@ -279,4 +311,14 @@ impl ControlThread {
         }
         Ok(())
     }
+}
+
+/// Shows a message to the tracer.
+fn trace(tracer: &Tracer, exchange: &Exchange, flow: Flow, direction: Direction, bytes: &Bytes) {
+    if !tracer.is_on() {
+        return;
+    }
+    let message = Message::parse(bytes.clone()).ok();
+    let correlation = message.and_then(|message| exchange.correlation(&message).map(str::to_owned));
+    tracer.take(flow, direction, bytes, correlation.map(Bytes::from));
 }

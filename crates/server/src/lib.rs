@@ -18,4 +18,5 @@ pub mod secret;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+pub mod trace;
 pub mod user_socket;

@@ -30,6 +30,7 @@ use crate::net::accept::Doorkeeper;
 use crate::net::wake::Waker;
 use crate::store::{Credentials, Recovery};
 use crate::telemetry::Telemetry;
+use crate::trace::Tracer;
 use crate::user_socket::{AccountChange, Directory, UserSocket};
 use listeners::Listeners;
 
@@ -87,6 +88,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         threads.push(thread::Builder::new().name(name).spawn(move || thread.run())?);
     }
 
+    let tracer = Tracer::start(&config.trace)?;
     let control = ControlThread::new(
         exchange,
         control_thread::Surroundings {
@@ -98,6 +100,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
             users: prepared.accounts.iter().map(user).collect(),
             readiness: readiness.clone(),
             telemetry: telemetry.clone(),
+            tracer,
             epoch,
         },
     )

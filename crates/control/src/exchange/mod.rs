@@ -290,6 +290,14 @@ impl Exchange {
             .min()
     }
 
+    /// The Call-ID of the caller's leg of the call that a message belongs to, for a tracer; `None` for a message in no
+    /// dialog of ours.
+    pub fn correlation(&self, message: &Message) -> Option<&str> {
+        let tags = [message.to().ok()?.tag(), message.from().ok()?.tag()];
+        let leg = tags.into_iter().flatten().find_map(owner::LocalTag::parse)?.leg;
+        Some(&self.calls.get(&owner::call_of(leg))?.caller.call_id)
+    }
+
     /// What has been counted.
     pub fn stats(&self) -> &Stats {
         &self.stats

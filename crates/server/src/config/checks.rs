@@ -10,7 +10,9 @@ use super::error::{ConfigError, Place, Problem};
 /// Refuses what must not start. `places` says where each key was given.
 pub(super) fn check(config: &Config, places: &BTreeMap<String, Place>) -> Result<(), ConfigError> {
     let blame = |key: &str, problem: Problem| ConfigError { place: places.get(key).cloned(), problem };
-    for (key, value, least, greatest) in config.limits.ranges().into_iter().chain(config.store.ranges()) {
+    for (key, value, least, greatest) in
+        config.limits.ranges().into_iter().chain(config.store.ranges()).chain(config.trace.ranges())
+    {
         if !(least..=greatest).contains(&value) {
             return Err(blame(key, Problem::OutOfRange { key: key.to_owned(), value, least, greatest }));
         }

@@ -22,6 +22,7 @@ mod source;
 mod store;
 mod texts;
 mod tls;
+mod trace;
 mod user;
 mod warnings;
 
@@ -43,6 +44,7 @@ pub use public_address::PublicAddress;
 pub use source::Source;
 pub use store::StoreSettings;
 pub use tls::{Identity, Tls, TlsProblem};
+pub use trace::Trace;
 pub use user::{User, UserName};
 pub use warnings::{Surroundings, Warning};
 
@@ -77,6 +79,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// `[log]`.
     pub log: Log,
+    /// `[trace]`.
+    pub trace: Trace,
     /// `[[user]]`.
     #[serde(rename = "user")]
     pub users: Vec<User>,
@@ -131,6 +135,7 @@ impl Default for Config {
             limits: Limits::default(),
             store: StoreSettings::default(),
             log: Log::default(),
+            trace: Trace::default(),
             users: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct StoreSettings {
     /// The database file; a relative path starts in the data directory.
     pub file: PathBuf,
-    /// How many writes may wait for their commit; beyond it registrations are answered 503.
+    /// How many writes may wait for their commit; beyond it registrations are answered 500.
     pub queue: u32,
     /// How many call records may wait for a disk that takes no writes.
     pub waiting_cdrs: u32,

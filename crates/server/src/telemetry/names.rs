@@ -56,7 +56,8 @@ counters! {
 counters! {
     /// Those of [`control_thread::Counters`].
     control_thread(control_thread::Counters) {
-        outbox_full, connection_gone, datagram_refused, keep_alives, truncated, worker_full,
+        outbox_full, connection_gone, datagram_refused, keep_alives, truncated, worker_full, traced,
+        trace_missed, trace_failed,
     }
 }
 
