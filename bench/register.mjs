@@ -18,7 +18,7 @@ export async function measure() {
 
 async function atRate(rate, algorithm) {
   const users = Array.from({ length: USERS }, (_, i) => `user${i}`);
-  const server = await startServer({ users });
+  const server = await startServer({ users, set: ['digest=["SHA-256", "MD5"]'] });
   const connection = await open(server.udpPort);
   try {
     // Every user once: the table of bindings has its size, the file its pages.
