@@ -5,6 +5,7 @@
 //! hands out what it has to say.
 
 mod asks;
+mod pace;
 mod records;
 mod sockets;
 
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -29,6 +31,7 @@ use crate::store::Writer;
 use crate::telemetry::Telemetry;
 use crate::trace::{Direction, Tracer};
 use asks::{Pending, Users};
+use pace::Pace;
 pub use records::binding_record;
 use sockets::Sockets;
 
@@ -52,6 +55,7 @@ pub struct ControlThread {
     telemetry: Arc<Telemetry>,
     tracer: Tracer,
     counters: Counters,
+    pace: Pace,
     draining: bool,
     reported: Instant,
 }
@@ -131,6 +135,7 @@ impl ControlThread {
             telemetry,
             tracer,
             counters: Counters::default(),
+            pace: Pace::new(Instant::now()),
             draining: false,
             reported: Instant::now(),
         })
@@ -139,12 +144,17 @@ impl ControlThread {
     /// Runs until it is told to stop, or until the last call has ended after it was told to drain.
     pub fn run(mut self) -> io::Result<()> {
         loop {
+            if let Some(rest) = self.pace.rest(Instant::now()) {
+                thread::sleep(rest);
+            }
             let until = self.exchange.poll_timeout();
             self.sockets.wait(until, TELEMETRY_EVERY)?;
+            self.pace.wakes(Instant::now());
             self.waker.clear();
-            self.receive_datagrams()?;
-            let stop = self.take_inputs();
+            let datagrams = self.receive_datagrams()?;
+            let (inputs, stop) = self.take_inputs();
             let now = Instant::now();
+            self.pace.took(now, datagrams + inputs);
             if self.exchange.poll_timeout().is_some_and(|due| due <= now) {
                 self.exchange.handle_timeout(now);
             }
@@ -156,7 +166,8 @@ impl ControlThread {
         }
     }
 
-    fn receive_datagrams(&mut self) -> io::Result<()> {
+    /// Takes what has come over UDP; says how many messages.
+    fn receive_datagrams(&mut self) -> io::Result<usize> {
         let ControlThread { exchange, sockets, counters, tracer, .. } = self;
         sockets.receive(|flow, datagram| {
             if datagram.truncated {
@@ -171,10 +182,10 @@ impl ControlThread {
         })
     }
 
-    /// Takes what other threads have handed in; says whether to stop.
-    fn take_inputs(&mut self) -> bool {
-        for _ in 0..INPUTS_A_ROUND {
-            let Ok(input) = self.inputs.try_recv() else { return false };
+    /// Takes what other threads have handed in; says how much, and whether to stop.
+    fn take_inputs(&mut self) -> (usize, bool) {
+        for taken in 0..INPUTS_A_ROUND {
+            let Ok(input) = self.inputs.try_recv() else { return (taken, false) };
             let now = Instant::now();
             match input {
                 Input::Message(flow, bytes) => {
@@ -205,13 +216,13 @@ impl ControlThread {
                     self.readiness.is_draining();
                     self.exchange.drain();
                 }
-                Input::Stop => return true,
+                Input::Stop => return (taken, true),
             }
             self.hand_out();
         }
         // There may be more: come back at once.
         self.waker.wake();
-        false
+        (INPUTS_A_ROUND, false)
     }
 
     /// Carries out what the exchange asks for, until it asks for nothing.

@@ -74,10 +74,11 @@ pub fn take_quoted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         _ => return None,
     };
     loop {
-        match bytes.get(at)? {
-            b'"' => return bytes.split_at_checked(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
+        let rest = bytes.get(at..)?;
+        let found = memchr::memchr2(b'"', b'\\', rest)?;
+        match rest.get(found) {
+            Some(b'"') => return bytes.split_at_checked(at + found + 1),
+            _ => at += found + 2,
         }
     }
 }

@@ -17,6 +17,9 @@ const LONGEST: usize = 65_535;
 /// Datagrams that are received with one system call.
 const BATCH: usize = 16;
 
+/// Batches of one socket after which the other inputs have their turn.
+const BATCHES_A_ROUND: usize = 4;
+
 /// The sockets, and what waits for them and for the waker at once.
 pub struct Sockets {
     sockets: Vec<DatagramSocket>,
@@ -47,17 +50,22 @@ impl Sockets {
         }
     }
 
-    /// Receives what is there, at most one batch a socket.
-    pub fn receive(&mut self, mut take: impl FnMut(Flow, &Datagram<'_>)) -> io::Result<()> {
+    /// Receives what is there, so many batches a socket at most; says how many datagrams.
+    pub fn receive(&mut self, mut take: impl FnMut(Flow, &Datagram<'_>)) -> io::Result<usize> {
+        let mut received = 0;
         for socket in &self.sockets {
-            if socket.receive(&mut self.batch)? == 0 {
-                continue;
-            }
-            for datagram in self.batch.datagrams(socket.bound()) {
-                take(Flow::datagram(datagram.local, datagram.remote), &datagram);
+            for _ in 0..BATCHES_A_ROUND {
+                let count = socket.receive(&mut self.batch)?;
+                for datagram in self.batch.datagrams(socket.bound()) {
+                    take(Flow::datagram(datagram.local, datagram.remote), &datagram);
+                }
+                received += count;
+                if count < BATCH {
+                    break;
+                }
             }
         }
-        Ok(())
+        Ok(received)
     }
 
     /// Sends a datagram by the socket that the flow came in by.

@@ -10,7 +10,7 @@ use super::{Fault, HeaderError};
 use crate::message::Name;
 
 /// One challenge; a header line holds one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge<'a> {
     /// The scheme, such as `Digest`.
     pub scheme: &'a [u8],

@@ -6,13 +6,15 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::{Fault, HeaderError};
 use crate::grammar;
 use crate::message::Name;
 use crate::message::limits::MAX_PARAMETERS;
 
 /// Credentials; `Debug` prints the scheme only.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials<'a> {
     /// The scheme, such as `Digest`.
     pub scheme: &'a [u8],
@@ -44,15 +46,16 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// `name=value` separated by commas, checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `name=value` separated by commas, read in one pass: a verifier asks for ten of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AuthParams<'a> {
-    raw: &'a [u8],
+    /// Names, and values as they stand.
+    read: SmallVec<[(&'a [u8], &'a [u8]); 12]>,
 }
 
 impl<'a> AuthParams<'a> {
-    /// The scheme and its parameters. A parameter given twice is an error: which of the two was meant decides who is
-    /// let in.
+    /// The scheme and its parameters. Of another scheme than Digest only what has the form is read. A parameter of
+    /// Digest given twice is an error: which of the two was meant decides who is let in.
     pub(super) fn parse(value: &'a [u8]) -> Result<(&'a [u8], Self), Fault> {
         let value = grammar::trim(value);
         if value.is_empty() {
@@ -63,39 +66,33 @@ impl<'a> AuthParams<'a> {
         if scheme.is_empty() || raw.len() == rest.len() && !raw.is_empty() {
             return Err(Fault::Malformed);
         }
-        let params = AuthParams { raw };
-        if scheme.eq_ignore_ascii_case(b"Digest") {
-            params.check()?;
-        }
+        let params = match AuthParams::read(raw) {
+            (_, Some(fault)) if scheme.eq_ignore_ascii_case(b"Digest") => return Err(fault),
+            (params, _) => params,
+        };
         Ok((scheme, params))
     }
 
     pub(super) fn unquoted(&self, name: &[u8]) -> Option<Cow<'a, [u8]>> {
-        let mut rest = self.raw;
-        while let Some((key, value, after)) = take(rest) {
-            if key.eq_ignore_ascii_case(name) {
-                return Some(grammar::unquote(value));
-            }
-            rest = after;
-        }
-        None
+        let (_, value) = self.read.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(grammar::unquote(value))
     }
 
-    fn check(&self) -> Result<(), Fault> {
-        let mut names: smallvec::SmallVec<[&[u8]; 16]> = smallvec::SmallVec::new();
-        let mut rest = self.raw;
+    /// The parameters up to the first that is at fault, and its fault.
+    fn read(mut rest: &'a [u8]) -> (Self, Option<Fault>) {
+        let mut params = AuthParams { read: SmallVec::new() };
         while !rest.is_empty() {
-            let (name, _, after) = take(rest).ok_or(Fault::Params)?;
-            if names.iter().any(|earlier| earlier.eq_ignore_ascii_case(name)) {
-                return Err(Fault::Params);
+            let Some((name, value, after)) = take(rest) else { return (params, Some(Fault::Params)) };
+            if params.read.iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
+                return (params, Some(Fault::Params));
             }
-            names.push(name);
-            if names.len() > MAX_PARAMETERS {
-                return Err(Fault::TooManyParams);
+            if params.read.len() >= MAX_PARAMETERS {
+                return (params, Some(Fault::TooManyParams));
             }
+            params.read.push((name, value));
             rest = after;
         }
-        Ok(())
+        (params, None)
     }
 }
 

@@ -201,20 +201,18 @@ fn wait(orders: &Receiver<Order>, something_waits: bool) -> Option<Order> {
     }
 }
 
-/// Adds to the batch what comes before `until`, and what is there already; says whether to go on after it.
+/// Adds to the batch what has come by `until`, or is there already; says whether to go on after it.
+///
+/// It sleeps until then, so that a write wakes nobody: its own thread and this one have better things to do.
 fn fill(orders: &Receiver<Order>, batch: &mut Vec<Job>, until: Option<Instant>) -> bool {
+    if let Some(until) = until {
+        thread::sleep(until.saturating_duration_since(Instant::now()));
+    }
     while batch.len() < gather::LARGEST_BATCH {
-        let next = match until.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(left) if !left.is_zero() => orders.recv_timeout(left),
-            _ => orders.try_recv().map_err(|error| match error {
-                TryRecvError::Empty => RecvTimeoutError::Timeout,
-                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-            }),
-        };
-        match next {
+        match orders.try_recv() {
             Ok(Order::Job(job)) => batch.push(job),
-            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-            Err(RecvTimeoutError::Timeout) => return true,
+            Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
+            Err(TryRecvError::Empty) => return true,
         }
     }
     true
