@@ -1,5 +1,6 @@
 // One listener on the wildcard address, reached over loopback and over the machine's own address: there is sound either
 // way, because every answer comes from the address that was asked.
+import assert from 'node:assert/strict';
 import { before } from 'node:test';
 
 import { startBaresip } from './harness/baresip.mjs';
@@ -21,6 +22,14 @@ let browser;
 before(async () => {
   server = await startServer({ bind: '0.0.0.0' });
   browser = await startChromium(TONES.first);
+});
+
+scenario('what is announced is the address that telephones reach, and loopback after it', () => {
+  for (const transport of ['udp', 'tcp', 'tls']) {
+    const port = server.listen[`sip_${transport}`];
+    const line = `  SIP ${transport.toUpperCase()}   ${OWN_ADDRESS}:${port}  ${LOOPBACK}:${port}\n`;
+    assert.ok(server.announcement.includes(line), server.announcement);
+  }
 });
 
 for (const [page, phone] of [

@@ -7,7 +7,7 @@ use ringback_sansio::Flow;
 /// News from the exchange.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// Somebody has shown valid credentials over the flow.
+    /// Somebody has shown valid credentials over the flow, or came back to a dialog over it.
     Authenticated {
         /// The flow.
         flow: Flow,

@@ -28,7 +28,7 @@ use crate::media_thread::MediaInbox;
 use crate::net::datagram::DatagramSocket;
 use crate::net::wake::Waker;
 use crate::store::Writer;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, limited};
 use crate::trace::{Direction, Tracer};
 use asks::{Pending, Users};
 use pace::Pace;
@@ -130,7 +130,7 @@ impl ControlThread {
             connections: HashMap::new(),
             workers,
             users: Users::new(users),
-            pending: Pending::new(writer, epoch),
+            pending: Pending::new(writer, epoch, telemetry.log.clone()),
             readiness,
             telemetry,
             tracer,
@@ -265,7 +265,8 @@ impl ControlThread {
         if flow.transport() == Transport::Udp {
             if let Err(error) = self.sockets.send(&flow, &transmit.payload) {
                 self.counters.datagram_refused += 1;
-                tracing::debug!(%error, %flow, "a datagram was not sent");
+                let (limit, to) = (&self.telemetry.log, flow.remote().ip());
+                limited!(limit, DEBUG, to, "datagram", %error, %flow, "a datagram was not sent");
             }
             return;
         }
@@ -291,7 +292,7 @@ impl ControlThread {
                     outbox.place.authenticated();
                 }
             }
-            event => records::log_event(&event),
+            event => records::log_event(&event, &self.telemetry.log),
         }
     }
 

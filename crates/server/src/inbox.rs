@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ringback_control::{MediaEvent, User};
 use ringback_sansio::{ConnectionId, Flow};
 use tokio::sync::mpsc;
 
-use crate::net::accept::Place;
+use crate::net::Place;
 use crate::net::wake::Waker;
 
 /// What the control thread is told.
@@ -80,6 +81,14 @@ impl Inbox {
         });
         self.waker.wake();
         sent
+    }
+
+    /// Tells that a connection is gone. The control thread must hear of it, or its contacts would stay; when the thread
+    /// is behind, it is waited for.
+    pub async fn send_closed(&self, flow: Flow) {
+        while self.send(Input::Closed(flow)) == Err(Refused::Full) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 

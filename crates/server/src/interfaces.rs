@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "getifaddrs has no safe form in the standard library")]
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::ptr;
 
 /// An address that an interface of this machine has.
@@ -50,6 +50,34 @@ pub fn addresses() -> io::Result<Vec<InterfaceAddress>> {
     Ok(found)
 }
 
+/// The addresses that others reach this machine at, without loopback and link-local ones: those that a default route
+/// leaves by come first.
+pub fn reachable_addresses() -> Vec<IpAddr> {
+    let listed = addresses().unwrap_or_default();
+    let wanted = listed.iter().filter(|entry| !entry.loopback && !entry.is_link_local());
+    order(wanted.map(|entry| entry.address).collect(), &default_sources())
+}
+
+fn order(mut addresses: Vec<IpAddr>, first: &[IpAddr]) -> Vec<IpAddr> {
+    addresses.sort_by_key(|address| !first.contains(address));
+    addresses
+}
+
+/// Our addresses on the way to the rest of the world. Connecting a datagram socket asks the routing table and sends
+/// nothing; the far ends are those of documentation (RFC 5737, RFC 3849).
+fn default_sources() -> Vec<IpAddr> {
+    let far_ends: [(IpAddr, IpAddr); 2] = [
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
+    ];
+    let source = |(local, far): (IpAddr, IpAddr)| -> io::Result<IpAddr> {
+        let socket = UdpSocket::bind((local, 0))?;
+        socket.connect((far, 9))?;
+        Ok(socket.local_addr()?.ip())
+    };
+    far_ends.into_iter().filter_map(|ends| source(ends).ok()).collect()
+}
+
 /// Reads the address a node of the list points to; `None` for families other than IPv4 and IPv6.
 fn ip_address(address: *const libc::sockaddr) -> Option<IpAddr> {
     // SAFETY: `address` is null or points to a socket address whose family says how long it is.
@@ -81,6 +109,15 @@ mod tests {
             .find(|entry| entry.address == IpAddr::V4(Ipv4Addr::LOCALHOST))
             .expect("127.0.0.1 exists");
         assert!(loopback.loopback);
+    }
+
+    #[test]
+    fn the_address_of_the_default_route_comes_first() {
+        let [docker, lan, other, six] = ["172.17.0.1", "192.0.2.7", "10.0.0.7", "2001:db8::7"]
+            .map(|text| text.parse::<IpAddr>().unwrap());
+        assert_eq!(order(vec![docker, lan, other, six], &[lan, six]), [lan, six, docker, other]);
+        assert_eq!(order(vec![docker, lan], &[]), [docker, lan], "without a route the first is the first");
+        assert!(reachable_addresses().iter().all(|address| !address.is_loopback()));
     }
 
     #[test]

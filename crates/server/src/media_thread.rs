@@ -32,7 +32,7 @@ use ringback_sansio::Flow;
 use crate::inbox::{Inbox, Input};
 use crate::net::datagram::{Datagram, DatagramSocket};
 use crate::net::wake::Waker;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{NOBODY, Telemetry, limited};
 use sockets::Sockets;
 
 /// Commands that may wait for a worker.
@@ -281,7 +281,8 @@ impl MediaThread {
             }
             MediaCommand::Restart(credentials) => {
                 if let Err(error) = self.worker.restart(now, leg, *credentials) {
-                    tracing::warn!(%error, "the restart of ICE of a leg is not followed");
+                    let words = "the restart of ICE of a leg is not followed";
+                    limited!(self.telemetry.log, WARN, NOBODY, "ice_restart", %error, "{words}");
                 }
             }
             MediaCommand::Configure(settings, map) => self.worker.configure(now, leg, *settings, *map),

@@ -3,40 +3,44 @@
 //! Everything that can fail at the start fails before the first thread runs: the data directory, the store, every
 //! listener. Then the threads start, the announcement is printed, and `ready` after it.
 
+mod announce;
 mod listeners;
+mod log;
 mod stop;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use rand::Rng;
 use ringback_control::{Epoch, Exchange, Settings, User};
 use ringback_media::dtls;
 use ringback_media::rtcp::NtpClock;
 use ringback_sip::digest::{Algorithm, Ha1};
 
-use crate::config::{Config, Surroundings};
+use crate::config::{Config, Limits, Surroundings};
 use crate::control_thread::{self, ControlThread};
 use crate::first_start::{self, Account, Prepared};
 use crate::http::{Hosts, Readiness, Server};
 use crate::inbox::{ConnectionNumbers, Inbox, Input};
 use crate::interfaces;
 use crate::media_thread::{self, Candidates, MediaInbox, MediaThread, Ports};
-use crate::net::accept::Doorkeeper;
 use crate::net::wake::Waker;
+use crate::net::{Bounds, Doorkeeper};
 use crate::store::{Credentials, Recovery};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{LogLimit, NOBODY, Telemetry, limited};
 use crate::trace::Tracer;
 use crate::user_socket::{AccountChange, Directory, UserSocket};
+use announce::announce;
 use listeners::Listeners;
 
 /// Runs the exchange until it is told to stop.
 pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
-    start_log(&config)?;
+    let log_limit = Arc::new(LogLimit::default());
+    log::start(&config.log, log_limit.clone())?;
     allow_files();
     let config = Arc::new(config);
     let prepared = first_start::prepare(&config, recovery)?;
@@ -47,15 +51,20 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let waker = Waker::new().context("the control thread cannot be woken")?;
     let (inbox, inputs) = Inbox::new(waker.clone());
     let settled = inbox.clone();
+    let written = Written(log_limit.clone());
     let (writer, writer_thread) = prepared.store.start_writer(Box::new(move |results| {
-        let results = results.into_iter().map(|(ticket, result)| (ticket, written(result))).collect();
+        let results = results.into_iter().map(|(ticket, result)| (ticket, written.is(result))).collect();
         // A control thread that is gone waits for no answers.
         let _ = settled.send(Input::Persisted(results));
     }))?;
     let limits = &config.limits;
-    let from_loopback = crate::config::Limits::UNAUTHENTICATED_FROM_LOOPBACK;
-    let doorkeeper = Doorkeeper::new(limits.connections, limits.unauthenticated_per_source, from_loopback);
-    let telemetry = Arc::new(Telemetry::new(doorkeeper.clone(), writer.clone()));
+    let bounds = Bounds {
+        connections: limits.connections,
+        per_source: limits.unauthenticated_per_source,
+        per_shared_source: Limits::UNAUTHENTICATED_PER_SHARED_SOURCE,
+    };
+    let doorkeeper = Doorkeeper::new(bounds, config.listen.trusted_proxies.clone());
+    let telemetry = Arc::new(Telemetry::new(doorkeeper.clone(), writer.clone(), log_limit));
     let readiness = Arc::new(Readiness::default());
     readiness.warn(warnings);
 
@@ -125,8 +134,9 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let tls = listeners::tls(&prepared.identity)?;
     runtime.block_on(async {
         streams.start(&server, &doorkeeper, tls)?;
-        announce(&prepared, &opened)?;
-        readiness.is_ready();
+        let out = io::stdout();
+        let text = prepared.announcement(&opened, &interfaces::reachable_addresses(), out.is_terminal());
+        announce(&mut out.lock(), &text, &readiness)?;
         stop::wait(&inbox, &config, control).await
     })?;
     runtime.shutdown_background();
@@ -232,19 +242,17 @@ fn media_identity() -> anyhow::Result<Arc<dtls::Identity>> {
     Ok(Arc::new(identity))
 }
 
-fn written(result: Result<(), crate::store::StoreError>) -> bool {
-    if let Err(error) = &result {
-        tracing::error!(%error, "the store took no write");
-    }
-    result.is_ok()
-}
+/// Tells the log that the store has not written something.
+struct Written(Arc<LogLimit>);
 
-fn announce(prepared: &Prepared, opened: &first_start::Opened) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "Ringback {}", env!("CARGO_PKG_VERSION"))?;
-    writeln!(out, "{}", prepared.announcement(opened, io::stdout().is_terminal()))?;
-    writeln!(out, "ready")?;
-    out.flush().map_err(|error| anyhow!("standard output is closed: {error}"))
+impl Written {
+    fn is(&self, result: Result<(), crate::store::StoreError>) -> bool {
+        if let Err(error) = &result {
+            // A full disk fails every registration, and the log may be on it.
+            limited!(self.0, ERROR, NOBODY, "store", %error, "the store took no write");
+        }
+        result.is_ok()
+    }
 }
 
 fn warnings(config: &Config) -> Vec<String> {
@@ -276,18 +284,4 @@ fn allow_files() {
 fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
-}
-
-fn start_log(config: &Config) -> anyhow::Result<()> {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&config.log.level)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    let started = match config.log.format {
-        crate::config::Format::Text => builder.try_init(),
-        crate::config::Format::Json => builder.json().try_init(),
-    };
-    started.map_err(|error| anyhow!("the log cannot start: {error}"))
 }

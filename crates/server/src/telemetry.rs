@@ -1,9 +1,16 @@
 //! What is counted, handed from the threads that count to `/metrics`.
 //!
-//! Machines count in plain fields of their own; once a second each thread leaves a copy here. Names are given here and
-//! nowhere else.
+//! Machines count in plain fields of their own; once a second each thread leaves a copy here, and `names.rs` gives them
+//! their names. What the tasks of the network end and refuse is counted here at once, by reasons that have names.
 
+mod log_limit;
 mod names;
+mod tally;
+
+pub(crate) use log_limit::limited;
+pub use log_limit::{LimitOthers, LogLimit, NOBODY, Shown};
+pub(crate) use tally::reasons;
+pub use tally::{Reason, Tally};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,10 +22,12 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use ringback_control::Exchange;
-use ringback_media::session::{self, Reason};
+use ringback_media::session;
+use ringback_sansio::FiveTuple;
 use ringback_sip::digest;
 
-use crate::net::accept::Doorkeeper;
+use crate::http::Refusal;
+use crate::net::{Doorkeeper, End};
 use crate::store::Writer;
 use crate::{control_thread, media_thread};
 
@@ -29,6 +38,11 @@ pub struct Telemetry {
     workers: Mutex<BTreeMap<u16, (session::Stats, media_thread::Counters)>>,
     doorkeeper: Arc<Doorkeeper>,
     writer: Writer,
+    /// Requests over HTTP that were refused.
+    pub http_refused: Tally<Refusal>,
+    /// What keeps others from filling the log.
+    pub log: Arc<LogLimit>,
+    ended: Tally<End>,
 }
 
 /// What the control thread counts.
@@ -44,8 +58,23 @@ struct Control {
 
 impl Telemetry {
     /// Nothing is counted yet.
-    pub fn new(doorkeeper: Arc<Doorkeeper>, writer: Writer) -> Self {
-        Telemetry { control: Mutex::default(), workers: Mutex::default(), doorkeeper, writer }
+    pub fn new(doorkeeper: Arc<Doorkeeper>, writer: Writer, log: Arc<LogLimit>) -> Self {
+        Telemetry {
+            control: Mutex::default(),
+            workers: Mutex::default(),
+            doorkeeper,
+            writer,
+            http_refused: Tally::default(),
+            log,
+            ended: Tally::default(),
+        }
+    }
+
+    /// Counts the end of a connection, and logs it.
+    pub fn ended(&self, tuple: FiveTuple, end: End) {
+        self.ended.count(end);
+        let (source, words) = (tuple.remote.ip(), end.words());
+        limited!(self.log, DEBUG, source, end.name(), connection = %tuple, end = words, "a connection ended");
     }
 
     /// Takes what the control thread has counted.
@@ -108,7 +137,7 @@ impl Telemetry {
             "verdict",
             &packets,
         )?;
-        let drops: Vec<(&str, u64)> = Reason::ALL
+        let drops: Vec<(&str, u64)> = session::Reason::ALL
             .iter()
             .map(|&reason| {
                 let count = workers.values().map(|(stats, _)| stats.drops.of(reason)).sum();
@@ -135,6 +164,32 @@ impl Telemetry {
             &threads,
         )
     }
+
+    fn encode_connections(&self, out: &mut Families<'_, '_>) -> fmt::Result {
+        let open = self.doorkeeper.open().into();
+        out.gauge("ringback_connections", "TCP, TLS and WebSocket connections", open)?;
+        let refused = [("too_many", self.doorkeeper.refused())];
+        out.counters(
+            "ringback_connections_refused",
+            "Connections turned away, by reason",
+            "reason",
+            &refused,
+        )?;
+        out.counters(
+            "ringback_connections_ended",
+            "Connections that ended, by reason",
+            "reason",
+            &self.ended.named(),
+        )?;
+        out.counters(
+            "ringback_http_refused",
+            "Requests over HTTP that were refused, by reason",
+            "reason",
+            &self.http_refused.named(),
+        )?;
+        let suppressed = [("too_often", self.log.suppressed())];
+        out.counters("ringback_log_suppressed", "Log lines left out, by reason", "reason", &suppressed)
+    }
 }
 
 impl Collector for Telemetry {
@@ -142,18 +197,7 @@ impl Collector for Telemetry {
         let mut out = Families(&mut encoder);
         self.encode_control(&mut out)?;
         self.encode_media(&mut out)?;
-        out.gauge(
-            "ringback_connections",
-            "TCP, TLS and WebSocket connections",
-            self.doorkeeper.open().into(),
-        )?;
-        let refused = [("too_many", u64::from(self.doorkeeper.refused()))];
-        out.counters(
-            "ringback_connections_refused",
-            "Connections turned away, by reason",
-            "reason",
-            &refused,
-        )?;
+        self.encode_connections(&mut out)?;
         let stats = self.writer.stats();
         let load =
             |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);

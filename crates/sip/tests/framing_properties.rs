@@ -120,6 +120,24 @@ fn the_largest_message_may_trickle() {
     assert_eq!((frames, error), (vec![Frame::Message(Bytes::from(stream))], None));
 }
 
+#[test]
+fn an_operator_may_want_smaller_messages() {
+    let text = |filler: usize, body: usize| {
+        let head = format!("OPTIONS sip:x SIP/2.0\r\nX: {}\r\nl: {body}\r\n\r\n", "y".repeat(filler));
+        [head.as_bytes(), "b".repeat(body).as_bytes()].concat()
+    };
+    let fits = text(0, 5000 - text(0, 1000).len() + 1000);
+    assert_eq!(fits.len(), 5000);
+    let push = |bytes: &[u8], limit: usize| {
+        let mut framer = StreamFramer::with_limit(limit);
+        framer.push(bytes).map_err(|failure| failure.error).map(|()| drain(&mut framer).len())
+    };
+    assert_eq!(push(&fits, 5000), Ok(1));
+    assert_eq!(push(&fits, 4999), Err(ParseError::BodyTooLarge));
+    assert_eq!(push(&text(4990, 0), 5000), Err(ParseError::TooLarge));
+    assert_eq!(push(&text(0, limits::MAX_STREAM_MESSAGE), usize::MAX), Err(ParseError::BodyTooLarge));
+}
+
 fn drain(framer: &mut StreamFramer) -> Vec<Frame> {
     std::iter::from_fn(|| framer.next()).collect()
 }

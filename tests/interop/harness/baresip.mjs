@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Child } from './child.mjs';
-import { atEnd } from './lifetime.mjs';
+import { atEnd, atExit } from './lifetime.mjs';
 import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound, fromPcm16, tone, writeWav } from './tones.mjs';
 import { bounded, until } from './waiting.mjs';
 
@@ -73,7 +73,7 @@ export class Baresip {
     const sip = server.ports.range(2).first; // TLS takes the port after it.
     this.rtpPorts = server.ports.range(10);
     this.#folder = mkdtempSync(join(tmpdir(), 'ringback-baresip-'));
-    process.once('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
+    atExit(() => rmSync(this.#folder, { recursive: true, force: true }));
     mkdirSync(this.#recordings);
     const voice = join(this.#folder, 'voice.wav');
     const samples =

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-import { atEnd } from './lifetime.mjs';
+import { atEnd, atExit } from './lifetime.mjs';
 import { tone, writeWav } from './tones.mjs';
 
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -18,7 +18,7 @@ const SECONDS = 24;
  */
 export async function startChromium(frequency) {
   const folder = mkdtempSync(join(tmpdir(), 'ringback-chromium-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  atExit(() => rmSync(folder, { recursive: true, force: true }));
   const microphone = join(folder, 'microphone.wav');
   writeWav(microphone, tone(frequency, { rate: RATE, seconds: SECONDS }), RATE);
   const browser = await chromium.launch({

@@ -16,6 +16,15 @@ export function atEnd(what, stop) {
   current.push({ what, stop });
 }
 
+/** What is left to do when the process ends, whatever happened: files to be removed. */
+const leftToDo = [];
+process.once('exit', () => leftToDo.forEach((undo) => undo()));
+
+/** Calls `undo`, which may not wait for anything, when the process ends. */
+export function atExit(undo) {
+  leftToDo.push(undo);
+}
+
 /** Runs `body` and ends what it has started. Scenarios of a file run one after the other. */
 export async function withLifetime(body) {
   const own = [];

@@ -7,8 +7,11 @@ import { atEnd } from './lifetime.mjs';
 import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound, fromPcm16 } from './tones.mjs';
 import { bounded } from './waiting.mjs';
 
-/** Opens `url` in a context of its own, which is another person's browser to the page. */
-export async function openPage(browser, url, name) {
+/**
+ * Opens `url` in a context of its own, which is another person's browser to the page. A page that is `selfContained` may
+ * load from its own origin, and open WebSockets to it, and to nowhere else.
+ */
+export async function openPage(browser, url, name, { selfContained = false } = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
   await context.addInitScript(withoutProcessing);
   const page = await context.newPage();
@@ -21,13 +24,22 @@ export async function openPage(browser, url, name) {
     appendFileSync(log, `[uncaught] ${error.stack}\n`);
   });
   page.on('requestfailed', (request) => appendFileSync(log, `[request failed] ${request.url()}\n`));
+  const asked = new Set();
+  page.on('request', (request) => request.url().startsWith('data:') || asked.add(originOf(request.url())));
+  page.on('websocket', (socket) => asked.add(originOf(socket.url())));
   const close = async () => {
     await context.close();
     assert.deepEqual(errors, [], `uncaught errors in the page of ${name}`);
+    if (selfContained) assert.deepEqual([...asked], [originOf(url)], `whom the page of ${name} has asked`);
   };
   atEnd(`the page of ${name}`, close);
   await page.goto(url);
   return { page, close };
+}
+
+/** The origin of a URL; that of the page that has the same server for a WebSocket. */
+function originOf(url) {
+  return new URL(url.replace(/^ws/, 'http')).origin;
 }
 
 /**

@@ -14,7 +14,7 @@ export async function openPhone(browser, server, user, { url = server.httpUrl } 
 
 /** Opens the phone at `url` without signing in. */
 export async function openSignIn(browser, url, name) {
-  return new Phone(await openPage(browser, url, name), name);
+  return new Phone(await openPage(browser, url, name, { selfContained: true }), name);
 }
 
 class Phone {

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { get } from 'node:http';
 
 import { Child } from './child.mjs';
-import { atEnd } from './lifetime.mjs';
+import { atEnd, atExit } from './lifetime.mjs';
 import { reservePorts } from './ports.mjs';
 import { until } from './waiting.mjs';
 
@@ -67,7 +67,7 @@ export class Server {
     };
     this.rtpPorts = ports.range(RTP_PORTS);
     this.#folder = mkdtempSync(join(tmpdir(), 'ringback-interop-'));
-    process.once('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
+    atExit(() => rmSync(this.#folder, { recursive: true, force: true }));
     writeFileSync(this.configFile, this.#config(), { mode: 0o600 });
   }
 
@@ -88,8 +88,8 @@ export class Server {
   }
 
   /** The status of `GET /readyz`. */
-  readiness() {
-    return httpStatus(`${this.httpUrl}readyz`);
+  async readiness() {
+    return (await httpGet(`${this.httpUrl}readyz`)).status;
   }
 
   /** The arguments of its command line. */
@@ -187,7 +187,7 @@ export class Server {
 
   /** The value of a metric, summed over its labels that contain `labels`. */
   async metric(name, labels = '') {
-    const text = await (await fetch(`${this.httpUrl}metrics`)).text();
+    const { text } = await httpGet(`${this.httpUrl}metrics`);
     const lines = text.split('\n').filter((line) => line.startsWith(name) && line.includes(labels));
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   }
@@ -206,11 +206,15 @@ export class Server {
   }
 }
 
-function httpStatus(url) {
+/** Over a connection that does not outlive it: some tests count them. */
+function httpGet(url) {
   return new Promise((resolve, reject) => {
-    get(url, (response) => {
-      response.resume();
-      resolve(response.statusCode);
+    get(url, { agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (part) => (text += part));
+      response.once('end', () => resolve({ status: response.statusCode, text }));
+      response.once('error', reject);
     }).once('error', reject);
   });
 }

@@ -13,6 +13,11 @@ export async function openSipClient(server, transport = 'udp') {
   return new SipClient(server, transport.toUpperCase(), wire);
 }
 
+/** A client of `server` over a connection that is open, such as one of `web-socket.mjs`. */
+export function sipClientOver(server, transport, wire) {
+  return new SipClient(server, transport.toUpperCase(), wire);
+}
+
 class SipClient {
   #server;
   #transport;
@@ -101,6 +106,23 @@ class SipClient {
   via() {
     return `SIP/2.0/${this.#transport} ${this.#wire.address}:${this.#wire.port};branch=z9hG4bK${token()}`;
   }
+}
+
+/** An OPTIONS to the server itself, which anybody gets an answer to. `length` pads it to that many bytes. */
+export function optionsOver(transport, { length = 0 } = {}) {
+  const id = token();
+  const build = (padding) =>
+    write('OPTIONS sip:127.0.0.1 SIP/2.0', {
+      Via: `SIP/2.0/${transport} x.invalid;branch=z9hG4bK${id}`,
+      'Max-Forwards': 70,
+      From: '<sip:alice@127.0.0.1>;tag=1',
+      To: '<sip:127.0.0.1>',
+      'Call-ID': id,
+      CSeq: '1 OPTIONS',
+      Subject: padding,
+      'Content-Length': 0,
+    });
+  return build('x'.repeat(Math.max(0, length - build('').length)));
 }
 
 /** The bytes of a message. */

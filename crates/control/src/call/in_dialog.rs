@@ -39,7 +39,11 @@ impl Exchange {
             return self.respond(now, server, reply.finish());
         }
         // The far end may have come back over a new connection: its dialog moves there.
-        self.stats.dialogs_moved += u64::from(is_elsewhere);
+        if is_elsewhere {
+            self.stats.dialogs_moved += 1;
+            // Who knows our tag and comes from the address of the leg's user is that user.
+            self.events.push_back(Event::Authenticated { flow });
+        }
         dialog.flow = flow;
         leg.flow = flow;
         if let Some(options) = unsupported(&request) {

@@ -1,5 +1,6 @@
 //! Devices that come back over another connection, or from another address.
 
+use ringback_control::Event;
 use ringback_sip::message::{Method, Name};
 
 use crate::kit::{Client, World, ms, secs};
@@ -86,6 +87,13 @@ fn a_telephone_whose_port_changes() {
     world.phone(bob).hold();
     world.run(secs(1));
     assert_eq!(world.phone(bob).last_status("INVITE"), Some(200), "the same address needs no credentials");
+    let address = world.phone(bob).flow.local();
+    let counts_as_signed_in =
+        |event: &Event| matches!(event, Event::Authenticated { flow } if flow.remote() == address);
+    assert!(
+        world.events.iter().any(counts_as_signed_in),
+        "the connection must outlive limits.sign_in_seconds"
+    );
     world.phone(bob).says.direction = "sendrecv";
     world.phone(alice).hold();
     world.run(secs(1));

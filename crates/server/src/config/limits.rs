@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringback_sip::message::limits::MAX_STREAM_MESSAGE;
 use serde::{Deserialize, Serialize};
 
 /// The bounds that an operator may want to move. Bounds of the protocol itself are constants of the crate that parses.
@@ -24,17 +25,21 @@ pub struct Limits {
     pub ring_seconds: u32,
     /// How long a new connection may take to its first request, in seconds.
     pub first_request_seconds: u32,
+    /// How long a SIP connection may stay without a user who signs in, in seconds.
+    pub sign_in_seconds: u32,
     /// How long a message may take from its first byte to its last, in seconds.
     pub message_seconds: u32,
     /// How long a TLS handshake may take, in seconds.
     pub tls_handshake_seconds: u32,
+    /// How often a WebSocket client is pinged, in seconds; two pings without an answer end the connection.
+    pub ping_seconds: u32,
     /// How long calls may go on after SIGTERM, in seconds.
     pub drain_seconds: u32,
 }
 
 impl Limits {
-    /// Connections without a user from a loopback address: a proxy or a test on this machine is not one client.
-    pub const UNAUTHENTICATED_FROM_LOOPBACK: u32 = 4096;
+    /// Connections without a user from a loopback address or a trusted proxy: neither is one client.
+    pub const UNAUTHENTICATED_PER_SHARED_SOURCE: u32 = 4096;
 
     /// [`ring_seconds`](Self::ring_seconds) as a duration.
     pub fn ring(&self) -> Duration {
@@ -44,6 +49,21 @@ impl Limits {
     /// [`first_request_seconds`](Self::first_request_seconds) as a duration.
     pub fn first_request(&self) -> Duration {
         Duration::from_secs(self.first_request_seconds.into())
+    }
+
+    /// [`sign_in_seconds`](Self::sign_in_seconds) as a duration.
+    pub fn sign_in(&self) -> Duration {
+        Duration::from_secs(self.sign_in_seconds.into())
+    }
+
+    /// [`ping_seconds`](Self::ping_seconds) as a duration.
+    pub fn ping(&self) -> Duration {
+        Duration::from_secs(self.ping_seconds.into())
+    }
+
+    /// [`max_expires`](Self::max_expires), or an hour where that is less, as a duration.
+    pub fn longest_registration(&self) -> Duration {
+        Duration::from_secs(self.max_expires.max(3600).into())
     }
 
     /// [`message_seconds`](Self::message_seconds) as a duration.
@@ -62,18 +82,20 @@ impl Limits {
     }
 
     /// Each key with its value and the least and greatest value that makes sense.
-    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 11] {
+    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 13] {
         [
             ("limits.connections", self.connections, 1, 10_000_000),
             ("limits.unauthenticated_per_source", self.unauthenticated_per_source, 1, 1_000_000),
             ("limits.calls", self.calls, 1, 1_000_000),
-            ("limits.message_bytes", self.message_bytes, 4096, 1 << 20),
+            ("limits.message_bytes", self.message_bytes, 4096, MAX_STREAM_MESSAGE as u32),
             ("limits.min_expires", self.min_expires, 1, 3600),
             ("limits.max_expires", self.max_expires, self.min_expires, 604_800),
             ("limits.ring_seconds", self.ring_seconds, 1, 3600),
             ("limits.first_request_seconds", self.first_request_seconds, 1, 3600),
+            ("limits.sign_in_seconds", self.sign_in_seconds, 1, 86_400),
             ("limits.message_seconds", self.message_seconds, 1, 3600),
             ("limits.tls_handshake_seconds", self.tls_handshake_seconds, 1, 3600),
+            ("limits.ping_seconds", self.ping_seconds, 1, 25),
             ("limits.drain_seconds", self.drain_seconds, 0, 86_400),
         ]
     }
@@ -90,9 +112,22 @@ impl Default for Limits {
             max_expires: 3600,
             ring_seconds: 180,
             first_request_seconds: 10,
+            sign_in_seconds: 60,
             message_seconds: 5,
             tls_handshake_seconds: 5,
+            ping_seconds: 15,
             drain_seconds: 60,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_websocket_is_given_up_within_fifty_seconds() {
+        // At worst it dies after it has answered a ping: two more are not answered, and the third finds it out.
+        assert!(Limits::default().ping() * 3 <= Duration::from_secs(50));
     }
 }

@@ -1,6 +1,7 @@
 //! The questions of the exchange and who answers them: the accounts in memory, and the store.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use ringback_control::{Answer, Ask, AskId, Epoch, Exchange, User};
@@ -8,6 +9,7 @@ use ringback_sip::location::Change;
 
 use super::records;
 use crate::store::{Write, Writer};
+use crate::telemetry::{LogLimit, NOBODY, limited};
 
 /// Those who may sign in, by name.
 #[derive(Debug)]
@@ -35,12 +37,13 @@ pub struct Pending {
     epoch: Epoch,
     asked: HashMap<u64, AskId>,
     next: u64,
+    log: Arc<LogLimit>,
 }
 
 impl Pending {
     /// Nothing waits.
-    pub fn new(writer: Writer, epoch: Epoch) -> Self {
-        Pending { writer, epoch, asked: HashMap::new(), next: 0 }
+    pub fn new(writer: Writer, epoch: Epoch, log: Arc<LogLimit>) -> Self {
+        Pending { writer, epoch, asked: HashMap::new(), next: 0, log }
     }
 
     /// Answers a question, at once or when the store has written.
@@ -57,7 +60,8 @@ impl Pending {
                         self.asked.insert(ticket, id);
                     }
                     Err(refused) => {
-                        tracing::warn!(%refused, "a registration was refused");
+                        let words = "a registration was refused";
+                        limited!(self.log, WARN, NOBODY, "persist", %refused, "{words}");
                         exchange.handle_answer(now, id, Answer::Persisted(false));
                     }
                 }

@@ -8,31 +8,37 @@ use ringback_sansio::FiveTuple;
 use ringback_sip::location::{BindingId, BindingRecord};
 
 use crate::store::{BindingRow, CdrLegRow, CdrRow};
+use crate::telemetry::{LogLimit, Shown, limited};
 
 /// Logs the end of a call.
 pub fn log(cdr: &Cdr) {
     let seconds = cdr.answered.map_or(0, |answered| cdr.ended.saturating_sub(answered) / 1000);
+    // What the parties wrote. Strings are written with their control characters escaped in either format.
+    let [dialled, reason] = [&cdr.dialled, &cdr.reason].map(|text| Shown(text).to_string());
     tracing::info!(
         call = cdr.id,
         caller = cdr.caller,
-        dialled = cdr.dialled,
+        dialled,
         answered_by = cdr.answered_by.as_deref().unwrap_or("-"),
         status = cdr.status,
         seconds,
         ended_by = cdr.ended_by.word(),
-        reason = cdr.reason,
+        reason,
         "call ended"
     );
 }
 
 /// Logs everything else.
-pub fn log_event(event: &Event) {
+pub fn log_event(event: &Event, limit: &LogLimit) {
     match event {
         Event::Registered { aor, contacts } => tracing::debug!(aor, contacts, "registered"),
         Event::Unregistered { aor } => tracing::info!(aor, "no contact is left"),
-        Event::CredentialsRefused { user, source } => tracing::debug!(user, %source, "wrong credentials"),
+        Event::CredentialsRefused { user, source } => {
+            limited!(limit, DEBUG, *source, "credentials", user, "wrong credentials");
+        }
         Event::SourceBanned { source, seconds } => {
-            tracing::warn!(%source, seconds, "too many wrong credentials: this source is not answered for a while");
+            let words = "too many wrong credentials: this source is not answered for a while";
+            limited!(limit, WARN, *source, "banned", seconds, "{words}");
         }
         Event::CallAnswered { id } => tracing::info!(call = id, "call answered"),
         Event::KeyPressed { id, caller, .. } => tracing::debug!(call = id, caller, "a key was pressed"),

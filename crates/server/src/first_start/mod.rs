@@ -13,6 +13,7 @@ mod password;
 mod users;
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -49,9 +50,10 @@ pub struct Prepared {
 impl Prepared {
     /// What to print when the listeners are open: what to open, what to dial, where passwords are.
     ///
-    /// Passwords are in the text only if `show_passwords`, which is for a terminal; a pipe may end in a log.
-    pub fn announcement(&self, opened: &Opened, show_passwords: bool) -> String {
-        announcement::announcement(self, opened, show_passwords)
+    /// `interfaces` are the addresses that stand for a wildcard, the likeliest first. Passwords are in the text only if
+    /// `show_passwords`, which is for a terminal; a pipe may end in a log.
+    pub fn announcement(&self, opened: &Opened, interfaces: &[IpAddr], show_passwords: bool) -> String {
+        announcement::announcement(self, opened, interfaces, show_passwords)
     }
 }
 

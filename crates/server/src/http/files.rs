@@ -6,18 +6,16 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode, body::Incoming};
 
-use super::{Body, plain};
+use super::Body;
 use crate::pages;
 
 /// Nothing comes from another host, nothing is inline, nothing frames the page.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
      media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// The page or asset at the path of the request.
-pub fn page(request: &Request<Incoming>) -> Response<Body> {
-    let Some(page) = pages::find(request.uri().path()) else {
-        return plain(StatusCode::NOT_FOUND, "there is no such page\n");
-    };
+/// The page or asset at the path of the request, if there is one.
+pub fn page(request: &Request<Incoming>) -> Option<Response<Body>> {
+    let page = pages::find(request.uri().path())?;
     let is_known = request
         .headers()
         .get(IF_NONE_MATCH)
@@ -44,5 +42,5 @@ pub fn page(request: &Request<Incoming>) -> Response<Body> {
         HeaderName::from_static("permissions-policy"),
         HeaderValue::from_static("microphone=(self), camera=(), geolocation=()"),
     );
-    response
+    Some(response)
 }

@@ -23,6 +23,11 @@ impl Readiness {
         self.ready.store(true, Ordering::Release);
     }
 
+    /// Whether calls are taken.
+    pub fn takes_calls(&self) -> bool {
+        self.ready.load(Ordering::Acquire) && !self.draining.load(Ordering::Acquire)
+    }
+
     /// No new calls are taken.
     pub fn is_draining(&self) {
         self.draining.store(true, Ordering::Release);
@@ -58,10 +63,10 @@ pub fn healthz(server: &Server) -> Response<Body> {
 
 /// 200 when calls are taken.
 pub fn readyz(server: &Server) -> Response<Body> {
-    if server.readiness.draining.load(Ordering::Acquire) {
-        plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else if server.readiness.ready.load(Ordering::Acquire) {
+    if server.readiness.takes_calls() {
         plain(StatusCode::OK, "ready\n")
+    } else if server.readiness.draining.load(Ordering::Acquire) {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else {
         plain(StatusCode::SERVICE_UNAVAILABLE, "starting\n")
     }

@@ -1,35 +1,42 @@
 //! HTTP: the pages, `/ws`, and what operators ask of a server.
 //!
 //! One connection at a time over HTTP/1.1 with small buffers: an idle connection should cost kilobytes. What a request
-//! asks for is in a file each: [`websocket`], [`health`], [`metrics`]; the rest are the pages.
+//! asks for is in a file each: [`websocket`], [`health`], [`metrics`]; the rest are the pages. What is refused has a name and
+//! a counter in [`refusal`].
 
 mod files;
 mod health;
 mod host;
+mod message_clock;
 mod metrics;
+mod refusal;
 mod websocket;
 
 pub use health::Readiness;
 pub use host::Hosts;
+pub use refusal::Refusal;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use refusal::refuse;
+use ringback_sansio::{FiveTuple, Transport};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
 use crate::inbox::{ConnectionNumbers, Inbox};
-use crate::net::accept::Place;
+use crate::net::{End, Place};
 use crate::telemetry::Telemetry;
 
 /// The body of a response.
@@ -37,6 +44,9 @@ pub type Body = Full<Bytes>;
 
 /// The smallest buffer that hyper takes.
 const BUFFER: usize = 8 << 10;
+
+/// What a proxy names the client in.
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// What every request can use; a clone is the same server.
 #[derive(Clone)]
@@ -66,53 +76,93 @@ pub struct Peer {
     pub secure: bool,
 }
 
-/// Serves one connection until it ends.
+/// How far a connection has come.
+mod progress {
+    /// No request has come.
+    pub const NEW: u8 = 0;
+    /// A request was answered.
+    pub const ANSWERED: u8 = 1;
+    /// It is a WebSocket, and its end is told of there.
+    pub const UPGRADED: u8 = 2;
+}
+
+/// Serves one connection until it ends, or is a WebSocket.
 pub async fn serve_connection<S>(server: Server, peer: Peer, stream: S, place: Arc<Place>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let first_request = server.config.limits.first_request();
-    let service = service_fn(move |request| {
-        let response = respond(&server, peer, &place, request);
-        async move { Ok::<_, Infallible>(response) }
-    });
+    let come = Arc::new(AtomicU8::new(progress::NEW));
+    let service = {
+        let (server, place, come) = (server.clone(), place.clone(), come.clone());
+        service_fn(move |request| {
+            let response = respond(&server, peer, &place, request);
+            let is_upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            come.store(if is_upgraded { progress::UPGRADED } else { progress::ANSWERED }, Ordering::Relaxed);
+            async move { Ok::<_, Infallible>(response) }
+        })
+    };
     let connection = http1::Builder::new()
         .max_buf_size(BUFFER)
         .timer(TokioTimer::new())
+        // It runs for the first request and for each later one, so it ends idle connections as well.
         .header_read_timeout(first_request.max(Duration::from_secs(1)))
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, remote = %peer.remote, "an HTTP connection broke");
+    let served = tokio::select! {
+        served = connection => Some(served),
+        _ = place.evicted() => None,
+    };
+    let come = come.load(Ordering::Relaxed);
+    if come == progress::UPGRADED {
+        return;
     }
+    let end = match served {
+        None => End::Evicted,
+        Some(Ok(())) => End::ClosedByClient,
+        Some(Err(error)) => match error {
+            error if error.is_timeout() && come == progress::NEW => End::FirstRequestLate,
+            error if error.is_timeout() => End::Idle,
+            error if error.is_parse_too_large() => End::TooLarge,
+            error if error.is_parse() => End::NotHttp,
+            _ => End::Broken,
+        },
+    };
+    let transport = if peer.secure { Transport::Tls } else { Transport::Tcp };
+    server.telemetry.ended(FiveTuple::new(transport, peer.local, peer.remote), end);
 }
 
 fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Incoming>) -> Response<Body> {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if !server.hosts.knows(host) {
-        tracing::warn!(host = %host.escape_debug(), "a request for an unknown host was refused; set `domain` to serve it");
-        return plain(
-            StatusCode::MISDIRECTED_REQUEST,
-            "this server does not answer to that name; set `domain` in its configuration\n",
-        );
+    let headers = request.headers();
+    let source = source(server, peer, &request);
+    let host = headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+    if !std::str::from_utf8(host).is_ok_and(|host| server.hosts.knows(host)) {
+        return refuse(server, source, Refusal::UnknownHost, host);
     }
-    let path = request.uri().path();
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served here\n");
+        return refuse(server, source, Refusal::Method, b"");
     }
-    match path {
-        "/ws" => websocket::upgrade(server, peer, place, request),
+    match request.uri().path() {
+        "/ws" => websocket::upgrade(server, peer, source, place, request),
         "/healthz" => health::healthz(server),
         "/readyz" => health::readyz(server),
         "/metrics" => metrics::metrics(server),
-        _ => files::page(&request),
+        _ => files::page(&request).unwrap_or_else(|| refuse(server, source, Refusal::NoPage, b"")),
     }
+}
+
+/// The address that a request comes from, as the proxies tell that are trusted.
+fn source(server: &Server, peer: Peer, request: &Request<Incoming>) -> IpAddr {
+    let forwarded = request.headers().get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    server.config.listen.source(peer.remote.ip(), forwarded)
 }
 
 /// A response of one line of text.
 pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -2,5 +2,15 @@
 
 pub mod accept;
 pub mod datagram;
+mod doorkeeper;
+mod end;
+mod farewell;
+mod patience;
 pub mod sip_stream;
+mod source;
 pub mod wake;
+
+pub use doorkeeper::{Bounds, Doorkeeper, Place};
+pub use end::End;
+pub use farewell::discard_rest;
+pub use source::source_prefix;

@@ -1,21 +1,23 @@
 //! SIP over TCP and TLS: one task a connection, framing, time limits.
 //!
-//! A connection that has not sent its first message in time, or takes too long over one, is closed. Keep-alives of
-//! RFC 5626 §4.4.1 are answered here.
+//! A connection that has not sent its first request in time, takes too long over a message, or on which nobody signs in,
+//! is closed. Keep-alives of RFC 5626 §4.4.1 are answered here.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringback_sansio::{FiveTuple, Flow, Transport};
-use ringback_sip::framing::{Frame, StreamFramer};
+use ringback_sip::framing::{Frame, FrameError, StreamFramer};
+use ringback_sip::message::ParseError;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
+use super::patience::{Patience, Progress};
+use super::{End, Place, discard_rest};
 use crate::http::{Peer, Server};
 use crate::inbox::{Input, OUTBOX_LENGTH, Outbox};
-use crate::net::accept::Place;
 
 /// The bytes read at once. Every connection has a buffer of this size while it waits.
 const READ_BUFFER: usize = 2 << 10;
@@ -23,12 +25,8 @@ const READ_BUFFER: usize = 2 << 10;
 /// How long one write may take: a peer that does not read is gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
-/// A registered phone sends a keep-alive every 95–120 s over a stream (RFC 5626 §4.4.1); one that does not, and says
-/// nothing else, is closed after this long.
-const IDLE_WITHIN: Duration = Duration::from_secs(3600);
-
 /// Serves one connection until it ends.
-pub async fn serve<S>(server: Server, peer: Peer, stream: S, place: Arc<Place>)
+pub async fn serve<S>(server: Server, peer: Peer, mut stream: S, place: Arc<Place>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -36,76 +34,81 @@ where
     let tuple = FiveTuple::new(transport, peer.local, peer.remote);
     let flow = Flow { tuple, connection: server.numbers.next() };
     let (sender, outgoing) = mpsc::channel(OUTBOX_LENGTH);
-    let outbox = Outbox { sender, place };
-    if server.inbox.send(Input::Opened(flow, outbox)).is_err() {
-        return;
+    let outbox = Outbox { sender, place: place.clone() };
+    if let Err(refused) = server.inbox.send(Input::Opened(flow, outbox)) {
+        return server.telemetry.ended(tuple, refused.into());
     }
-    let end = converse(&server, flow, stream, outgoing).await;
-    tracing::debug!(%flow, end, "a SIP connection ended");
-    // The control thread must hear of it, or the contact would stay; when it is behind, it is waited for.
-    while let Err(crate::inbox::Refused::Full) = server.inbox.send(Input::Closed(flow)) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let end = tokio::select! {
+        end = converse(&server, flow, &mut stream, outgoing) => end,
+        end = place.lost(server.config.limits.sign_in()) => end,
+    };
+    drop(stream);
+    server.telemetry.ended(tuple, end);
+    server.inbox.send_closed(flow).await;
 }
 
-async fn converse<S>(
-    server: &Server,
-    flow: Flow,
-    mut stream: S,
-    mut outgoing: mpsc::Receiver<Bytes>,
-) -> &'static str
+async fn converse<S>(server: &Server, flow: Flow, stream: &mut S, mut outgoing: mpsc::Receiver<Bytes>) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let limits = &server.config.limits;
-    let mut framer = StreamFramer::new();
+    let mut framer = StreamFramer::with_limit(limits.message_bytes as usize);
     let mut buffer = [0; READ_BUFFER];
-    let mut deadline = Instant::now() + limits.first_request();
+    let mut patience = Patience::new(Instant::now(), limits);
     loop {
+        let (deadline, late) = patience.deadline();
         tokio::select! {
             read = stream.read(&mut buffer) => {
                 let read = match read {
-                    Ok(0) => return "closed by the client",
+                    Ok(0) => return End::ClosedByClient,
                     Ok(read) => read,
-                    Err(_) => return "broken",
+                    Err(_) => return End::Broken,
                 };
-                let was_in_message = framer.is_in_message();
                 let pushed = framer.push(buffer.get(..read).unwrap_or_default());
+                let mut has_message = false;
                 while let Some(frame) = framer.next() {
                     let input = match frame {
                         Frame::Message(bytes) => Input::Message(flow, bytes),
                         Frame::Ping => {
-                            if !write(&mut stream, b"\r\n").await {
-                                return "the client does not read";
+                            if !write(stream, b"\r\n").await {
+                                return End::NotReading;
                             }
                             continue;
                         }
                         Frame::Pong => continue,
                     };
-                    if server.inbox.send(input).is_err() {
-                        return "the control thread is overloaded";
+                    has_message = true;
+                    if let Err(refused) = server.inbox.send(input) {
+                        return refused.into();
                     }
                 }
                 if let Err(error) = pushed {
-                    if let Ok(reply) = error.reply() {
-                        write(&mut stream, reply.bytes()).await;
-                    }
-                    return "not SIP";
+                    return refuse(stream, &error).await;
                 }
-                match (was_in_message, framer.is_in_message()) {
-                    (false, true) => deadline = Instant::now() + limits.message(),
-                    (true, true) => {}
-                    (_, false) => deadline = Instant::now() + IDLE_WITHIN,
-                }
+                let progress = Progress { has_message, is_in_message: framer.is_in_message() };
+                patience.handle_read(Instant::now(), progress);
             }
             message = outgoing.recv() => {
-                let Some(message) = message else { return "closed by the server" };
-                if !write(&mut stream, &message).await {
-                    return "the client does not read";
+                let Some(message) = message else { return End::ClosedByServer };
+                if !write(stream, &message).await {
+                    return End::NotReading;
                 }
             }
-            () = sleep_until(deadline) => return "too slow",
+            () = sleep_until(deadline.into()) => return late,
         }
+    }
+}
+
+/// Answers what cannot be framed, where it says whom to answer.
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, error: &FrameError) -> End {
+    if let Ok(reply) = error.reply()
+        && write(stream, reply.bytes()).await
+    {
+        discard_rest(stream).await;
+    }
+    match error.error {
+        ParseError::TooLarge | ParseError::BodyTooLarge => End::TooLarge,
+        _ => End::Unframed,
     }
 }
 

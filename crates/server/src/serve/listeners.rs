@@ -13,9 +13,9 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::config::{Addresses, Config, Identity};
 use crate::first_start::Opened;
 use crate::http::{self, Peer, Server};
-use crate::net::accept::{self, Doorkeeper, Place};
 use crate::net::datagram::DatagramSocket;
-use crate::net::sip_stream;
+use crate::net::{Doorkeeper, Place, accept, sip_stream};
+use crate::telemetry::Telemetry;
 
 /// Everything that is bound.
 pub struct Listeners {
@@ -88,28 +88,33 @@ impl Streams {
     /// Accepts connections on every listener.
     pub fn start(self, server: &Server, doorkeeper: &Arc<Doorkeeper>, tls: Acceptors) -> anyhow::Result<()> {
         let within = server.config.limits.tls_handshake();
+        let start = Start { doorkeeper, telemetry: &server.telemetry };
         let plain = server.clone();
-        start(self.http, doorkeeper, move |peer, stream, place| {
+        start.all(self.http, move |peer, stream, place| {
             http::serve_connection(plain.clone(), peer, stream, place)
         })?;
         let (secure, acceptor) = (server.clone(), tls.https);
-        start(self.https, doorkeeper, move |peer, stream, place| {
+        start.all(self.https, move |peer, stream, place| {
             let (server, acceptor) = (secure.clone(), acceptor.clone());
             async move {
-                if let Some((peer, stream)) = accept::handshake(&acceptor, within, peer, stream).await {
+                let shaken =
+                    accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
+                if let Some((peer, stream)) = shaken {
                     http::serve_connection(server, peer, stream, place).await;
                 }
             }
         })?;
         let plain = server.clone();
-        start(self.sip_tcp, doorkeeper, move |peer, stream, place| {
+        start.all(self.sip_tcp, move |peer, stream, place| {
             sip_stream::serve(plain.clone(), peer, stream, place)
         })?;
         let (secure, acceptor) = (server.clone(), tls.sip);
-        start(self.sip_tls, doorkeeper, move |peer, stream, place| {
+        start.all(self.sip_tls, move |peer, stream, place| {
             let (server, acceptor) = (secure.clone(), acceptor.clone());
             async move {
-                if let Some((peer, stream)) = accept::handshake(&acceptor, within, peer, stream).await {
+                let shaken =
+                    accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
+                if let Some((peer, stream)) = shaken {
                     sip_stream::serve(server, peer, stream, place).await;
                 }
             }
@@ -117,20 +122,29 @@ impl Streams {
     }
 }
 
-fn start<F>(
-    listeners: Vec<TcpListener>,
-    doorkeeper: &Arc<Doorkeeper>,
-    serve: impl Fn(Peer, TcpStream, Arc<Place>) -> F + Clone + Send + 'static,
-) -> anyhow::Result<()>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    for listener in listeners {
-        let listener =
-            tokio::net::TcpListener::from_std(listener).context("a listener cannot be waited for")?;
-        tokio::spawn(accept::accept(listener, doorkeeper.clone(), serve.clone()));
+/// What every listener accepts with.
+struct Start<'a> {
+    doorkeeper: &'a Arc<Doorkeeper>,
+    telemetry: &'a Arc<Telemetry>,
+}
+
+impl Start<'_> {
+    fn all<F>(
+        &self,
+        listeners: Vec<TcpListener>,
+        serve: impl Fn(Peer, TcpStream, Arc<Place>) -> F + Clone + Send + 'static,
+    ) -> anyhow::Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        for listener in listeners {
+            let listener =
+                tokio::net::TcpListener::from_std(listener).context("a listener cannot be waited for")?;
+            let (doorkeeper, telemetry) = (self.doorkeeper.clone(), self.telemetry.clone());
+            tokio::spawn(accept::accept(listener, doorkeeper, telemetry, serve.clone()));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What takes TLS connections.

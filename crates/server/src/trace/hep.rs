@@ -109,7 +109,7 @@ mod tests {
         let message =
             traced(Transport::Udp, "192.0.2.1:5060", "198.51.100.7:40000", Bytes::from_static(b"SIP"));
         write(&mut out, 7, &message);
-        let mut wanted = b"HEP3\0\x73".to_vec();
+        let mut wanted = b"HEP3\0\x6f".to_vec();
         wanted.extend_from_slice(b"\0\0\0\x01\0\x07\x02");
         wanted.extend_from_slice(b"\0\0\0\x02\0\x07\x11");
         wanted.extend_from_slice(b"\0\0\0\x03\0\x0a\xc6\x33\x64\x07");

@@ -12,12 +12,14 @@ use crate::message::{Index, Message, ParseError, Unanswerable, content_length, i
 /// Cuts the bytes of one TCP or TLS connection into messages and keep-alives.
 ///
 /// Every byte is looked at once, however the stream is chopped up. Between messages nothing is allocated.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct StreamFramer {
     /// The start of a message that has not come whole.
     buffer: Vec<u8>,
     progress: Progress,
     frames: VecDeque<Frame>,
+    /// Bytes of one message, the body included.
+    limit: u32,
 }
 
 /// What a stream is made of.
@@ -73,16 +75,22 @@ enum Crlf {
 
 const BETWEEN: Progress = Progress::Idle { cr: false, crlf: Crlf::None };
 
-impl Default for Progress {
+impl Default for StreamFramer {
     fn default() -> Self {
-        BETWEEN
+        StreamFramer::new()
     }
 }
 
 impl StreamFramer {
     /// A framer at the start of a stream.
     pub fn new() -> Self {
-        StreamFramer::default()
+        StreamFramer::with_limit(MAX_STREAM_MESSAGE)
+    }
+
+    /// A framer whose messages have at most `limit` bytes, and [`MAX_STREAM_MESSAGE`] in any case.
+    pub fn with_limit(limit: usize) -> Self {
+        let limit = limit.min(MAX_STREAM_MESSAGE) as u32;
+        StreamFramer { buffer: Vec::new(), progress: BETWEEN, frames: VecDeque::new(), limit }
     }
 
     /// Takes what was read; the frames that it completed are there even when it ends in an error.
@@ -192,7 +200,7 @@ impl StreamFramer {
         if line > MAX_LINE + 1 {
             return Err(self.fail(ParseError::LineTooLong, more));
         }
-        if self.buffer.len() + more.len() > MAX_STREAM_MESSAGE {
+        if self.buffer.len() + more.len() > self.limit as usize {
             return Err(self.fail(ParseError::TooLarge, more));
         }
         Ok(())
@@ -205,7 +213,7 @@ impl StreamFramer {
             Err(error) => return Err(self.fail(error, b"")),
         };
         let total = self.buffer.len() + length;
-        if total > MAX_STREAM_MESSAGE {
+        if total > self.limit as usize {
             return Err(self.fail(ParseError::BodyTooLarge, b""));
         }
         self.progress = Progress::Body { total };
@@ -244,7 +252,7 @@ impl StreamFramer {
     fn fail(&mut self, error: ParseError, tail: &[u8]) -> FrameError {
         self.progress = Progress::Failed;
         let mut head = std::mem::take(&mut self.buffer);
-        let room = MAX_STREAM_MESSAGE.saturating_sub(head.len()).min(tail.len());
+        let room = (self.limit as usize).saturating_sub(head.len()).min(tail.len());
         head.extend_from_slice(tail.get(..room).unwrap_or_default());
         FrameError { error, head: Bytes::from(head) }
     }

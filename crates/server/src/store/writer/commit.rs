@@ -45,13 +45,17 @@ impl Committer {
                     .sum();
                 self.stats.writes.fetch_add(written as u64, Ordering::Relaxed);
                 self.stats.transactions.fetch_add(1, Ordering::Relaxed);
-                self.stats.failing.store(false, Ordering::Relaxed);
+                if self.stats.failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the store takes writes again");
+                }
                 jobs.iter().map(|job| job.ticket).zip(outcomes).collect()
             }
             Err(error) => {
-                tracing::warn!(%error, jobs = jobs.len(), "a transaction of the store failed");
                 self.stats.failures.fetch_add(1, Ordering::Relaxed);
-                self.stats.failing.store(true, Ordering::Relaxed);
+                // There may be hundreds in a second, and the log may be on the same full disk.
+                if !self.stats.failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, jobs = jobs.len(), "a transaction of the store failed");
+                }
                 self.settle_failed(jobs, &error)
             }
         };

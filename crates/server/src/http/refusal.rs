@@ -1,0 +1,84 @@
+//! What is refused over HTTP, in words.
+
+use std::net::IpAddr;
+
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_VERSION};
+use hyper::{Response, StatusCode};
+
+use super::{Body, Server, plain};
+use crate::telemetry::{Reason, Shown, limited, reasons};
+
+reasons! {
+    /// Why a request over HTTP was refused.
+    Refusal {
+        /// `Host` names another server than this one.
+        UnknownHost = "unknown_host",
+        /// The page that opens a WebSocket is of an origin that is not in `listen.origins`.
+        UnknownOrigin = "unknown_origin",
+        /// Another method than GET and HEAD.
+        Method = "method",
+        /// There is no such page.
+        NoPage = "no_page",
+        /// `/ws` without an upgrade.
+        NoUpgrade = "no_upgrade",
+        /// Another version of WebSocket than 13.
+        WebSocketVersion = "websocket_version",
+        /// The sub-protocol `sip` is not offered.
+        NoSubProtocol = "no_subprotocol",
+        /// `Sec-WebSocket-Key` is missing or malformed.
+        WebSocketKey = "websocket_key",
+    }
+}
+
+impl Refusal {
+    fn status(self) -> StatusCode {
+        match self {
+            Refusal::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+            Refusal::UnknownOrigin => StatusCode::FORBIDDEN,
+            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::NoPage => StatusCode::NOT_FOUND,
+            Refusal::NoUpgrade | Refusal::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
+            Refusal::NoSubProtocol | Refusal::WebSocketKey => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Refusal::UnknownHost => {
+                "this server does not answer to that name; set `domain` in its configuration\n"
+            }
+            Refusal::UnknownOrigin => "this origin is not in listen.origins\n",
+            Refusal::Method => "only GET and HEAD are served here\n",
+            Refusal::NoPage => "there is no such page\n",
+            Refusal::NoUpgrade => "this address speaks SIP over WebSocket (RFC 7118)\n",
+            Refusal::WebSocketVersion => "only WebSocket version 13 is spoken here\n",
+            Refusal::NoSubProtocol => "the sub-protocol `sip` must be offered (RFC 7118, section 4)\n",
+            Refusal::WebSocketKey => "Sec-WebSocket-Key is missing or malformed\n",
+        }
+    }
+}
+
+/// Refuses a request of `source`, counts it, and logs what an operator may have to mend. `named` is what the client gave
+/// as its host or origin.
+pub fn refuse(server: &Server, source: IpAddr, refusal: Refusal, named: &[u8]) -> Response<Body> {
+    let telemetry = &server.telemetry;
+    telemetry.http_refused.count(refusal);
+    let (log, reason) = (&telemetry.log, refusal.name());
+    let named = Shown(String::from_utf8_lossy(named));
+    match refusal {
+        Refusal::UnknownHost => limited!(
+            log, WARN, source, reason, host = %named,
+            "a request for an unknown host was refused; add it to `domain` to serve it"
+        ),
+        Refusal::UnknownOrigin => limited!(
+            log, INFO, source, reason, origin = %named,
+            "a page of an unknown origin was refused; add it to `listen.origins` to let it in"
+        ),
+        _ => limited!(log, DEBUG, source, reason, reason, "a request over HTTP was refused"),
+    }
+    let mut response = plain(refusal.status(), refusal.words());
+    if refusal == Refusal::WebSocketVersion {
+        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    response
+}

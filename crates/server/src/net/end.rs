@@ -1,0 +1,80 @@
+//! Why a connection ends.
+
+use crate::telemetry::reasons;
+
+reasons! {
+    /// Why a connection over TCP, TLS or WebSocket ended; each is counted once.
+    End {
+        /// The client closed it.
+        ClosedByClient = "closed_by_client",
+        /// The control thread gave it up: it takes no more messages, or the server ends.
+        ClosedByServer = "closed_by_server",
+        /// The network broke it.
+        Broken = "broken",
+        /// The client takes nothing that is written to it.
+        NotReading = "not_reading",
+        /// No TLS, or none that both sides speak.
+        TlsFailed = "tls_failed",
+        /// The TLS handshake took longer than `limits.tls_handshake_seconds`.
+        TlsLate = "tls_late",
+        /// No first request within `limits.first_request_seconds`.
+        FirstRequestLate = "first_request_late",
+        /// The rest of a message did not come within `limits.message_seconds`.
+        MessageLate = "message_late",
+        /// Nothing was said for longer than any registration lasts.
+        Idle = "idle",
+        /// Nobody signed in within `limits.sign_in_seconds`.
+        NotSignedIn = "not_signed_in",
+        /// A newer connection of the same source, or of any, needed the place.
+        Evicted = "evicted",
+        /// Two WebSocket pings in a row without an answer.
+        NoPong = "no_pong",
+        /// A message, or the head of an HTTP request, above its limit.
+        TooLarge = "too_large",
+        /// A stream that cannot be cut into SIP messages.
+        Unframed = "unframed",
+        /// Frames that break the rules of WebSocket.
+        WebSocketError = "websocket_error",
+        /// What came was no HTTP.
+        NotHttp = "not_http",
+        /// The queue of the control thread is full.
+        Overloaded = "overloaded",
+        /// The server stops.
+        Stopping = "stopping",
+    }
+}
+
+impl End {
+    /// What an operator reads.
+    pub fn words(self) -> &'static str {
+        match self {
+            End::ClosedByClient => "closed by the client",
+            End::ClosedByServer => "closed by the server",
+            End::Broken => "broken",
+            End::NotReading => "the client does not read",
+            End::TlsFailed => "the TLS handshake failed",
+            End::TlsLate => "the TLS handshake took longer than limits.tls_handshake_seconds",
+            End::FirstRequestLate => "no request within limits.first_request_seconds",
+            End::MessageLate => "a message took longer than limits.message_seconds",
+            End::Idle => "nothing was said for longer than a registration lasts",
+            End::NotSignedIn => "nobody signed in within limits.sign_in_seconds",
+            End::Evicted => "a newer connection needed the place",
+            End::NoPong => "two pings without an answer",
+            End::TooLarge => "a message above limits.message_bytes",
+            End::Unframed => "what came cannot be cut into SIP messages",
+            End::WebSocketError => "frames that break the rules of WebSocket",
+            End::NotHttp => "what came is no HTTP",
+            End::Overloaded => "the control thread is overloaded",
+            End::Stopping => "the server stops",
+        }
+    }
+}
+
+impl From<crate::inbox::Refused> for End {
+    fn from(refused: crate::inbox::Refused) -> Self {
+        match refused {
+            crate::inbox::Refused::Full => End::Overloaded,
+            crate::inbox::Refused::Stopped => End::Stopping,
+        }
+    }
+}
