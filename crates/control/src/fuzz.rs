@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use ringback_media::negotiation::{Credentials, Local, Profile};
 use ringback_media::session::{Gone, LegKey};
+use ringback_sansio::fuzz::Input;
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transport};
 use ringback_sip::digest::{self, Algorithm, Ha1, Login, Purpose};
 use ringback_sip::message::{Builder, Message, Method, Name};
@@ -27,27 +28,6 @@ pub fn exchange(start: Instant, data: &[u8]) -> Stats {
     play.live(&mut input);
     play.end();
     play.exchange.stats
-}
-
-/// The bytes that are still to be read.
-struct Input<'d>(&'d [u8]);
-
-impl<'d> Input<'d> {
-    fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*byte)
-    }
-
-    fn number(&mut self, below: usize) -> usize {
-        usize::from(self.byte().unwrap_or_default()) % below.max(1)
-    }
-
-    fn bytes(&mut self, most: usize) -> &'d [u8] {
-        let (taken, rest) = self.0.split_at(most.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
 }
 
 /// An exchange, and what stands around it.
@@ -279,12 +259,13 @@ impl Play {
 
     fn tell_of_media(&mut self, input: &mut Input<'_>) {
         let key = self.legs.get(input.number(KEPT)).copied().unwrap_or(LegKey(u64::MAX));
-        let event = match input.number(6) {
+        let event = match input.number(7) {
             0 => MediaEvent::Connected(key),
             1 => MediaEvent::FirstPacket(key),
             2 => MediaEvent::Gone(key, Gone::ConsentLost),
             3 => MediaEvent::Gone(key, Gone::NoMedia),
             4 => MediaEvent::Closed(key, None),
+            5 => MediaEvent::Gone(key, Gone::Failed),
             _ => MediaEvent::Opened(key, Err("no".to_owned())),
         };
         self.exchange.handle_media(self.now, event);

@@ -4,10 +4,16 @@
 //! The rest is what it is made of. [`sdp`] and [`negotiation`] are used by the layer above, which agrees with each far
 //! end on what [`session`] then does.
 
+#[cfg(test)]
+extern crate self as ringback_media;
+
 pub mod dtls;
 pub mod negotiation;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod session;
+#[cfg(test)]
+#[path = "../tests/session_world/mod.rs"]
+mod session_world;
 pub mod srtp;

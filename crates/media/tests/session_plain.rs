@@ -113,6 +113,24 @@ fn a_phone_behind_nat_is_learnt_and_then_locked() {
     world.forwarded(A, natted, &Rtp::nth(7, 3));
 }
 
+/// A phone behind NAT that sends nothing for a minute gets its audio, and no neighbour gets it instead.
+#[test]
+fn a_phone_behind_nat_that_starts_late_is_heard_and_hears() {
+    let mut world = World::new();
+    let now = world.clock.now();
+    let signalling = "198.51.100.10".parse().unwrap();
+    world.worker.open(now, A, Medium::Rtp { signalling }).unwrap();
+    world.worker.configure(now, A, phone_settings(Some("192.168.1.5:4000")), phone_map());
+    world.phone(B, PHONE_B);
+    world.worker.join(A, B);
+    world.pass(secs(60));
+    assert_eq!(world.dropped(A, "198.51.100.13:61000", &Rtp::nth(8, 0)), Reason::WrongSource);
+    world.forwarded(A, "198.51.100.10:61000", &Rtp::nth(7, 0));
+    let (to, _) = world.forwarded(B, PHONE_B, &Rtp::nth(9, 1));
+    assert_eq!(to.remote, at("198.51.100.10:61000"));
+    assert_eq!(world.dropped(A, "198.51.100.10:61002", &Rtp::nth(8, 1)), Reason::WrongSource, "locked");
+}
+
 #[test]
 fn hold_stops_each_direction_by_itself_and_leaves_no_gap() {
     let mut world = World::phones();

@@ -17,6 +17,8 @@
 
 mod deadlines;
 mod flow;
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(feature = "sim")]
 pub mod sim;
 

@@ -2,19 +2,26 @@
 //!
 //! It drives [`Worker`]: every datagram is given to it in a packet and what the verdict says is done. Commands come from
 //! the control thread over a bounded queue; news goes back by its inbox.
+//!
+//! A mistake of ours costs what it happened to: a packet that is nobody's, a command, a leg ([`Worker`] keeps its legs
+//! apart by itself). A thread that ends all the same tells control to end its calls and turns `/healthz` red.
 
 mod candidates;
+mod inbox;
 mod ports;
 mod sockets;
+#[cfg(test)]
+mod tests;
 
 pub use candidates::Candidates;
+pub use inbox::{Commands, MediaInbox};
 pub use ports::Ports;
 
 use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -23,78 +30,23 @@ use ringback_control::{MediaCommand, MediaEvent, Medium};
 use ringback_media::dtls::Identity;
 use ringback_media::negotiation::{Local, Profile};
 use ringback_media::rtcp::NtpClock;
-use ringback_media::session::{self, Destination, Event, LegKey, Packet, Settings, Socket, Verdict, Worker};
+use ringback_media::session::{
+    self, Destination, Event, Gone, LegKey, Packet, Settings, Socket, Verdict, Worker,
+};
 use ringback_nat::demux::{Class, classify};
 use ringback_nat::ice::Credentials;
 use ringback_nat::stun;
 use ringback_sansio::Flow;
 
+use crate::http::Readiness;
 use crate::inbox::{Inbox, Input};
 use crate::net::datagram::{Datagram, DatagramSocket};
-use crate::net::wake::Waker;
 use crate::telemetry::{NOBODY, Telemetry, limited};
+use inbox::{FAILED, refusal};
 use sockets::Sockets;
-
-/// Commands that may wait for a worker.
-const COMMANDS: usize = 16_384;
 
 /// The longest wait: the counters are handed out at least this often.
 const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
-
-/// The way to a media worker.
-#[derive(Debug)]
-pub struct MediaInbox {
-    // Dropped in this order: the worker is woken when there is nobody left to send, and ends.
-    sender: SyncSender<(LegKey, MediaCommand)>,
-    waker: WakeOnDrop,
-}
-
-#[derive(Debug)]
-struct WakeOnDrop(Waker);
-
-impl Drop for WakeOnDrop {
-    fn drop(&mut self) {
-        self.0.wake();
-    }
-}
-
-impl MediaInbox {
-    /// An inbox and the receiving side.
-    pub fn new() -> io::Result<(Self, Commands)> {
-        let waker = Waker::new()?;
-        let (sender, receiver) = sync_channel(COMMANDS);
-        Ok((MediaInbox { sender, waker: WakeOnDrop(waker.clone()) }, Commands { receiver, waker }))
-    }
-
-    /// Hands in a command. When it is not taken, the error is the answer that the worker would have given.
-    pub fn send(&self, leg: LegKey, command: MediaCommand) -> Result<(), Option<MediaEvent>> {
-        match self.sender.try_send((leg, command)) {
-            Ok(()) => {
-                self.waker.0.wake();
-                Ok(())
-            }
-            Err(TrySendError::Full((leg, command)) | TrySendError::Disconnected((leg, command))) => {
-                Err(match command {
-                    MediaCommand::Open { .. } => {
-                        Some(MediaEvent::Opened(leg, Err("the media workers are overloaded".to_owned())))
-                    }
-                    MediaCommand::Close => Some(MediaEvent::Closed(leg, None)),
-                    MediaCommand::Restart(_)
-                    | MediaCommand::Configure(..)
-                    | MediaCommand::Join(_)
-                    | MediaCommand::Echo => None,
-                })
-            }
-        }
-    }
-}
-
-/// The receiving side of a [`MediaInbox`].
-#[derive(Debug)]
-pub struct Commands {
-    receiver: Receiver<(LegKey, MediaCommand)>,
-    waker: Waker,
-}
 
 /// What a media thread is made with.
 pub struct Surroundings {
@@ -106,8 +58,8 @@ pub struct Surroundings {
     pub commands: Commands,
     /// Where news goes.
     pub control: Inbox,
-    /// The ports of plain legs.
-    pub ports: Arc<Ports>,
+    /// The ports of its plain legs, which no other worker has.
+    pub ports: Ports,
     /// What is advertised.
     pub candidates: Candidates,
     /// The certificate that WebRTC legs show.
@@ -116,6 +68,8 @@ pub struct Surroundings {
     pub clock: NtpClock,
     /// What `/metrics` tells.
     pub telemetry: Arc<Telemetry>,
+    /// What `/healthz` tells.
+    pub readiness: Arc<Readiness>,
 }
 
 /// One media worker with its thread's state.
@@ -125,13 +79,17 @@ pub struct MediaThread {
     sockets: Sockets,
     commands: Commands,
     control: Inbox,
-    ports: Arc<Ports>,
+    ports: Ports,
     candidates: Candidates,
     identity: Arc<Identity>,
     random: StdRng,
     telemetry: Arc<Telemetry>,
+    readiness: Arc<Readiness>,
     counters: Counters,
     packet: Packet,
+    /// Something that panics.
+    #[cfg(test)]
+    sabotaged: Option<tests::Sabotage>,
 }
 
 /// What the thread itself drops.
@@ -145,15 +103,25 @@ pub struct Counters {
     pub truncated: u64,
     /// Binding requests for nobody's leg, answered with the address that they came from.
     pub stun_answered: u64,
-    /// Packets whose handling failed by a mistake of ours.
+    /// Mistakes of ours that were contained, those in a leg included.
     pub panics: u64,
 }
 
 impl MediaThread {
     /// A thread that has not started.
     pub fn new(surroundings: Surroundings) -> io::Result<Self> {
-        let Surroundings { number, shared, commands, control, ports, candidates, identity, clock, telemetry } =
-            surroundings;
+        let Surroundings {
+            number,
+            shared,
+            commands,
+            control,
+            ports,
+            candidates,
+            identity,
+            clock,
+            telemetry,
+            readiness,
+        } = surroundings;
         let mut random = StdRng::from_rng(&mut rand::rng());
         let mut seed = [0; 32];
         random.fill_bytes(&mut seed);
@@ -169,25 +137,42 @@ impl MediaThread {
             identity,
             random,
             telemetry,
+            readiness,
             counters: Counters::default(),
             packet: Packet::new(),
+            #[cfg(test)]
+            sabotaged: None,
         })
     }
 
     /// Runs until the control thread is gone.
     pub fn run(mut self) -> io::Result<()> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.drive())).unwrap_or_else(|_| {
+            self.counters.panics += 1;
+            Err(io::Error::other("it panicked; this is a mistake in Ringback, please report it"))
+        });
+        if let Err(error) = &ended {
+            tracing::error!(%error, worker = self.number, "a media worker failed; its calls end");
+            self.give_up();
+        }
+        ended
+    }
+
+    fn drive(&mut self) -> io::Result<()> {
         let mut reported = Instant::now();
         loop {
             self.sockets.wait(self.worker.poll_timeout(), TELEMETRY_EVERY)?;
             self.commands.waker.clear();
+            #[cfg(test)]
+            self.fail_if_sabotaged(tests::Sabotage::Thread);
             while let Some(ready) = self.sockets.next_ready() {
                 self.receive(ready)?;
             }
             loop {
-                match self.commands.receiver.try_recv() {
+                match self.commands.next() {
                     Ok((leg, command)) => self.carry_out(Instant::now(), leg, command),
-                    Err(std::sync::mpsc::TryRecvError::Empty) => break,
-                    Err(std::sync::mpsc::TryRecvError::Disconnected) => return Ok(()),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return Ok(()),
                 }
             }
             let now = Instant::now();
@@ -197,9 +182,30 @@ impl MediaThread {
             self.hand_out();
             if now.duration_since(reported) >= TELEMETRY_EVERY {
                 reported = now;
-                self.telemetry.set_worker(self.number, self.worker.stats(), self.counters);
+                self.report();
             }
         }
+    }
+
+    /// The thread ends before its time: whoever waits for it is told.
+    fn give_up(&mut self) {
+        self.readiness.media_failed();
+        self.report();
+        let legs: Vec<LegKey> = self.worker.legs().collect();
+        for leg in legs {
+            self.tell(MediaEvent::Gone(leg, Gone::Failed));
+        }
+        while let Ok((leg, command)) = self.commands.next() {
+            if let Some(answer) = refusal(leg, &command, FAILED) {
+                self.tell(answer);
+            }
+        }
+    }
+
+    fn report(&self) {
+        let stats = self.worker.stats();
+        let counters = Counters { panics: self.counters.panics + stats.panics, ..self.counters };
+        self.telemetry.set_worker(self.number, stats, counters);
     }
 
     /// Takes what has come by one socket.
@@ -211,26 +217,29 @@ impl MediaThread {
                 counters.truncated += 1;
                 return None;
             }
-            if ready == Socket::Shared
-                && stun::username(packet.bytes()).is_none()
-                && answer_stun(datagram, packet)
-            {
-                counters.stun_answered += 1;
-                let (local, remote) = (datagram.local, datagram.remote);
-                return Some(Destination { socket: Socket::Shared, local, remote });
-            }
-            // A mistake of ours in one packet must not end the calls of the others.
+            // The worker keeps its legs apart by itself; this is for what is nobody's.
             let handled = catch_unwind(AssertUnwindSafe(|| {
-                worker.handle_packet(now, ready, datagram.local, datagram.remote, packet)
-            }));
-            match handled {
-                Ok(Verdict::Forward(destination) | Verdict::Reply(destination)) => Some(destination),
-                Ok(Verdict::Consumed | Verdict::Drop(_)) => None,
-                Err(_) => {
-                    counters.panics += 1;
-                    None
+                if ready == Socket::Shared
+                    && stun::username(packet.bytes()).is_none()
+                    && answer_stun(datagram, packet)
+                {
+                    counters.stun_answered += 1;
+                    let (local, remote) = (datagram.local, datagram.remote);
+                    return Some(Destination { socket: Socket::Shared, local, remote });
                 }
-            }
+                match worker.handle_packet(now, ready, datagram.local, datagram.remote, packet) {
+                    Verdict::Forward(destination) | Verdict::Reply(destination) => Some(destination),
+                    Verdict::Consumed | Verdict::Drop(_) => None,
+                }
+            }));
+            handled.unwrap_or_else(|_| {
+                // Once, since whoever can send one can send many.
+                if counters.panics == 0 {
+                    tracing::error!(remote = %datagram.remote, "a packet was dropped because of a mistake in Ringback; please report it");
+                }
+                counters.panics += 1;
+                None
+            })
         })?;
         self.counters.send_failed += unsent.failed;
         self.counters.no_socket += unsent.no_socket;
@@ -244,13 +253,22 @@ impl MediaThread {
             self.send(destination);
         }
         while let Some(event) = self.worker.poll_event() {
-            let event = match event {
-                Event::Connected { leg } => MediaEvent::Connected(leg),
-                Event::FirstPacket { leg } => MediaEvent::FirstPacket(leg),
-                Event::Gone { leg, why } => MediaEvent::Gone(leg, why),
-            };
-            self.tell(event);
+            self.pass_on(event);
         }
+    }
+
+    fn pass_on(&mut self, event: Event) {
+        let event = match event {
+            Event::Connected { leg } => MediaEvent::Connected(leg),
+            Event::FirstPacket { leg } => MediaEvent::FirstPacket(leg),
+            Event::Gone { leg, why } => {
+                if why == Gone::Failed {
+                    self.release(leg);
+                }
+                MediaEvent::Gone(leg, why)
+            }
+        };
+        self.tell(event);
     }
 
     fn send(&mut self, destination: Destination) {
@@ -270,14 +288,36 @@ impl MediaThread {
         }
     }
 
+    /// Carries out a command. One that panics is answered all the same, and costs its leg.
     fn carry_out(&mut self, now: Instant, leg: LegKey, command: MediaCommand) {
+        let answer = refusal(leg, &command, "the media worker made a mistake");
+        let carried_out = catch_unwind(AssertUnwindSafe(|| self.obey(now, leg, command)));
+        let answer = carried_out.unwrap_or_else(|_| {
+            self.counters.panics += 1;
+            tracing::error!(leg = leg.0, "a media command failed by a mistake in Ringback; please report it");
+            if catch_unwind(AssertUnwindSafe(|| self.worker.close(now, leg))).is_err() {
+                self.counters.panics += 1;
+            }
+            self.release(leg);
+            answer.or(Some(MediaEvent::Gone(leg, Gone::Failed)))
+        });
+        if let Some(answer) = answer {
+            self.tell(answer);
+        }
+        self.hand_out();
+    }
+
+    /// Does what a command says and gives its answer, where it has one.
+    fn obey(&mut self, now: Instant, leg: LegKey, command: MediaCommand) -> Option<MediaEvent> {
+        #[cfg(test)]
+        self.fail_if_sabotaged(tests::Sabotage::Command(leg));
         match command {
             MediaCommand::Open { medium, signalling } => {
                 let opened = match medium {
                     Medium::WebRtc => self.open_webrtc(now, leg, &signalling),
                     Medium::Rtp => self.open_rtp(now, leg, &signalling),
                 };
-                self.tell(MediaEvent::Opened(leg, opened.map(Box::new)));
+                return Some(MediaEvent::Opened(leg, opened.map(Box::new)));
             }
             MediaCommand::Restart(credentials) => {
                 if let Err(error) = self.worker.restart(now, leg, *credentials) {
@@ -292,13 +332,18 @@ impl MediaThread {
                 let report = self.worker.close(now, leg);
                 // What the leg says last leaves before its sockets close.
                 self.hand_out();
-                if let Some(port) = self.sockets.close(leg) {
-                    self.ports.give_back(port);
-                }
-                self.tell(MediaEvent::Closed(leg, report.map(Box::new)));
+                self.release(leg);
+                return Some(MediaEvent::Closed(leg, report.map(Box::new)));
             }
         }
-        self.hand_out();
+        None
+    }
+
+    /// Closes the sockets of a leg and frees its ports.
+    fn release(&mut self, leg: LegKey) {
+        if let Some(port) = self.sockets.close(leg) {
+            self.ports.give_back(port);
+        }
     }
 
     fn open_webrtc(&mut self, now: Instant, leg: LegKey, signalling: &Flow) -> Result<Local, String> {
@@ -330,19 +375,12 @@ impl MediaThread {
             IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
         };
-        let (port, rtp, rtcp) = self.ports.bind(family).map_err(|error| error.to_string())?;
-        let opened = self
-            .worker
+        self.worker
             .open(now, leg, session::Medium::Rtp { signalling: signalling.remote().ip() })
-            .map_err(|error| error.to_string())
-            .and_then(|()| {
-                self.sockets.open(leg, signalling.local().ip(), rtp, rtcp).map_err(|error| error.to_string())
-            });
-        if let Err(sentence) = opened {
+            .map_err(|error| error.to_string())?;
+        let port = self.bind_rtp(leg, signalling.local().ip(), family).inspect_err(|_| {
             self.worker.close(now, leg);
-            self.ports.give_back(port);
-            return Err(sentence);
-        }
+        })?;
         Ok(Local {
             profile: Profile::Rtp,
             address: self.candidates.address_towards(signalling),
@@ -352,6 +390,23 @@ impl MediaThread {
             candidates: Vec::new(),
             fingerprint: None,
         })
+    }
+
+    /// Binds a pair of ports for a leg; gives the even one.
+    fn bind_rtp(&mut self, leg: LegKey, local: IpAddr, family: IpAddr) -> Result<u16, String> {
+        let (port, rtp, rtcp) = self.ports.bind(family).map_err(|error| error.to_string())?;
+        self.sockets.open(leg, local, rtp, rtcp).map_err(|error| {
+            self.ports.give_back(port);
+            error.to_string()
+        })?;
+        Ok(port)
+    }
+
+    #[cfg(test)]
+    fn fail_if_sabotaged(&mut self, what: tests::Sabotage) {
+        if self.sabotaged.take_if(|sabotaged| *sabotaged == what).is_some() {
+            std::panic::resume_unwind(Box::new("sabotaged"));
+        }
     }
 }
 

@@ -73,7 +73,6 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
 
     let opened = listeners.opened();
     let identity = media_identity()?;
-    let ports = Arc::new(Ports::new(config.media.rtp_ports));
     let public: Vec<_> = config.public_address.iter().map(|address| address.ip()).collect();
     let mut workers = Vec::new();
     let mut threads = Vec::new();
@@ -85,11 +84,12 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
             shared,
             commands,
             control: inbox.clone(),
-            ports: ports.clone(),
+            ports: Ports::share(config.media.rtp_ports, number, config.media.workers),
             candidates: Candidates::new(public.clone()),
             identity: identity.clone(),
             clock: NtpClock::new(epoch.instant, epoch.time.duration_since(SystemTime::UNIX_EPOCH)?),
             telemetry: telemetry.clone(),
+            readiness: readiness.clone(),
         })
         .context("a media worker cannot wait for its sockets")?;
         workers.push(media);
@@ -133,19 +133,19 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         .context("the network threads cannot start")?;
     let tls = listeners::tls(&prepared.identity)?;
     runtime.block_on(async {
+        let signals = stop::Signals::listen()?;
         streams.start(&server, &doorkeeper, tls)?;
         let out = io::stdout();
         let text = prepared.announcement(&opened, &interfaces::reachable_addresses(), out.is_terminal());
         announce(&mut out.lock(), &text, &readiness)?;
-        stop::wait(&inbox, &config, control).await
+        stop::wait(signals, &inbox, &config, control).await
     })?;
     runtime.shutdown_background();
     // The control thread has ended, and with it the command queues of the media workers.
     for thread in threads {
-        match thread.join() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "a media worker failed"),
-            Err(_) => tracing::error!("a media worker panicked"),
+        // One that failed has said so itself.
+        if thread.join().is_err() {
+            tracing::error!("a media worker panicked while it ended");
         }
     }
     writer_thread.stop();
@@ -256,7 +256,7 @@ impl Written {
 }
 
 fn warnings(config: &Config) -> Vec<String> {
-    match Surroundings::read() {
+    match Surroundings::read(&config.data_dir) {
         Ok(surroundings) => {
             let warnings = config.warnings(&surroundings);
             for warning in &warnings {

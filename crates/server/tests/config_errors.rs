@@ -105,6 +105,11 @@ fn values_say_what_to_write_instead() {
             "ringback.toml:2: `listen.trusted_proxies`: `10.0.0.0/40` is not an address or prefix; write it as \
              `192.0.2.7` or `10.0.0.0/8`",
         ),
+        (
+            "[media]\nrtp_ports = '20001-20007'\nworkers = 4\n",
+            "ringback.toml:3: `media.workers` is 4 and `media.rtp_ports` (20001-20007) has fewer pairs of an even and \
+             the next odd port; widen the range",
+        ),
         ("[limits]\ncalls = 0\n", "ringback.toml:2: `limits.calls` is 0; choose 1 to 1000000"),
         ("[listen\n", "ringback.toml:1: this is not TOML"),
         (

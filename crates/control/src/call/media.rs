@@ -18,6 +18,9 @@ impl Exchange {
     ///
     /// While the call rings, nothing of the callee's is there to be missed, and the caller's is not yet needed.
     pub(crate) fn leg_gone(&mut self, now: Instant, call: &mut Call, key: LegKey, gone: Gone) {
+        if gone == Gone::Failed {
+            return self.leg_failed(now, call, key);
+        }
         if !matches!(call.phase, Phase::Answered(_)) {
             return;
         }
@@ -33,16 +36,25 @@ impl Exchange {
     }
 
     fn end_without(&mut self, now: Instant, call: &mut Call, key: LegKey, gone: Gone) {
-        call.silent = Some(key);
         let why = match gone {
             Gone::ConsentLost => "its network path is lost",
             Gone::DtlsClosed => "it closed its media connection",
             Gone::DtlsFailed => "its media could not be encrypted",
             Gone::NoMedia => "nothing was heard of it for 65 s",
+            Gone::Failed => "its media failed here",
         };
+        call.silent = Some(key);
         let side = call.side(key).word();
         self.stats.legs_gone += 1;
         self.end(now, call, EndedBy::Exchange, &format!("the {side} has gone: {why}"));
+    }
+
+    /// A media worker has given a leg up because of a mistake of ours: whatever the call was about, it ends here.
+    fn leg_failed(&mut self, now: Instant, call: &mut Call, key: LegKey) {
+        let side = call.side(key).word();
+        self.stats.legs_gone += 1;
+        self.events.push_back(Event::CallPanicked { id: call.record.id.clone() });
+        self.give_up(now, call, &format!("the exchange made a mistake with the media of the {side}"));
     }
 
     /// Media flows: from a leg, for the first time.

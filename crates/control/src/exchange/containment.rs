@@ -23,7 +23,7 @@ impl Exchange {
         if catch_unwind(AssertUnwindSafe(|| act(self, &mut call))).is_err() {
             self.stats.panics += 1;
             self.events.push_back(Event::CallPanicked { id: call.record.id.clone() });
-            if catch_unwind(AssertUnwindSafe(|| self.give_up(now, &mut call))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.give_up(now, &mut call, MISTAKE))).is_err() {
                 self.stats.panics += 1;
                 self.write_off(&mut call);
             }
@@ -47,18 +47,34 @@ impl Exchange {
     }
 
     /// Ends a call whose state cannot be trusted: 500 to who waits, BYE to who is in a dialog.
-    fn give_up(&mut self, now: Instant, call: &mut Call) {
-        const REASON: &str = "the exchange made a mistake";
+    pub(crate) fn give_up(&mut self, now: Instant, call: &mut Call, reason: &str) {
         if matches!(call.caller.signalling, Signalling::Invited { .. }) {
-            self.fail(now, call, 500, REASON);
+            self.fail(now, call, 500, reason);
         } else {
-            self.end(now, call, EndedBy::Exchange, REASON);
+            self.end(now, call, EndedBy::Exchange, reason);
+        }
+    }
+
+    /// Fires the timers of the transactions. One that panics ends its transaction, whose user hears of it, and no other.
+    pub(super) fn transactions_due(&mut self, now: Instant) {
+        loop {
+            self.contain("a timer of a transaction", |exchange| {
+                exchange.transactions.handle_timeout(now);
+                #[cfg(test)]
+                if std::mem::take(&mut exchange.is_sabotaged) {
+                    std::panic::resume_unwind(Box::new("sabotaged"));
+                }
+            });
+            // A timer fires once, so this comes to an end.
+            if !self.transactions.forget_broken() {
+                break;
+            }
         }
     }
 
     /// Drops a call that cannot even be ended. Its far ends find out by their session timers or by the silence.
     fn write_off(&mut self, call: &mut Call) {
-        call.ending(EndedBy::Exchange, "the exchange made a mistake");
+        call.ending(EndedBy::Exchange, MISTAKE);
         let worker = call.worker;
         for leg in call.legs_mut() {
             leg.signalling = Signalling::Over;
@@ -70,6 +86,9 @@ impl Exchange {
         self.invited.retain(|_, number| *number != call.number);
     }
 }
+
+/// The reason that stands in the record.
+const MISTAKE: &str = "the exchange made a mistake";
 
 #[cfg(test)]
 mod tests {
@@ -130,5 +149,24 @@ mod tests {
         world.settle();
         assert_eq!(world.exchange.stats().panics, 1);
         assert!(format!("{:?}", world.events).contains("a test"));
+    }
+
+    #[test]
+    fn a_panic_in_the_timer_of_a_transaction_is_survived() {
+        let mut world = World::new(1);
+        let [alice, bob] = ["alice", "bob"].map(|name| world.baresip(name));
+        world.register_all();
+        world.phone(alice).dial("bob");
+        world.run(ms(500));
+        world.phone(bob).answer();
+        world.exchange.is_sabotaged = true;
+        // By then the registrations are forgotten by their transactions.
+        world.run(ms(40_000));
+        assert_eq!(world.exchange.stats().panics, 1);
+        assert!(format!("{:?}", world.events).contains("a timer of a transaction"));
+        assert!(!world.phone(alice).is_idle(), "the call goes on");
+        world.phone(alice).hang_up();
+        world.settle();
+        world.assert_nothing_is_left();
     }
 }

@@ -69,6 +69,9 @@ pub struct Exchange {
     tag_secret: u64,
     next_ask: u64,
     next_call: u64,
+    /// Whether the next timer of a transaction panics.
+    #[cfg(test)]
+    is_sabotaged: bool,
 }
 
 /// A request that came in and has no final response yet.
@@ -150,6 +153,8 @@ impl Exchange {
             random,
             next_ask: 0,
             next_call: 0,
+            #[cfg(test)]
+            is_sabotaged: false,
             settings,
         })
     }
@@ -215,7 +220,7 @@ impl Exchange {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.transactions.handle_timeout(now);
+        self.transactions_due(now);
         while let Some(timer) = self.deadlines.pop_due(now) {
             match timer {
                 Timer::Ring(call) => {

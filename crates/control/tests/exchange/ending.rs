@@ -232,6 +232,38 @@ fn silence_before_the_answer_is_nothing() {
     assert_eq!(world.phone(alice).last_failure(), None);
 }
 
+/// A leg that the media worker has given up ends its call, with a sentence that names the side and a line in the log.
+#[test]
+fn a_leg_that_failed_ends_its_call() {
+    let (mut world, alice, bob) = World::talking(Client::JsSip, Client::Baresip);
+    world.run(secs(5));
+    let leg = world.media.leg_of("bob");
+    world.media.tell(world.now(), MediaEvent::Gone(leg, Gone::Failed));
+    world.settle();
+    assert!(world.phone(alice).is_idle() && world.phone(bob).is_idle());
+    let cdr = &world.cdrs[0];
+    assert_eq!(cdr.reason, "the exchange made a mistake with the media of the callee");
+    assert!(format!("{:?}", world.events).contains(&format!("CallPanicked {{ id: {:?} }}", cdr.id)));
+    world.assert_nothing_is_left();
+}
+
+/// Also while it rings: 500 to the caller, CANCEL to the callee.
+#[test]
+fn a_leg_that_failed_before_the_answer_refuses_the_caller() {
+    for label in ["alice", "bob"] {
+        let (mut world, alice, bob) = World::pair(Client::JsSip, Client::Baresip);
+        world.phone(alice).dial("bob");
+        world.run(secs(1));
+        assert!(world.phone(bob).is_ringing());
+        let leg = world.media.leg_of(label);
+        world.media.tell(world.now(), MediaEvent::Gone(leg, Gone::Failed));
+        world.settle();
+        assert_eq!(world.phone(alice).last_failure(), Some(500), "{label}");
+        assert!(world.phone(bob).is_idle());
+        world.assert_nothing_is_left();
+    }
+}
+
 #[test]
 fn a_drain_refuses_new_calls_and_leaves_the_others() {
     let (mut world, alice, bob) = World::talking(Client::JsSip, Client::Baresip);

@@ -1,5 +1,7 @@
 //! Random messages in random order: nothing panics, and nothing is left of what has ended.
 
+use std::path::Path;
+
 use ringback_control::fuzz;
 use ringback_sansio::sim::{Clock, Rng};
 
@@ -41,19 +43,19 @@ fn the_prologues_come_to_what_they_say() {
     assert_eq!(counts, [[0, 0, 0], [4, 0, 0], [2, 1, 1], [2, 1, 1], [2, 1, 0]]);
 }
 
-/// Sequences that once broke something: a re-INVITE that is looked into for ever, in a call that goes on and in one that
-/// ends.
+/// The corpus of the fuzz target `exchange`, whole and cut off: short scenes, and sequences that once broke something.
 #[test]
-fn what_once_broke_it_holds() {
+#[allow(clippy::disallowed_methods, reason = "a test reads its corpus")]
+fn the_corpus_replays() {
     let start = Clock::new().now();
-    for text in [
-        "2 9 1 0 2 3 5 0 1 1 1 1 0 14 7 9 1 0 2 3 14 7",
-        "2 9 1 0 2 3 5 0 1 1 1 1 0 9 1 1 2 1 14 7",
-        "3 9 1 0 2 4 5 0 0 1 1 1 0 15 0 0 14 4 15 63 14 7",
-    ] {
-        let bytes: Vec<u8> = text.split(' ').map(|byte| byte.parse().unwrap()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/exchange");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         for length in 0..=bytes.len() {
             fuzz::exchange(start, &bytes[..length]);
         }
+        count += 1;
     }
+    assert!(count >= 10, "only {count} files: is this the corpus?");
 }

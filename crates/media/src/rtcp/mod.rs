@@ -12,6 +12,8 @@
 //! [RFC 3550 §6]: https://www.rfc-editor.org/rfc/rfc3550#section-6
 //! [RFC 5506]: https://www.rfc-editor.org/rfc/rfc5506
 
+#[doc(hidden)]
+pub mod fuzz;
 mod incoming;
 mod ntp;
 mod outgoing;

@@ -12,6 +12,8 @@
 //! [RFC 3550 §5]: https://www.rfc-editor.org/rfc/rfc3550#section-5
 
 mod continuity;
+#[doc(hidden)]
+pub mod fuzz;
 mod header;
 mod reception;
 

@@ -84,6 +84,8 @@ reasons! {
     FormerSource = "former_source",
     /// A number that was sent before: protecting it again would give the key stream away.
     Duplicate = "duplicate",
+    /// Its handling failed by a mistake of ours, and its leg with it.
+    Failed = "failed",
     /// It could not be protected: too long for its slot, or the key is used up.
     ProtectFailed = "protect_failed",
 }

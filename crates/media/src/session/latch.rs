@@ -10,8 +10,12 @@
 //! runs on this machine, and which of the machine's addresses its packets leave from is the system's choice.
 //!
 //! Packets from exactly the SDP's address and port settle the matter at once. Others are believed when payload type and
-//! SSRC fit, for three seconds after each answer; then what was learnt is locked. When nothing came in that time, the
-//! first that fits is taken, so that a phone behind NAT that starts late is heard.
+//! SSRC fit, for three seconds after each answer; then what was learnt is locked.
+//!
+//! When nothing came in that time, the first packet that does is taken and locked at once, so that a phone behind NAT
+//! that starts late, as a muted one does, is heard and hears. For as long as that is open, only the very address that is
+//! expected counts, and its neighbourhood does not. Whoever can send from that address, or forge it, wins before the
+//! phone has sent anything; plain RTP has no more to tell them apart by.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -63,7 +67,11 @@ impl Latch {
     /// Checks the source of a packet; `None` when it does not speak for the leg. Changes nothing.
     #[inline]
     pub(super) fn check(&self, now: Instant, remote: SocketAddr, ssrc: u32) -> Option<Fit> {
-        let Some(learnt) = self.learnt else { return self.expected.covers(remote.ip()).then_some(Fit::New) };
+        let Some(learnt) = self.learnt else {
+            let is_early = now < self.until;
+            let fits = self.expected.names(remote.ip()) || is_early && self.expected.covers(remote.ip());
+            return fits.then_some(Fit::New);
+        };
         if learnt.remote == remote {
             return Some(Fit::Known);
         }
@@ -124,10 +132,14 @@ impl Expected {
         }
     }
 
+    /// Whether this is an address that is known of the far end.
+    fn names(&self, address: IpAddr) -> bool {
+        address == self.address || Some(address) == self.also
+    }
+
+    /// The same, or one that its NAT may have given it.
     fn covers(&self, address: IpAddr) -> bool {
-        address == self.address
-            || Some(address) == self.also
-            || self.behind_nat && is_neighbour(address, self.address)
+        self.names(address) || self.behind_nat && is_neighbour(address, self.address)
     }
 }
 
@@ -275,10 +287,24 @@ mod tests {
     }
 
     #[test]
-    fn a_late_first_packet_is_heard() {
-        let (mut clock, latch) = answered("198.51.100.7", "192.168.1.5:4000");
+    fn a_late_first_packet_is_heard_from_the_very_address_only_and_locked_at_once() {
+        let (mut clock, mut latch) = answered("198.51.100.7", "192.168.1.5:4000");
+        clock.advance(LEARNING - Duration::from_millis(1));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7777"), 1), Some(Fit::New));
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7777"), 1), None, "a neighbour");
         clock.advance(Duration::from_secs(60));
         assert_eq!(latch.check(clock.now(), at("198.51.100.7:7777"), 1), Some(Fit::New));
+        latch.learn(at("198.51.100.7:7777"), 1);
+        assert_eq!(latch.target(), Some(at("198.51.100.7:7777")));
+        assert_eq!(
+            latch.check(clock.now(), at("198.51.100.7:7778"), 1),
+            None,
+            "the same SSRC notwithstanding"
+        );
+        // The next answer opens it anew.
+        latch.answer(clock.now(), ip("198.51.100.7"), Some(at("192.168.1.5:4000")));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7778"), 1), Some(Fit::New));
     }
 
     #[test]

@@ -20,8 +20,11 @@
 //! [RFC 7983]: https://www.rfc-editor.org/rfc/rfc7983
 
 mod association;
+mod containment;
 mod drops;
 mod former;
+#[doc(hidden)]
+pub mod fuzz;
 mod hash;
 mod latch;
 mod leg;
@@ -110,7 +113,7 @@ pub enum Event {
         /// The leg.
         leg: LegKey,
     },
-    /// The far end seems to be gone. The leg stays until it is closed; while nothing changes, `NoMedia`, and the
+    /// The far end seems to be gone. The leg stays until it is closed, unless it has failed; while nothing changes, `NoMedia`, and the
     /// failures of a leg that never came up, are told again, so that control may pass over them while a call rings.
     Gone {
         /// The leg.
@@ -131,4 +134,6 @@ pub enum Gone {
     DtlsFailed,
     /// Neither RTP nor RTCP for 65 s from a plain leg that may send.
     NoMedia,
+    /// Nothing tells it: a mistake of ours happened to the leg, and the worker has closed it.
+    Failed,
 }

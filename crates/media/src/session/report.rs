@@ -69,4 +69,6 @@ pub struct Stats {
     pub drops: Drops,
     /// Goodbyes to far ends of closed legs that were left out because too many were waiting to be sent.
     pub farewells_left_out: u64,
+    /// Mistakes of ours that were contained.
+    pub panics: u64,
 }

@@ -31,19 +31,24 @@ pub struct Worker {
     identity: Arc<Identity>,
     clock: NtpClock,
     random: Random,
-    legs: Slab<Leg>,
-    slots_by_key: Table<LegKey, usize>,
-    slots_by_address: Table<AddressKey, usize>,
-    slots_by_ufrag: Table<Box<[u8]>, usize>,
-    former: FormerPeers,
-    deadlines: Deadlines<usize>,
+    pub(super) legs: Slab<Leg>,
+    pub(super) slots_by_key: Table<LegKey, usize>,
+    pub(super) slots_by_address: Table<AddressKey, usize>,
+    pub(super) slots_by_ufrag: Table<Box<[u8]>, usize>,
+    pub(super) former: FormerPeers,
+    pub(super) deadlines: Deadlines<usize>,
     /// Slots that may have something to send; each stands here once.
-    ready: VecDeque<usize>,
+    pub(super) ready: VecDeque<usize>,
     /// What closed legs still have to say.
     farewells: VecDeque<(Destination, Box<[u8]>)>,
-    events: VecDeque<Event>,
+    pub(super) events: VecDeque<Event>,
     scratch: Packet,
-    stats: Stats,
+    pub(super) stats: Stats,
+    /// When something happened last.
+    pub(super) latest: Option<Instant>,
+    /// The slot of a leg and how many things happen to it until one panics.
+    #[cfg(test)]
+    pub(super) sabotaged: Option<(usize, u32)>,
 }
 
 /// What a worker is made with.
@@ -88,6 +93,9 @@ impl Worker {
             events: VecDeque::new(),
             scratch: Packet::new(),
             stats: Stats::default(),
+            latest: None,
+            #[cfg(test)]
+            sabotaged: None,
         }
     }
 
@@ -117,9 +125,14 @@ impl Worker {
 
     /// Tells a leg what an offer and its answer agreed. A leg that is not open is passed over: its close was quicker.
     pub fn configure(&mut self, now: Instant, leg: LegKey, settings: LegSettings, map_to_peer: PayloadMap) {
-        let Some((slot, leg)) = self.leg_mut(leg) else { return };
-        leg.configure(now, settings, map_to_peer);
-        self.settle(now, slot);
+        let Some(&slot) = self.slots_by_key.get(&leg) else { return };
+        self.latest = Some(now);
+        self.contain(slot, |worker| {
+            if let Some(leg) = worker.legs.get_mut(slot) {
+                leg.configure(now, settings, map_to_peer);
+            }
+            worker.settle(now, slot);
+        });
     }
 
     /// Gives a WebRTC leg new ICE credentials of ours, for an answer to an ICE restart; call it before `configure`,
@@ -128,13 +141,17 @@ impl Worker {
         if self.slots_by_ufrag.contains_key(credentials.ufrag.as_bytes()) {
             return Err(OpenError::UfragTaken);
         }
-        let Some((slot, Leg { path: Path::WebRtc(webrtc), .. })) = self.leg_mut(leg) else { return Ok(()) };
-        let ufrag: Box<[u8]> = credentials.ufrag.as_bytes().into();
-        if let Some(spent) = webrtc.restart(now, credentials) {
-            self.slots_by_ufrag.remove(&spent);
-        }
-        self.slots_by_ufrag.insert(ufrag, slot);
-        self.settle(now, slot);
+        let Some(&slot) = self.slots_by_key.get(&leg) else { return Ok(()) };
+        self.latest = Some(now);
+        self.contain(slot, |worker| {
+            let Some(Leg { path: Path::WebRtc(webrtc), .. }) = worker.legs.get_mut(slot) else { return };
+            let ufrag: Box<[u8]> = credentials.ufrag.as_bytes().into();
+            if let Some(spent) = webrtc.restart(now, credentials) {
+                worker.slots_by_ufrag.remove(&spent);
+            }
+            worker.slots_by_ufrag.insert(ufrag, slot);
+            worker.settle(now, slot);
+        });
         Ok(())
     }
 
@@ -169,7 +186,13 @@ impl Worker {
         self.part(leg);
         let slot = self.slots_by_key.remove(&leg)?;
         self.deadlines.cancel(&slot);
-        let mut leg = self.legs.try_remove(slot)?;
+        let leg = self.legs.try_remove(slot)?;
+        self.latest = Some(now);
+        // It is in no table any more, so a panic costs its report and nothing else.
+        self.contain(slot, |worker| worker.say_goodbye(now, slot, leg))
+    }
+
+    fn say_goodbye(&mut self, now: Instant, slot: usize, mut leg: Leg) -> LegReport {
         let report = leg.report();
         match &leg.path {
             Path::Plain(plain) => plain.leave(now, &mut self.former),
@@ -190,7 +213,7 @@ impl Worker {
             }
             self.farewells.push_back((destination, self.scratch.bytes().into()));
         }
-        Some(report)
+        report
     }
 
     /// Handles a datagram that came by `socket` from `remote` to our address `local`.
@@ -212,13 +235,15 @@ impl Worker {
                 return Verdict::Drop(reason);
             }
         };
-        let result = match class {
-            Class::Rtp => self.handle_rtp(arrival, slot, packet),
-            Class::Rtcp => self.handle_rtcp(arrival, slot, packet),
-            Class::Stun => self.handle_check(arrival, slot, packet),
-            Class::Dtls => self.handle_dtls(arrival, slot, packet),
+        self.latest = Some(now);
+        let result = self.contain(slot, |worker| match class {
+            Class::Rtp => worker.handle_rtp(arrival, slot, packet),
+            Class::Rtcp => worker.handle_rtcp(arrival, slot, packet),
+            Class::Stun => worker.handle_check(arrival, slot, packet),
+            Class::Dtls => worker.handle_dtls(arrival, slot, packet),
             Class::TurnChannel | Class::Unknown => Err(Reason::UnknownProtocol),
-        };
+        });
+        let result = result.unwrap_or(Err(Reason::Failed));
         match result {
             Ok(verdict) => {
                 match verdict {
@@ -240,10 +265,14 @@ impl Worker {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.latest = Some(now);
         while let Some(slot) = self.deadlines.pop_due(now) {
-            let Some(leg) = self.legs.get_mut(slot) else { continue };
-            leg.handle_timeout(now, &mut self.events);
-            self.settle(now, slot);
+            self.contain(slot, |worker| {
+                if let Some(leg) = worker.legs.get_mut(slot) {
+                    leg.handle_timeout(now, &mut worker.events);
+                }
+                worker.settle(now, slot);
+            });
         }
     }
 
@@ -260,13 +289,21 @@ impl Worker {
             }
         }
         while let Some(&slot) = self.ready.front() {
-            if let Some(leg) = self.legs.get_mut(slot) {
-                if let Some(destination) = leg.poll_transmit(&self.clock, out) {
-                    return Some(destination);
+            let written = self.contain(slot, |worker| {
+                let leg = worker.legs.get_mut(slot)?;
+                leg.poll_transmit(&worker.clock, out)
+            });
+            match written {
+                Some(Some(destination)) => return Some(destination),
+                Some(None) => {
+                    self.ready.pop_front();
+                    if let Some(leg) = self.legs.get_mut(slot) {
+                        leg.is_queued = false;
+                    }
                 }
-                leg.is_queued = false;
+                // The leg has gone, and its place in the queue with it.
+                None => {}
             }
-            self.ready.pop_front();
         }
         None
     }
@@ -289,6 +326,11 @@ impl Worker {
             Path::WebRtc(webrtc) => Some(*webrtc.lite.stats()),
             Path::Plain(_) => None,
         }
+    }
+
+    /// The names of the legs that are open.
+    pub fn legs(&self) -> impl Iterator<Item = LegKey> {
+        self.slots_by_key.keys().copied()
     }
 
     /// The counters of the worker.

@@ -22,6 +22,8 @@ mod aead;
 mod aes_cm;
 mod derivation;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 mod mac;
 mod receiver;

@@ -18,8 +18,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.config.source().load()?;
-    let surroundings =
-        Surroundings::read().context("cannot list the network interfaces").map_err(Failure::Running)?;
+    let surroundings = Surroundings::read(&config.data_dir)
+        .context("cannot list the network interfaces")
+        .map_err(Failure::Running)?;
     let explained =
         config.explain().context("cannot write the configuration as TOML").map_err(Failure::Running)?;
     let warnings: String =

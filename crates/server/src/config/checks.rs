@@ -35,6 +35,10 @@ fn check_workers(config: &Config) -> Result<(), Problem> {
         let (value, least, greatest) = (u32::from(workers), 1, u32::from(MOST_WORKERS));
         return Err(Problem::OutOfRange { key: "media.workers".to_owned(), value, least, greatest });
     }
+    let pairs = config.media.rtp_ports.pairs().count();
+    if pairs < usize::from(workers) {
+        return Err(Problem::WorkersBeyondPairs { workers, range: config.media.rtp_ports });
+    }
     for address in config.listen.webrtc.as_slice() {
         if address.port() != 0 && address.port().checked_add(workers - 1).is_none() {
             return Err(Problem::WorkersBeyondPorts { workers, address: *address });

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::media::PortRange;
 use super::tls::TlsProblem;
 
 /// A problem and where it was found.
@@ -185,6 +186,17 @@ pub enum Problem {
         workers: u16,
         /// The address of the first.
         address: SocketAddr,
+    },
+    /// More media workers than pairs of RTP ports to share out among them.
+    #[error(
+        "`media.workers` is {workers} and `media.rtp_ports` ({range}) has fewer pairs of an even and the next odd \
+         port; widen the range"
+    )]
+    WorkersBeyondPairs {
+        /// The workers.
+        workers: u16,
+        /// The range.
+        range: PortRange,
     },
     /// Nothing to listen on.
     #[error("every listener is turned off; give at least one of the keys in [listen] an address")]

@@ -30,6 +30,13 @@ pub struct PortRange {
     pub last: u16,
 }
 
+impl PortRange {
+    /// The even port of every pair of RTP and RTCP that lies in the range.
+    pub fn pairs(self) -> impl Iterator<Item = u16> {
+        (self.first..self.last).skip(usize::from(self.first % 2)).step_by(2)
+    }
+}
+
 impl FromStr for PortRange {
     type Err = String;
 
@@ -66,6 +73,15 @@ impl<'de> Deserialize<'de> for PortRange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_start_at_even_ports_and_lie_in_the_range() {
+        let pairs = |first, last| PortRange { first, last }.pairs().collect::<Vec<_>>();
+        assert_eq!(pairs(4000, 4003), [4000, 4002]);
+        assert_eq!(pairs(4001, 4005), [4002, 4004]);
+        assert!(pairs(4001, 4002).is_empty());
+        assert_eq!(pairs(65_533, 65_535), [65_534]);
+    }
 
     #[test]
     fn a_range_needs_two_ports_in_order() {

@@ -43,6 +43,7 @@ pub use prefix::Prefix;
 pub use public_address::PublicAddress;
 pub use source::Source;
 pub use store::StoreSettings;
+pub(crate) use tls::READABLE_BY_OTHERS;
 pub use tls::{Identity, Tls, TlsProblem};
 pub use trace::Trace;
 pub use user::{User, UserName};

@@ -171,7 +171,7 @@ impl TlsProblem {
 }
 
 /// The permission bits of "others". The group is left out: services read keys through a group of their own.
-pub(super) const READABLE_BY_OTHERS: u32 = 0o006;
+pub(crate) const READABLE_BY_OTHERS: u32 = 0o006;
 
 fn check_validity(path: &Path, leaf: &CertificateDer<'_>, now: SystemTime) -> Result<(), TlsProblem> {
     let Ok((_, certificate)) = X509Certificate::from_der(leaf) else {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use super::Config;
 use crate::interfaces::{self, InterfaceAddress};
@@ -17,17 +19,20 @@ pub struct Surroundings {
     pub open_files: Option<u64>,
     /// The largest receive buffer a socket can ask for, in bytes; `None` if unknown.
     pub receive_buffer: Option<u64>,
+    /// The permission bits of the data directory; `None` if it is not there yet.
+    pub data_dir_mode: Option<u32>,
 }
 
 impl Surroundings {
-    /// Looks around.
-    pub fn read() -> io::Result<Self> {
+    /// Looks around, as a server does that keeps its state in `data_dir`.
+    pub fn read(data_dir: &Path) -> io::Result<Self> {
         Ok(Surroundings {
             addresses: interfaces::addresses()?,
             open_files: fs::read_to_string("/proc/self/limits").ok().and_then(|limits| hard_limit(&limits)),
             receive_buffer: fs::read_to_string("/proc/sys/net/core/rmem_max")
                 .ok()
                 .and_then(|bytes| bytes.trim().parse().ok()),
+            data_dir_mode: fs::metadata(data_dir).ok().map(|found| found.permissions().mode() & 0o777),
         })
     }
 }
@@ -53,6 +58,13 @@ pub enum Warning {
     },
     /// Plain HTTP listens where others reach it.
     HttpOffLoopback,
+    /// The data directory is open to its group or to others.
+    DataDirOpen {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -80,6 +92,10 @@ impl fmt::Display for Warning {
                 "`listen.http` is reachable from other machines without encryption, where browsers give pages no \
                  microphone; use `listen.https`, or put a proxy with TLS in front",
             ),
+            Warning::DataDirOpen { path, mode } => {
+                let path = path.display();
+                write!(f, "the data directory `{path}` is open to others (mode {mode:o}); run `chmod 700 {path}`")
+            }
         }
     }
 }
@@ -104,6 +120,9 @@ pub(super) fn warnings(config: &Config, surroundings: &Surroundings) -> Vec<Warn
     if config.listen.http.as_slice().iter().any(|address| !address.ip().is_loopback()) {
         found.push(Warning::HttpOffLoopback);
     }
+    if let Some(mode) = surroundings.data_dir_mode.filter(|mode| mode & OPEN_TO_OTHERS != 0) {
+        found.push(Warning::DataDirOpen { path: config.data_dir.clone(), mode });
+    }
     found
 }
 
@@ -125,6 +144,8 @@ fn hard_limit(limits: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// The permission bits of the group and of others.
+const OPEN_TO_OTHERS: u32 = 0o077;
 const FILES_PER_CONNECTION: u64 = 4;
 const WANTED_RECEIVE_BUFFER: u64 = 4 << 20;
 
@@ -134,7 +155,12 @@ mod tests {
 
     fn surroundings(address: &str) -> Surroundings {
         let addresses = vec![InterfaceAddress { address: address.parse().unwrap(), loopback: false }];
-        Surroundings { addresses, open_files: Some(1 << 20), receive_buffer: Some(8 << 20) }
+        Surroundings {
+            addresses,
+            open_files: Some(1 << 20),
+            receive_buffer: Some(8 << 20),
+            data_dir_mode: Some(0o700),
+        }
     }
 
     #[test]
@@ -159,10 +185,28 @@ mod tests {
     }
 
     #[test]
+    fn a_data_directory_that_is_open_is_told_with_its_mend() {
+        let told = |mode: Option<u32>| {
+            let surroundings = Surroundings { data_dir_mode: mode, ..surroundings("203.0.113.5") };
+            let found = Config::default().warnings(&surroundings);
+            let told = found.iter().find(|warning| matches!(warning, Warning::DataDirOpen { .. }));
+            told.map(ToString::to_string)
+        };
+        assert_eq!((told(None), told(Some(0o700))), (None, None));
+        assert_eq!(
+            told(Some(0o755)).as_deref(),
+            Some(
+                "the data directory `ringback-data` is open to others (mode 755); run `chmod 700 ringback-data`"
+            )
+        );
+        assert!(told(Some(0o710)).is_some());
+    }
+
+    #[test]
     fn the_hard_limit_is_the_second_column() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
                       Max open files            1024                 524288               files     \n";
         assert_eq!(hard_limit(limits), Some(524_288));
-        assert!(Surroundings::read().unwrap().open_files.is_some());
+        assert!(Surroundings::read(Path::new("/nowhere")).unwrap().open_files.is_some());
     }
 }

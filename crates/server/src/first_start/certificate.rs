@@ -93,10 +93,12 @@ pub(super) fn prepare(
         .map_err(StartError::file("make the directory", &folder))?;
     let files = Files {
         authority: data_dir.join("ringback-ca.pem"),
-        authority_key: folder.join("ca.key"),
+        authority_key: data_dir.join(AUTHORITY_KEY),
         certificate: folder.join("server.pem"),
-        key: folder.join("server.key"),
+        key: data_dir.join(KEY),
     };
+    // Whether others can read the keys was looked at before: a key that they may have read is not taken, and not quietly
+    // replaced either.
     let authority = match Authority::load(&files) {
         Some(authority) if authority.until > now + LEAF_LIFE => authority,
         _ => Authority::make(&files, now)?,
@@ -203,6 +205,11 @@ fn host_name() -> Option<String> {
     let is_sound = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
     (!name.is_empty() && name.len() <= 253 && name.bytes().all(is_sound)).then_some(name)
 }
+
+/// The key of the authority.
+pub(super) const AUTHORITY_KEY: &str = "tls/ca.key";
+/// The key of the certificate.
+pub(super) const KEY: &str = "tls/server.key";
 
 const DAY: u64 = 86_400;
 const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * DAY);

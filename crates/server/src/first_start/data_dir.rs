@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::StartError;
+use super::{StartError, secrecy};
 
 /// The data directory, locked as long as this lives.
 #[derive(Debug)]
@@ -16,13 +16,17 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Makes the directory if it is missing (mode 0700) and locks it.
+    /// Makes the directory if it is missing (mode 0700) and locks it. One that others can write to is refused; one that
+    /// they can only look into is a warning, since its secrets have permissions of their own.
     pub fn lock(path: &Path) -> Result<DataDir, StartError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
             .map_err(StartError::file("make the data directory", path))?;
+        if let Some(mode) = secrecy::mode(path).filter(|mode| mode & WRITABLE_BY_OTHERS != 0) {
+            return Err(StartError::WritableByOthers { path: path.to_owned(), mode });
+        }
         let file = path.join(LOCK);
         let lock = OpenOptions::new()
             .create(true)
@@ -65,6 +69,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8], private: bool) -> Result<()
 }
 
 const LOCK: &str = "lock";
+const WRITABLE_BY_OTHERS: u32 = 0o002;
 
 #[cfg(test)]
 mod tests {
@@ -82,6 +87,22 @@ mod tests {
         assert!(refusal.contains("another ringback already uses"), "{refusal}");
         drop(first);
         DataDir::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn one_that_others_can_write_to_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        fs::create_dir(&path).unwrap();
+        for (mode, is_refused) in [(0o777, true), (0o702, true), (0o755, false), (0o770, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let refusal = DataDir::lock(&path).map(drop).map_err(|error| error.to_string());
+            let shown = path.display();
+            let sentence = format!(
+                "others can write to the data directory `{shown}` (mode {mode:o}); run `chmod 700 {shown}`"
+            );
+            assert_eq!(refusal, if is_refused { Err(sentence) } else { Ok(()) });
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod certificate;
 mod data_dir;
 mod demo_users;
 mod password;
+mod secrecy;
 mod users;
 
 use std::io;
@@ -61,6 +62,7 @@ impl Prepared {
 pub fn prepare(config: &Config, recovery: Recovery) -> Result<Prepared, StartError> {
     let now = SystemTime::now();
     let data_dir = DataDir::lock(&config.data_dir)?;
+    secrecy::check(config)?;
     let (identity, local_authority) = match config.tls.load(now)? {
         Some(identity) => (identity, None),
         None => {
@@ -113,6 +115,30 @@ pub enum StartError {
         /// The directory.
         path: PathBuf,
     },
+    /// Everybody on the machine can put other keys and users into the data directory.
+    #[error(
+        "others can write to the data directory `{}` (mode {mode:o}); run `chmod 700 {}`",
+        .path.display(), .path.display()
+    )]
+    WritableByOthers {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Everybody on the machine can read a secret.
+    #[error(
+        "others can read `{}` (mode {mode:o}) and it holds {holds}; run `chmod 600 {}`",
+        .path.display(), .path.display()
+    )]
+    ReadableByOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// What it holds.
+        holds: &'static str,
+    },
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsProblem),
@@ -154,6 +180,8 @@ impl StartError {
         matches!(
             self,
             StartError::Tls(_)
+                | StartError::WritableByOthers { .. }
+                | StartError::ReadableByOthers { .. }
                 | StartError::OtherRealm { .. }
                 | StartError::Open(OpenError::Foreign { .. } | OpenError::Newer { .. })
         )

@@ -144,8 +144,8 @@ fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Inc
     }
     match request.uri().path() {
         "/ws" => websocket::upgrade(server, peer, source, place, request),
-        "/healthz" => health::healthz(server),
-        "/readyz" => health::readyz(server),
+        "/healthz" => health::healthz(&server.readiness),
+        "/readyz" => health::readyz(&server.readiness),
         "/metrics" => metrics::metrics(server),
         _ => files::page(&request).unwrap_or_else(|| refuse(server, source, Refusal::NoPage, b"")),
     }

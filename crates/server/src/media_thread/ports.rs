@@ -1,22 +1,22 @@
 //! The UDP ports of plain RTP: pairs of an even and the next odd one, the longest free given first.
 //!
-//! A port that was just in use still gets packets of the call before; the longer it rests, the fewer.
+//! A port that was just in use still gets packets of the call before; the longer it rests, the fewer. What still comes
+//! is known by the worker that had the port (`ringback_media::session` keeps it out for 30 s): so a port belongs to one
+//! worker for good.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
 
 use thiserror::Error;
 
 use crate::config::PortRange;
 use crate::net::datagram::DatagramSocket;
 
-/// The even ports that are free, shared by the media workers. It is locked when a leg opens or closes, never for a
-/// packet.
+/// The even ports of one media worker that are free.
 #[derive(Debug)]
 pub struct Ports {
-    free: Mutex<VecDeque<u16>>,
+    free: VecDeque<u16>,
     range: PortRange,
 }
 
@@ -24,7 +24,7 @@ pub struct Ports {
 #[derive(Debug, Error)]
 pub enum NoPorts {
     /// Every pair is in use.
-    #[error("all of media.rtp_ports ({0}) are in use; widen the range")]
+    #[error("all that a media worker has of media.rtp_ports ({0}) are in use; widen the range")]
     AllInUse(PortRange),
     /// The system refused every pair that was tried.
     #[error("no port of media.rtp_ports ({range}) could be bound: {source}")]
@@ -40,20 +40,17 @@ pub enum NoPorts {
 const TRIES: usize = 16;
 
 impl Ports {
-    /// All pairs of the range.
-    pub fn new(range: PortRange) -> Self {
-        let first = range.first + range.first % 2;
-        let free = (first..range.last).step_by(2).collect();
-        Ports { free: Mutex::new(free), range }
+    /// The share of one of so many workers: every pair of the range is in one share.
+    pub fn share(range: PortRange, worker: u16, workers: u16) -> Self {
+        let every = usize::from(workers.max(1));
+        Ports { free: range.pairs().skip(worker.into()).step_by(every).collect(), range }
     }
 
     /// Binds a pair: its even port, the socket of RTP and the socket of RTCP.
-    pub fn bind(&self, address: IpAddr) -> Result<(u16, DatagramSocket, DatagramSocket), NoPorts> {
+    pub fn bind(&mut self, address: IpAddr) -> Result<(u16, DatagramSocket, DatagramSocket), NoPorts> {
         let mut refused = None;
         for _ in 0..TRIES {
-            // The lock is not held while the system binds; a panic elsewhere leaves the list as it was.
-            let port = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some(port) = port else { break };
+            let Some(port) = self.free.pop_front() else { break };
             match bind_pair(address, port) {
                 Ok((rtp, rtcp)) => return Ok((port, rtp, rtcp)),
                 Err(error) => {
@@ -69,8 +66,8 @@ impl Ports {
     }
 
     /// Frees a pair.
-    pub fn give_back(&self, port: u16) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push_back(port);
+    pub fn give_back(&mut self, port: u16) {
+        self.free.push_back(port);
     }
 }
 
@@ -97,28 +94,32 @@ mod tests {
         } else {
             DatagramSocket::bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), odd)).unwrap()
         };
-        let ports = Ports::new(PortRange { first: even, last: even + 5 });
+        let mut ports = Ports::share(PortRange { first: even, last: even + 5 }, 0, 1);
         let (first, rtp, rtcp) = ports.bind(Ipv4Addr::LOCALHOST.into()).unwrap();
         assert!(first > even);
         assert_eq!((rtp.bound().port(), rtcp.bound().port()), (first, first + 1));
         drop(blocker);
         drop((rtp, rtcp));
         ports.give_back(first);
-        let order: Vec<u16> = ports.free.lock().unwrap().iter().copied().collect();
-        assert_eq!(order.last(), Some(&first), "what was used last is used last again");
+        assert_eq!(ports.free.back(), Some(&first), "what was used last is used last again");
     }
 
     #[test]
     fn when_all_are_in_use_the_sentence_names_the_key() {
-        let ports = Ports::new(PortRange { first: 4000, last: 4001 });
-        ports.free.lock().unwrap().clear();
+        let mut ports = Ports::share(PortRange { first: 4000, last: 4001 }, 0, 1);
+        ports.free.clear();
         let error = ports.bind(Ipv4Addr::LOCALHOST.into()).unwrap_err();
-        assert_eq!(error.to_string(), "all of media.rtp_ports (4000-4001) are in use; widen the range");
+        assert_eq!(
+            error.to_string(),
+            "all that a media worker has of media.rtp_ports (4000-4001) are in use; widen the range"
+        );
     }
 
     #[test]
-    fn a_pair_starts_at_an_even_port() {
-        let ports = Ports::new(PortRange { first: 4001, last: 4006 });
-        assert_eq!(*ports.free.lock().unwrap(), [4002, 4004]);
+    fn every_pair_is_one_workers_and_starts_at_an_even_port() {
+        let range = PortRange { first: 4001, last: 4016 };
+        assert_eq!(Ports::share(range, 0, 1).free, [4002, 4004, 4006, 4008, 4010, 4012, 4014]);
+        let shares: Vec<_> = (0..3).map(|worker| Ports::share(range, worker, 3).free).collect();
+        assert_eq!(shares, [vec![4002, 4008, 4014], vec![4004, 4010], vec![4006, 4012]]);
     }
 }

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::config::Config;
@@ -14,15 +14,35 @@ use crate::inbox::{Inbox, Input};
 /// How often the control thread is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// The signals that end a server.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens for them, which has to begin before anybody is told that the server is ready: until then they end the
+    /// process where it stands.
+    pub fn listen() -> anyhow::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?,
+        })
+    }
+}
+
 /// Waits until the control thread has ended.
-pub async fn wait(inbox: &Inbox, config: &Config, control: JoinHandle<io::Result<()>>) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
+pub async fn wait(
+    mut signals: Signals,
+    inbox: &Inbox,
+    config: &Config,
+    control: JoinHandle<io::Result<()>>,
+) -> anyhow::Result<()> {
     let mut drained_by = None;
     while !control.is_finished() {
         let again = tokio::select! {
-            _ = terminate.recv() => true,
-            _ = interrupt.recv() => true,
+            _ = signals.terminate.recv() => true,
+            _ = signals.interrupt.recv() => true,
             () = sleep(LOOK_EVERY) => false,
             () = deadline(drained_by) => {
                 tracing::warn!("calls that have outlived limits.drain_seconds are ended");

@@ -243,6 +243,14 @@ impl Clients {
         news
     }
 
+    /// Forgets a transaction whose state cannot be trusted; its user hears that nothing will come of it.
+    pub(super) fn forget_broken(&mut self, id: ClientId, out: &mut Output) {
+        if self.client_mut(id).is_some() {
+            self.remove(id, out);
+            out.events.push_back(Event::TransportFailed { id });
+        }
+    }
+
     fn client_mut(&mut self, id: ClientId) -> Option<&mut Client> {
         self.slab.get_mut(id.0.index as usize).filter(|client| client.number == id.0.number)
     }

@@ -34,6 +34,11 @@ pub struct Transactions {
     clients: Clients,
     servers: Servers,
     out: Output,
+    /// Whose timer is being fired; it stays here when that panics.
+    firing: Option<Deadline>,
+    /// Whether to panic when the next timer has fired.
+    #[cfg(test)]
+    is_sabotaged: bool,
 }
 
 impl Transactions {
@@ -47,6 +52,9 @@ impl Transactions {
             clients: Clients::new(),
             servers: Servers::new(),
             out: Output::new(timers),
+            firing: None,
+            #[cfg(test)]
+            is_sabotaged: false,
         }
     }
 
@@ -196,13 +204,30 @@ impl Transactions {
     /// Fires every timer whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(deadline) = self.out.deadlines.pop_due(now) {
+            self.firing = Some(deadline);
             match deadline {
                 Deadline::Client(id, timer) => {
                     self.clients.handle_timer(now, id, timer, &self.keys, &mut self.out);
                 }
                 Deadline::Server(id, timer) => self.servers.handle_timer(now, id, timer, &mut self.out),
             }
+            #[cfg(test)]
+            if std::mem::take(&mut self.is_sabotaged) {
+                std::panic::resume_unwind(Box::new("sabotaged"));
+            }
+            self.firing = None;
         }
+    }
+
+    /// Forgets the transaction of the timer that has just panicked out of [`Transactions::handle_timeout`]; says whether
+    /// one has. The user of the transaction hears that it is over.
+    pub fn forget_broken(&mut self) -> bool {
+        let Some(broken) = self.firing.take() else { return false };
+        match broken {
+            Deadline::Client(id, _) => self.clients.forget_broken(id, &mut self.out),
+            Deadline::Server(id, _) => self.servers.forget_broken(id, &mut self.out),
+        }
+        true
     }
 
     /// The next message to send.
@@ -358,6 +383,59 @@ mod tests {
                     assert!(layer.servers.is_bare(), "{transport} {method} {status}");
                 }
             }
+        }
+    }
+
+    /// A mistake in the firing of one timer costs its transaction; the next one fires.
+    #[test]
+    fn a_timer_that_panics_ends_its_transaction_and_no_other() {
+        let now = Clock::new().now();
+        let flow = Flow::datagram("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap());
+        let mut layer = Transactions::new(Timers::default(), 1);
+        let [first, second] = [Method::Invite, Method::Options].map(|method| {
+            let request = request(&mut layer, method);
+            layer.request(now, flow, request)
+        });
+        let later = layer.poll_timeout().unwrap();
+        layer.is_sabotaged = true;
+        let fired = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| layer.handle_timeout(later)));
+        assert!(fired.is_err() && layer.forget_broken());
+        assert_eq!(layer.poll_event(), Some(Event::TransportFailed { id: first }));
+        assert_eq!(layer.client_count(), 1);
+        while let Some(at) = layer.poll_timeout() {
+            layer.handle_timeout(at);
+        }
+        assert_eq!(layer.poll_event(), Some(Event::TimedOut { id: second }));
+        assert!(layer.clients.is_bare() && !layer.forget_broken());
+    }
+
+    /// The same for a request that we received: its user is told in the way that ends its call.
+    #[test]
+    fn the_user_of_a_request_whose_timer_panicked_is_told() {
+        let now = Clock::new().now();
+        let flow = Flow::datagram("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap());
+        for (status, is_told) in [
+            (None, (|event| matches!(event, Event::Undeliverable { .. })) as fn(&Event) -> bool),
+            (Some(200), |event| matches!(event, Event::Ok2xxUnacknowledged { .. })),
+            (Some(486), |event| matches!(event, Event::AckTimedOut { .. })),
+        ] {
+            let timers = Timers { trying: Some(Timers::default().t1), ..Timers::default() };
+            let mut layer = Transactions::new(timers, 1);
+            let invite = request(&mut layer, Method::Invite);
+            let Some(Event::Request { id, message, .. }) = layer.handle_message(now, flow, invite) else {
+                panic!("not a new request");
+            };
+            if let Some(status) = status {
+                layer.respond(now, id, Builder::reply(&message, status).to_tag(b"b1").finish());
+            }
+            let later = layer.poll_timeout().unwrap();
+            layer.is_sabotaged = true;
+            let fired =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| layer.handle_timeout(later)));
+            assert!(fired.is_err() && layer.forget_broken());
+            let event = layer.poll_event().unwrap();
+            assert!(is_told(&event), "{status:?}: {event:?}");
+            assert!(layer.servers.is_bare());
         }
     }
 }

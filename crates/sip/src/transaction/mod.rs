@@ -28,6 +28,8 @@ mod client;
 mod clients;
 mod derived;
 mod event;
+#[doc(hidden)]
+pub mod fuzz;
 mod invite_client;
 mod invite_server;
 mod keyed_hash;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ringback_sansio::{ConnectionId, Flow};
 use slab::Slab;
 
-use super::event::{ServerId, Slot};
+use super::event::{Event, ServerId, Slot};
 use super::keys::{ByKey, Key, Keys};
 use super::output::{Deadline, Output};
 use super::server::{Input, Invite, Machine, News, Server, Success};
@@ -300,6 +300,22 @@ impl Servers {
             out.stats.responses_retransmitted += 1;
         }
         server.perform(now, id, actions, out)
+    }
+
+    /// Forgets a transaction whose state cannot be trusted. The user of an INVITE is told what ends its call: that the
+    /// caller cannot be reached, or that no ACK will come.
+    pub(super) fn forget_broken(&mut self, id: ServerId, out: &mut Output) {
+        let Some(server) = self.server_mut(id) else { return };
+        let event = match &server.machine {
+            Machine::Invite(invite) if invite.success.is_some() => Some(Event::Ok2xxUnacknowledged { id }),
+            Machine::Invite(invite) if invite.state == invite_server::State::Proceeding => {
+                Some(Event::Undeliverable { id })
+            }
+            Machine::Invite(_) => Some(Event::AckTimedOut { id }),
+            Machine::NonInvite(_) => None,
+        };
+        self.remove(id, out);
+        out.events.extend(event);
     }
 
     fn server_mut(&mut self, id: ServerId) -> Option<&mut Server> {

@@ -1,0 +1,81 @@
+//! The way into a media worker.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+
+use ringback_control::{MediaCommand, MediaEvent};
+use ringback_media::session::LegKey;
+
+use crate::net::wake::Waker;
+
+/// Commands that may wait for a worker.
+const COMMANDS: usize = 16_384;
+
+/// The sending side.
+#[derive(Debug)]
+pub struct MediaInbox {
+    // Dropped in this order: the worker is woken when there is nobody left to send, and ends.
+    sender: SyncSender<(LegKey, MediaCommand)>,
+    waker: WakeOnDrop,
+}
+
+#[derive(Debug)]
+struct WakeOnDrop(Waker);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
+impl MediaInbox {
+    /// An inbox and the receiving side.
+    pub fn new() -> io::Result<(Self, Commands)> {
+        let waker = Waker::new()?;
+        let (sender, receiver) = sync_channel(COMMANDS);
+        Ok((MediaInbox { sender, waker: WakeOnDrop(waker.clone()) }, Commands { receiver, waker }))
+    }
+
+    /// Hands in a command. When it is not taken, the error is the answer that the worker would have given.
+    pub fn send(&self, leg: LegKey, command: MediaCommand) -> Result<(), Option<MediaEvent>> {
+        match self.sender.try_send((leg, command)) {
+            Ok(()) => {
+                self.waker.0.wake();
+                Ok(())
+            }
+            Err(TrySendError::Full((leg, command))) => {
+                Err(refusal(leg, &command, "the media workers are overloaded"))
+            }
+            Err(TrySendError::Disconnected((leg, command))) => Err(refusal(leg, &command, FAILED)),
+        }
+    }
+}
+
+/// What control is told of a command that is not carried out, where it waits for an answer.
+pub(super) fn refusal(leg: LegKey, command: &MediaCommand, why: &str) -> Option<MediaEvent> {
+    match command {
+        MediaCommand::Open { .. } => Some(MediaEvent::Opened(leg, Err(why.to_owned()))),
+        MediaCommand::Close => Some(MediaEvent::Closed(leg, None)),
+        MediaCommand::Restart(_)
+        | MediaCommand::Configure(..)
+        | MediaCommand::Join(_)
+        | MediaCommand::Echo => None,
+    }
+}
+
+/// Why a worker that has ended opens no leg.
+pub(super) const FAILED: &str = "a media worker has failed; restart Ringback";
+
+/// The receiving side of a [`MediaInbox`].
+#[derive(Debug)]
+pub struct Commands {
+    receiver: Receiver<(LegKey, MediaCommand)>,
+    pub(super) waker: Waker,
+}
+
+impl Commands {
+    /// The next command that waits; the error says whether more can come.
+    pub(super) fn next(&self) -> Result<(LegKey, MediaCommand), TryRecvError> {
+        self.receiver.try_recv()
+    }
+}
