@@ -1,4 +1,5 @@
 // Ports that no other test and no default of Ringback uses.
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
 /** How many ports a block has. */
@@ -17,7 +18,10 @@ const guards = [];
 export async function reservePorts() {
   for (let base = FIRST; base + BLOCK <= LAST; base += BLOCK) {
     const guard = await listen(base);
-    if (guard !== undefined) {
+    // A phone may have outlived the test that started it.
+    if (guard !== undefined && portsInUse().some((port) => port > base && port < base + BLOCK)) {
+      guard.close();
+    } else if (guard !== undefined) {
       guard.unref();
       guards.push(guard);
       return new Ports(base + 1, base + BLOCK - 1);
@@ -49,6 +53,19 @@ class Ports {
     return { first, last };
   }
 }
+
+/** The local ports of every socket of this network that waits for something. */
+function portsInUse() {
+  const isOpen = { udp: () => true, udp6: () => true, tcp: isListening, tcp6: isListening };
+  return Object.entries(isOpen).flatMap(([name, counts]) => {
+    const [, ...rows] = readFileSync(`/proc/net/${name}`, 'utf8').trim().split('\n');
+    const sockets = rows.map((row) => row.trim().split(/\s+/));
+    return sockets.filter(counts).map(([, local]) => parseInt(local.split(':')[1], 16));
+  });
+}
+
+/** Whether a row of /proc/net/tcp is in the state LISTEN. */
+const isListening = ([, , , state]) => state === '0A';
 
 function listen(port) {
   return new Promise((resolve) => {
