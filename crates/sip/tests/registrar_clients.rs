@@ -184,7 +184,7 @@ impl Exchange {
             });
             return (answer.to_tag(b"t").finish(), Vec::new());
         }
-        let settings = self.world.settings;
+        let settings = self.world.settings.clone();
         let outcome =
             registrar::process(&mut self.world.location, &settings, now, request, AOR, flow).unwrap();
         if let Some(ticket) = outcome.ticket {

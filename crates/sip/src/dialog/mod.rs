@@ -18,7 +18,7 @@
 mod establish;
 mod id;
 mod receive;
-mod route;
+pub(crate) mod route;
 mod send;
 
 pub use establish::NoDialog;

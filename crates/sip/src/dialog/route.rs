@@ -34,7 +34,7 @@ impl Dialog {
 
 /// The URI of a route without `lr`, as a Request-URI: without a `method` parameter and without headers
 /// (§19.1.1).
-fn strict_router(route: &[u8]) -> Option<Bytes> {
+pub(crate) fn strict_router(route: &[u8]) -> Option<Bytes> {
     let address = Address::parse(route).ok()?;
     let uri = Uri::parse(address.uri).ok().filter(|uri| uri.is_sip() && !uri.is_loose_router())?;
     let mut request_uri = Vec::with_capacity(uri.raw.len());

@@ -15,11 +15,10 @@
 //! Assumptions and what is left out:
 //! - An address of record is in one location service only (`owner(message)` in the architecture), so the numbers of
 //!   bindings need not be unique between two of them.
-//! - No GRUU ([RFC 5627]), no registration event package.
+//! - No registration event package. Which bindings a GRUU leads to, [`crate::gruu`] says.
 //!
 //! [RFC 3261 §10]: https://www.rfc-editor.org/rfc/rfc3261#section-10
 //! [RFC 5626 §6]: https://www.rfc-editor.org/rfc/rfc5626#section-6
-//! [RFC 5627]: https://www.rfc-editor.org/rfc/rfc5627
 
 mod aor;
 mod binding;

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use crate::grammar;
+use crate::gruu;
 use crate::header::{Address, Fault};
 use crate::location::Key;
+use crate::uri::Uri;
 
 use super::Rejection;
 
@@ -44,6 +46,14 @@ impl<'m> Contact<'m> {
             bare => bare,
         };
         Some(inner).filter(|inner| !inner.is_empty())
+    }
+
+    /// Whether it is a GRUU of the address of record, which it cannot be reached by.
+    pub(super) fn is_gruu_of(&self, aor: &[u8]) -> bool {
+        match (self.address.parse_uri(), Uri::parse(aor)) {
+            (Ok(contact), Ok(aor)) => gruu::is_gruu_of(&contact, &aor),
+            _ => false,
+        }
     }
 
     /// The `expires` parameter in seconds; one that is no number asks for an hour ([RFC 3261 §10.2.1.1]).

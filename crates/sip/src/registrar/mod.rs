@@ -18,7 +18,10 @@
 //!   contact cannot be reached without it; it is told to the client only when it does say so.
 //! - A `reg-id` is honoured with or without `Supported: outbound`: what matters is that a device is recognised when it
 //!   comes back. Only with it is a first hop without outbound an error.
-//! - `Contact` headers in URIs, third-party registration policy, Service-Route and GRUU are not here.
+//! - A Flow-Timer is for flows that the client keeps alive by CRLF: over WebSockets we ping (RFC 7118 §6), and over
+//!   datagrams it says nothing.
+//! - A Service-Route goes to every client, as RFC 3608 has no option tag for it; GRUUs to those that ask.
+//! - `Contact` headers in URIs and third-party registration policy are not here.
 //!
 //! [RFC 3261 §10.3]: https://www.rfc-editor.org/rfc/rfc3261#section-10.3
 //! [RFC 5626 §6]: https://www.rfc-editor.org/rfc/rfc5626#section-6
@@ -35,10 +38,13 @@ use std::time::{Duration, Instant};
 
 use ringback_sansio::Flow;
 
+use crate::grammar;
+use crate::gruu::Gruus;
 use crate::header::HeaderError;
 use crate::location::{Binding, Change, Draft, Location, Ticket, Update};
 use crate::message::{Builder, Message, Name};
 use crate::outbound;
+use crate::uri::Uri;
 use contact::Contact;
 
 /// What a REGISTER comes to.
@@ -64,7 +70,7 @@ pub fn process(
     aor: &[u8],
     flow: Flow,
 ) -> Result<Outcome, Rejection> {
-    let registration = Registration::read(request, flow)?;
+    let registration = Registration::read(request, settings, flow)?;
     let mut update = location.update(aor);
     let mut uses_outbound = false;
     if registration.wildcard(request)? {
@@ -75,11 +81,14 @@ pub fn process(
     } else {
         for value in request.values(Name::Contact) {
             let contact = Contact::parse(value)?;
+            if contact.is_gruu_of(request.to()?.uri) {
+                return Err(Rejection::ContactIsGruu);
+            }
             uses_outbound |= registration.apply(&mut update, settings, now, &contact)?;
         }
     }
     let (ticket, changes) = update.finish();
-    let response = registration.response(request, location, now, aor, uses_outbound);
+    let response = registration.response(request, location, settings, now, aor, uses_outbound);
     Ok(Outcome { ticket, changes, response })
 }
 
@@ -99,12 +108,17 @@ struct Registration<'m> {
     /// The client asks for outbound or requires it.
     supports_outbound: bool,
     first_hop_supports_outbound: bool,
+    /// The To, when the client is to be given GRUUs.
+    gruu_base: Option<&'m [u8]>,
     flow: Flow,
 }
 
 impl<'m> Registration<'m> {
-    fn read(request: &'m Message, flow: Flow) -> Result<Self, Rejection> {
-        let mut unsupported = request.values(Name::Require).filter(|option| !is_option(option)).peekable();
+    fn read(request: &'m Message, settings: &Settings, flow: Flow) -> Result<Self, Rejection> {
+        let gives_gruus = settings.gruus.is_some();
+        let is_gruu = |option: &[u8]| gives_gruus && option.eq_ignore_ascii_case(b"gruu");
+        let mut unsupported =
+            request.values(Name::Require).filter(|option| !is_option(option) && !is_gruu(option)).peekable();
         if unsupported.peek().is_some() {
             return Err(Rejection::BadExtension {
                 unsupported: unsupported.collect::<Vec<_>>().join(&b", "[..]),
@@ -122,6 +136,7 @@ impl<'m> Registration<'m> {
             supports_path: supports(b"path"),
             supports_outbound: supports(b"outbound"),
             first_hop_supports_outbound: outbound::first_hop_supports_outbound(request),
+            gruu_base: if gives_gruus && supports(b"gruu") { Some(request.to()?.uri) } else { None },
             flow,
         })
     }
@@ -197,6 +212,7 @@ impl<'m> Registration<'m> {
         &self,
         request: &Message,
         location: &Location,
+        settings: &Settings,
         now: Instant,
         aor: &[u8],
         uses_outbound: bool,
@@ -210,7 +226,13 @@ impl<'m> Registration<'m> {
             line.extend_from_slice(binding.contact());
             line.extend_from_slice(b";expires=");
             line.extend_from_slice(seconds.to_string().as_bytes());
+            if let Some(gruus) = &settings.gruus {
+                self.add_gruus(gruus, binding, &mut line);
+            }
             response = response.header(Name::Contact, &line);
+        }
+        for route in &settings.service_routes {
+            response = response.header(Name::ServiceRoute, route);
         }
         if self.supports_path && !self.path.is_empty() {
             response = response.header(Name::Path, &self.path);
@@ -221,8 +243,28 @@ impl<'m> Registration<'m> {
             if self.supports_outbound {
                 response = response.header(Name::Require, "outbound");
             }
+            if let Some(seconds) = settings.flow_timer
+                && self.supports_outbound
+                && self.flow.transport().is_stream()
+            {
+                response = response.header(Name::FlowTimer, seconds.to_string());
+            }
         }
         response
+    }
+
+    /// Writes the GRUUs of a contact's device as parameters ([RFC 5627 §5.1]).
+    ///
+    /// [RFC 5627 §5.1]: https://www.rfc-editor.org/rfc/rfc5627#section-5.1
+    fn add_gruus(&self, gruus: &Gruus, binding: &Binding, line: &mut Vec<u8>) {
+        let (Some(base), Some(instance)) = (self.gruu_base, binding.instance()) else { return };
+        let Ok(aor) = Uri::parse(base) else { return };
+        line.extend_from_slice(b";pub-gruu=");
+        grammar::quote(&gruus.public(&aor, instance), line);
+        if let Some(temporary) = gruus.temporary(&aor, binding) {
+            line.extend_from_slice(b";temp-gruu=");
+            grammar::quote(&temporary, line);
+        }
     }
 }
 

@@ -19,6 +19,9 @@ pub enum Rejection {
     /// A contact with another scheme than `sip:` or `sips:`.
     #[error("Contact is no SIP URI")]
     ContactScheme,
+    /// A contact that is a GRUU of the address of record itself.
+    #[error("Contact is a GRUU of the address it is registered for")]
+    ContactIsGruu,
     /// A `reg-id` out of range.
     #[error("reg-id out of range")]
     InvalidRegId,
@@ -59,7 +62,7 @@ impl Rejection {
             | Rejection::InvalidRegId
             | Rejection::OutOfOrder
             | Rejection::InvalidBinding(_) => 400,
-            Rejection::TooManyContacts => 403,
+            Rejection::TooManyContacts | Rejection::ContactIsGruu => 403,
             Rejection::BadExtension { .. } => 420,
             Rejection::IntervalTooBrief { .. } => 423,
             Rejection::FirstHopLacksOutbound => 439,

@@ -1,13 +1,17 @@
 //! For how long a contact is registered.
 
 use super::Rejection;
+use crate::gruu::Gruus;
 
-/// The bounds of registration times, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The bounds of registration times, in seconds, and what a 200 says beside them.
+#[derive(Debug, Clone)]
 pub struct Settings {
     min: u32,
     default: u32,
     max: u32,
+    pub(super) flow_timer: Option<u32>,
+    pub(super) service_routes: Vec<Vec<u8>>,
+    pub(super) gruus: Option<Gruus>,
 }
 
 /// The times are not in order, or below what clients bear.
@@ -29,8 +33,37 @@ impl Settings {
         } else if min > default || default > max {
             Err(InvalidSettings::NotInOrder)
         } else {
-            Ok(Settings { min, default, max })
+            Ok(Settings { min, default, max, ..Settings::default() })
         }
+    }
+
+    /// After how many seconds without a keep-alive we take a TCP or TLS flow for dead ([RFC 5626 §6]): clients that use
+    /// outbound are told.
+    ///
+    /// [RFC 5626 §6]: https://www.rfc-editor.org/rfc/rfc5626#section-6
+    #[must_use]
+    pub fn with_flow_timer(mut self, seconds: u32) -> Self {
+        self.flow_timer = Some(seconds);
+        self
+    }
+
+    /// The Service-Route ([RFC 3608]), a value such as `<sip:ringback.example;lr>` for each hop: the way that the
+    /// client's own requests are to take.
+    ///
+    /// [RFC 3608]: https://www.rfc-editor.org/rfc/rfc3608
+    #[must_use]
+    pub fn with_service_routes(mut self, values: Vec<Vec<u8>>) -> Self {
+        self.service_routes = values;
+        self
+    }
+
+    /// Has clients that ask for GRUUs get them ([RFC 5627]).
+    ///
+    /// [RFC 5627]: https://www.rfc-editor.org/rfc/rfc5627
+    #[must_use]
+    pub fn with_gruus(mut self, gruus: Gruus) -> Self {
+        self.gruus = Some(gruus);
+        self
     }
 
     /// The time granted for the time asked for; `None` when the contact is to be removed ([RFC 3261 §10.3] step 7).
@@ -49,7 +82,14 @@ impl Settings {
 impl Default for Settings {
     /// From ten seconds to an hour: a client that asks for less than an hour has a reason.
     fn default() -> Self {
-        Settings { min: LEAST, default: 3600, max: 3600 }
+        Settings {
+            min: LEAST,
+            default: 3600,
+            max: 3600,
+            flow_timer: None,
+            service_routes: Vec::new(),
+            gruus: None,
+        }
     }
 }
 
@@ -73,9 +113,10 @@ mod tests {
 
     #[test]
     fn bounds_that_break_clients_are_refused() {
-        assert_eq!(Settings::new(9, 600, 600), Err(InvalidSettings::TooShort));
-        assert_eq!(Settings::new(60, 30, 600), Err(InvalidSettings::NotInOrder));
-        assert_eq!(Settings::new(60, 700, 600), Err(InvalidSettings::NotInOrder));
+        let error = |min, default, max| Settings::new(min, default, max).unwrap_err();
+        assert_eq!(error(9, 600, 600), InvalidSettings::TooShort);
+        assert_eq!(error(60, 30, 600), InvalidSettings::NotInOrder);
+        assert_eq!(error(60, 700, 600), InvalidSettings::NotInOrder);
         assert!(Settings::new(10, 10, 10).is_ok());
     }
 }

@@ -2,14 +2,14 @@
 
 /// The key of every hash of one layer.
 #[derive(Clone, Copy)]
-pub(super) struct Secret {
+pub(crate) struct Secret {
     k0: u64,
     k1: u64,
 }
 
 impl Secret {
     /// A key made from `seed`: as hard to guess as the seed.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let blank = Secret { k0: seed, k1: !seed };
         let half = |label: &[u8]| {
             let mut hash = blank.hash();
@@ -20,7 +20,7 @@ impl Secret {
     }
 
     /// A hash of nothing so far.
-    pub(super) fn hash(self) -> KeyedHash {
+    pub(crate) fn hash(self) -> KeyedHash {
         KeyedHash {
             v: [
                 self.k0 ^ 0x736f_6d65_7073_6575,
@@ -36,7 +36,7 @@ impl Secret {
 }
 
 /// A hash that bytes are written to.
-pub(super) struct KeyedHash {
+pub(crate) struct KeyedHash {
     v: [u64; 4],
     /// The bytes that do not fill a word yet, and how many they are.
     tail: u64,
@@ -46,7 +46,7 @@ pub(super) struct KeyedHash {
 
 impl KeyedHash {
     /// Adds bytes; where one call ends and the next begins makes no difference.
-    pub(super) fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
             let word = u64::from_le_bytes(*word);
@@ -66,13 +66,13 @@ impl KeyedHash {
     }
 
     /// Adds a field with its length, so that no two lists of fields look alike.
-    pub(super) fn field(&mut self, bytes: &[u8]) {
+    pub(crate) fn field(&mut self, bytes: &[u8]) {
         self.write(&(bytes.len() as u64).to_le_bytes());
         self.write(bytes);
     }
 
     /// Adds a field whose letters compare without regard to case.
-    pub(super) fn folded_field(&mut self, bytes: &[u8]) {
+    pub(crate) fn folded_field(&mut self, bytes: &[u8]) {
         self.write(&(bytes.len() as u64).to_le_bytes());
         for chunk in bytes.chunks(64) {
             let mut lower = [0; 64];
@@ -84,7 +84,7 @@ impl KeyedHash {
     }
 
     /// The hash.
-    pub(super) fn finish(mut self) -> u128 {
+    pub(crate) fn finish(mut self) -> u128 {
         self.compress(self.tail | (u64::from(self.length) << 56));
         self.v[2] ^= 0xee;
         self.rounds(4);

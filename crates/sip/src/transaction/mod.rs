@@ -32,7 +32,7 @@ mod event;
 pub mod fuzz;
 mod invite_client;
 mod invite_server;
-mod keyed_hash;
+pub(crate) mod keyed_hash;
 mod keys;
 mod layer;
 mod non_invite_client;
