@@ -15,7 +15,6 @@ use ringback_sip::uri::Uri;
 use crate::ask::{Ask, User};
 use crate::event::Event;
 use crate::exchange::{Exchange, Incoming, Membership, warning};
-use crate::owner;
 use crate::parked::Parked;
 use crate::settings::{InvalidSettings, Settings};
 
@@ -99,7 +98,7 @@ impl Exchange {
                 self.respond(now, incoming.server, reply);
             }
             Some(Membership::Member(key) | Membership::Elsewhere(key)) => {
-                let number = owner::call_of(key);
+                let number = self.call_of(key);
                 let leg = self.calls.get(&number).and_then(|call| call.leg(key));
                 if leg.is_none_or(|leg| leg.aor != user.name) {
                     return self.refuse_identity(now, &incoming);

@@ -107,7 +107,8 @@ impl Play {
                 let register = self.request(from, Method::Register, from).finish();
                 self.say_with_credentials(from, register);
             }
-            2..=4 => self.dial(input),
+            2 | 3 => self.dial(input),
+            4 => self.dial_in_place(input),
             5..=7 => self.respond(input),
             8 => self.acknowledge(input),
             9 | 10 => self.ask_in_dialog(input),
@@ -153,6 +154,29 @@ impl Play {
         let invite = self.request(from, Method::Invite, callee);
         let invite = with_body(invite, input.number(6)).finish();
         self.say_with_credentials(from, invite);
+    }
+
+    /// Dials in the place of a dialog of a message that the exchange sent.
+    fn dial_in_place(&mut self, input: &mut Input<'_>) {
+        let (from, replaces) = (input.number(4), self.replaces(input));
+        let invite = self.request(from, Method::Invite, from).header(Name::Replaces, replaces);
+        let invite = with_body(invite, input.number(6)).finish();
+        self.say_with_credentials(from, invite);
+    }
+
+    /// A Replaces that names the dialog of a message that the exchange sent.
+    fn replaces(&self, input: &mut Input<'_>) -> String {
+        let Some((_, of)) = self.heard.get(input.number(KEPT)) else {
+            return "x;to-tag=1;from-tag=2".to_owned();
+        };
+        let tag = |address: Result<ringback_sip::header::Address<'_>, _>| {
+            let tag = address.ok().and_then(|address| address.tag()).unwrap_or(b"usual");
+            String::from_utf8_lossy(tag).into_owned()
+        };
+        let (from, to) = (tag(of.from()), tag(of.to()));
+        let (ours, theirs) = if of.is_request() { (from, to) } else { (to, from) };
+        let call_id = String::from_utf8_lossy(of.call_id().unwrap_or_default());
+        format!("{call_id};to-tag={ours};from-tag={theirs}")
     }
 
     /// Answers a request that the exchange sent.
@@ -221,6 +245,15 @@ impl Play {
             0 => request.header(Name::SessionExpires, "60;refresher=uas"),
             1 => request.header(Name::Require, "timer, teleport"),
             _ => request.header(Name::Contact, "<sip:x@198.51.100.99>"),
+        };
+        let request = match (method, input.number(4)) {
+            (Method::Refer, 0) => {
+                let replaces = self.replaces(input).replace(';', "%3B").replace('=', "%3D");
+                request.header(Name::ReferTo, format!("<sip:ringback@192.0.2.1?Replaces={replaces}>"))
+            }
+            (Method::Refer, 1) => request.header(Name::ReferTo, "sip:echo@192.0.2.1"),
+            (Method::Refer, user) => request.header(Name::ReferTo, format!("<sip:user{user}@192.0.2.1>")),
+            _ => request,
         };
         let request = with_body(request, input.number(6)).finish();
         self.say_over(flow, request.bytes().clone());

@@ -122,6 +122,24 @@ pub struct Stats {
     pub legs_gone: u64,
     /// Legs whose media worker did not say in time what they carried.
     pub reports_missing: u64,
+    /// Transfers that a REFER was accepted for.
+    pub transfers_started: u64,
+    /// Transfers whose transferee and target have agreed, takeovers among them.
+    pub transfers_completed: u64,
+    /// Transfers and takeovers that came to nothing.
+    pub transfers_failed: u64,
+    /// REFERs refused, with the reason in a Warning.
+    pub transfers_refused: u64,
+    /// NOTIFYs of a transfer that the transferor did not take.
+    pub notifies_refused: u64,
+    /// INVITEs with Replaces that were let in.
+    pub takeovers_started: u64,
+    /// Calls that rang and were answered by an INVITE with Replaces.
+    pub takeovers_completed: u64,
+    /// INVITEs with Replaces or Join refused, with the reason in a Warning.
+    pub takeovers_refused: u64,
+    /// Offers of ours that met another one or a lost connection and were made again.
+    pub offers_repeated: u64,
     /// Keys pressed by INFO.
     pub dtmf_by_info: u64,
 

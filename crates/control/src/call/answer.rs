@@ -11,7 +11,7 @@ use ringback_sip::transaction::ServerId;
 use super::body::{SDP, session_description};
 use super::headers::pass_response;
 use super::setup::refused;
-use super::{ALLOW, Call, Phase, Renegotiation, Signalling};
+use super::{ALLOW, Call, Leg, Phase, Renegotiation, SUPPORTED, Signalling};
 use crate::cdr::EndedBy;
 use crate::event::Event;
 use crate::exchange::{Exchange, Timer};
@@ -70,7 +70,7 @@ impl Exchange {
     }
 
     /// Sends the 200 to the caller.
-    fn answer_caller(
+    pub(super) fn answer_caller(
         &mut self,
         now: Instant,
         call: &mut Call,
@@ -86,7 +86,8 @@ impl Exchange {
         let mut reply = Builder::reply(&invite, 200)
             .to_tag(&dialog.id.local_tag)
             .header(Name::Contact, self.contact(&call.caller.flow))
-            .header(Name::Allow, ALLOW);
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED);
         if let Some(response) = response {
             reply = pass_response(response, reply);
         }
@@ -106,6 +107,7 @@ impl Exchange {
         self.arm_probe(now, call);
         self.invited.remove(&server);
         self.unacknowledged.insert(server, call.caller.key);
+        self.place(call, key);
         self.respond(now, server, reply.body(SDP, body).finish());
         self.configure_leg(call, call.caller.key);
         self.stats.calls_answered += 1;
@@ -131,10 +133,14 @@ impl Exchange {
             }
             _ => return,
         }
+        if self.newcomer_acknowledged(now, call, key, ack) {
+            return;
+        }
         // After an INVITE without an offer the ACK has the answer to ours.
         if matches!(call.renegotiation, Renegotiation::Offered { from } if from == key) {
             call.renegotiation = Renegotiation::Idle;
             self.late_answer(now, call, key, ack);
+            self.renegotiation_over(now, call);
         }
     }
 
@@ -171,19 +177,20 @@ impl Exchange {
             }
             _ => return,
         }
-        self.end(now, call, EndedBy::Exchange, "the answer was never acknowledged");
+        self.party_lost(now, call, key, EndedBy::Exchange, "the answer was never acknowledged");
     }
 
     /// Tells the media worker what leg `key`, which answered last, and the one that it talks to have agreed on.
     pub(crate) fn configure_leg(&mut self, call: &mut Call, key: LegKey) {
         match call.other(key) {
             Some(other) => self.configure(call, key, other),
-            None => self.configure_echo(call),
+            None if key == call.first => self.configure_echo(call),
+            None => {}
         }
     }
 
     /// The same for two legs, once both have agreed.
-    fn configure(&mut self, call: &mut Call, a: LegKey, b: LegKey) {
+    pub(super) fn configure(&mut self, call: &mut Call, a: LegKey, b: LegKey) {
         let worker = call.worker;
         let Some((party_a, party_b)) = call.parties_mut(a, b) else { return };
         let (Some(agreed_a), Some(agreed_b)) = (party_a.agreed(), party_b.agreed()) else { return };
@@ -199,11 +206,11 @@ impl Exchange {
 
     /// The same for a leg that hears itself.
     fn configure_echo(&mut self, call: &mut Call) {
-        let Some(party) = call.caller.party() else { return };
+        let key = call.first;
+        let Some(party) = call.leg(key).and_then(Leg::party) else { return };
         let Some(agreed) = party.agreed() else { return };
         let map = Box::new(payload_map(party, party));
         call.record.codec = Some(agreed.codec.clone()).filter(|codec| !codec.is_empty());
-        let key = call.caller.key;
         self.command(call.worker, key, MediaCommand::Configure(Box::new(agreed), map));
         self.command(call.worker, key, MediaCommand::Echo);
     }

@@ -82,6 +82,8 @@ impl Exchange {
         }
         call.record.ended = self.settings.epoch.unix_ms(now);
         self.deadlines.cancel(&Timer::Probe(call.number));
+        self.deadlines.cancel(&Timer::Reoffer(call.number));
+        self.drop_transfer(now, call);
         self.drop_renegotiation(now, call);
         let given = call.given_reason.clone();
         self.cancel_branches(now, call, None, &given);

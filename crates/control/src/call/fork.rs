@@ -19,7 +19,7 @@ use crate::cdr::EndedBy;
 use crate::exchange::{Exchange, Timer};
 
 /// The Reason for those who rang when somebody else picked up: their phones show no missed call.
-const ELSEWHERE: Bytes = Bytes::from_static(b"SIP;cause=200;text=\"Call completed elsewhere\"");
+pub(super) const ELSEWHERE: Bytes = Bytes::from_static(b"SIP;cause=200;text=\"Call completed elsewhere\"");
 
 impl Exchange {
     /// A response to the INVITE of branch `key`.
@@ -51,7 +51,7 @@ impl Exchange {
             *early = of_response;
         }
         if call.phase != Phase::Ringing {
-            return;
+            return self.transfer_progress(now, call, key, response);
         }
         let answer = if is_single && !call.is_late { self.early_answer(call, key, response) } else { None };
         let status = match (&answer, response.status()) {
@@ -93,6 +93,9 @@ impl Exchange {
         if call.phase == Phase::Ringing && !cancelled {
             self.cancel_branches(now, call, Some(key), &ELSEWHERE);
             self.branch_won(now, call, key, response);
+        } else if !cancelled && call.is_ringing_transfer() {
+            self.cancel_branches(now, call, Some(key), &ELSEWHERE);
+            self.target_accepted(now, call, key, response);
         } else {
             // It crossed with our CANCEL, or with the answer of another branch.
             let reason = if call.phase == Phase::Ending { farewell(call) } else { ELSEWHERE };
@@ -114,7 +117,7 @@ impl Exchange {
         }
         leg.signalling = Signalling::Over;
         self.command_close(call, key);
-        if call.phase != Phase::Ringing {
+        if call.phase != Phase::Ringing && !call.is_ringing_transfer() {
             return;
         }
         if let Some(response) = response {
@@ -127,8 +130,13 @@ impl Exchange {
             }
         }
         let is_ringing = |leg: &Leg| matches!(leg.signalling, Signalling::Inviting { cancelled: false, .. });
-        if !call.callees.iter().any(is_ringing) {
+        if call.callees.iter().any(is_ringing) {
+            return;
+        }
+        if call.phase == Phase::Ringing {
             self.pass_refusal(now, call);
+        } else {
+            self.target_refused(now, call);
         }
     }
 
@@ -138,15 +146,7 @@ impl Exchange {
             return self.fail(now, call, 480, "the callee did not respond");
         };
         let given = best.status().unwrap_or(480);
-        let status = match given {
-            // A redirection is not followed, and a challenge of a callee is never passed on nor answered.
-            300..=399 | 401 | 407 => 480,
-            // 408, 481, 487 and 503 speak of the branch, not of the call (RFC 3261 §16.7 step 6).
-            408 | 481 | 487 | 503 => 480,
-            // Session timers are between the exchange and each party: a 422 would end a browser's call for ever.
-            422 => 480,
-            status => status,
-        };
+        let status = told(given);
         let words = String::from_utf8_lossy(best.reason()).into_owned();
         self.fail_with(now, call, status, EndedBy::Callee, &words, |reply| {
             if status == given { pass_response(&best, reply) } else { reply }
@@ -187,8 +187,22 @@ impl Exchange {
                 self.fail(now, call, 503, "no media worker answers");
             }
             Phase::Ringing => self.fail(now, call, 408, "nobody answered"),
-            Phase::Answered(_) | Phase::Ending => {}
+            Phase::Answered(_) => self.transfer_timed_out(now, call),
+            Phase::Ending => {}
         }
+    }
+}
+
+/// The status that who called is told when every branch has failed, the best of them with this one.
+pub(super) fn told(given: u16) -> u16 {
+    match given {
+        // A redirection is not followed, and a challenge of a callee is never passed on nor answered.
+        300..=399 | 401 | 407 => 480,
+        // 408, 481, 487 and 503 speak of the branch, not of the call (RFC 3261 §16.7 step 6).
+        408 | 481 | 487 | 503 => 480,
+        // Session timers are between the exchange and each party: a 422 would end a browser's call for ever.
+        422 => 480,
+        status => status,
     }
 }
 

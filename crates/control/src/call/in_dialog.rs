@@ -60,6 +60,7 @@ impl Exchange {
             Method::Update => self.offer_received(now, call, key, server, request),
             Method::Info => self.info_received(now, call, key, server, request),
             Method::Message => self.pass_on(now, call, key, server, request),
+            Method::Refer => self.refer_received(now, call, key, server, &request),
             Method::Options => {
                 let reply = self.reply(&request, 200).header(Name::Allow, ALLOW);
                 self.respond(now, server, reply.header(Name::Accept, "application/sdp").finish());
@@ -88,6 +89,9 @@ impl Exchange {
             }
             Some(Signalling::Invited { .. }) => {
                 self.respond(now, server, self.reply(request, 200).finish());
+                if key != call.caller.key {
+                    return self.newcomer_refused(now, call, 487, CANCELLED);
+                }
                 Exchange::take_reason(call, request);
                 // A BYE in the early dialog is a CANCEL by another name (RFC 3261 §15.1.2).
                 return self.end(now, call, side, CANCELLED);
@@ -95,6 +99,10 @@ impl Exchange {
             _ => {}
         }
         let reply = self.reply(request, 200).finish();
+        if call.goes_on_without(key) {
+            self.respond(now, server, reply);
+            return self.leave_alone(now, call, key);
+        }
         // Where the far end sent an offer itself, that has no other answer any more (RFC 3261 §15.1.2).
         self.leg_left(now, call, key);
         if !matches!(call.phase, Phase::Answered(_)) {
@@ -113,6 +121,9 @@ impl Exchange {
             Exchange::take_reason(call, cancel);
             return self.end(now, call, EndedBy::Caller, CANCELLED);
         }
+        if call.newcomer().is_some_and(|server| server == invite) {
+            return self.newcomer_refused(now, call, 487, CANCELLED);
+        }
         // The INVITE gets what the other side makes of that.
         if let Renegotiation::Relaying { server, client, .. } = &call.renegotiation
             && *server == invite
@@ -127,6 +138,9 @@ impl Exchange {
         if matches!(&call.caller.signalling, Signalling::Invited { server, .. } if *server == invite) {
             self.stats.callers_lost += 1;
             self.end(now, call, EndedBy::Caller, "the caller's connection was lost before the answer");
+        } else if call.newcomer().is_some_and(|server| server == invite) {
+            self.stats.callers_lost += 1;
+            self.newcomer_refused(now, call, 480, "the connection was lost before the answer");
         }
     }
 
@@ -141,7 +155,7 @@ impl Exchange {
         let content_type = request.header(Name::ContentType).unwrap_or_default();
         if let Some(press) = dtmf::parse_info(content_type, request.body()) {
             self.stats.dtmf_by_info += 1;
-            let caller = key == call.caller.key;
+            let caller = key == call.first;
             self.events.push_back(Event::KeyPressed { id: call.record.id.clone(), caller, key: press.key });
         }
         self.pass_on(now, call, key, server, request);
@@ -194,10 +208,10 @@ impl Exchange {
 
     /// A request of ours within the dialog of `key` failed in a way that means that the far end has no such call.
     pub(crate) fn dialog_lost(&mut self, now: Instant, call: &mut Call, key: LegKey) {
-        self.leg_left(now, call, key);
         let words = format!("the {} no longer knows the call", call.side(key).word());
-        self.end(now, call, EndedBy::Exchange, &words);
+        self.leg_left(now, call, key);
+        self.party_lost(now, call, key, EndedBy::Exchange, &words);
     }
 }
 
-const CANCELLED: &str = "the caller hung up before the answer";
+pub(super) const CANCELLED: &str = "the caller hung up before the answer";

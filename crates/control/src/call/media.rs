@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ringback_media::session::{Gone, LegKey};
 
-use super::{Call, Phase};
+use super::{Call, Phase, Signalling};
 use crate::cdr::EndedBy;
 use crate::event::Event;
 use crate::exchange::{Exchange, Timer};
@@ -21,7 +21,8 @@ impl Exchange {
         if gone == Gone::Failed {
             return self.leg_failed(now, call, key);
         }
-        if !matches!(call.phase, Phase::Answered(_)) {
+        let is_up = call.leg(key).is_some_and(|leg| matches!(leg.signalling, Signalling::Confirmed { .. }));
+        if !matches!(call.phase, Phase::Answered(_)) || !is_up {
             return;
         }
         if gone == Gone::DtlsClosed {
@@ -36,6 +37,10 @@ impl Exchange {
     }
 
     fn end_without(&mut self, now: Instant, call: &mut Call, key: LegKey, gone: Gone) {
+        let is_alone = call.goes_on_without(key);
+        if !is_alone {
+            call.silent = Some(key);
+        }
         let why = match gone {
             Gone::ConsentLost => "its network path is lost",
             Gone::DtlsClosed => "it closed its media connection",
@@ -43,10 +48,9 @@ impl Exchange {
             Gone::NoMedia => "nothing was heard of it for 65 s",
             Gone::Failed => "its media failed here",
         };
-        call.silent = Some(key);
         let side = call.side(key).word();
         self.stats.legs_gone += 1;
-        self.end(now, call, EndedBy::Exchange, &format!("the {side} has gone: {why}"));
+        self.party_lost(now, call, key, EndedBy::Exchange, &format!("the {side} has gone: {why}"));
     }
 
     /// A media worker has given a leg up because of a mistake of ours: whatever the call was about, it ends here.
@@ -59,7 +63,7 @@ impl Exchange {
 
     /// Media flows: from a leg, for the first time.
     pub(crate) fn leg_heard(&mut self, call: &Call, key: LegKey) {
-        let caller = key == call.caller.key;
+        let caller = key == call.first;
         self.events.push_back(Event::FirstPacket { id: call.record.id.clone(), caller });
     }
 }

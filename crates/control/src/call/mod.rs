@@ -7,9 +7,12 @@
 //!
 //! Everything a call knows is data in [`Call`]; nothing of it lives on a stack between two events.
 //!
+//! A leg may leave an answered call and another one take its place ([`transfer`]): who talks with whom is [`Call::first`]
+//! and the leg of [`Phase::Answered`], whoever they are.
+//!
 //! Assumptions: the offer is in the INVITE or, for a caller that sends none, ours is in the 200 and the answer in its
 //! ACK. Offers in reliable provisional responses (RFC 3262) are not used: a `Require: 100rel` is refused with 420.
-//! Transfers (RFC 3515), `Replaces` and calls to other networks are left out.
+//! Calls to other networks are left out.
 
 pub(crate) mod answer;
 pub(crate) mod body;
@@ -25,6 +28,7 @@ pub(crate) mod refused;
 pub(crate) mod renegotiate;
 pub(crate) mod session_timer;
 pub(crate) mod setup;
+pub(crate) mod transfer;
 
 use bytes::Bytes;
 use ringback_media::negotiation::{Party, Profile};
@@ -36,9 +40,13 @@ use ringback_sip::transaction::{ClientId, ServerId};
 
 use crate::cdr::{Cdr, EndedBy};
 use session_timer::SessionTimer;
+use transfer::{Part, Subscription, Transfer};
 
 /// What every INVITE and every answer of ours within a dialog allows.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, OPTIONS, MESSAGE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, OPTIONS, MESSAGE, REFER";
+
+/// The extensions that every INVITE and every answer of ours to one supports.
+pub(crate) const SUPPORTED: &str = "replaces, norefersub";
 
 /// The number of a call, unique to its control worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,9 +62,26 @@ pub(crate) struct Call {
     /// Whether the caller's INVITE has no offer.
     pub is_late: bool,
     pub caller: Leg,
-    /// The contacts that were rung, in the order of the target set; none for a number that the exchange answers.
+    /// The contacts that were rung, in the order of the target set; none for a number that the exchange answers. After
+    /// them the legs that came by transfers.
     pub callees: Vec<Leg>,
+    /// The leg on the caller's side: the caller's own, until it is transferred or taken over.
+    pub first: LegKey,
     pub renegotiation: Renegotiation,
+    /// A leg is about to take another one's place.
+    pub transfer: Option<Box<Transfer>>,
+    /// An offer of ours that met another one, to be made again.
+    pub reoffer: Option<Reoffer>,
+    /// What parties were promised to be told of their transfers.
+    pub subscriptions: Vec<Subscription>,
+    /// The users among whose calls at the same time this one counts, each by the leg that it counts for.
+    pub payers: Vec<(LegKey, String)>,
+    /// The users whose further calls go to the same media worker; see [`Exchange::place`].
+    ///
+    /// [`Exchange::place`]: crate::exchange::Exchange::place
+    pub placed: Vec<String>,
+    /// Records of what is over while the call goes on, until the media workers have said what was carried.
+    pub parts: Vec<Part>,
     /// The leg that answered, also when the call is over.
     pub answered: Option<LegKey>,
     /// The leg whose far end vanished: the call was over when it was last heard, not when that was noticed.
@@ -102,6 +127,8 @@ pub(crate) struct Leg {
     pub is_missed: bool,
     /// The Call-ID of its dialog.
     pub call_id: String,
+    /// Whether we called it: its Call-ID is ours.
+    pub is_called: bool,
     /// The INVITE that we sent to a callee, as long as a 2xx to it can make a dialog, also one that nobody wants.
     pub invite: Bytes,
 }
@@ -161,6 +188,14 @@ pub(crate) enum Renegotiation {
     },
 }
 
+/// An offer of ours that met another one (RFC 3261 §14.1).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reoffer {
+    /// Who it is for.
+    pub to: LegKey,
+    pub attempts: u8,
+}
+
 impl Call {
     /// The leg of that key.
     pub fn leg(&self, key: LegKey) -> Option<&Leg> {
@@ -175,13 +210,19 @@ impl Call {
     /// The leg that `key` talks to once the call is answered; none for a number that the exchange answers.
     pub fn other(&self, key: LegKey) -> Option<LegKey> {
         let Phase::Answered(callee) = self.phase else { return None };
-        if callee == self.caller.key {
+        if callee == self.first {
             None
-        } else if key == self.caller.key {
+        } else if key == self.first {
             Some(callee)
         } else {
-            (key == callee).then_some(self.caller.key)
+            (key == callee).then_some(self.first)
         }
+    }
+
+    /// Whether a leg is one of those that talk, and its dialog stands.
+    pub fn is_party(&self, key: LegKey) -> bool {
+        (key == self.first || self.answered == Some(key))
+            && self.leg(key).is_some_and(|leg| !matches!(leg.signalling, Signalling::Over))
     }
 
     /// All legs, the caller's first.
@@ -209,7 +250,7 @@ impl Call {
 
     /// Which side of the call a leg is.
     pub fn side(&self, key: LegKey) -> EndedBy {
-        if key == self.caller.key { EndedBy::Caller } else { EndedBy::Callee }
+        if key == self.first { EndedBy::Caller } else { EndedBy::Callee }
     }
 
     /// Moves into the last phase; says whether it was in another before.
@@ -233,6 +274,7 @@ impl Call {
     pub fn is_over(&self) -> bool {
         self.has_reports()
             && matches!(self.renegotiation, Renegotiation::Idle)
+            && self.parts.is_empty()
             && self.legs().all(|leg| matches!(leg.signalling, Signalling::Over | Signalling::Idle { .. }))
     }
 }

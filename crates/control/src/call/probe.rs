@@ -45,8 +45,11 @@ impl Exchange {
             return;
         }
         self.stats.legs_gone += 1;
-        call.silent = Some(key);
-        self.end(now, call, EndedBy::Exchange, &format!("the {side} has gone: it no longer answers"));
+        if !call.goes_on_without(key) {
+            call.silent = Some(key);
+        }
+        let words = format!("the {side} has gone: it no longer answers");
+        self.party_lost(now, call, key, EndedBy::Exchange, &words);
     }
 }
 

@@ -21,10 +21,12 @@ impl Exchange {
         if std::mem::replace(&mut call.is_recorded, true) {
             return;
         }
-        let Call { caller, callees, record, answered, silent, .. } = call;
-        let (answered, silent) = (*answered, *silent);
+        self.record_parts(call, true);
+        let Call { caller, callees, record, first, answered, silent, .. } = call;
+        let (first, answered, silent) = (*first, *answered, *silent);
         record.legs = std::iter::once(caller)
-            .chain(callees.iter_mut().filter(|leg| Some(leg.key) == answered))
+            .chain(callees.iter_mut())
+            .filter(|leg| leg.key == first || Some(leg.key) == answered)
             .map(|leg| {
                 let media = match &mut leg.media {
                     LegMedia::Closed(report) => report.take(),
@@ -42,11 +44,8 @@ impl Exchange {
             .collect();
         let record = record.clone();
         self.deadlines.cancel(&Timer::Reports(call.number));
-        if let Some(calls) = self.calls_by_user.get_mut(&record.caller) {
-            *calls = calls.saturating_sub(1);
-            if *calls == 0 {
-                self.calls_by_user.remove(&record.caller);
-            }
+        for (_, user) in std::mem::take(&mut call.payers) {
+            self.count_out(&user);
         }
         self.stats.calls_ended += 1;
         match call.farewell.take() {
@@ -60,8 +59,20 @@ impl Exchange {
         }
     }
 
+    /// A call no longer counts among those of a user at the same time.
+    pub(crate) fn count_out(&mut self, user: &str) {
+        if let Some(calls) = self.calls_by_user.get_mut(user) {
+            *calls = calls.saturating_sub(1);
+            if *calls == 0 {
+                self.calls_by_user.remove(user);
+            }
+        }
+    }
+
     /// The call is over and all know it.
     pub(crate) fn forget(&mut self, call: &Call) {
+        self.unplace(call);
+        self.deadlines.cancel(&Timer::Reoffer(call.number));
         self.fingerprints.remove(&call.fingerprint);
         self.deadlines.cancel(&Timer::Ring(call.number));
         self.deadlines.cancel(&Timer::Offer(call.number));
@@ -70,6 +81,10 @@ impl Exchange {
         let keys: Vec<LegKey> = call.legs().map(|leg| leg.key).collect();
         for key in keys {
             self.cancel_timers(call.number, key);
+            // A leg that has moved to another call has left its shell here.
+            if self.adopted.get(&key) == Some(&call.number) {
+                self.adopted.remove(&key);
+            }
         }
     }
 
@@ -85,6 +100,7 @@ impl Exchange {
         {
             leg.media = LegMedia::Closed(report);
         }
+        self.record_parts(call, false);
     }
 
     /// The media workers had their time.
@@ -98,7 +114,7 @@ impl Exchange {
     }
 }
 
-fn recorded(leg: &Leg, media: Option<ringback_media::session::LegReport>) -> CdrLeg {
+pub(super) fn recorded(leg: &Leg, media: Option<ringback_media::session::LegReport>) -> CdrLeg {
     CdrLeg {
         party: leg.aor.clone(),
         call_id: leg.call_id.clone(),

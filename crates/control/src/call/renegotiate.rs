@@ -140,7 +140,7 @@ impl Exchange {
             .header(Name::Allow, ALLOW);
         if let Some(timer) = timer {
             // Without it the re-INVITE would end the timer (RFC 4028 §7.4).
-            request = request.header(Name::Supported, "timer").header(Name::SessionExpires, timer.asked());
+            request = timer.ask(request);
         }
         self.deadlines.set(Timer::Offer(number), now + ANSWER_WITHIN);
         Some(self.send_request(now, flow, request.body(SDP, offer).finish(), Use::Reinvite(number, to)))
@@ -177,6 +177,13 @@ impl Exchange {
             }
         }
         self.deadlines.cancel(&Timer::Offer(call.number));
+        if let Ok(response) = answer
+            && status == Ok(422)
+            && self.lengthen_session_timer(call, key, response)
+            && self.reinvite_longer(now, call, key, client)
+        {
+            return;
+        }
         match std::mem::replace(&mut call.renegotiation, Renegotiation::Idle) {
             Renegotiation::Relaying { from, server, request, client: sent, .. } if sent == client => {
                 self.invited.remove(&server);
@@ -187,7 +194,10 @@ impl Exchange {
                 }
             }
             Renegotiation::Asking { client: sent, .. } if sent == client => {
-                self.asked_answered(call, key, accepted);
+                match call.transfer_offered(client) {
+                    true => self.transferee_answered(now, call, answer),
+                    false => self.asked_answered(now, call, key, answer),
+                }
             }
             Renegotiation::Orphaned { client: sent, .. } if sent == client => return,
             // The second 2xx of a fork, acknowledged above.
@@ -196,6 +206,34 @@ impl Exchange {
         if matches!(status, Ok(408 | 481) | Err(Silence::TimedOut)) {
             self.dialog_lost(now, call, key);
         }
+        self.renegotiation_over(now, call);
+    }
+
+    /// An offer has its answer: what waited for that goes on.
+    pub(super) fn renegotiation_over(&mut self, now: Instant, call: &mut Call) {
+        if matches!(call.renegotiation, Renegotiation::Idle) && matches!(call.phase, Phase::Answered(_)) {
+            self.transfer_goes_on(now, call);
+        }
+    }
+
+    /// Makes the same offer again, with the longer session timer; says whether it did.
+    fn reinvite_longer(&mut self, now: Instant, call: &mut Call, key: LegKey, refused: ClientId) -> bool {
+        let is_refused = match call.renegotiation {
+            Renegotiation::Relaying { client, .. } | Renegotiation::Asking { client, .. } => {
+                client == refused
+            }
+            Renegotiation::Idle | Renegotiation::Offered { .. } | Renegotiation::Orphaned { .. } => false,
+        };
+        let party = call.leg(key).filter(|_| is_refused).and_then(|leg| leg.party());
+        let offer = party.and_then(|party| party.offered().or_else(|| party.current()));
+        let Some(again) = offer.and_then(|offer| self.reinvite(now, call, key, &offer)) else { return false };
+        if let Renegotiation::Relaying { client, .. } | Renegotiation::Asking { client, .. } =
+            &mut call.renegotiation
+        {
+            *client = again;
+        }
+        call.transfer_offered_again(refused, again);
+        true
     }
 
     fn acknowledge_reinvite(&mut self, call: &mut Call, key: LegKey, client: ClientId, response: &Message) {
@@ -328,16 +366,28 @@ impl Exchange {
         }
     }
 
-    /// The answer to an offer of our own; `None` when it was refused.
-    fn asked_answered(&mut self, call: &mut Call, key: LegKey, accepted: Option<&Message>) {
+    /// The answer to an offer of our own, or its refusal.
+    fn asked_answered(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        answer: Result<&Message, Silence>,
+    ) {
+        let is_glare = answer.is_ok_and(|response| response.status() == Some(491));
+        let accepted = answer.ok().filter(|response| response.status().is_some_and(|status| status < 300));
         let answer = accepted.and_then(|response| session_description(response).ok().flatten());
         let Some(party) = call.leg_mut(key).and_then(|leg| leg.party_mut()) else { return };
         let taken = answer.map(|answer| party.handle_answer(&answer));
         if matches!(taken, Some(Ok(()))) {
+            call.reoffer = None;
             return self.configure_leg(call, key);
         }
         party.rollback();
         self.stats.offers_of_ours_refused += 1;
+        if is_glare {
+            self.offer_again(now, call, key);
+        }
     }
 
     /// Sends the 200 to a re-INVITE or an UPDATE.
@@ -377,7 +427,7 @@ impl Exchange {
         self.respond(now, asking.server, refused(reply, refusal).finish());
     }
 
-    fn roll_back(&mut self, call: &mut Call, legs: impl IntoIterator<Item = LegKey>) {
+    pub(super) fn roll_back(&mut self, call: &mut Call, legs: impl IntoIterator<Item = LegKey>) {
         for key in legs {
             if let Some(party) = call.leg_mut(key).and_then(|leg| leg.party_mut()) {
                 party.rollback();

@@ -20,6 +20,8 @@ use crate::exchange::{Exchange, Timer};
 /// The shortest interval that is honoured. RFC 4028 §5 asks for 90 s and a 422 below it, which ends the call with every
 /// browser client there is. Below this one no timer is granted, which is no reason for a client to refuse.
 const MIN_INTERVAL: u32 = 30;
+/// The longest interval that a far end can make us ask for: a day.
+const MAX_INTERVAL: u32 = 86_400;
 
 /// What was agreed for a leg.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +29,8 @@ pub(crate) struct SessionTimer {
     seconds: u32,
     /// Whether the far end refreshes; otherwise we do.
     is_theirs: bool,
+    /// The shortest interval that the far end takes, if it said so; 0 otherwise.
+    least: u32,
     due: Instant,
 }
 
@@ -37,7 +41,7 @@ impl SessionTimer {
         // refreshes does so at half of it.
         let due =
             if is_theirs { interval - (interval / 3).min(Duration::from_secs(32)) } else { interval / 2 };
-        SessionTimer { seconds, is_theirs, due: now + due }
+        SessionTimer { seconds, is_theirs, least: 0, due: now + due }
     }
 
     /// Whether the far end refreshes.
@@ -45,8 +49,14 @@ impl SessionTimer {
         self.is_theirs
     }
 
+    /// Makes a request of ours go on with the timer.
+    pub fn ask(&self, request: Builder) -> Builder {
+        let request = request.header(Name::Supported, "timer").header(Name::SessionExpires, self.asked());
+        if self.least == 0 { request } else { request.header(Name::MinSe, self.least.to_string()) }
+    }
+
     /// The value of Session-Expires in a request of ours that goes on with it.
-    pub fn asked(&self) -> String {
+    fn asked(&self) -> String {
         let refresher = if self.is_theirs { Refresher::Uas } else { Refresher::Uac };
         SessionExpires { seconds: self.seconds, refresher: Some(refresher) }.to_string()
     }
@@ -82,9 +92,31 @@ impl Exchange {
         response: &Message,
     ) {
         let Some(leg) = call.leg_mut(key) else { return };
-        leg.session_timer = session_expires(response)
-            .map(|given| SessionTimer::new(now, given.seconds, given.refresher != Some(Refresher::Uac)));
+        let least = leg.session_timer.map_or(0, |timer| timer.least);
+        leg.session_timer = session_expires(response).map(|given| {
+            let timer = SessionTimer::new(now, given.seconds, given.refresher != Some(Refresher::Uac));
+            SessionTimer { least, ..timer }
+        });
         self.arm_session_timer(call, key);
+    }
+
+    /// A far end finds the interval of our re-INVITE too short (422, RFC 4028 §7.4): the timer takes the longer one. Says
+    /// whether it did, so that the offer is worth making again.
+    pub(crate) fn lengthen_session_timer(
+        &mut self,
+        call: &mut Call,
+        key: LegKey,
+        response: &Message,
+    ) -> bool {
+        let least = response.header(Name::MinSe).and_then(|value| SessionExpires::parse(value).ok());
+        let timer = call.leg_mut(key).and_then(|leg| leg.session_timer.as_mut());
+        let (Some(least), Some(timer)) = (least, timer) else { return false };
+        if least.seconds <= timer.seconds || least.seconds > MAX_INTERVAL {
+            return false;
+        }
+        timer.seconds = least.seconds;
+        timer.least = least.seconds;
+        true
     }
 
     /// Sets or clears the deadline of a leg's timer.
@@ -123,10 +155,11 @@ impl Exchange {
         if timer.is_theirs {
             self.stats.sessions_expired += 1;
             let words = format!("the {} stopped refreshing the session", call.side(key).word());
-            return self.end(now, call, EndedBy::Exchange, &words);
+            return self.party_lost(now, call, key, EndedBy::Exchange, &words);
         }
         let Some(leg) = call.leg_mut(key) else { return };
-        leg.session_timer = Some(SessionTimer::new(now, timer.seconds, false));
+        leg.session_timer =
+            Some(SessionTimer { least: timer.least, ..SessionTimer::new(now, timer.seconds, false) });
         let current = leg.party().and_then(|party| party.current());
         if let (Renegotiation::Idle, Some(current)) = (&call.renegotiation, current)
             && let Some(client) = self.reinvite(now, call, key, &current)

@@ -14,7 +14,7 @@ use ringback_sip::uri::escape_user;
 use super::body::{SDP, session_description};
 use super::headers::pass_request;
 use super::refused::{CallRefused, Caller};
-use super::{ALLOW, Call, Leg, LegMedia, Phase, Renegotiation, Signalling};
+use super::{ALLOW, Call, Leg, LegMedia, Phase, Renegotiation, SUPPORTED, Signalling};
 use crate::ask::User;
 use crate::cdr::{Cdr, EndedBy};
 use crate::exchange::{Exchange, Incoming, Timer, Use, unsupported, warning_of};
@@ -23,11 +23,14 @@ use crate::owner;
 use crate::routing::{Destination, Target};
 
 /// How long the media workers may take to open the legs of a call.
-const OPEN_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(5);
 
 impl Exchange {
     /// Starts the call that an authenticated INVITE asks for.
     pub(crate) fn start_call(&mut self, now: Instant, incoming: Incoming, caller: &User) {
+        if incoming.message.has(Name::Replaces) || incoming.message.has(Name::Join) {
+            return self.take_over(now, incoming, caller);
+        }
         let admitted = self
             .admit_call(&incoming.message, caller)
             .and_then(|offer| Ok((offer, self.route(&caller.name, incoming.flow, &incoming.message)?)));
@@ -51,7 +54,8 @@ impl Exchange {
         targets: Vec<Target>,
     ) {
         let Incoming { server, flow, message: invite } = incoming;
-        let number = self.next_call();
+        let callee = targets.first().map(|target| target.aor.as_str());
+        let number = self.next_call([caller.name.as_str()].into_iter().chain(callee));
         let key = owner::leg_key(self.settings.worker, number, 0);
         let tag = self.local_tag(key);
         let dialog = match Dialog::uas(&invite, tag.as_bytes(), flow) {
@@ -73,7 +77,14 @@ impl Exchange {
             phase: Phase::Opening,
             is_late: offer.is_none(),
             callees: Vec::new(),
+            first: key,
             renegotiation: Renegotiation::Idle,
+            transfer: None,
+            reoffer: None,
+            subscriptions: Vec::new(),
+            payers: vec![(key, caller.name.clone())],
+            placed: Vec::new(),
+            parts: Vec::new(),
             best_refusal: None,
             answered: None,
             silent: None,
@@ -105,6 +116,7 @@ impl Exchange {
                 session_timer: None,
                 is_missed: false,
                 call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
+                is_called: false,
                 invite: Bytes::new(),
                 signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
             },
@@ -119,13 +131,19 @@ impl Exchange {
         *self.calls_by_user.entry(caller.name.clone()).or_default() += 1;
         self.deadlines.set(Timer::Ring(number), now + OPEN_WITHIN);
         for leg in call.legs() {
-            let medium = match leg.profile {
-                Profile::WebRtc => Medium::WebRtc,
-                Profile::Rtp => Medium::Rtp,
-            };
-            self.command(call.worker, leg.key, MediaCommand::Open { medium, signalling: leg.flow });
+            self.command_open(call.worker, leg);
         }
+        self.place(&mut call, key);
         self.calls.insert(number, call);
+    }
+
+    /// Asks a media worker for the local side of a leg.
+    pub(crate) fn command_open(&mut self, worker: u16, leg: &Leg) {
+        let medium = match leg.profile {
+            Profile::WebRtc => Medium::WebRtc,
+            Profile::Rtp => Medium::Rtp,
+        };
+        self.command(worker, leg.key, MediaCommand::Open { medium, signalling: leg.flow });
     }
 
     /// A media worker has opened a leg or could not; with the last one the call goes on.
@@ -147,6 +165,8 @@ impl Exchange {
         };
         if call.phase == Phase::Opening && call.legs().all(|leg| !matches!(leg.media, LegMedia::Opening)) {
             self.alert(now, call);
+        } else if call.transfer.is_some() {
+            self.transfer_opened(now, call);
         }
     }
 
@@ -211,14 +231,15 @@ impl Exchange {
             .header(Name::CallId, &leg.call_id)
             .header(Name::CSeq, "1 INVITE")
             .header(Name::Contact, self.contact(&leg.flow))
-            .header(Name::Allow, ALLOW);
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED);
         let request = pass_request(invite, request).body(SDP, &offer).finish();
         leg.invite = request.bytes().clone();
         let client = self.send_request(now, leg.flow, request, Use::Invite(*number, leg.key));
         leg.signalling = Signalling::Inviting { client, early: None, cancelled: false };
     }
 
-    fn callee_leg(&mut self, key: LegKey, target: Target) -> Leg {
+    pub(super) fn callee_leg(&mut self, key: LegKey, target: Target) -> Leg {
         Leg {
             key,
             aor: target.aor,
@@ -229,12 +250,13 @@ impl Exchange {
             session_timer: None,
             is_missed: false,
             call_id: self.random_token(),
+            is_called: true,
             invite: Bytes::new(),
         }
     }
 
     /// The offer of an INVITE that is one we can serve, if one more call of this user is within the limits.
-    fn admit_call(&self, invite: &Message, caller: &User) -> Result<Option<Bytes>, CallRefused> {
+    pub(super) fn admit_call(&self, invite: &Message, caller: &User) -> Result<Option<Bytes>, CallRefused> {
         if let Some(options) = unsupported(invite) {
             return Err(CallRefused::Extension(options));
         }
@@ -274,7 +296,7 @@ pub(crate) fn profile_of(flow: Flow) -> Profile {
 }
 
 /// What is left of the hop count: the exchange is a hop, or two of them facing each other would never stop.
-fn hops_left(invite: &Message) -> u8 {
+pub(super) fn hops_left(invite: &Message) -> u8 {
     invite.max_forwards().ok().flatten().map_or(70, |hops| hops.saturating_sub(1))
 }
 
@@ -288,12 +310,12 @@ fn display_name(caller: &User, invite: &Message) -> Option<String> {
 }
 
 /// A user's address; what may not stand in a user part is escaped.
-fn sip_uri(user: &str, host: &str) -> String {
+pub(super) fn sip_uri(user: &str, host: &str) -> String {
     format!("sip:{}@{host}", String::from_utf8_lossy(&escape_user(user.as_bytes())))
 }
 
 /// A From header field value, the display name quoted as RFC 3261 §25.1 asks.
-fn from_value(display: &str, user: &str, host: &str, tag: &str) -> String {
+pub(super) fn from_value(display: &str, user: &str, host: &str, tag: &str) -> String {
     let uri = sip_uri(user, host);
     if display.is_empty() {
         return format!("<{uri}>;tag={tag}");

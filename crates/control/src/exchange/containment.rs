@@ -75,6 +75,9 @@ impl Exchange {
     /// Drops a call that cannot even be ended. Its far ends find out by their session timers or by the silence.
     fn write_off(&mut self, call: &mut Call) {
         call.ending(EndedBy::Exchange, MISTAKE);
+        if let Some(payer) = call.transfer.take().and_then(|transfer| transfer.payer) {
+            call.payers.push((call.first, payer));
+        }
         let worker = call.worker;
         for leg in call.legs_mut() {
             leg.signalling = Signalling::Over;

@@ -8,14 +8,14 @@ use ringback_sansio::Flow;
 use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::{self, ClientId, ServerId};
 
-use super::{Exchange, Incoming, Silence, Use};
+use super::{Exchange, Incoming, Silence, Use, warning};
 use crate::owner::{self, LocalTag};
 
 /// What may be sent outside of a dialog.
 const ALLOW_OUTSIDE: &str = "INVITE, ACK, CANCEL, OPTIONS, REGISTER";
 
 /// The options of a `Require` that are done here; those of a REGISTER are the registrar's.
-const OPTIONS: &[&[u8]] = &[b"timer"];
+const OPTIONS: &[&[u8]] = &[b"timer", b"replaces", b"norefersub"];
 
 /// What the To tag of a request says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Exchange {
             }
             T::Ok2xxUnacknowledged { id } => {
                 if let Some(key) = self.unacknowledged.remove(&id) {
-                    self.on_call(now, owner::call_of(key), |exchange, call| {
+                    self.on_call(now, self.call_of(key), |exchange, call| {
                         exchange.ack_timed_out(now, call, key, id);
                     });
                 }
@@ -91,7 +91,7 @@ impl Exchange {
 
     fn handle_ack(&mut self, now: Instant, invite: ServerId, ack: &Message) {
         match self.unacknowledged.remove(&invite) {
-            Some(key) => self.on_call(now, owner::call_of(key), |exchange, call| {
+            Some(key) => self.on_call(now, self.call_of(key), |exchange, call| {
                 exchange.acknowledged(now, call, key, invite, ack);
             }),
             None => self.stats.acks_stray += 1,
@@ -114,7 +114,7 @@ impl Exchange {
     fn admit(&mut self, now: Instant, incoming: Incoming) {
         match self.membership(&incoming) {
             Some(Membership::Member(key)) => {
-                self.on_call(now, owner::call_of(key), |exchange, call| {
+                self.on_call(now, self.call_of(key), |exchange, call| {
                     exchange.request_in_dialog(now, call, key, incoming);
                 });
             }
@@ -143,6 +143,12 @@ impl Exchange {
             Method::Bye | Method::Update | Method::Info | Method::Prack => {
                 self.refuse_outside_dialog(incoming);
             }
+            Method::Refer => {
+                self.stats.methods_not_allowed += 1;
+                let reply = self.reply(&incoming.message, 405).header(Name::Allow, ALLOW_OUTSIDE);
+                let words = warning("a transfer is asked for within the call that is to be transferred");
+                self.reply_stateless(incoming.server, reply.header(Name::Warning, words).finish());
+            }
             _ => {
                 self.stats.methods_not_allowed += 1;
                 let reply = self.reply(&incoming.message, 405).header(Name::Allow, ALLOW_OUTSIDE);
@@ -169,7 +175,7 @@ impl Exchange {
             self.reply(&message, 200)
                 .header(Name::Allow, ALLOW_OUTSIDE)
                 .header(Name::Accept, "application/sdp")
-                .header(Name::Supported, "timer, path, outbound")
+                .header(Name::Supported, "timer, path, outbound, replaces, norefersub")
         };
         self.reply_stateless(server, reply.finish());
     }
@@ -194,7 +200,7 @@ impl Exchange {
         };
         let call = self.invited.get(&invite).copied();
         // RFC 3261 §9.2: the tag is that of the response to the INVITE.
-        let tag = call.and_then(|call| Some(self.calls.get(&call)?.caller.dialog()?.id.local_tag.clone()));
+        let tag = call.and_then(|call| Some(self.calls.get(&call)?.invited(invite)?.id.local_tag.clone()));
         let mut reply = ringback_sip::message::Builder::reply(cancel, 200);
         reply = match &tag {
             Some(tag) => reply.to_tag(tag),
@@ -216,7 +222,7 @@ impl Exchange {
             Some(Use::Invite(call, leg)) if goes_on => Some(Use::Invite(*call, *leg)),
             Some(Use::Reinvite(call, leg)) if goes_on => Some(Use::Reinvite(*call, *leg)),
             // A provisional response to anything else says nothing.
-            Some(Use::PassedOn { .. } | Use::Probe(..) | Use::Bye) if goes_on => return,
+            Some(Use::PassedOn { .. } | Use::Probe(..) | Use::Notify(..) | Use::Bye) if goes_on => return,
             _ => self.clients.remove(&id),
         };
         match purpose {
@@ -241,6 +247,9 @@ impl Exchange {
                     }
                 }
             }),
+            Some(Use::Notify(call, leg)) => self.on_call(now, call, |exchange, call| {
+                exchange.notify_answered(now, call, leg, Some(status));
+            }),
             Some(Use::Bye) | None => {}
         }
     }
@@ -261,6 +270,9 @@ impl Exchange {
             Some(Use::Probe(call, leg)) => self.on_call(now, call, |exchange, call| {
                 exchange.probe_unanswered(now, call, leg, silence);
             }),
+            Some(Use::Notify(call, leg)) => self.on_call(now, call, |exchange, call| {
+                exchange.notify_answered(now, call, leg, None);
+            }),
             Some(Use::Bye) | None => {}
         }
     }
@@ -271,7 +283,7 @@ impl Exchange {
         let tag = incoming.message.to().ok()?.tag()?;
         let leg = LocalTag::parse(tag)
             .filter(|tag| owner::worker_of(tag.leg) == self.settings.worker)
-            .and_then(|tag| self.calls.get(&owner::call_of(tag.leg))?.leg(tag.leg))
+            .and_then(|tag| self.calls.get(&self.call_of(tag.leg))?.leg(tag.leg))
             .filter(|leg| leg.dialog().is_some_and(|dialog| dialog.matches(&incoming.message)));
         Some(match leg {
             Some(leg) if leg.flow.remote().ip() == incoming.flow.remote().ip() => Membership::Member(leg.key),

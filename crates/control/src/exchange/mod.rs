@@ -49,6 +49,11 @@ pub struct Exchange {
     pub(crate) registrar: registrar::Settings,
     pub(crate) calls: BTreeMap<CallNumber, Box<Call>>,
     pub(crate) calls_by_user: HashMap<String, usize>,
+    /// The calls that took over a leg from another one, by the key of that leg, which says otherwise.
+    pub(crate) adopted: HashMap<LegKey, CallNumber>,
+    /// The media worker that a user's calls are on, and how many they are, when there are several workers: legs can be
+    /// joined on one worker only, and it is the calls of one user that are joined.
+    pub(crate) placed: HashMap<String, (u16, usize)>,
     /// The INVITEs, first or within a dialog, that wait for our final response.
     pub(crate) invited: HashMap<ServerId, CallNumber>,
     /// The INVITEs that we answered with a 2xx whose ACK is awaited.
@@ -93,6 +98,8 @@ pub(crate) enum Use {
     PassedOn { call: CallNumber, leg: LegKey, server: ServerId, request: Box<Message> },
     /// The question whether the far end of a leg is still there.
     Probe(CallNumber, LegKey),
+    /// What the party that asked for a transfer is told of it.
+    Notify(CallNumber, LegKey),
     /// The end of a dialog that is forgotten already.
     Bye,
 }
@@ -113,6 +120,8 @@ pub(crate) enum Timer {
     Ring(CallNumber),
     /// Until when a far end answers an offer in mid-call.
     Offer(CallNumber),
+    /// When an offer of ours that met another one is made again.
+    Reoffer(CallNumber),
     /// Until when the media workers say what the legs carried.
     Reports(CallNumber),
     /// Until when the record of a call holds up the 200 to the BYE that ended it.
@@ -138,6 +147,8 @@ impl Exchange {
             registrar: crate::registration::bounds(&settings)?,
             calls: BTreeMap::new(),
             calls_by_user: HashMap::new(),
+            adopted: HashMap::new(),
+            placed: HashMap::new(),
             invited: HashMap::new(),
             unacknowledged: HashMap::new(),
             fingerprints: HashMap::new(),
@@ -198,7 +209,7 @@ impl Exchange {
         | MediaEvent::Connected(key)
         | MediaEvent::FirstPacket(key)
         | MediaEvent::Gone(key, _)) = event;
-        let number = owner::call_of(key);
+        let number = self.call_of(key);
         if !self.calls.contains_key(&number) {
             self.stats.news_for_no_call += 1;
             if let MediaEvent::Opened(_, Ok(_)) | MediaEvent::Gone(..) = event {
@@ -228,6 +239,9 @@ impl Exchange {
                 }
                 Timer::Offer(call) => {
                     self.on_call(now, call, |exchange, call| exchange.offer_timed_out(now, call));
+                }
+                Timer::Reoffer(call) => {
+                    self.on_call(now, call, |exchange, call| exchange.reoffer_due(now, call));
                 }
                 Timer::Reports(call) => {
                     self.on_call(now, call, |exchange, call| exchange.reports_timed_out(call));
@@ -333,6 +347,8 @@ impl Exchange {
     pub fn under_way(&self) -> usize {
         self.calls.len()
             + self.calls_by_user.len()
+            + self.adopted.len()
+            + self.placed.len()
             + self.invited.len()
             + self.unacknowledged.len()
             + self.fingerprints.len()
@@ -355,8 +371,22 @@ impl Exchange {
         self.commands.push_back((worker, key, command));
     }
 
-    pub(crate) fn next_call(&mut self) -> CallNumber {
+    /// The number of a new call, which says the media worker: that of the other calls of these users, if they have any.
+    pub(crate) fn next_call<'u>(&mut self, users: impl IntoIterator<Item = &'u str>) -> CallNumber {
         self.next_call += 1;
+        let workers = self.settings.workers;
+        if workers > 1
+            && let Some(&(worker, _)) = users.into_iter().find_map(|user| self.placed.get(user))
+        {
+            while owner::media_worker_of(CallNumber(self.next_call), workers) != worker {
+                self.next_call += 1;
+            }
+        }
         CallNumber(self.next_call)
+    }
+
+    /// The call that a leg is part of: the one that made it, or the one that it was handed to.
+    pub(crate) fn call_of(&self, leg: LegKey) -> CallNumber {
+        self.adopted.get(&leg).copied().unwrap_or_else(|| owner::call_of(leg))
     }
 }

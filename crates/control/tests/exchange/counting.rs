@@ -83,6 +83,20 @@ const SCENES: &[Scene] = &[
             "sessions_expired",
         ],
     ),
+    (
+        transfers,
+        &[
+            "transfers_started",
+            "transfers_completed",
+            "transfers_failed",
+            "transfers_refused",
+            "notifies_refused",
+            "takeovers_started",
+            "takeovers_completed",
+            "takeovers_refused",
+            "offers_repeated",
+        ],
+    ),
 ];
 
 #[test]
@@ -294,6 +308,43 @@ fn odd_answers() -> World {
     let number = call.invite.cseq().unwrap().number;
     let ack = call.dialog.as_ref().unwrap().ack(number, b"z9hG4bKown", b"198.51.100.10").finish();
     world.send_past(alice, &ack);
+    world.settle();
+    world
+}
+
+fn transfers() -> World {
+    let mut world = World::new(1);
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| world.baresip(name));
+    world.register_all();
+    world.connect(alice, bob);
+    world.phone(alice).refer("nobody");
+    world.phone(alice).refer("carol");
+    world.run(secs(1));
+    world.phone(carol).refuse(486);
+    world.run(secs(1));
+    world.phone(alice).refer("carol");
+    world.run(ms(25));
+    // The page was reloaded: it knows of no call.
+    let call = world.phone(alice).call.take();
+    world.run(secs(1));
+    world.phone(alice).call = call;
+    world.phone(bob).manners.on_reinvite = OnReinvite::Refuse(491);
+    world.phone(carol).answer();
+    world.run(secs(1));
+    world.phone(bob).manners.on_reinvite = OnReinvite::Accept;
+    world.run(secs(5));
+    world.phone(carol).hang_up();
+    world.run(secs(1));
+    // A second phone of Bob takes what rings at the first.
+    let cell = world.add("bob", "cell", Client::Baresip);
+    world.phone(alice).dial("bob");
+    world.run(ms(500));
+    let replaces = world.phone(bob).replaces();
+    world.phone(cell).dial_with("bob", |invite| invite.header(Name::Replaces, "x;to-tag=1;from-tag=2"));
+    world.run(secs(1));
+    world.phone(cell).dial_with("bob", |invite| invite.header(Name::Replaces, &replaces));
+    world.run(secs(1));
+    world.phone(alice).hang_up();
     world.settle();
     world
 }

@@ -10,7 +10,7 @@ use ringback_sansio::sim::{Clock, Rng};
 fn nothing_that_comes_breaks_the_exchange() {
     let start = Clock::new().now();
     let mut rng = Rng::new(2026);
-    let mut calls = [0; 6];
+    let mut calls = [0; 8];
     for _ in 0..3000 {
         let mut bytes = vec![0; 40 + rng.below(500) as usize];
         rng.fill(&mut bytes);
@@ -22,6 +22,8 @@ fn nothing_that_comes_breaks_the_exchange() {
             stats.acks_missing,
             stats.legs_gone,
             stats.branches_unanswered,
+            stats.transfers_started,
+            stats.transfers_failed,
         ];
         for (sum, count) in calls.iter_mut().zip(counted) {
             *sum += count;

@@ -119,12 +119,12 @@ fn a_481_from_the_other_side_ends_the_call() {
 #[test]
 fn a_method_that_is_not_ours_is_refused() {
     let (mut world, alice, bob) = World::talking(Client::JsSip, Client::Baresip);
-    world.phone(alice).send_in_dialog(Method::Refer, "", "");
+    world.phone(alice).send_in_dialog(Method::Publish, "", "");
     world.run(ms(100));
-    assert_eq!(world.phone(alice).last_status("REFER"), Some(405));
-    let allow = world.phone(alice).last_header("REFER", Name::Allow).unwrap();
-    assert!(allow.contains("UPDATE") && !allow.contains("REFER"), "{allow}");
-    assert!(world.phone(bob).requests("REFER").is_empty());
+    assert_eq!(world.phone(alice).last_status("PUBLISH"), Some(405));
+    let allow = world.phone(alice).last_header("PUBLISH", Name::Allow).unwrap();
+    assert!(allow.contains("UPDATE") && !allow.contains("PUBLISH"), "{allow}");
+    assert!(world.phone(bob).requests("PUBLISH").is_empty());
 }
 
 #[test]

@@ -25,3 +25,5 @@ mod refusing;
 mod registration;
 mod ringing;
 mod session_timers;
+mod takeovers;
+mod transfers;

@@ -35,6 +35,13 @@ impl Phone {
     }
 
     fn handle(&mut self, event: Event) {
+        let index = self.aside_of(&event);
+        self.exchange_calls(index);
+        self.handle_for_call(event);
+        self.exchange_calls(index);
+    }
+
+    fn handle_for_call(&mut self, event: Event) {
         match event {
             Event::Request { id, message, .. } => {
                 self.heard.push(message.clone());
@@ -78,7 +85,9 @@ impl Phone {
         let has_tag = request.to().is_ok_and(|to| to.tag().is_some());
         match request.method_ref() {
             _ if has_tag && !is_ours => self.respond(id, &request, 481),
-            Method::Invite if !has_tag && self.call.is_some() => self.respond(id, &request, 486),
+            Method::Invite if !has_tag && self.call.is_some() && !self.manners.has_lines => {
+                self.respond(id, &request, 486);
+            }
             Method::Invite if !has_tag => self.handle_invite(id, request),
             Method::Invite => match self.manners.on_reinvite {
                 OnReinvite::Accept => self.accept_reinvite(id, &request),
@@ -100,6 +109,7 @@ impl Phone {
     }
 
     fn handle_invite(&mut self, id: ServerId, invite: Message) {
+        self.aside.extend(self.call.take());
         let tag = self.next("t");
         let dialog = Dialog::uas(&invite, tag.as_bytes(), self.flow).expect("an INVITE that makes a dialog");
         self.call = Some(PhoneCall {

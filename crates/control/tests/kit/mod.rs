@@ -22,6 +22,7 @@ mod phone;
 mod seeing;
 mod surroundings;
 mod texts;
+mod transferring;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ use ringback_sip::message::{Builder, Message, Method, Name};
 use drawing::Drawing;
 pub use phone::{Client, Manners, OnReinvite, Phone, Stage};
 pub use surroundings::{Media, Store};
+pub use transferring::escaped;
 
 /// How long every message is on its way.
 pub const DELAY: Duration = Duration::from_millis(10);

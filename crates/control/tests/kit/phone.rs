@@ -34,6 +34,8 @@ pub struct Manners {
     pub timer: Option<&'static str>,
     /// Hears nothing at all.
     pub is_deaf: bool,
+    /// Takes another call beside the one that it has.
+    pub has_lines: bool,
 }
 
 /// What a phone does with a re-INVITE.
@@ -60,6 +62,8 @@ pub struct Phone {
     pub flow: Flow,
     pub manners: Manners,
     pub call: Option<PhoneCall>,
+    /// Calls that it has beside that one.
+    pub aside: Vec<PhoneCall>,
     /// Every message that it was given, in order; repeated ones excluded.
     pub heard: Vec<Message>,
     /// A re-INVITE that it has not answered.
@@ -111,8 +115,10 @@ impl Phone {
                 on_info: Some(200),
                 timer: None,
                 is_deaf: false,
+                has_lines: false,
             },
             call: None,
+            aside: Vec::new(),
             heard: Vec::new(),
             ignored: None,
             now,
@@ -223,9 +229,10 @@ impl Phone {
         }
     }
 
-    fn place(&mut self, invite: Message) {
+    pub fn place(&mut self, invite: Message) {
         let tag = String::from_utf8_lossy(invite.from().unwrap().tag().unwrap()).into_owned();
         let client = self.send(invite.clone());
+        self.aside.extend(self.call.take());
         self.call = Some(PhoneCall {
             stage: Stage::Calling,
             dialog: None,
@@ -381,6 +388,21 @@ impl Phone {
     pub fn forget_ignored(&mut self, status: u16) {
         let (server, request) = self.ignored.take().expect("one that waits");
         self.transactions.respond(self.now, server, Builder::reply(&request, status).finish());
+    }
+
+    /// Refuses it with header fields of the test's own.
+    pub fn refuse_ignored(&mut self, status: u16, add: impl FnOnce(Builder) -> Builder) {
+        let (server, request) = self.ignored.take().expect("one that waits");
+        self.transactions.respond(self.now, server, add(Builder::reply(&request, status)).finish());
+    }
+
+    /// Takes it with header fields of the test's own.
+    pub fn answer_ignored_with(&mut self, add: impl FnOnce(Builder) -> Builder) {
+        let contact = self.contact();
+        let (server, request) = self.ignored.take().expect("one that waits");
+        let reply = add(Builder::reply(&request, 200).header(Name::Contact, contact));
+        let reply = self.with_answer(reply, request.body()).finish();
+        self.transactions.respond(self.now, server, reply);
     }
 
     /// Says of it that it is looking into the matter.

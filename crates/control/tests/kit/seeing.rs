@@ -6,7 +6,7 @@ use super::phone::{Phone, Stage};
 
 impl Phone {
     pub fn is_idle(&self) -> bool {
-        self.call.is_none()
+        self.call.is_none() && self.aside.is_empty()
     }
 
     pub fn is_up(&self) -> bool {

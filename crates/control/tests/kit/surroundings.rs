@@ -97,6 +97,7 @@ pub struct Media {
 }
 
 pub struct FakeLeg {
+    pub worker: u16,
     pub label: String,
     pub medium: Medium,
     pub settings: Option<LegSettings>,
@@ -115,6 +116,26 @@ impl Media {
     /// What was agreed for a phone's leg.
     pub fn settings_of(&self, label: &str) -> &LegSettings {
         self.legs[&self.leg_of(label)].settings.as_ref().expect("it is configured")
+    }
+
+    /// Who hears whom: the label of the leg that a phone's legs are joined with, in the order of its legs.
+    pub fn hears(&self, label: &str) -> Vec<&str> {
+        let legs = self.legs.values().filter(|leg| leg.label == label);
+        legs.filter_map(|leg| Some(self.legs.get(&leg.peer?)?.label.as_str())).collect()
+    }
+
+    /// How many legs a phone has.
+    pub fn count(&self, label: &str) -> usize {
+        self.legs.values().filter(|leg| leg.label == label).count()
+    }
+
+    /// A leg hears nobody from here on.
+    fn part(&mut self, key: LegKey) {
+        if let Some(peer) = self.legs.get_mut(&key).and_then(|leg| leg.peer.take())
+            && let Some(peer) = self.legs.get_mut(&peer)
+        {
+            peer.peer = None;
+        }
     }
 
     /// Tells the exchange something, as soon as time goes on.
@@ -146,6 +167,7 @@ impl Media {
                 let local = local(medium, self.opened);
                 let label = name(signalling.remote());
                 let leg = FakeLeg {
+                    worker,
                     label,
                     medium,
                     settings: None,
@@ -157,6 +179,7 @@ impl Media {
                 self.events.push_back((at, MediaEvent::Opened(key, Ok(Box::new(local)))));
             }
             MediaCommand::Close => {
+                self.part(key);
                 let report = self.legs.remove(&key).map(|_| Box::new(report(key, self.last_heard)));
                 self.events.push_back((at, MediaEvent::Closed(key, report)));
             }
@@ -181,13 +204,17 @@ impl Media {
                 let words =
                     format!("{} and {} hear each other", self.legs[&key].label, self.legs[&other].label);
                 self.log.push(words);
+                assert_eq!(self.legs[&key].worker, self.legs[&other].worker, "legs of one worker are joined");
+                self.part(key);
+                self.part(other);
                 self.legs.get_mut(&key).expect("open").peer = Some(other);
                 self.legs.get_mut(&other).expect("open").peer = Some(key);
             }
             MediaCommand::Echo => {
                 let leg = self.legs.get_mut(&key).expect("open");
                 self.log.push(format!("{} hears itself", leg.label));
-                leg.peer = Some(key);
+                self.part(key);
+                self.legs.get_mut(&key).expect("open").peer = Some(key);
             }
         }
     }

@@ -180,6 +180,14 @@ impl Party {
         }
     }
 
+    /// Our offer that waits for its answer.
+    pub fn offered(&self) -> Option<Bytes> {
+        match &self.pending {
+            Some(Pending::Ours { offer, .. }) => Some(offer.text.clone()),
+            _ => None,
+        }
+    }
+
     /// Forgets an offer that waits, ours or theirs, because it failed: the last exchange holds.
     pub fn rollback(&mut self) {
         self.pending = None;

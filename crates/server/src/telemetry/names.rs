@@ -28,6 +28,8 @@ counters! {
         answers_without_dialog, answers_refused, early_answers_refused, late_answers_refused,
         forks_behind_callee, offers_refused, offers_in_glare, offers_of_ours_refused, ice_restarts,
         targets_unreadable, sessions_expired, legs_connected, legs_gone, reports_missing, dtmf_by_info,
+        transfers_started, transfers_completed, transfers_failed, transfers_refused, notifies_refused,
+        takeovers_started, takeovers_completed, takeovers_refused, offers_repeated,
         panics,
     }
 }

@@ -1,0 +1,273 @@
+//! The target of a transfer is there: the transferee is told by a re-INVITE, and then they hear each other. Or it came to
+//! nothing.
+
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+use ringback_media::session::LegKey;
+use ringback_sip::header::Reason;
+use ringback_sip::message::{Message, reason_phrase};
+
+use super::super::body::session_description;
+use super::super::fork::told;
+use super::super::{Call, Phase, Renegotiation, Reoffer};
+use super::{AskedBy, Stage, Transfer};
+use crate::cdr::EndedBy;
+use crate::event::Event;
+use crate::exchange::{Exchange, Silence, Timer};
+
+/// How often an offer of ours is made again when it meets another one.
+const MOST_ATTEMPTS: u8 = 6;
+/// After how long a transferee whose connection is gone is asked again: browsers come back within seconds.
+const RECONNECT: Duration = Duration::from_secs(2);
+
+impl Exchange {
+    /// No offer is under way: the transferee of a target that is there is told.
+    pub(crate) fn transfer_goes_on(&mut self, now: Instant, call: &mut Call) {
+        let Some(transfer) = call.transfer.as_deref() else { return };
+        let Stage::Offering { target, client: None } = transfer.stage else { return };
+        if transfer.not_before.is_some_and(|at| at > now) {
+            return;
+        }
+        let (transferee, is_attended) = (transfer.transferee, transfer.asked_by == AskedBy::Attended);
+        let offer = match target {
+            // Who was held by the transferor is not held by the other party.
+            Some(target) if is_attended => {
+                call.parties_mut(target, transferee).map(|(target, party)| party.offer_afresh(target))
+            }
+            Some(target) => call.parties_mut(target, transferee).map(|(target, party)| party.offer(target)),
+            None => call.leg_mut(transferee).and_then(|leg| leg.party_mut()).map(|party| {
+                let itself = party.clone();
+                party.offer_afresh(&itself)
+            }),
+        };
+        let Some(Ok(offer)) = offer else {
+            return self.transfer_failed(now, call, 488, reason_phrase(488));
+        };
+        let sent = self.reinvite(now, call, transferee, &offer);
+        let Some(client) = sent else {
+            return self.transfer_failed(now, call, 480, reason_phrase(480));
+        };
+        call.renegotiation = Renegotiation::Asking { to: transferee, client };
+        if let Some(transfer) = call.transfer.as_deref_mut() {
+            transfer.stage = Stage::Offering { target, client: Some(client) };
+        }
+    }
+
+    /// The transferee answered what it was told of its target, or did not.
+    pub(crate) fn transferee_answered(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        answer: Result<&Message, Silence>,
+    ) {
+        let Some(transfer) = call.transfer.as_deref_mut() else { return };
+        let Stage::Offering { target, .. } = transfer.stage else { return };
+        transfer.stage = Stage::Offering { target, client: None };
+        transfer.attempts += 1;
+        let (transferee, may_again) = (transfer.transferee, transfer.attempts < MOST_ATTEMPTS);
+        let status = answer.map(|response| response.status().unwrap_or(500));
+        let taken = match (answer, status) {
+            (Ok(response), Ok(..300)) => {
+                let body = session_description(response).ok().flatten().unwrap_or_default();
+                call.leg_mut(transferee)
+                    .and_then(|leg| leg.party_mut())
+                    .map(|party| party.handle_answer(&body))
+            }
+            _ => None,
+        };
+        if matches!(taken, Some(Ok(()))) {
+            return self.transfer_done(now, call, target);
+        }
+        self.stats.offers_of_ours_refused += 1;
+        self.roll_back(call, [transferee]);
+        let again = match status {
+            Ok(491) => Some(self.glare_interval(call, transferee)),
+            Err(Silence::FlowLost) => Some(RECONNECT),
+            _ => None,
+        };
+        match again.filter(|_| may_again) {
+            Some(interval) => {
+                self.deadlines.set(Timer::Reoffer(call.number), now + interval);
+                if let Some(transfer) = call.transfer.as_deref_mut() {
+                    transfer.not_before = Some(now + interval);
+                }
+            }
+            None => {
+                let status = match status {
+                    Ok(..300) => 488,
+                    Ok(status) => told(status),
+                    Err(_) => 480,
+                };
+                self.transfer_failed(now, call, status, reason_phrase(status));
+            }
+        }
+    }
+
+    /// Transferee and target have agreed: they are the call from here on.
+    fn transfer_done(&mut self, now: Instant, call: &mut Call, target: Option<LegKey>) {
+        let Some(transfer) = call.transfer.take() else { return };
+        let Transfer { transferor, transferee, asked_by, mut record, left, payer, .. } = *transfer;
+        let at = self.settings.epoch.unix_ms(now);
+        if let Some(target) = target
+            && !self.answer_newcomer(now, call, target, transferee)
+        {
+            call.transfer = Some(Box::new(Transfer {
+                asked_by,
+                transferor,
+                transferee,
+                stage: Stage::Offering { target: Some(target), client: None },
+                record,
+                left,
+                payer,
+                attempts: 0,
+                not_before: None,
+            }));
+            return self.transfer_failed(now, call, 488, reason_phrase(488));
+        }
+        record.status = 200;
+        record.answered = Some(at);
+        record.answered_by = target.and_then(|key| call.leg(key)).map(|leg| leg.aor.clone());
+        self.end_part(call, record, asked_by, left.unwrap_or(at), transferor);
+        let last = target.unwrap_or(transferee);
+        call.first = transferee;
+        call.answered = Some(last);
+        call.phase = Phase::Answered(last);
+        for (_, user) in call.payers.extract_if(.., |(leg, _)| *leg == transferor) {
+            self.count_out(&user);
+        }
+        call.payers.extend(payer.map(|payer| (last, payer)));
+        self.place(call, last);
+        self.stats.transfers_completed += 1;
+        self.events.push_back(Event::CallAnswered { id: call.record.id.clone() });
+        self.configure_leg(call, transferee);
+        self.tell(now, call, transferor, 200, "OK");
+        self.dismiss(now, call, transferor);
+        if let Some(target) = target
+            && (asked_by == AskedBy::Attended || !call.agree(transferee, target))
+        {
+            self.follow(now, call, transferee, target);
+        }
+    }
+
+    /// A transfer has come to nothing. The call is as it was; when the transferor has left it is over.
+    pub(super) fn transfer_failed(&mut self, now: Instant, call: &mut Call, status: u16, words: &str) {
+        let Some(transfer) = self.give_up_transfer(now, call, status, words) else { return };
+        let (transferor, transferee) = (transfer.transferor, transfer.transferee);
+        let words = format!("the transfer to {} failed: {words}", transfer.record.dialled);
+        let has_left = transfer.left.is_some();
+        if transfer.asked_by != AskedBy::Replaces {
+            self.record_attempt(now, call, *transfer, status);
+        }
+        self.tell(now, call, transferor, status, reason_phrase(status));
+        if has_left {
+            call.given_reason = Reason::write("SIP", u32::from(status), reason_phrase(status)).into();
+            return self.end(now, call, EndedBy::Exchange, &words);
+        }
+        // The transferee may just be taking what it was told of a target that is gone.
+        if matches!(call.renegotiation, Renegotiation::Asking { to, .. } if to == transferee) {
+            call.reoffer = Some(Reoffer { to: transferee, attempts: 0 });
+            self.deadlines.set(Timer::Reoffer(call.number), now + RECONNECT);
+        }
+    }
+
+    /// Lets go of the target.
+    fn give_up_transfer(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        status: u16,
+        words: &str,
+    ) -> Option<Box<Transfer>> {
+        let transfer = call.transfer.take()?;
+        self.stats.transfers_failed += 1;
+        if let Some(payer) = &transfer.payer {
+            self.count_out(payer);
+        }
+        self.deadlines.cancel(&Timer::Reoffer(call.number));
+        if transfer.asked_by == AskedBy::Refer {
+            self.cancel_branches(now, call, None, b"");
+        }
+        self.refuse_newcomer(now, call, status, words);
+        if let Some(target) = transfer.target() {
+            let reason = Reason::write("SIP", u32::from(status), reason_phrase(status)).into();
+            self.hang_up(now, call, target, &reason);
+        }
+        Some(transfer)
+    }
+
+    /// The call ends while a transfer is under way: its transferor is told before the BYE.
+    pub(crate) fn drop_transfer(&mut self, now: Instant, call: &mut Call) {
+        let words = call.record.reason.clone();
+        if let Some(transfer) = self.give_up_transfer(now, call, 487, &words) {
+            let transferor = transfer.transferor;
+            if transfer.asked_by != AskedBy::Replaces {
+                self.record_attempt(now, call, *transfer, 487);
+            }
+            self.tell(now, call, transferor, 487, reason_phrase(487));
+        }
+        call.subscriptions.clear();
+    }
+
+    /// An offer of ours met another one: it is made again.
+    pub(crate) fn offer_again(&mut self, now: Instant, call: &mut Call, to: LegKey) {
+        let attempts = call.reoffer.filter(|reoffer| reoffer.to == to).map_or(0, |reoffer| reoffer.attempts);
+        if attempts >= MOST_ATTEMPTS {
+            call.reoffer = None;
+            return;
+        }
+        call.reoffer = Some(Reoffer { to, attempts: attempts + 1 });
+        let interval = self.glare_interval(call, to);
+        self.deadlines.set(Timer::Reoffer(call.number), now + interval);
+    }
+
+    /// When to offer again after a 491 (RFC 3261 §14.1): who made the Call-ID waits the longer.
+    fn glare_interval(&mut self, call: &Call, to: LegKey) -> Duration {
+        self.stats.offers_repeated += 1;
+        let (least, spread) = match call.leg(to).is_some_and(|leg| leg.is_called) {
+            true => (210, 191),
+            false => (0, 201),
+        };
+        Duration::from_millis(10 * (least + self.random.next_u64() % spread))
+    }
+
+    /// The time to make an offer again has come.
+    pub(crate) fn reoffer_due(&mut self, now: Instant, call: &mut Call) {
+        if !matches!(call.phase, Phase::Answered(_)) {
+            return;
+        }
+        if call.transfer.is_some() {
+            return self.renegotiation_over(now, call);
+        }
+        let Some(Reoffer { to, attempts }) = call.reoffer else { return };
+        if !matches!(call.renegotiation, Renegotiation::Idle) {
+            // What is under way says more than what is left to be said.
+            self.deadlines.set(Timer::Reoffer(call.number), now + RECONNECT);
+            return;
+        }
+        if let Some(other) = call.other(to) {
+            self.follow(now, call, other, to);
+        }
+        if attempts == 0 {
+            call.reoffer = None;
+            return;
+        }
+        // What is said already was a refresh.
+        let current = call.leg(to).and_then(|leg| leg.party()).and_then(|party| party.current());
+        if let (Renegotiation::Idle, Some(current)) = (&call.renegotiation, current)
+            && let Some(client) = self.reinvite(now, call, to, &current)
+        {
+            call.renegotiation = Renegotiation::Asking { to, client };
+        }
+    }
+}
+
+impl Call {
+    /// Whether two legs have agreed on the same codec, and each lets the other do what it wants.
+    fn agree(&self, a: LegKey, b: LegKey) -> bool {
+        let party = |key| self.leg(key).and_then(|leg| leg.party());
+        let (Some(a), Some(b)) = (party(a), party(b)) else { return true };
+        let codec = |party: &ringback_media::negotiation::Party| party.agreed().map(|agreed| agreed.codec);
+        codec(a) == codec(b) && a.direction() == b.direction()
+    }
+}

@@ -1,0 +1,96 @@
+//! The records of parts of a call: what two parties said to each other before one of them was transferred.
+
+use std::time::Instant;
+
+use ringback_media::session::LegKey;
+use ringback_sip::message::reason_phrase;
+
+use super::super::record::recorded;
+use super::super::{Call, LegMedia};
+use super::{AskedBy, Transfer};
+use crate::ask::Ask;
+use crate::cdr::{Cdr, EndedBy};
+use crate::exchange::Exchange;
+use crate::parked::Parked;
+
+/// The record of a part of a call that is over, complete when the media worker has said what the leg carried that left.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub record: Box<Cdr>,
+    /// The leg that left.
+    pub leaver: LegKey,
+}
+
+impl Exchange {
+    /// The record of what begins with a transfer.
+    pub(super) fn record_of_transfer(&mut self, now: Instant, transferee: &str, dialled: &str) -> Box<Cdr> {
+        Box::new(Cdr {
+            id: self.random_token(),
+            caller: transferee.to_owned(),
+            dialled: dialled.to_owned(),
+            answered_by: None,
+            started: self.settings.epoch.unix_ms(now),
+            answered: None,
+            ended: 0,
+            status: 0,
+            ended_by: EndedBy::Exchange,
+            reason: String::new(),
+            codec: None,
+            legs: Vec::new(),
+        })
+    }
+
+    /// A transfer came to nothing: an attempt to reach somebody, which is recorded as a call that was missed is.
+    pub(super) fn record_attempt(&mut self, now: Instant, call: &Call, transfer: Transfer, status: u16) {
+        let mut record = transfer.record;
+        record.ended = self.settings.epoch.unix_ms(now);
+        record.status = status;
+        reason_phrase(status).clone_into(&mut record.reason);
+        record.legs = call.leg(transfer.transferee).map(|leg| recorded(leg, None)).into_iter().collect();
+        self.ask(Parked::Unanswered, Ask::Record(record));
+    }
+
+    /// The part of the call that ends when `leaver` is replaced; `record` is that of what follows.
+    pub(super) fn end_part(
+        &mut self,
+        call: &mut Call,
+        record: Box<Cdr>,
+        asked_by: AskedBy,
+        ended: u64,
+        leaver: LegKey,
+    ) {
+        let side = call.side(leaver);
+        let legs = call.legs().filter(|leg| leg.key == call.first || call.answered == Some(leg.key));
+        let legs = legs.map(|leg| recorded(leg, None)).collect();
+        let mut over = Box::new(std::mem::replace(&mut call.record, *record));
+        over.ended = ended;
+        over.ended_by = side;
+        over.reason = match asked_by {
+            AskedBy::Refer | AskedBy::Attended => format!("transferred to {}", call.record.dialled),
+            AskedBy::Replaces => "taken over on another phone".to_owned(),
+        };
+        over.legs = legs;
+        call.parts.push(Part { record: over, leaver });
+        self.record_parts(call, false);
+    }
+
+    /// Gives out the records of the parts whose leavers are closed, or of all.
+    pub(crate) fn record_parts(&mut self, call: &mut Call, all: bool) {
+        for mut part in std::mem::take(&mut call.parts) {
+            let leg = call.leg_mut(part.leaver);
+            let call_id = leg.as_ref().map(|leg| leg.call_id.clone()).unwrap_or_default();
+            let report = match leg.map(|leg| &mut leg.media) {
+                Some(LegMedia::Closed(report)) => report.take(),
+                Some(LegMedia::Closing | LegMedia::Open(_) | LegMedia::Opening) if !all => {
+                    call.parts.push(part);
+                    continue;
+                }
+                _ => None,
+            };
+            if let Some(leg) = part.record.legs.iter_mut().find(|leg| leg.call_id == call_id) {
+                leg.media = report.map(|report| *report);
+            }
+            self.ask(Parked::Unanswered, Ask::Record(part.record));
+        }
+    }
+}

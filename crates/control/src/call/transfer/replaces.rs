@@ -1,0 +1,387 @@
+//! An INVITE with Replaces ([RFC 3891 §3]): its sender takes the place of a leg, in a call that is talking or ringing.
+//!
+//! Who sends it must be the user of that leg, on another phone. A pickup of somebody else's call is
+//! [`Exchange::take_place`] with a leg that its own policy has chosen.
+//!
+//! `Join` ([RFC 3911]) would make a conversation of three, which takes mixing: it is refused.
+//!
+//! [RFC 3891 §3]: https://www.rfc-editor.org/rfc/rfc3891#section-3
+//! [RFC 3911]: https://www.rfc-editor.org/rfc/rfc3911
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use ringback_media::negotiation::{Profile, Refusal};
+use ringback_media::session::LegKey;
+use ringback_sip::dialog::Dialog;
+use ringback_sip::header::{HeaderError, Replaces};
+use ringback_sip::message::{Builder, Message, Name};
+
+use super::super::body::{SDP, session_description};
+use super::super::refused::CallRefused;
+use super::super::setup::{OPEN_WITHIN, profile_of};
+use super::super::{ALLOW, Call, CallNumber, Leg, LegMedia, Phase, Renegotiation, SUPPORTED, Signalling};
+use super::{AskedBy, MOST_LEGS, Stage, Transfer};
+use crate::ask::User;
+use crate::exchange::{Exchange, Incoming, Timer, warning};
+
+/// Why an INVITE with Replaces or Join is refused; `Display` is the sentence of the Warning.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ReplacesRefused {
+    #[error("an INVITE has one Replaces, and no Join beside it")]
+    Several,
+    #[error("{0}")]
+    Malformed(HeaderError),
+    #[error("conversations of three are not in this version: Join cannot be served")]
+    Join,
+    #[error("the call that is to be taken over is not there")]
+    NoDialog,
+    #[error("the call that is to be taken over has ended")]
+    Ended,
+    #[error("the call that is to be taken over is somebody else's")]
+    Foreign,
+    #[error("the call that is to be taken over has been answered")]
+    Answered,
+    #[error("the call that is to be taken over is being transferred")]
+    UnderWay,
+    #[error("the call that is to be taken over was transferred too often")]
+    TooOften,
+    #[error("there is nobody in the call that is to be taken over")]
+    Nobody,
+    #[error("{0}")]
+    NoDialogOfOurs(ringback_sip::dialog::NoDialog),
+    #[error("{0}")]
+    Call(CallRefused),
+}
+
+impl ReplacesRefused {
+    fn status(&self) -> u16 {
+        match self {
+            ReplacesRefused::Several | ReplacesRefused::Malformed(_) | ReplacesRefused::NoDialogOfOurs(_) => {
+                400
+            }
+            ReplacesRefused::Join => 488,
+            ReplacesRefused::NoDialog => 481,
+            ReplacesRefused::Ended => 603,
+            ReplacesRefused::Foreign => 403,
+            ReplacesRefused::Answered => 486,
+            ReplacesRefused::UnderWay => 491,
+            ReplacesRefused::Nobody => 480,
+            ReplacesRefused::TooOften => 503,
+            ReplacesRefused::Call(refused) => refused.status(),
+        }
+    }
+}
+
+impl Exchange {
+    /// Serves an authenticated INVITE that has a Replaces or a Join.
+    pub(crate) fn take_over(&mut self, now: Instant, incoming: Incoming, user: &User) {
+        let read = self.read_replaces(&incoming.message, user);
+        let admitted = read.and_then(|leg| {
+            self.admit_call(&incoming.message, user).map_err(ReplacesRefused::Call)?;
+            Ok(leg)
+        });
+        match admitted {
+            Ok((number, replaced)) => self.take_place(now, incoming, user, number, replaced),
+            Err(refused) => self.refuse_take_over(now, &incoming, &refused),
+        }
+    }
+
+    fn refuse_take_over(&mut self, now: Instant, incoming: &Incoming, refused: &ReplacesRefused) {
+        self.stats.takeovers_refused += 1;
+        self.fingerprints.remove(&self.fingerprint(&incoming.message));
+        let (status, sentence) = (refused.status(), refused.to_string());
+        match refused {
+            ReplacesRefused::Call(CallRefused::Extension(options)) => {
+                let reply = self.reply(&incoming.message, status).header(Name::Unsupported, options);
+                self.respond(now, incoming.server, reply.finish());
+            }
+            _ => self.refuse(now, incoming.server, &incoming.message, status, &sentence),
+        }
+    }
+
+    /// The leg whose place a user may take.
+    fn read_replaces(&self, invite: &Message, user: &User) -> Result<(CallNumber, LegKey), ReplacesRefused> {
+        let mut values = invite.headers(Name::Replaces);
+        let value = match (values.next(), values.next(), invite.has(Name::Join)) {
+            (Some(value), None, false) => value,
+            (None, _, _) => return Err(ReplacesRefused::Join),
+            _ => return Err(ReplacesRefused::Several),
+        };
+        let replaces = Replaces::parse(value).map_err(ReplacesRefused::Malformed)?;
+        let (number, key) = self.replaced(&replaces).ok_or(ReplacesRefused::NoDialog)?;
+        let call = self.calls.get(&number).ok_or(ReplacesRefused::NoDialog)?;
+        let leg = call.leg(key).ok_or(ReplacesRefused::NoDialog)?;
+        if leg.aor != user.name {
+            return Err(ReplacesRefused::Foreign);
+        }
+        match (call.phase, &leg.signalling) {
+            (Phase::Ending, _) => Err(ReplacesRefused::Ended),
+            (Phase::Answered(_), Signalling::Confirmed { .. }) if replaces.early_only => {
+                Err(ReplacesRefused::Answered)
+            }
+            (Phase::Answered(_), Signalling::Confirmed { .. }) if call.other(key).is_none() => {
+                Err(ReplacesRefused::Nobody)
+            }
+            (Phase::Answered(_), Signalling::Confirmed { .. })
+            | (Phase::Ringing, Signalling::Inviting { cancelled: false, .. }) => match call.transfer {
+                Some(_) => Err(ReplacesRefused::UnderWay),
+                None if call.callees.len() >= MOST_LEGS => Err(ReplacesRefused::TooOften),
+                None => Ok((number, key)),
+            },
+            // An early dialog that was not begun by us, or one that is being ended.
+            _ => Err(ReplacesRefused::NoDialog),
+        }
+    }
+
+    /// Lets the sender of an INVITE take the place of a leg: of one that talks, whose far end is told, or of one that
+    /// rings, for which it answers. Whether it may is for the caller to say.
+    pub(crate) fn take_place(
+        &mut self,
+        now: Instant,
+        incoming: Incoming,
+        user: &User,
+        number: CallNumber,
+        replaced: LegKey,
+    ) {
+        self.on_call(now, number, |exchange, call| {
+            let key = exchange.next_leg(call);
+            let tag = exchange.local_tag(key);
+            let dialog = match Dialog::uas(&incoming.message, tag.as_bytes(), incoming.flow) {
+                Ok(dialog) => dialog,
+                Err(error) => {
+                    let refused = ReplacesRefused::NoDialogOfOurs(error);
+                    return exchange.refuse_take_over(now, &incoming, &refused);
+                }
+            };
+            exchange.newcomer(now, call, key, incoming, dialog, user, replaced);
+        });
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what a leg is made of")]
+    fn newcomer(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        incoming: Incoming,
+        dialog: Dialog,
+        user: &User,
+        replaced: LegKey,
+    ) {
+        let Incoming { server, flow, message: invite } = incoming;
+        let transferee = call.other(replaced).unwrap_or(call.caller.key);
+        self.respond(now, server, self.reply(&invite, 100).finish());
+        self.stats.takeovers_started += 1;
+        let offer = session_description(&invite).ok().flatten();
+        let stays = call.leg(transferee).map(|leg| leg.aor.clone()).unwrap_or_default();
+        let record = self.record_of_transfer(now, &stays, &user.name);
+        self.invited.insert(server, call.number);
+        self.fingerprints.insert(self.fingerprint(&invite), server);
+        let leg = Leg {
+            key,
+            aor: user.name.clone(),
+            flow,
+            profile: offer.as_deref().and_then(Profile::of_offer).unwrap_or_else(|| profile_of(flow)),
+            media: LegMedia::Opening,
+            session_timer: None,
+            is_missed: false,
+            call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
+            is_called: false,
+            invite: Bytes::new(),
+            signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
+        };
+        self.command_open(call.worker, &leg);
+        call.callees.push(leg);
+        call.transfer = Some(Box::new(Transfer {
+            asked_by: AskedBy::Replaces,
+            transferor: replaced,
+            transferee,
+            stage: Stage::Opening,
+            record,
+            left: None,
+            payer: None,
+            attempts: 0,
+            not_before: None,
+        }));
+        if call.phase != Phase::Ringing {
+            self.deadlines.set(Timer::Ring(call.number), now + OPEN_WITHIN);
+        }
+    }
+
+    /// The newcomer's leg is open: its offer is read, and whose call it takes is asked or answered.
+    pub(super) fn newcomer_opened(&mut self, now: Instant, call: &mut Call) {
+        let Some((transferor, transferee)) = call.transfer.as_deref().map(|t| (t.transferor, t.transferee))
+        else {
+            return;
+        };
+        let is_newcomer = |leg: &&mut Leg| matches!(leg.signalling, Signalling::Invited { .. });
+        let Some(leg) = call.callees.iter_mut().find(is_newcomer) else { return };
+        let key = leg.key;
+        if let LegMedia::Refused(sentence) = &leg.media {
+            let sentence = sentence.clone();
+            return self.newcomer_refused(now, call, 503, &sentence);
+        }
+        let Signalling::Invited { invite, .. } = &leg.signalling else { return };
+        let offer = session_description(invite).ok().flatten();
+        let read = match (&offer, leg.party_mut()) {
+            (Some(offer), Some(party)) => party.handle_offer(offer),
+            _ => Ok(()),
+        };
+        if let Err(refusal) = read {
+            self.stats.offers_refused += 1;
+            return self.newcomer_refused(now, call, refusal.status(), &refusal.to_string());
+        }
+        match call.phase {
+            Phase::Ringing => return self.pick_up(now, call, key, offer.is_some()),
+            Phase::Answered(_) if call.is_party(transferor) => {
+                self.deadlines.cancel(&Timer::Ring(call.number))
+            }
+            // Somebody else has answered, or the leg has left, while this one was being opened.
+            _ => {
+                return self.newcomer_refused(
+                    now,
+                    call,
+                    481,
+                    "the call that is to be taken over has changed",
+                );
+            }
+        };
+        let stage = match offer {
+            Some(_) => Stage::Offering { target: Some(key), client: None },
+            None => Stage::Awaiting { target: key },
+        };
+        if let Some(transfer) = call.transfer.as_deref_mut() {
+            transfer.stage = stage;
+        }
+        if offer.is_none() {
+            let offered = call.parties_mut(key, transferee).map(|(party, other)| party.offer_afresh(other));
+            let Some(Ok(offer)) = offered else {
+                return self.newcomer_refused(now, call, 488, "nothing to offer");
+            };
+            return self.accept_newcomer(now, call, key, &offer);
+        }
+        self.renegotiation_over(now, call);
+    }
+
+    /// A newcomer answers in place of a leg that rings.
+    fn pick_up(&mut self, now: Instant, call: &mut Call, key: LegKey, has_offered: bool) {
+        let (caller, is_late) = (call.caller.key, call.is_late);
+        let answers = call.parties_mut(caller, key).map(|(caller, newcomer)| match (is_late, has_offered) {
+            (false, true) => {
+                let to_caller = caller.answer(newcomer)?;
+                Ok((to_caller, newcomer.answer(caller)?))
+            }
+            (true, true) => {
+                let to_newcomer = newcomer.answer_alone()?;
+                Ok((caller.offer(newcomer)?, to_newcomer))
+            }
+            (false, false) => {
+                let to_caller = caller.answer_alone()?;
+                Ok((to_caller, newcomer.offer(caller)?))
+            }
+            (true, false) => Err(Refusal::NoOffer),
+        });
+        match answers {
+            Some(Ok((to_caller, to_newcomer))) => {
+                call.transfer = None;
+                self.accept_newcomer(now, call, key, &to_newcomer);
+                self.cancel_branches(now, call, Some(key), &super::super::fork::ELSEWHERE);
+                self.answer_caller(now, call, key, &to_caller, None);
+                if !has_offered {
+                    call.renegotiation = Renegotiation::Offered { from: key };
+                }
+                self.stats.takeovers_completed += 1;
+            }
+            Some(Err(refusal)) => self.newcomer_refused(now, call, refusal.status(), &refusal.to_string()),
+            None => self.newcomer_refused(now, call, 480, "the caller has left"),
+        }
+    }
+
+    /// The ACK of a newcomer that had no offer has the answer to ours; says whether it is one.
+    pub(crate) fn newcomer_acknowledged(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        ack: &Message,
+    ) -> bool {
+        match call.transfer.as_deref_mut() {
+            Some(transfer) if transfer.stage == Stage::Awaiting { target: key } => {
+                transfer.stage = Stage::Offering { target: Some(key), client: None };
+            }
+            _ => return false,
+        }
+        let answer = session_description(ack).ok().flatten().unwrap_or_default();
+        let taken =
+            call.leg_mut(key).and_then(|leg| leg.party_mut()).map(|party| party.handle_answer(&answer));
+        if matches!(taken, Some(Ok(()))) {
+            self.renegotiation_over(now, call);
+        } else {
+            self.stats.late_answers_refused += 1;
+            self.transfer_failed(now, call, 488, "the ACK had no usable answer");
+        }
+        true
+    }
+
+    /// Answers a newcomer for whom the transferee has agreed; says whether it could be. One that has been answered
+    /// already is.
+    pub(super) fn answer_newcomer(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        transferee: LegKey,
+    ) -> bool {
+        if !call.leg(key).is_some_and(|leg| matches!(leg.signalling, Signalling::Invited { .. })) {
+            return true;
+        }
+        let answer = call.parties_mut(key, transferee).map(|(newcomer, other)| newcomer.answer(other));
+        let Some(Ok(answer)) = answer else { return false };
+        self.accept_newcomer(now, call, key, &answer);
+        true
+    }
+
+    /// Sends the 200 to a newcomer.
+    fn accept_newcomer(&mut self, now: Instant, call: &mut Call, key: LegKey, body: &[u8]) {
+        let Some(leg) = call.leg_mut(key) else { return };
+        let (server, invite, mut dialog) = match std::mem::replace(&mut leg.signalling, Signalling::Over) {
+            Signalling::Invited { server, invite, dialog } => (server, invite, dialog),
+            other => return leg.signalling = other,
+        };
+        let reply = Builder::reply(&invite, 200)
+            .to_tag(&dialog.id.local_tag)
+            .header(Name::Contact, self.contact(&leg.flow))
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED);
+        let reply = self.grant_session_timer(now, leg, &invite, reply);
+        dialog.confirm();
+        leg.signalling = Signalling::Confirmed { dialog, unacknowledged: Some(server) };
+        self.arm_session_timer(call, key);
+        self.invited.remove(&server);
+        self.fingerprints.remove(&self.fingerprint(&invite));
+        self.unacknowledged.insert(server, key);
+        self.respond(now, server, reply.body(SDP, body).finish());
+    }
+
+    /// A newcomer cannot come in, or gives up.
+    pub(crate) fn newcomer_refused(&mut self, now: Instant, call: &mut Call, status: u16, words: &str) {
+        self.transfer_failed(now, call, status, words);
+    }
+
+    /// Sends the final response to a newcomer that waits for one.
+    pub(super) fn refuse_newcomer(&mut self, now: Instant, call: &mut Call, status: u16, words: &str) {
+        let is_newcomer = |leg: &&mut Leg| matches!(leg.signalling, Signalling::Invited { .. });
+        let Some(leg) = call.callees.iter_mut().find(is_newcomer) else { return };
+        let key = leg.key;
+        if let Signalling::Invited { server, invite, dialog } =
+            std::mem::replace(&mut leg.signalling, Signalling::Over)
+        {
+            self.invited.remove(&server);
+            self.fingerprints.remove(&self.fingerprint(&invite));
+            let reply = Builder::reply(&invite, status).to_tag(&dialog.id.local_tag);
+            self.respond(now, server, reply.header(Name::Warning, warning(words)).finish());
+        }
+        self.command_close(call, key);
+    }
+}
