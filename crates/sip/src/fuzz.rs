@@ -15,6 +15,7 @@ use crate::uri::{Uri, escape_user, unescape};
 
 /// Every target by its name, which is that of its folder of the corpus.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("event_documents", crate::event::documents::fuzz::documents),
     ("sip_header_values", header_values),
     ("sip_message", message),
     ("sip_stream", stream),

@@ -6,6 +6,7 @@
 
 pub mod dialog;
 pub mod digest;
+pub mod event;
 pub mod framing;
 pub mod fuzz;
 pub mod grammar;
