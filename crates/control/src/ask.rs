@@ -4,6 +4,7 @@ use ringback_sip::digest::Ha1;
 use ringback_sip::location::Change;
 
 use crate::cdr::Cdr;
+use crate::messages::StoredMessage;
 
 /// The number of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +24,28 @@ pub enum Ask {
     Persist(Vec<Change>),
     /// Keep the record of a call that is over.
     Record(Box<Cdr>),
+    /// Keep a message for a user who is away; its number is the store's to give.
+    StoreMessage(Box<StoredMessage>),
+    /// Which messages wait for this user? The first of them with a number above `after`, in order, not more than some
+    /// thirty at a time.
+    StoredMessages {
+        /// The user part of the AOR.
+        user: String,
+        /// The number of the last one that is known.
+        after: u64,
+    },
+    /// Forget a message: it was delivered, or its time is over.
+    MessageDelivered {
+        /// The user part of the AOR.
+        user: String,
+        /// Its number.
+        number: u64,
+    },
+    /// Forget every message for a user who is no more.
+    ForgetMessages {
+        /// The user part of the AOR.
+        user: String,
+    },
 }
 
 /// The answer to an [`Ask`].
@@ -30,8 +53,10 @@ pub enum Ask {
 pub enum Answer {
     /// To [`Ask::Credentials`]; `None` when there is no such user.
     Credentials(Option<User>),
-    /// To [`Ask::Persist`] and [`Ask::Record`]: whether it is on the disk.
+    /// To every question that asks for a write: whether it is on the disk.
     Persisted(bool),
+    /// To [`Ask::StoredMessages`]; none when there are no more, or when they cannot be read.
+    Messages(Vec<StoredMessage>),
 }
 
 /// A user as the store knows one.

@@ -90,6 +90,14 @@ impl Exchange {
         };
         self.admission.succeeded(now, source);
         self.events.push_back(Event::Authenticated { flow: incoming.flow });
+        if let Some(id) = self.subscription_of(&incoming.message) {
+            let subscription = self.event_state.notifier.get(id);
+            return if subscription.is_some_and(|subscription| subscription.watcher == user.name) {
+                self.request_in_subscription(now, id, incoming);
+            } else {
+                self.refuse_identity(now, &incoming);
+            };
+        }
         match self.membership(&incoming) {
             // It ended while the question was out.
             Some(Membership::None) => {
@@ -109,7 +117,12 @@ impl Exchange {
             }
             None if !claims_to_be(&incoming.message, &user.name) => self.refuse_identity(now, &incoming),
             None if *incoming.message.method_ref() == Method::Register => self.register(now, incoming, &user),
-            None => self.start_call(now, incoming, &user),
+            None => match incoming.message.method_ref() {
+                Method::Subscribe => self.subscribe(now, incoming, &user),
+                Method::Publish => self.publish(now, incoming, &user),
+                Method::Message => self.message(now, incoming, &user),
+                _ => self.start_call(now, incoming, &user),
+            },
         }
     }
 

@@ -14,6 +14,7 @@ use ringback_sip::message::{Builder, Message, Method, Name};
 use crate::ask::{Answer, Ask, AskId, User};
 use crate::exchange::Exchange;
 use crate::media::{MediaCommand, MediaEvent, Medium};
+use crate::messages::StoredMessage;
 use crate::settings::{Epoch, Limits, Settings};
 use crate::stats::Stats;
 
@@ -42,6 +43,7 @@ struct Play {
     said: VecDeque<(usize, Bytes)>,
     legs: VecDeque<LegKey>,
     asks: VecDeque<(AskId, Answer)>,
+    messages: VecDeque<StoredMessage>,
     is_slow: bool,
     is_broken: bool,
     serial: u32,
@@ -80,6 +82,7 @@ impl Play {
             said: VecDeque::new(),
             legs: VecDeque::new(),
             asks: VecDeque::new(),
+            messages: VecDeque::new(),
             is_slow: false,
             is_broken: false,
             serial: 0,
@@ -95,7 +98,7 @@ impl Play {
     }
 
     fn step(&mut self, opcode: u8, input: &mut Input<'_>) {
-        match opcode % 16 {
+        match opcode % 20 {
             0 => {
                 let from = input.number(4);
                 let length = input.number(256);
@@ -120,8 +123,81 @@ impl Play {
                 let step = MILLISECONDS.get(input.number(8)).copied().unwrap_or(1);
                 self.pass(Duration::from_millis(step));
             }
-            _ => self.disturb(input),
+            15 => self.disturb(input),
+            16 => self.subscribe(input),
+            17 => self.publish(input),
+            18 => {
+                let (from, to) = (input.number(4), input.number(6));
+                let body = input.bytes(4);
+                let request = self.request(from, Method::Message, to).body(b"text/plain", body).finish();
+                self.say_with_credentials(from, request);
+            }
+            _ => self.resubscribe(input),
         }
+    }
+
+    fn subscribe(&mut self, input: &mut Input<'_>) {
+        let (from, to) = (input.number(4), input.number(6));
+        let event = EVENTS.get(input.number(EVENTS.len())).copied().unwrap_or("presence");
+        let request = self
+            .request(from, Method::Subscribe, to)
+            .header(Name::Event, event)
+            .header(Name::Expires, EXPIRES.get(input.number(EXPIRES.len())).copied().unwrap_or("0"));
+        let request = if input.number(4) == 0 {
+            let list = "<resource-lists xmlns=\"urn:ietf:params:xml:ns:resource-lists\"><list>\
+                <entry uri=\"sip:user0@192.0.2.1\"/><entry uri=\"sip:user1@192.0.2.1\"/></list></resource-lists>";
+            request
+                .header(Name::Supported, "eventlist")
+                .body(b"application/resource-lists+xml", list.as_bytes())
+        } else {
+            request
+        };
+        self.say_with_credentials(from, request.finish());
+    }
+
+    fn publish(&mut self, input: &mut Input<'_>) {
+        let from = input.number(4);
+        let document = "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\"><tuple id=\"t\"><status><basic>open</basic>\
+            </status></tuple></presence>";
+        let etag =
+            self.heard.iter().find_map(|(_, message)| message.header(Name::SipETag)).map(<[u8]>::to_vec);
+        let request = self
+            .request(from, Method::Publish, from)
+            .header(Name::Event, "presence")
+            .header(Name::Expires, EXPIRES.get(input.number(EXPIRES.len())).copied().unwrap_or("0"));
+        let request = match etag.filter(|_| input.number(2) == 0) {
+            Some(etag) => request.header(Name::SipIfMatch, etag),
+            None => request,
+        };
+        let request = if input.number(3) > 0 {
+            request.body(b"application/pidf+xml", document.as_bytes())
+        } else {
+            request
+        };
+        self.say_with_credentials(from, request.finish());
+    }
+
+    /// Refreshes or ends the subscription of a NOTIFY that the exchange sent.
+    fn resubscribe(&mut self, input: &mut Input<'_>) {
+        let at = input.number(KEPT);
+        let expires = EXPIRES.get(input.number(EXPIRES.len())).copied().unwrap_or("0");
+        let notifies = self.heard.iter().filter(|(_, message)| *message.method_ref() == Method::Notify);
+        let Some((flow, notify)) = notifies.filter(|(_, message)| message.is_request()).nth(at) else {
+            return;
+        };
+        let flow = *flow;
+        self.serial += 1;
+        let request = Builder::request(Method::Subscribe, b"sip:ringback@192.0.2.1")
+            .header(Name::Via, format!("SIP/2.0/{} x;branch=z9hG4bKs{}", flow.transport(), self.serial))
+            .header(Name::From, notify.header(Name::To).unwrap_or_default())
+            .header(Name::To, notify.header(Name::From).unwrap_or_default())
+            .copy(notify, Name::CallId)
+            .header(Name::CSeq, format!("{} SUBSCRIBE", self.serial + 100))
+            .copy(notify, Name::Event)
+            .header(Name::Expires, expires)
+            .header(Name::Contact, "<sip:x@198.51.100.99>")
+            .finish();
+        self.say_over(flow, request.bytes().clone());
     }
 
     fn disturb(&mut self, input: &mut Input<'_>) {
@@ -382,7 +458,25 @@ impl Play {
             while let Some((id, ask)) = self.exchange.poll_ask() {
                 let answer = match ask {
                     Ask::Credentials { user, .. } => Answer::Credentials(account(&user)),
-                    Ask::Persist(_) | Ask::Record(_) => Answer::Persisted(!self.is_broken),
+                    Ask::StoredMessages { user, after } => {
+                        let waits = |message: &&StoredMessage| message.user == user && message.number > after;
+                        Answer::Messages(self.messages.iter().filter(waits).take(2).cloned().collect())
+                    }
+                    Ask::StoreMessage(mut message) => {
+                        if !self.is_broken {
+                            self.serial += 1;
+                            message.number = self.serial.into();
+                            self.messages.push_back(*message);
+                        }
+                        Answer::Persisted(!self.is_broken)
+                    }
+                    Ask::MessageDelivered { number, .. } => {
+                        self.messages.retain(|message| message.number != number);
+                        Answer::Persisted(!self.is_broken)
+                    }
+                    Ask::Persist(_) | Ask::Record(_) | Ask::ForgetMessages { .. } => {
+                        Answer::Persisted(!self.is_broken)
+                    }
                 };
                 self.asks.push_back((id, answer));
             }
@@ -439,6 +533,7 @@ impl Play {
         self.carry();
         self.pass(PATIENCE);
         assert_eq!(self.exchange.under_way(), 0, "something is left of what has ended");
+        assert_eq!(self.exchange.subscriptions(), 0, "a subscription is left");
     }
 }
 
@@ -502,6 +597,8 @@ const PROLOGUES: &[&[u8]] = &[
     &[1, 2, 1, 3, 2, 2, 3, 4, 5, 0, 3, 1, 1, 1, 4, 8, 0, 0],
     &[1, 0, 1, 2, 2, 0, 2, 1, 5, 0, 1, 1, 1, 1, 0],
 ];
+const EVENTS: [&str; 6] = ["presence", "dialog", "message-summary", "reg", "conference", "presence;id=1"];
+const EXPIRES: [&str; 4] = ["0", "1", "15", "3600"];
 const PASSWORD: &[u8] = b"secret";
 /// Messages and legs that are remembered.
 const KEPT: usize = 12;

@@ -10,10 +10,12 @@ mod authentication;
 mod call;
 mod cdr;
 mod event;
+mod events;
 mod exchange;
 #[doc(hidden)]
 pub mod fuzz;
 mod media;
+mod messages;
 #[cfg(test)]
 extern crate self as ringback_control;
 #[cfg(test)]
@@ -30,8 +32,10 @@ mod stats;
 pub use ask::{Answer, Ask, AskId, User};
 pub use cdr::{Cdr, CdrLeg, EndedBy};
 pub use event::Event;
+pub use events::EventLimits;
 pub use exchange::Exchange;
 pub use media::{MediaCommand, MediaEvent, Medium};
+pub use messages::{MessageLimits, StoredMessage};
 pub use routing::advertised;
 pub use settings::{Epoch, InvalidSettings, Limits, Settings};
 pub use stats::Stats;

@@ -63,6 +63,34 @@ impl std::fmt::Display for LocalTag {
     }
 }
 
+/// The local tag of a subscription: `sWORKER.SUBSCRIPTION.RANDOM`, in hexadecimal. No tag of a leg begins with an `s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SubscriptionTag {
+    /// The control worker that made it.
+    pub worker: u16,
+    /// The number of the subscription.
+    pub subscription: u64,
+    /// What makes it unguessable.
+    pub random: u64,
+}
+
+impl SubscriptionTag {
+    /// The tag that `text` holds; `None` for one that no exchange made for a subscription.
+    pub fn parse(text: &[u8]) -> Option<SubscriptionTag> {
+        let mut parts = std::str::from_utf8(text).ok()?.strip_prefix('s')?.splitn(3, '.');
+        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
+        let worker = u16::try_from(number()?).ok()?;
+        let tag = SubscriptionTag { worker, subscription: number()?, random: number()? };
+        (tag.to_string().as_bytes() == text).then_some(tag)
+    }
+}
+
+impl std::fmt::Display for SubscriptionTag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s{:x}.{:x}.{:x}", self.worker, self.subscription, self.random)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +110,17 @@ mod tests {
     fn a_tag_is_read_as_it_was_written() {
         let tag = LocalTag { leg: leg_key(3, CallNumber(5), 1), random: u64::MAX };
         assert_eq!(LocalTag::parse(tag.to_string().as_bytes()), Some(tag));
+    }
+
+    #[test]
+    fn a_tag_of_a_subscription_is_read_as_it_was_written_and_is_none_of_a_leg() {
+        let tag = SubscriptionTag { worker: 3, subscription: 7, random: u64::MAX };
+        let text = tag.to_string();
+        assert_eq!(SubscriptionTag::parse(text.as_bytes()), Some(tag));
+        assert_eq!(LocalTag::parse(text.as_bytes()), None);
+        for text in ["", "s", "s1.2", "s1.2.3.4", "s01.2.3", "s10000.2.3", "1.2.3"] {
+            assert_eq!(SubscriptionTag::parse(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use ringback_sip::transaction::ServerId;
 use crate::ask::{Answer, AskId};
 use crate::call::refused::{CallRefused, Caller};
 use crate::exchange::{Exchange, Incoming};
+use crate::messages::PendingMessage;
 use crate::registration::PendingRegistration;
 
 /// What waits for the answer to a question.
@@ -23,6 +24,12 @@ pub(crate) enum Parked {
     Cancelled,
     /// The 200 to the BYE that ended a call, whose record is being written.
     Farewell(ServerId, Box<Message>),
+    /// A MESSAGE for a user who is not signed in: does the user exist?
+    Addressee(Box<PendingMessage>),
+    /// A message that is being written.
+    StoreMessage(Box<PendingMessage>),
+    /// The messages of a user that are being read.
+    StoredMessages(String),
     /// What nobody waits for: bindings that have expired, records of calls that nobody hung up.
     Unanswered,
 }
@@ -48,19 +55,29 @@ impl Exchange {
                 self.stats.persists_failed += u64::from(!matches!(answer, Answer::Persisted(true)));
                 self.respond(now, server, *reply);
             }
+            (Parked::Addressee(pending), Answer::Credentials(user)) => {
+                self.addressee_known(now, *pending, user.is_some());
+            }
+            (Parked::StoreMessage(pending), Answer::Persisted(durable)) => {
+                self.message_stored(now, *pending, durable);
+            }
+            (Parked::StoredMessages(user), Answer::Messages(messages)) => {
+                self.stored_messages(now, &user, messages);
+            }
             (Parked::Cancelled, _) => {}
             // The driver answered another question. Nobody is left waiting for it.
-            (Parked::Credentials(incoming) | Parked::Callee(incoming, _), Answer::Persisted(_)) => {
+            (Parked::Credentials(incoming) | Parked::Callee(incoming, _), _) => {
                 self.stats.answers_unasked += 1;
                 self.fingerprints.remove(&self.fingerprint(&incoming.message));
                 let response = self.reply(&incoming.message, 500).finish();
                 self.respond(now, incoming.server, response);
             }
-            (Parked::Persist(pending), Answer::Credentials(_)) => {
+            (Parked::Persist(pending), _) => {
                 self.stats.answers_unasked += 1;
                 self.registration_persisted(now, *pending, false);
             }
-            (Parked::Unanswered, Answer::Credentials(_)) => self.stats.answers_unasked += 1,
+            (Parked::Unanswered, _) => self.stats.answers_unasked += 1,
+            (parked, _) => self.message_misanswered(now, parked),
         }
     }
 

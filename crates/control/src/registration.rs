@@ -27,6 +27,8 @@ pub(crate) struct PendingRegistration {
     response: Builder,
     ticket: Ticket,
     aor: String,
+    /// Whether a contact is new, or has come back over another flow.
+    is_new: bool,
 }
 
 /// An empty location service.
@@ -75,11 +77,21 @@ impl Exchange {
         for change in &outcome.changes {
             if let Change::Upsert { binding, how: Upsert::Moved { from } } = change {
                 self.move_dialogs(&user.name, from, binding.flow());
+                self.move_subscriptions(now, &user.name, from, binding.flow());
             }
         }
         let Outcome { response, changes, .. } = outcome;
-        let pending =
-            PendingRegistration { server, request: message, response, ticket, aor: user.name.clone() };
+        let is_new = changes
+            .iter()
+            .any(|change| matches!(change, Change::Upsert { how: Upsert::Added | Upsert::Moved { .. }, .. }));
+        let pending = PendingRegistration {
+            server,
+            request: message,
+            response,
+            ticket,
+            aor: user.name.clone(),
+            is_new,
+        };
         self.ask(Parked::Persist(Box::new(pending)), Ask::Persist(changes));
     }
 
@@ -90,19 +102,23 @@ impl Exchange {
         pending: PendingRegistration,
         durable: bool,
     ) {
-        let PendingRegistration { server, request, response, ticket, aor } = pending;
+        let PendingRegistration { server, request, response, ticket, aor, is_new } = pending;
         if durable {
             self.location.commit(ticket);
             self.stats.registrations += 1;
             let contacts = self.location.bindings(aor.as_bytes()).len();
+            self.contacts_changed(&aor);
+            self.answer_registration(now, server, &request, response);
+            self.deliver_stored(now, &aor, is_new);
             self.events.push_back(match contacts {
                 0 => Event::Unregistered { aor },
                 contacts => Event::Registered { aor, contacts },
             });
-            return self.answer_registration(now, server, &request, response);
+            return;
         }
         self.stats.persists_failed += 1;
         let left = self.location.roll_back(ticket);
+        self.contacts_changed(&aor);
         if !left.is_empty() {
             self.ask(Parked::Unanswered, Ask::Persist(left));
         }
@@ -123,8 +139,10 @@ impl Exchange {
 
     /// A connection is gone: what was registered over it waits to come back or to expire.
     pub(crate) fn flow_unregistered(&mut self, flow: Flow) {
+        self.event_state.notifier.flow_lost(&flow);
         for binding in self.location.remove_flow(&flow) {
             let aor = String::from_utf8_lossy(binding.aor().as_bytes()).into_owned();
+            self.contacts_changed(&aor);
             if self.location.targets(aor.as_bytes()).next().is_none() {
                 self.events.push_back(Event::Unregistered { aor });
             }
@@ -132,12 +150,15 @@ impl Exchange {
     }
 
     /// A user is no more: nothing of it can be called from here on. Calls that it has go on.
-    pub fn remove_user(&mut self, name: &str) {
+    pub fn remove_user(&mut self, now: Instant, name: &str) {
+        self.forget_messages(name);
+        self.forget_watcher(now, name);
         let changes = self.location.remove_aor(name.as_bytes());
         if !changes.is_empty() {
             self.events.push_back(Event::Unregistered { aor: name.to_owned() });
             self.ask(Parked::Unanswered, Ask::Persist(changes));
         }
+        self.settle(now);
     }
 
     /// Removes the bindings whose time is over.
@@ -148,6 +169,7 @@ impl Exchange {
         let changes = self.location.handle_timeout(now);
         for change in &changes {
             let aor = String::from_utf8_lossy(change.binding().aor().as_bytes()).into_owned();
+            self.contacts_changed(&aor);
             if self.location.bindings(aor.as_bytes()).is_empty() {
                 self.events.push_back(Event::Unregistered { aor });
             }
@@ -155,6 +177,11 @@ impl Exchange {
         if !changes.is_empty() {
             self.ask(Parked::Unanswered, Ask::Persist(changes));
         }
+    }
+
+    /// The subscriptions that a client had follow it as its calls do.
+    fn move_subscriptions(&mut self, now: Instant, watcher: &str, from: &Flow, to: Flow) {
+        self.stats.dialogs_moved += self.event_state.notifier.moved(now, watcher, from, to) as u64;
     }
 
     /// A client came back over another connection: the dialogs it had move there (three of four browser clients keep

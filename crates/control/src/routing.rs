@@ -67,6 +67,18 @@ impl Exchange {
         if targets.is_empty() { Ok(Destination::Absent { user }) } else { Ok(Destination::Targets(targets)) }
     }
 
+    /// Every contact of a user that can be reached, in the order to try them.
+    pub(crate) fn targets_of(&self, user: &str) -> Vec<Target> {
+        let bindings = self.location.targets(user.as_bytes());
+        bindings
+            .map(|binding| Target {
+                aor: user.to_owned(),
+                flow: binding.flow(),
+                uri: Bytes::copy_from_slice(binding.uri()),
+            })
+            .collect()
+    }
+
     /// The Request-URI of a request for a domain of ours (RFC 3261 §8.2.2.1).
     pub(crate) fn uri_of_ours<'m>(&self, request: &'m Message, flow: Flow) -> Result<Uri<'m>, CallRefused> {
         let uri = Uri::parse(request.request_uri()).map_err(|_| CallRefused::BadUri)?;

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ringback_sip::digest::Algorithm;
 
+use crate::events::EventLimits;
+use crate::messages::MessageLimits;
+
 /// The settings of one exchange.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -56,6 +59,10 @@ pub struct Limits {
     pub expires: (Duration, Duration),
     /// Questions to the store or to a media worker that have no answer yet.
     pub questions: usize,
+    /// Of subscriptions and publications.
+    pub events: EventLimits,
+    /// Of instant messages.
+    pub messages: MessageLimits,
 }
 
 impl Default for Limits {
@@ -67,6 +74,8 @@ impl Default for Limits {
             default_expires: Duration::from_secs(600),
             expires: (Duration::from_secs(10), Duration::from_secs(7200)),
             questions: 65_536,
+            events: EventLimits::default(),
+            messages: MessageLimits::default(),
         }
     }
 }

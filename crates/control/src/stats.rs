@@ -103,6 +103,50 @@ pub struct Stats {
     /// Second 2xx from behind one contact; each got its ACK and a BYE.
     pub forks_behind_callee: u64,
 
+    // Subscriptions and publications.
+    /// SUBSCRIBEs that made a subscription, or were a fetch.
+    pub subscriptions: u64,
+    /// SUBSCRIBEs refused for other reasons than those below.
+    pub subscriptions_refused: u64,
+    /// 489: of an event package that there is not.
+    pub events_unknown: u64,
+    /// 423: SUBSCRIBEs and PUBLISHes for too short a time.
+    pub event_times_too_brief: u64,
+    /// 503: there are too many subscriptions or publications, or the exchange is shutting down.
+    pub events_overloaded: u64,
+    /// NOTIFYs sent.
+    pub notifications: u64,
+    /// NOTIFYs that were refused, not answered, or found no connection.
+    pub notifications_failed: u64,
+    /// PUBLISHes answered 200.
+    pub publications: u64,
+    /// PUBLISHes whose document is missing or cannot be read.
+    pub publications_refused: u64,
+    /// 412: no publication has that entity-tag.
+    pub publications_unmatched: u64,
+
+    // Instant messages outside of calls.
+    /// Taken by a contact while the sender waited.
+    pub instant_messages_delivered: u64,
+    /// Stored for a user who is away, answered 202.
+    pub instant_messages_stored: u64,
+    /// Stored ones that a contact has taken.
+    pub instant_messages_delivered_later: u64,
+    /// Refused by every contact.
+    pub instant_messages_declined: u64,
+    /// 413 or 483: too large, or over too many hops.
+    pub instant_messages_refused: u64,
+    /// 503: too many are on their way.
+    pub instant_messages_overloaded: u64,
+    /// 404: there is no such user.
+    pub instant_messages_unknown: u64,
+    /// 480: the user is away and the message is not one to keep.
+    pub instant_messages_not_kept: u64,
+    /// 480: too many messages wait for the user.
+    pub instant_messages_full: u64,
+    /// Stored ones whose time was over before their user came back.
+    pub instant_messages_expired: u64,
+
     // Within calls.
     /// Offers refused in a call that goes on.
     pub offers_refused: u64,

@@ -27,7 +27,7 @@ use crate::inbox::{Input, Outbox};
 use crate::media_thread::MediaInbox;
 use crate::net::datagram::DatagramSocket;
 use crate::net::wake::Waker;
-use crate::store::Writer;
+use crate::store::{Reader, Writer};
 use crate::telemetry::{Telemetry, limited};
 use crate::trace::{Direction, Tracer};
 use asks::{Pending, Users};
@@ -95,6 +95,8 @@ pub struct Surroundings {
     pub workers: Vec<MediaInbox>,
     /// The store.
     pub writer: Writer,
+    /// The store, to read from.
+    pub reader: Reader,
     /// Those who may sign in.
     pub users: Vec<ringback_control::User>,
     /// What `/readyz` and `/healthz` tell.
@@ -116,6 +118,7 @@ impl ControlThread {
             waker,
             workers,
             writer,
+            reader,
             users,
             readiness,
             telemetry,
@@ -130,7 +133,7 @@ impl ControlThread {
             connections: HashMap::new(),
             workers,
             users: Users::new(users),
-            pending: Pending::new(writer, epoch, telemetry.log.clone()),
+            pending: Pending::new(writer, reader, epoch, telemetry.log.clone()),
             readiness,
             telemetry,
             tracer,
@@ -204,10 +207,13 @@ impl ControlThread {
                         self.pending.settled(now, ticket, durable, &mut self.exchange);
                     }
                 }
+                Input::Messages(ticket, rows) => {
+                    self.pending.read(now, ticket, rows, &mut self.exchange);
+                }
                 Input::Media(event) => self.exchange.handle_media(now, event),
                 Input::UserChanged(name, user) => {
                     if user.is_none() {
-                        self.exchange.remove_user(&name);
+                        self.exchange.remove_user(now, &name);
                     }
                     self.users.change(name, user);
                 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::net::Place;
 use crate::net::wake::Waker;
+use crate::store::MessageRow;
 
 /// What the control thread is told.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub enum Input {
     Closed(Flow),
     /// The store has written, or could not write, what these tickets stand for.
     Persisted(Vec<(u64, bool)>),
+    /// The store has read the messages that this ticket asked for.
+    Messages(u64, Vec<MessageRow>),
     /// News from a media worker.
     Media(MediaEvent),
     /// A user was added or changed, or (`None`) removed.

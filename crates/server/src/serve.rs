@@ -57,6 +57,10 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         // A control thread that is gone waits for no answers.
         let _ = settled.send(Input::Persisted(results));
     }))?;
+    let read = inbox.clone();
+    let reader = prepared.store.start_reader(Box::new(move |ticket, rows| {
+        let _ = read.send(Input::Messages(ticket, rows));
+    }))?;
     let limits = &config.limits;
     let bounds = Bounds {
         connections: limits.connections,
@@ -106,6 +110,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
             waker,
             workers,
             writer,
+            reader,
             users: prepared.accounts.iter().map(user).collect(),
             readiness: readiness.clone(),
             telemetry: telemetry.clone(),
@@ -160,6 +165,8 @@ fn settings(config: &Config, epoch: Epoch) -> anyhow::Result<Settings> {
         calls: config.limits.calls as usize,
         ring: config.limits.ring(),
         expires: (seconds(config.limits.min_expires), seconds(config.limits.max_expires)),
+        events: config.limits.events(),
+        messages: config.limits.messages(),
         ..ringback_control::Limits::default()
     };
     let interfaces = interfaces::addresses().context("the addresses of this machine cannot be read")?;
@@ -194,6 +201,10 @@ fn restore(exchange: &mut Exchange, prepared: &Prepared, epoch: Epoch) -> anyhow
         if let Err(error) = exchange.restore(&record) {
             tracing::warn!(aor = row.aor, %error, "a registration in the store is left out");
         }
+    }
+    store.remove_expired_messages(now)?;
+    for (user, count) in store.waiting_messages()? {
+        exchange.restore_waiting(&user, count);
     }
     Ok(())
 }

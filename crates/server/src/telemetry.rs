@@ -54,6 +54,7 @@ struct Control {
     thread: control_thread::Counters,
     calls: usize,
     bindings: usize,
+    subscriptions: usize,
 }
 
 impl Telemetry {
@@ -86,6 +87,7 @@ impl Telemetry {
             thread,
             calls: exchange.calls(),
             bindings: exchange.bindings(),
+            subscriptions: exchange.subscriptions(),
         };
         *self.control.lock().unwrap_or_else(PoisonError::into_inner) = control;
     }
@@ -97,9 +99,11 @@ impl Telemetry {
 
     fn encode_control(&self, out: &mut Families<'_, '_>) -> fmt::Result {
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Control { exchange, transactions, authentication, thread, calls, bindings } = control;
+        let Control { exchange, transactions, authentication, thread, calls, bindings, subscriptions } =
+            control;
         out.gauge("ringback_calls", "Calls in progress", calls as u64)?;
         out.gauge("ringback_bindings", "Registered contacts", bindings as u64)?;
+        out.gauge("ringback_subscriptions", "Subscriptions to events", subscriptions as u64)?;
         out.counters("ringback_sip", "What the exchange did, by kind", "event", &names::exchange(&exchange))?;
         out.counters(
             "ringback_transactions",

@@ -52,6 +52,9 @@ export class Baresip {
    * @param {string} [options.password]
    * @param {string} [options.name] of its log
    * @param {number} [options.calls] how many it takes at once
+   * @param {string[]} [options.apps] more modules, as `mwi`
+   * @param {string[]} [options.watches] users whose presence it shows
+   * @param {boolean} [options.publishes] its own presence
    */
   constructor(
     server,
@@ -65,6 +68,9 @@ export class Baresip {
       password = server.password(user),
       name = user,
       calls = 4,
+      apps = [],
+      watches = [],
+      publishes = false,
     } = {},
   ) {
     this.user = user;
@@ -89,9 +95,13 @@ export class Baresip {
       `auth_pass=${password}`,
       `regint=${registers ? 60 : 0}`,
       `answermode=${answers ? 'auto' : 'manual'}`,
+      ...(publishes ? ['pubint=60'] : []),
     ];
     this.#write('accounts', [account.join(';')]);
-    this.#write('contacts', []);
+    this.#write(
+      'contacts',
+      watches.map((name) => `"${name}" <sip:${name}@${this.#exchange}>;presence=p2p`),
+    );
     this.#write('config', [
       'poll_method epoll',
       `sip_listen ${address}:${sip}`,
@@ -107,7 +117,7 @@ export class Baresip {
       'module_path /usr/lib/baresip/modules',
       ...['g711', 'sndfile', 'aufile', 'aubridge'].map((module) => `module ${module}.so`),
       'module_tmp account.so',
-      ...['menu', 'ctrl_tcp'].map((module) => `module_app ${module}.so`),
+      ...['menu', 'ctrl_tcp', ...apps].map((module) => `module_app ${module}.so`),
       `ctrl_tcp_listen 127.0.0.1:${this.#controlPort}`,
       `snd_path ${this.#recordings}`,
     ]);

@@ -4,7 +4,7 @@
 //! What the other side may need and would lose passes. Fields that make a phone answer by itself (`Alert-Info`,
 //! `Answer-Mode`, `Call-Info`) and fields that assert an identity do not come from an untrusted peer.
 
-use ringback_sip::message::{Builder, Message};
+use ringback_sip::message::{Builder, Line, Message};
 
 /// Names that pass in a request, lower case.
 const PASSED_IN_REQUESTS: &[&[u8]] = &[
@@ -44,13 +44,22 @@ pub(crate) fn pass_response(from: &Message, to: Builder) -> Builder {
     pass(from, to, PASSED_IN_RESPONSES)
 }
 
+/// Whether a header line goes along with a body that is passed on outside of dialogs.
+pub(crate) fn passed_with_body(line: &Line<'_>) -> bool {
+    is_passed(line, PASSED_WITH_A_BODY) || is_passed(line, PASSED_IN_REQUESTS)
+}
+
 fn pass(from: &Message, mut to: Builder, names: &[&[u8]]) -> Builder {
     for line in from.lines() {
-        let name = line.raw_name().to_ascii_lowercase();
-        let is_extension = name.starts_with(b"x-") && !name.starts_with(INTERNAL);
-        if is_extension || names.contains(&name.as_slice()) {
+        if is_passed(&line, names) {
             to = to.header_named(line.raw_name(), line.value());
         }
     }
     to
+}
+
+fn is_passed(line: &Line<'_>, names: &[&[u8]]) -> bool {
+    let name = line.raw_name().to_ascii_lowercase();
+    let is_extension = name.starts_with(b"x-") && !name.starts_with(INTERNAL);
+    is_extension || names.contains(&name.as_slice())
 }

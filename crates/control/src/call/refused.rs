@@ -46,7 +46,7 @@ pub(crate) enum CallRefused {
 pub(crate) struct Caller(pub String);
 
 impl CallRefused {
-    pub(super) fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         match self {
             CallRefused::Draining | CallRefused::AllLinesBusy | CallRefused::TooManyCalls => 503,
             CallRefused::Extension(_) => 420,

@@ -301,7 +301,7 @@ pub(super) fn hops_left(invite: &Message) -> u8 {
 }
 
 /// The name to show: what the store knows, else what the caller says of itself.
-fn display_name(caller: &User, invite: &Message) -> Option<String> {
+pub(crate) fn display_name(caller: &User, invite: &Message) -> Option<String> {
     let own = || {
         let display = invite.from().ok()?.display_unquoted();
         Some(String::from_utf8_lossy(&display).into_owned())
@@ -310,12 +310,12 @@ fn display_name(caller: &User, invite: &Message) -> Option<String> {
 }
 
 /// A user's address; what may not stand in a user part is escaped.
-pub(super) fn sip_uri(user: &str, host: &str) -> String {
+pub(crate) fn sip_uri(user: &str, host: &str) -> String {
     format!("sip:{}@{host}", String::from_utf8_lossy(&escape_user(user.as_bytes())))
 }
 
 /// A From header field value, the display name quoted as RFC 3261 §25.1 asks.
-pub(super) fn from_value(display: &str, user: &str, host: &str, tag: &str) -> String {
+pub(crate) fn from_value(display: &str, user: &str, host: &str, tag: &str) -> String {
     let uri = sip_uri(user, host);
     if display.is_empty() {
         return format!("<{uri}>;tag={tag}");

@@ -31,6 +31,7 @@ impl Exchange {
         if call.has_reports() {
             self.record(now, &mut call);
         }
+        self.call_changed(&call);
         if call.is_over() {
             self.forget(&call);
         } else {

@@ -9,10 +9,11 @@ use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::{self, ClientId, ServerId};
 
 use super::{Exchange, Incoming, Silence, Use, warning};
+use crate::events::ALLOW_EVENTS;
 use crate::owner::{self, LocalTag};
 
 /// What may be sent outside of a dialog.
-const ALLOW_OUTSIDE: &str = "INVITE, ACK, CANCEL, OPTIONS, REGISTER";
+const ALLOW_OUTSIDE: &str = "INVITE, ACK, CANCEL, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, PUBLISH";
 
 /// The options of a `Require` that are done here; those of a REGISTER are the registrar's.
 const OPTIONS: &[&[u8]] = &[b"timer", b"replaces", b"norefersub"];
@@ -43,9 +44,14 @@ impl Exchange {
     }
 
     /// Hands out what the transactions have to say.
-    pub(super) fn settle(&mut self, now: Instant) {
-        while let Some(event) = self.transactions.poll_event() {
-            self.contain("a transaction", |exchange| exchange.handle_transaction(now, event));
+    pub(crate) fn settle(&mut self, now: Instant) {
+        loop {
+            while let Some(event) = self.transactions.poll_event() {
+                self.contain("a transaction", |exchange| exchange.handle_transaction(now, event));
+            }
+            if !self.notify_due(now) {
+                return;
+            }
         }
     }
 
@@ -112,6 +118,11 @@ impl Exchange {
     }
 
     fn admit(&mut self, now: Instant, incoming: Incoming) {
+        if let Some(id) = self.subscription_of(&incoming.message)
+            && self.is_from_watcher(id, incoming.flow)
+        {
+            return self.request_in_subscription(now, id, incoming);
+        }
         match self.membership(&incoming) {
             Some(Membership::Member(key)) => {
                 self.on_call(now, self.call_of(key), |exchange, call| {
@@ -123,6 +134,10 @@ impl Exchange {
                 self.transactions.abandon(incoming.server);
             }
             Some(Membership::Elsewhere(_)) => {
+                self.stats.dialogs_challenged += 1;
+                self.authenticate(now, incoming);
+            }
+            Some(Membership::None) if self.subscription_of(&incoming.message).is_some() => {
                 self.stats.dialogs_challenged += 1;
                 self.authenticate(now, incoming);
             }
@@ -139,8 +154,9 @@ impl Exchange {
                 self.reply_stateless(incoming.server, reply);
             }
             Method::Register | Method::Invite => self.authenticate(now, incoming),
+            Method::Message | Method::Subscribe | Method::Publish => self.authenticate(now, incoming),
             Method::Options => self.answer_options(incoming),
-            Method::Bye | Method::Update | Method::Info | Method::Prack => {
+            Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => {
                 self.refuse_outside_dialog(incoming);
             }
             Method::Refer => {
@@ -174,8 +190,9 @@ impl Exchange {
         } else {
             self.reply(&message, 200)
                 .header(Name::Allow, ALLOW_OUTSIDE)
-                .header(Name::Accept, "application/sdp")
-                .header(Name::Supported, "timer, path, outbound, replaces, norefersub")
+                .header(Name::AllowEvents, ALLOW_EVENTS)
+                .header(Name::Accept, "application/sdp, application/pidf+xml, application/resource-lists+xml")
+                .header(Name::Supported, "timer, path, outbound, replaces, norefersub, eventlist")
         };
         self.reply_stateless(server, reply.finish());
     }
@@ -222,7 +239,14 @@ impl Exchange {
             Some(Use::Invite(call, leg)) if goes_on => Some(Use::Invite(*call, *leg)),
             Some(Use::Reinvite(call, leg)) if goes_on => Some(Use::Reinvite(*call, *leg)),
             // A provisional response to anything else says nothing.
-            Some(Use::PassedOn { .. } | Use::Probe(..) | Use::Notify(..) | Use::Bye) if goes_on => return,
+            Some(
+                Use::PassedOn { .. }
+                | Use::Probe(..)
+                | Use::Notify(..)
+                | Use::Notification(_)
+                | Use::Page(_)
+                | Use::Bye,
+            ) if goes_on => return,
             _ => self.clients.remove(&id),
         };
         match purpose {
@@ -250,6 +274,8 @@ impl Exchange {
             Some(Use::Notify(call, leg)) => self.on_call(now, call, |exchange, call| {
                 exchange.notify_answered(now, call, leg, Some(status));
             }),
+            Some(Use::Notification(id)) => self.notification_answered(now, id, Ok(response)),
+            Some(Use::Page(id)) => self.page_answered(now, id, Ok(response)),
             Some(Use::Bye) | None => {}
         }
     }
@@ -273,6 +299,8 @@ impl Exchange {
             Some(Use::Notify(call, leg)) => self.on_call(now, call, |exchange, call| {
                 exchange.notify_answered(now, call, leg, None);
             }),
+            Some(Use::Notification(id)) => self.notification_answered(now, id, Err(silence)),
+            Some(Use::Page(id)) => self.page_answered(now, id, Err(silence)),
             Some(Use::Bye) | None => {}
         }
     }

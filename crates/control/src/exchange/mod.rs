@@ -19,6 +19,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use ringback_media::session::LegKey;
 use ringback_sansio::{Deadlines, Flow, Transmit};
+use ringback_sip::event::SubscriptionId;
 use ringback_sip::location::Location;
 use ringback_sip::message::Message;
 use ringback_sip::registrar;
@@ -29,7 +30,9 @@ use crate::ask::{Answer, Ask, AskId};
 use crate::authentication::Authentication;
 use crate::call::{Call, CallNumber};
 use crate::event::Event;
+use crate::events::EventState;
 use crate::media::{MediaCommand, MediaEvent};
+use crate::messages::{Messages, PageId};
 use crate::owner;
 use crate::parked::Parked;
 use crate::settings::{InvalidSettings, Settings};
@@ -65,6 +68,8 @@ pub struct Exchange {
     pub(crate) parked: HashMap<AskId, Parked>,
     pub(crate) deadlines: Deadlines<Timer>,
     pub(crate) events: VecDeque<Event>,
+    pub(crate) event_state: EventState,
+    pub(crate) messages: Messages,
     pub(crate) stats: Stats,
     pub(crate) draining: bool,
     asks: VecDeque<(AskId, Ask)>,
@@ -102,6 +107,10 @@ pub(crate) enum Use {
     Notify(CallNumber, LegKey),
     /// The end of a dialog that is forgotten already.
     Bye,
+    /// News for a subscription.
+    Notification(SubscriptionId),
+    /// An instant message for one contact.
+    Page(PageId),
 }
 
 /// Why a request of ours has no final response.
@@ -132,6 +141,8 @@ pub(crate) enum Timer {
     Bye(CallNumber, LegKey),
     /// When a session is refreshed by us, or must have been refreshed by the far end.
     Session(CallNumber, LegKey),
+    /// Until when the contacts of a user take an instant message.
+    Page(PageId),
 }
 
 impl Exchange {
@@ -156,6 +167,8 @@ impl Exchange {
             parked: HashMap::new(),
             deadlines: Deadlines::new(),
             events: VecDeque::new(),
+            event_state: EventState::new(&settings.limits.events),
+            messages: Messages::default(),
             stats: Stats::default(),
             draining: false,
             asks: VecDeque::new(),
@@ -258,9 +271,12 @@ impl Exchange {
                 Timer::Session(call, leg) => {
                     self.on_call(now, call, |exchange, call| exchange.session_timer_due(now, call, leg));
                 }
+                Timer::Page(id) => self.page_timed_out(now, id),
             }
         }
         self.contain("bindings", |exchange| exchange.bindings_due(now));
+        self.contain("publications", |exchange| exchange.publications_due(now));
+        self.event_state.notifier.handle_timeout(now);
         self.settle(now);
     }
 
@@ -278,6 +294,7 @@ impl Exchange {
                 exchange.end(now, call, crate::cdr::EndedBy::Exchange, "the exchange was shut down");
             });
         }
+        self.end_subscriptions(now);
         self.settle(now);
     }
 
@@ -303,10 +320,16 @@ impl Exchange {
 
     /// When to call [`Exchange::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.transactions.poll_timeout(), self.deadlines.next(), self.location.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.transactions.poll_timeout(),
+            self.deadlines.next(),
+            self.location.poll_timeout(),
+            self.event_state.notifier.poll_timeout(),
+            self.event_state.publications.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The Call-ID of the caller's leg of the call that a message belongs to, for a tracer; `None` for a message in no
@@ -342,7 +365,7 @@ impl Exchange {
         self.location.len()
     }
 
-    /// How much is kept for what is under way, apart from registrations: calls, transactions, questions, and what waits
+    /// How much is kept for what is under way, apart from registrations, subscriptions and publications: calls, transactions, questions, and what waits
     /// for one of them. Zero when nothing happens.
     pub fn under_way(&self) -> usize {
         self.calls.len()
@@ -357,6 +380,8 @@ impl Exchange {
             + self.deadlines.len()
             + self.transactions.client_count()
             + self.transactions.server_count()
+            + self.event_state.calls.len()
+            + self.messages.under_way()
     }
 
     pub(crate) fn ask(&mut self, parked: Parked, ask: Ask) -> AskId {

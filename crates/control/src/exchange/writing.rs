@@ -104,6 +104,14 @@ impl Exchange {
         hasher.finish()
     }
 
+    /// A hash that nobody outside can aim at.
+    pub(crate) fn hash_of(&self, text: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.tag_secret);
+        hasher.write(text.as_bytes());
+        hasher.finish()
+    }
+
     /// Our Contact towards the far end of a flow.
     pub(crate) fn contact(&self, flow: &Flow) -> String {
         let transport = flow.transport().token().to_ascii_lowercase();

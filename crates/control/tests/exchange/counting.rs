@@ -97,6 +97,36 @@ const SCENES: &[Scene] = &[
             "offers_repeated",
         ],
     ),
+    (
+        events,
+        &[
+            "subscriptions",
+            "subscriptions_refused",
+            "events_unknown",
+            "event_times_too_brief",
+            "events_overloaded",
+            "notifications",
+            "notifications_failed",
+            "publications",
+            "publications_refused",
+            "publications_unmatched",
+        ],
+    ),
+    (
+        instant_messages,
+        &[
+            "instant_messages_delivered",
+            "instant_messages_stored",
+            "instant_messages_delivered_later",
+            "instant_messages_declined",
+            "instant_messages_refused",
+            "instant_messages_overloaded",
+            "instant_messages_unknown",
+            "instant_messages_not_kept",
+            "instant_messages_full",
+            "instant_messages_expired",
+        ],
+    ),
 ];
 
 #[test]
@@ -374,5 +404,64 @@ fn odd_offers() -> World {
         world.phone(bob).accept_ignored();
     }
     world.settle();
+    world
+}
+
+fn events() -> World {
+    let mut world = World::with(1, |settings| settings.limits.events.subscriptions_per_user = 1);
+    let (alice, bob) = (world.baresip("alice"), world.baresip("bob"));
+    world.register_all();
+    world.phone(alice).subscribe("presence", "bob", 600);
+    world.run(secs(10));
+    for (event, expires) in [("conference", 600), ("presence", 1), ("presence", 600), ("reg", 600)] {
+        world.phone(alice).subscribe(event, "bob", expires);
+        world.run(secs(1));
+    }
+    let document = "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\"/>";
+    for (etag, document) in [(None, Some(document)), (None, None), (Some("old"), None)] {
+        world.phone(bob).publish(etag, 600, document);
+        world.run(secs(1));
+    }
+    world.phone(alice).manners.on_notify = Some(481);
+    world.phone(bob).register_for(0);
+    world.run(secs(10));
+    world
+}
+
+fn instant_messages() -> World {
+    let mut world = World::with(1, |settings| {
+        settings.limits.messages.stored_per_user = 3;
+        settings.limits.messages.under_way_per_user = 1;
+    });
+    let (alice, bob) = (world.baresip("alice"), world.baresip("bob"));
+    world.register_all();
+    let send = |world: &mut World, user: &str, hops: u8, expires: u32| {
+        let request =
+            world.phone(alice).message_request(user, "x").header(Name::Expires, expires.to_string());
+        let request = request.finish();
+        let mut edit = request.edit();
+        edit.replace(Name::MaxForwards, hops.to_string().as_bytes());
+        let request = edit.finish();
+        world.phone(alice).send(request);
+        world.run(ms(200));
+    };
+    send(&mut world, "bob", 70, 600);
+    send(&mut world, "bob", 0, 600);
+    send(&mut world, "nobody", 70, 600);
+    world.phone(bob).manners.on_info = Some(415);
+    send(&mut world, "bob", 70, 600);
+    world.phone(bob).manners.on_info = None;
+    send(&mut world, "bob", 70, 600);
+    send(&mut world, "bob", 70, 600);
+    world.run(secs(60));
+    world.phone(bob).manners.on_info = Some(200);
+    world.phone(bob).register_for(0);
+    world.run(secs(1));
+    for expires in [0, 1, 600, 600] {
+        send(&mut world, "bob", 70, expires);
+    }
+    world.run(secs(10));
+    world.phone(bob).register();
+    world.run(secs(10));
     world
 }

@@ -10,8 +10,8 @@ use ringback_sansio::sim::{Clock, Rng};
 fn nothing_that_comes_breaks_the_exchange() {
     let start = Clock::new().now();
     let mut rng = Rng::new(2026);
-    let mut calls = [0; 8];
-    for _ in 0..3000 {
+    let mut calls = [0; 14];
+    for _ in 0..9000 {
         let mut bytes = vec![0; 40 + rng.below(500) as usize];
         rng.fill(&mut bytes);
         let stats = fuzz::exchange(start, &bytes);
@@ -24,6 +24,12 @@ fn nothing_that_comes_breaks_the_exchange() {
             stats.branches_unanswered,
             stats.transfers_started,
             stats.transfers_failed,
+            stats.notifications,
+            stats.notifications_failed,
+            stats.publications,
+            stats.instant_messages_delivered,
+            stats.instant_messages_stored,
+            stats.instant_messages_delivered_later,
         ];
         for (sum, count) in calls.iter_mut().zip(counted) {
             *sum += count;

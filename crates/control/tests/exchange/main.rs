@@ -9,6 +9,7 @@
 mod kit;
 
 mod basic;
+mod busy_lamps;
 mod cancelling;
 mod counting;
 mod ending;
@@ -20,10 +21,15 @@ mod in_dialog;
 mod late_offers;
 mod loss;
 mod media_workers;
+mod messages;
 mod moving;
+mod presence;
+mod publishing;
 mod refusing;
 mod registration;
 mod ringing;
 mod session_timers;
+mod subscriptions;
 mod takeovers;
 mod transfers;
+mod watching_lists;

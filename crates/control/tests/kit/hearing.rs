@@ -84,6 +84,10 @@ impl Phone {
             .is_some_and(|dialog| dialog.matches(&request) && dialog.handle_request(&request).is_ok());
         let has_tag = request.to().is_ok_and(|to| to.tag().is_some());
         match request.method_ref() {
+            // What a transfer says belongs to its call: after the call, nobody knows it.
+            Method::Notify if !is_ours && !is_of_transfer(&request) => {
+                self.handle_notify(id, &request);
+            }
             _ if has_tag && !is_ours => self.respond(id, &request, 481),
             Method::Invite if !has_tag && self.call.is_some() && !self.manners.has_lines => {
                 self.respond(id, &request, 486);
@@ -175,11 +179,12 @@ impl Phone {
         match status {
             401 | 407 if self.try_credentials(id, &sent, response) => {}
             200..300 if is_invite => self.accepted(id, &sent, response),
+            200..300 if *response.method_ref() == Method::Subscribe => self.subscribed(&sent, response),
             // A call that nobody took, or one that the other side has forgotten.
             300.. if is_invite && self.call.as_ref().is_some_and(|call| call.client == Some(id)) => {
                 self.call = None;
             }
-            481 => self.call = None,
+            481 if *response.method_ref() != Method::Subscribe => self.call = None,
             _ => {}
         }
     }
@@ -282,8 +287,13 @@ impl Phone {
         true
     }
 
-    fn respond(&mut self, id: ServerId, request: &Message, status: u16) {
+    pub(super) fn respond(&mut self, id: ServerId, request: &Message, status: u16) {
         let response = Builder::reply(request, status).to_tag(b"phone").finish();
         self.transactions.respond(self.now, id, response);
     }
+}
+
+/// Whether a NOTIFY is of the subscription that a REFER makes (RFC 3515).
+fn is_of_transfer(notify: &Message) -> bool {
+    notify.header(Name::Event).is_some_and(|event| event.starts_with(b"refer"))
 }

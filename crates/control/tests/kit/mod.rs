@@ -23,6 +23,7 @@ mod seeing;
 mod surroundings;
 mod texts;
 mod transferring;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

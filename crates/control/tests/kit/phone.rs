@@ -30,6 +30,8 @@ pub struct Manners {
     pub on_reinvite: OnReinvite,
     /// Its answer to INFO and MESSAGE; `None` for silence.
     pub on_info: Option<u16>,
+    /// Its answer to a NOTIFY of a subscription; `None` for silence.
+    pub on_notify: Option<u16>,
     /// The Session-Expires of its INVITE, and of its 200 to one.
     pub timer: Option<&'static str>,
     /// Hears nothing at all.
@@ -74,6 +76,8 @@ pub struct Phone {
     /// What its session descriptions say.
     pub says: Says,
     pub(super) registration: (String, u32),
+    /// The dialogs of its subscriptions, by Call-ID.
+    pub(super) subscriptions: BTreeMap<Vec<u8>, Dialog>,
     /// The users of requests that are not of its own user, by Call-ID.
     pub(super) lines: BTreeMap<Vec<u8>, String>,
     /// The credentials of its first REGISTER.
@@ -113,6 +117,7 @@ impl Phone {
                 acknowledges: true,
                 on_reinvite: OnReinvite::Accept,
                 on_info: Some(200),
+                on_notify: Some(200),
                 timer: None,
                 is_deaf: false,
                 has_lines: false,
@@ -131,6 +136,7 @@ impl Phone {
                 address: flow.local().ip().to_string(),
             },
             registration: (format!("reg-{label}"), 0),
+            subscriptions: BTreeMap::new(),
             lines: BTreeMap::new(),
             authorization: None,
             serial: 0,
@@ -486,7 +492,7 @@ impl Phone {
         self.client.contact(&self.user, &self.host())
     }
 
-    fn aor(&self, user: &str) -> String {
+    pub(super) fn aor(&self, user: &str) -> String {
         format!("sip:{user}@192.0.2.1")
     }
 
@@ -495,7 +501,7 @@ impl Phone {
         format!("{what}-{}-{}", self.label, self.serial)
     }
 
-    fn begin(&mut self, method: Method, uri: &str) -> Builder {
+    pub(super) fn begin(&mut self, method: Method, uri: &str) -> Builder {
         let via = self.new_via();
         Builder::request(method, uri.as_bytes()).header(Name::Via, via).header(Name::MaxForwards, "70")
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ringback_control::{Answer, Ask, AskId, Cdr, MediaCommand, MediaEvent, Medium, User};
+use ringback_control::{Answer, Ask, AskId, Cdr, MediaCommand, MediaEvent, Medium, StoredMessage, User};
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
 use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile};
 use ringback_media::session::{LegKey, LegReport};
@@ -23,6 +23,10 @@ pub struct Store {
     pub written: Vec<Change>,
     /// The records of calls that it was given.
     pub cdrs: Vec<Cdr>,
+    /// Messages that wait for their users.
+    pub messages: Vec<StoredMessage>,
+    /// Messages that it was ever given.
+    pub messages_stored: u64,
     answers: VecDeque<(Instant, AskId, Answer)>,
 }
 
@@ -50,6 +54,28 @@ impl Store {
             }
             Ask::Record(cdr) => {
                 self.cdrs.push(*cdr);
+                Answer::Persisted(!self.broken)
+            }
+            Ask::StoreMessage(mut message) => {
+                if !self.broken {
+                    self.messages_stored += 1;
+                    message.number = self.messages_stored;
+                    self.messages.push(*message);
+                }
+                Answer::Persisted(!self.broken)
+            }
+            Ask::StoredMessages { user, after } => {
+                let waits = |message: &&StoredMessage| message.user == user && message.number > after;
+                Answer::Messages(self.messages.iter().filter(waits).take(2).cloned().collect())
+            }
+            Ask::MessageDelivered { user, number } => {
+                let before = self.messages.len();
+                self.messages.retain(|message| message.number != number);
+                assert_eq!(self.messages.len() + 1, before, "{number} of {user} was stored");
+                Answer::Persisted(!self.broken)
+            }
+            Ask::ForgetMessages { user } => {
+                self.messages.retain(|message| message.user != user);
                 Answer::Persisted(!self.broken)
             }
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringback_control::{EventLimits, MessageLimits};
 use ringback_sip::message::limits::MAX_STREAM_MESSAGE;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,16 @@ pub struct Limits {
     pub min_expires: u32,
     /// The longest registration, in seconds; a longer one is shortened.
     pub max_expires: u32,
+    /// Subscriptions to presence, calls and the like, in all; also publications.
+    pub subscriptions: u32,
+    /// Subscriptions of one user.
+    pub subscriptions_per_user: u32,
+    /// Bytes of an instant message.
+    pub instant_message_bytes: u32,
+    /// Instant messages that wait for one user who is away; 0 keeps none.
+    pub stored_messages_per_user: u32,
+    /// How long an instant message waits, in days.
+    pub stored_message_days: u32,
     /// How long a call may ring, in seconds.
     pub ring_seconds: u32,
     /// How long a new connection may take to its first request, in seconds.
@@ -40,6 +51,25 @@ pub struct Limits {
 impl Limits {
     /// Connections without a user from a loopback address or a trusted proxy: neither is one client.
     pub const UNAUTHENTICATED_PER_SHARED_SOURCE: u32 = 4096;
+
+    /// The bounds of subscriptions and publications.
+    pub fn events(&self) -> EventLimits {
+        EventLimits {
+            subscriptions: self.subscriptions as usize,
+            subscriptions_per_user: self.subscriptions_per_user as usize,
+            ..EventLimits::default()
+        }
+    }
+
+    /// The bounds of instant messages.
+    pub fn messages(&self) -> MessageLimits {
+        MessageLimits {
+            bytes: self.instant_message_bytes as usize,
+            stored_per_user: self.stored_messages_per_user as usize,
+            kept: Duration::from_secs(u64::from(self.stored_message_days) * 24 * 3600),
+            ..MessageLimits::default()
+        }
+    }
 
     /// [`ring_seconds`](Self::ring_seconds) as a duration.
     pub fn ring(&self) -> Duration {
@@ -82,7 +112,7 @@ impl Limits {
     }
 
     /// Each key with its value and the least and greatest value that makes sense.
-    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 13] {
+    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 18] {
         [
             ("limits.connections", self.connections, 1, 10_000_000),
             ("limits.unauthenticated_per_source", self.unauthenticated_per_source, 1, 1_000_000),
@@ -90,6 +120,11 @@ impl Limits {
             ("limits.message_bytes", self.message_bytes, 4096, MAX_STREAM_MESSAGE as u32),
             ("limits.min_expires", self.min_expires, 1, 3600),
             ("limits.max_expires", self.max_expires, self.min_expires, 604_800),
+            ("limits.subscriptions", self.subscriptions, 0, 1_000_000),
+            ("limits.subscriptions_per_user", self.subscriptions_per_user, 0, 100_000),
+            ("limits.instant_message_bytes", self.instant_message_bytes, 0, 32_768),
+            ("limits.stored_messages_per_user", self.stored_messages_per_user, 0, 10_000),
+            ("limits.stored_message_days", self.stored_message_days, 0, 365),
             ("limits.ring_seconds", self.ring_seconds, 1, 3600),
             ("limits.first_request_seconds", self.first_request_seconds, 1, 3600),
             ("limits.sign_in_seconds", self.sign_in_seconds, 1, 86_400),
@@ -110,6 +145,11 @@ impl Default for Limits {
             message_bytes: 65_536,
             min_expires: 10,
             max_expires: 3600,
+            subscriptions: 20_000,
+            subscriptions_per_user: 500,
+            instant_message_bytes: 16_384,
+            stored_messages_per_user: 100,
+            stored_message_days: 7,
             ring_seconds: 180,
             first_request_seconds: 10,
             sign_in_seconds: 60,

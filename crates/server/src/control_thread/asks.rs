@@ -8,7 +8,7 @@ use ringback_control::{Answer, Ask, AskId, Epoch, Exchange, User};
 use ringback_sip::location::Change;
 
 use super::records;
-use crate::store::{Write, Writer};
+use crate::store::{MessageRow, Reader, Write, Writer};
 use crate::telemetry::{LogLimit, NOBODY, limited};
 
 /// Those who may sign in, by name.
@@ -34,6 +34,7 @@ impl Users {
 #[derive(Debug)]
 pub struct Pending {
     writer: Writer,
+    reader: Reader,
     epoch: Epoch,
     asked: HashMap<u64, AskId>,
     next: u64,
@@ -42,8 +43,8 @@ pub struct Pending {
 
 impl Pending {
     /// Nothing waits.
-    pub fn new(writer: Writer, epoch: Epoch, log: Arc<LogLimit>) -> Self {
-        Pending { writer, epoch, asked: HashMap::new(), next: 0, log }
+    pub fn new(writer: Writer, reader: Reader, epoch: Epoch, log: Arc<LogLimit>) -> Self {
+        Pending { writer, reader, epoch, asked: HashMap::new(), next: 0, log }
     }
 
     /// Answers a question, at once or when the store has written.
@@ -54,15 +55,30 @@ impl Pending {
             }
             Ask::Persist(changes) => {
                 let writes = changes.iter().map(|change| self.write(change)).collect();
+                self.submit(now, id, writes, "a registration was refused", exchange);
+            }
+            Ask::StoreMessage(message) => {
+                let writes = vec![Write::AddMessage(Box::new(records::message_row(*message)))];
+                self.submit(now, id, writes, "a message was refused", exchange);
+            }
+            Ask::MessageDelivered { user, number } => {
+                let writes = vec![Write::RemoveMessage { user, number: records::signed(number) }];
+                self.submit(now, id, writes, "a message that was delivered is kept", exchange);
+            }
+            Ask::ForgetMessages { user } => {
+                let writes = vec![Write::RemoveMessages { user }];
+                self.submit(now, id, writes, "the messages of a user who is no more are kept", exchange);
+            }
+            Ask::StoredMessages { user, after } => {
                 let ticket = self.ticket();
-                match self.writer.submit(ticket, writes) {
+                match self.reader.messages(ticket, user, records::signed(after)) {
                     Ok(()) => {
                         self.asked.insert(ticket, id);
                     }
                     Err(refused) => {
-                        let words = "a registration was refused";
-                        limited!(self.log, WARN, NOBODY, "persist", %refused, "{words}");
-                        exchange.handle_answer(now, id, Answer::Persisted(false));
+                        let words = "messages are delivered another time";
+                        limited!(self.log, WARN, NOBODY, "messages", %refused, "{words}");
+                        exchange.handle_answer(now, id, Answer::Messages(Vec::new()));
                     }
                 }
             }
@@ -88,6 +104,35 @@ impl Pending {
     pub fn settled(&mut self, now: Instant, ticket: u64, durable: bool, exchange: &mut Exchange) {
         if let Some(id) = self.asked.remove(&ticket) {
             exchange.handle_answer(now, id, Answer::Persisted(durable));
+        }
+    }
+
+    /// The store has read the messages of a ticket.
+    pub fn read(&mut self, now: Instant, ticket: u64, rows: Vec<MessageRow>, exchange: &mut Exchange) {
+        if let Some(id) = self.asked.remove(&ticket) {
+            let messages = rows.into_iter().map(records::message).collect();
+            exchange.handle_answer(now, id, Answer::Messages(messages));
+        }
+    }
+
+    /// Has the store write, or says at once that it does not.
+    fn submit(
+        &mut self,
+        now: Instant,
+        id: AskId,
+        writes: Vec<Write>,
+        otherwise: &'static str,
+        exchange: &mut Exchange,
+    ) {
+        let ticket = self.ticket();
+        match self.writer.submit(ticket, writes) {
+            Ok(()) => {
+                self.asked.insert(ticket, id);
+            }
+            Err(refused) => {
+                limited!(self.log, WARN, NOBODY, otherwise, %refused, "{otherwise}");
+                exchange.handle_answer(now, id, Answer::Persisted(false));
+            }
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use ringback_control::{Cdr, CdrLeg, Event};
+use ringback_control::{Cdr, CdrLeg, Event, StoredMessage};
 use ringback_media::negotiation::Profile;
 use ringback_sansio::FiveTuple;
 use ringback_sip::location::{BindingId, BindingRecord};
 
-use crate::store::{BindingRow, CdrLegRow, CdrRow};
+use crate::store::{BindingRow, CdrLegRow, CdrRow, MessageRow};
 use crate::telemetry::{LogLimit, Shown, limited};
 
 /// Logs the end of a call.
@@ -134,12 +134,43 @@ pub fn binding_record(row: &BindingRow) -> Option<BindingRecord<'_>> {
     })
 }
 
+/// A message as a row.
+pub fn message_row(message: StoredMessage) -> MessageRow {
+    MessageRow {
+        number: signed(message.number),
+        user: message.user,
+        sender: message.sender,
+        display: message.display,
+        headers: message.headers,
+        content_type: message.content_type,
+        body: message.body,
+        sent: signed(message.sent),
+        expires: signed(message.expires),
+    }
+}
+
+/// A row as the exchange takes it.
+pub fn message(row: MessageRow) -> StoredMessage {
+    let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
+    StoredMessage {
+        number: unsigned(row.number),
+        user: row.user,
+        sender: row.sender,
+        display: row.display,
+        headers: row.headers,
+        content_type: row.content_type,
+        body: row.body,
+        sent: unsigned(row.sent),
+        expires: unsigned(row.expires),
+    }
+}
+
 /// The key of a binding's row.
 pub fn binding_key(id: BindingId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }
 
 /// The store counts in signed numbers.
-fn signed(number: u64) -> i64 {
+pub fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -10,8 +10,10 @@ mod cdrs;
 mod credentials;
 mod devices;
 mod error;
+mod messages;
 mod migrations;
 mod options;
+mod reader;
 mod recover;
 mod settings;
 mod users;
@@ -29,7 +31,9 @@ pub use cdrs::{CdrLegRow, CdrRow};
 pub use credentials::Credentials;
 pub use devices::DeviceRow;
 pub use error::{OpenError, StoreError};
+pub use messages::MessageRow;
 pub use options::{Options, Recovery, Synchronous};
+pub use reader::{Messages, Reader};
 pub use recover::Salvage;
 pub use users::UserRow;
 pub use writer::{Completions, Refused, Write, Writer, WriterStats, WriterThread};
@@ -89,6 +93,13 @@ impl Store {
             .map_err(|source| OpenError::Unusable { path: self.path.clone(), source })
     }
 
+    /// Starts the thread that reads messages while the server runs. It uses a connection of its own; `messages` is called
+    /// on it with what it found.
+    pub fn start_reader(&self, messages: Messages) -> Result<Reader, OpenError> {
+        reader::start(self.reopen()?, messages)
+            .map_err(|source| OpenError::Unusable { path: self.path.clone(), source })
+    }
+
     /// Every user, by name.
     pub fn users(&self) -> Result<Vec<UserRow>, StoreError> {
         users::all(&self.connection)
@@ -132,6 +143,21 @@ impl Store {
     /// Removes the bindings that ended at or before `now`; says how many.
     pub fn remove_expired_bindings(&self, now: i64) -> Result<usize, StoreError> {
         bindings::remove_expired(&self.connection, now)
+    }
+
+    /// The first messages that wait for a user with a number above `after`, in order.
+    pub fn messages(&self, user: &str, after: i64) -> Result<Vec<MessageRow>, StoreError> {
+        messages::after(&self.connection, user, after)
+    }
+
+    /// How many messages wait for each user.
+    pub fn waiting_messages(&self) -> Result<Vec<(String, usize)>, StoreError> {
+        messages::counts(&self.connection)
+    }
+
+    /// Removes the messages that are of no use after `now`; says how many.
+    pub fn remove_expired_messages(&self, now: i64) -> Result<usize, StoreError> {
+        messages::remove_expired(&self.connection, now)
     }
 
     /// The calls that started last, newest first, at most `limit`.

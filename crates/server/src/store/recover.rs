@@ -132,4 +132,5 @@ const TABLES: &[(&str, &str)] = &[
     ("cdrs", "call"),
     ("cdr_legs", "call, leg"),
     ("settings", "key"),
+    ("messages", "number"),
 ];

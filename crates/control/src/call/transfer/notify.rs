@@ -35,10 +35,10 @@ pub(crate) struct Subscription {
 
 impl Exchange {
     /// Promises a transferor to tell it of its transfer, and tells it that it is being tried.
-    pub(super) fn subscribe(&mut self, now: Instant, call: &mut Call, leg: LegKey, id: u32) {
+    pub(super) fn subscribe_referrer(&mut self, now: Instant, call: &mut Call, leg: LegKey, id: u32) {
         let news = Some((100, "Trying".to_owned()));
         call.subscriptions.push(Subscription { leg, id, told: 0, is_waiting: false, news, ends_leg: false });
-        self.notify(now, call, leg);
+        self.notify_referrer(now, call, leg);
     }
 
     /// Tells a transferor, if it is promised to be told, the status that its transfer has come to. Each is told once, and
@@ -48,7 +48,7 @@ impl Exchange {
         let Some(subscription) = call.subscriptions.iter_mut().find(open) else { return };
         if subscription.told != status {
             subscription.news = Some((status, phrase.to_owned()));
-            self.notify(now, call, leg);
+            self.notify_referrer(now, call, leg);
         }
     }
 
@@ -64,7 +64,7 @@ impl Exchange {
     }
 
     /// Sends what is to be told, unless something else is under way.
-    fn notify(&mut self, now: Instant, call: &mut Call, leg: LegKey) {
+    fn notify_referrer(&mut self, now: Instant, call: &mut Call, leg: LegKey) {
         let (number, expires) = (call.number, self.settings.limits.ring.as_secs() + 60);
         let waits = |subscription: &&mut Subscription| subscription.leg == leg && !subscription.is_waiting;
         let Some(subscription) = call.subscriptions.iter_mut().find(waits) else { return };
@@ -105,7 +105,7 @@ impl Exchange {
             subscription.is_waiting = false;
             let is_over = is_refused || subscription.told >= 200;
             if !is_over {
-                return self.notify(now, call, leg);
+                return self.notify_referrer(now, call, leg);
             }
         }
         let subscription = call.subscriptions.swap_remove(index);

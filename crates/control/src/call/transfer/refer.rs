@@ -111,7 +111,7 @@ impl Exchange {
         self.stats.transfers_started += 1;
         if !is_silent {
             let id = request.cseq().map_or(0, |cseq| cseq.number);
-            self.subscribe(now, call, key, id);
+            self.subscribe_referrer(now, call, key, id);
         }
         match order {
             Order::Blind { destination, dialled, gives_up } => {

@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("0003_bindings.sql"),
     include_str!("0004_cdrs.sql"),
     include_str!("0005_settings.sql"),
+    include_str!("0006_messages.sql"),
 ];
 
 /// How many steps this build knows.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::super::{StoreError, bindings, cdrs, settings};
+use super::super::{StoreError, bindings, cdrs, messages, settings};
 use super::{Job, Write, WriterStats};
 
 /// Writes batches, and keeps the call records that a failing disk did not take.
@@ -87,6 +87,9 @@ impl Committer {
                     write @ (Write::UpsertBinding(_)
                     | Write::RemoveBinding { .. }
                     | Write::RemoveAor { .. }
+                    | Write::AddMessage(_)
+                    | Write::RemoveMessage { .. }
+                    | Write::RemoveMessages { .. }
                     | Write::PutSetting { .. }),
                 ] => apply(&transaction, write),
                 several => {
@@ -143,6 +146,9 @@ fn apply(connection: &Connection, write: &Write) -> Result<(), StoreError> {
         Write::RemoveBinding { aor, key } => bindings::remove(connection, aor, key),
         Write::RemoveAor { aor } => bindings::remove_aor(connection, aor),
         Write::Cdr(cdr) => cdrs::add(connection, cdr),
+        Write::AddMessage(message) => messages::add(connection, message),
+        Write::RemoveMessage { user, number } => messages::remove(connection, user, *number),
+        Write::RemoveMessages { user } => messages::remove_of_user(connection, user),
         Write::PutSetting { key, value } => settings::write(connection, key, value),
     }
 }

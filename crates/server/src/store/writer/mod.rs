@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 use self::commit::Committer;
-use super::{BindingRow, CdrRow, Options, StoreError};
+use super::{BindingRow, CdrRow, MessageRow, Options, StoreError};
 
 /// One change of the store.
 #[derive(Debug, Clone)]
@@ -40,6 +40,20 @@ pub enum Write {
     },
     /// Records a call that has ended. It waits for a disk that takes no writes.
     Cdr(Box<CdrRow>),
+    /// Keeps a message for a user who is away.
+    AddMessage(Box<MessageRow>),
+    /// Removes a message; there need not be one.
+    RemoveMessage {
+        /// Whom it is for.
+        user: String,
+        /// Its number.
+        number: i64,
+    },
+    /// Removes every message for a user.
+    RemoveMessages {
+        /// Whom they are for.
+        user: String,
+    },
     /// Sets a setting.
     PutSetting {
         /// Its key.
