@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use ringback_sip::digest::{self, Authenticator, Credentials, Realm, Refusal, Reply, Staleness};
+use ringback_sip::digest::{self, Authenticator, Claim, Credentials, Realm, Refusal, Reply, Staleness};
 use ringback_sip::message::{Builder, Message, Method, Name};
 use ringback_sip::uri::Uri;
 
@@ -46,11 +46,14 @@ impl Exchange {
     pub(crate) fn authenticate(&mut self, now: Instant, incoming: Incoming) {
         let source = incoming.flow.remote().ip();
         let authenticator = &mut self.authentication.authenticator;
-        let examined = authenticator
-            .select(incoming.message.headers(credentials_header(&incoming.message)))
-            .and_then(|credentials| authenticator.examine(now, source, &credentials).map(|()| credentials));
-        let user = match examined {
-            Ok(credentials) => String::from_utf8_lossy(credentials.username()).into_owned(),
+        let selected = authenticator.select(incoming.message.headers(credentials_header(&incoming.message)));
+        let examined = selected.and_then(|credentials| {
+            let method = incoming.message.method_ref().as_bytes();
+            let claim = authenticator.examine(now, source, method, &credentials)?;
+            Ok((String::from_utf8_lossy(credentials.username()).into_owned(), claim))
+        });
+        let (user, claim) = match examined {
+            Ok(examined) => examined,
             Err(refusal) => return self.refuse_credentials(now, incoming, refusal, String::new()),
         };
         if self.parked.len() >= self.settings.limits.questions {
@@ -63,28 +66,29 @@ impl Exchange {
             self.fingerprints.insert(self.fingerprint(&incoming.message), incoming.server);
         }
         let realm = self.settings.realm.clone();
-        self.ask(Parked::Credentials(Box::new(incoming)), Ask::Credentials { user, realm });
+        let parked = Parked::Credentials(Box::new(incoming), Box::new(claim));
+        self.ask(parked, Ask::Credentials { user, realm });
     }
 
     /// The second half: the user is known, or known not to be.
-    pub(crate) fn credentials_known(&mut self, now: Instant, incoming: Incoming, user: Option<User>) {
+    pub(crate) fn credentials_known(
+        &mut self,
+        now: Instant,
+        incoming: Incoming,
+        claim: &Claim,
+        user: Option<User>,
+    ) {
         if self.begins_call(&incoming) {
             self.fingerprints.remove(&self.fingerprint(&incoming.message));
         }
         let source = incoming.flow.remote().ip();
-        let authenticator = &mut self.authentication.authenticator;
-        let selected = authenticator.select(incoming.message.headers(credentials_header(&incoming.message)));
-        let verified = selected.as_ref().map_err(|refusal| *refusal).and_then(|credentials| {
-            let secret = user.as_ref().and_then(|user| secret_for(user, credentials));
-            let method = incoming.message.method_ref().as_bytes();
-            authenticator.verify(now, source, method, credentials, secret)
-        });
+        let secret = user.as_ref().and_then(|user| secret_for(user, claim));
+        let verified = self.authentication.authenticator.verify(claim, secret);
         let user = match (user, verified) {
             (Some(user), Ok(())) => user,
             (_, verified) => {
                 let refusal = verified.err().unwrap_or(Refusal::BadCredentials);
-                let claimed = selected.as_ref().map_or(&b""[..], Credentials::username);
-                let claimed = String::from_utf8_lossy(claimed).chars().take(MAX_CLAIMED).collect();
+                let claimed = self.claimed_user(&incoming.message);
                 return self.refuse_credentials(now, incoming, refusal, claimed);
             }
         };
@@ -124,6 +128,13 @@ impl Exchange {
                 _ => self.start_call(now, incoming, &user),
             },
         }
+    }
+
+    /// The user that a request claims to be from, as far as it is told.
+    fn claimed_user(&mut self, message: &Message) -> String {
+        let selected = self.authentication.authenticator.select(message.headers(credentials_header(message)));
+        let claimed = selected.as_ref().map_or(&b""[..], Credentials::username);
+        String::from_utf8_lossy(claimed).chars().take(MAX_CLAIMED).collect()
     }
 
     fn begins_call(&self, incoming: &Incoming) -> bool {
@@ -175,8 +186,8 @@ fn credentials_header(message: &Message) -> Name {
     if *message.method_ref() == Method::Register { Name::Authorization } else { Name::ProxyAuthorization }
 }
 
-fn secret_for<'u>(user: &'u User, credentials: &Credentials<'_>) -> Option<&'u digest::Ha1> {
-    user.ha1.iter().find(|ha1| Some(ha1.algorithm()) == credentials.algorithm())
+fn secret_for<'u>(user: &'u User, claim: &Claim) -> Option<&'u digest::Ha1> {
+    user.ha1.iter().find(|ha1| ha1.algorithm() == claim.algorithm())
 }
 
 /// Whether the From (of a REGISTER also the To) names the authenticated user. The host is not compared: without a

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use ringback_sip::digest::Claim;
 use ringback_sip::message::Message;
 use ringback_sip::transaction::ServerId;
 
@@ -14,8 +15,8 @@ use crate::registration::PendingRegistration;
 /// What waits for the answer to a question.
 #[derive(Debug)]
 pub(crate) enum Parked {
-    /// A request whose user is being looked up.
-    Credentials(Box<Incoming>),
+    /// A request whose user is being looked up, and what its credentials claim.
+    Credentials(Box<Incoming>, Box<Claim>),
     /// An INVITE for a user who is not signed in: does the user exist?
     Callee(Box<Incoming>, Caller),
     /// A REGISTER whose bindings are being written.
@@ -38,8 +39,8 @@ impl Exchange {
     /// The answer to a question has come.
     pub(crate) fn answered(&mut self, now: Instant, parked: Parked, answer: Answer) {
         match (parked, answer) {
-            (Parked::Credentials(incoming), Answer::Credentials(user)) => {
-                self.credentials_known(now, *incoming, user);
+            (Parked::Credentials(incoming, claim), Answer::Credentials(user)) => {
+                self.credentials_known(now, *incoming, &claim, user);
             }
             (Parked::Callee(incoming, caller), Answer::Credentials(user)) => {
                 let refused = if user.is_some() { CallRefused::Absent } else { CallRefused::Unknown };
@@ -66,7 +67,7 @@ impl Exchange {
             }
             (Parked::Cancelled, _) => {}
             // The driver answered another question. Nobody is left waiting for it.
-            (Parked::Credentials(incoming) | Parked::Callee(incoming, _), _) => {
+            (Parked::Credentials(incoming, _) | Parked::Callee(incoming, _), _) => {
                 self.stats.answers_unasked += 1;
                 self.fingerprints.remove(&self.fingerprint(&incoming.message));
                 let response = self.reply(&incoming.message, 500).finish();
@@ -93,14 +94,14 @@ impl Exchange {
     /// A request was cancelled while it waited; says whether there was one.
     pub(crate) fn cancel_parked(&mut self, now: Instant, invite: ServerId) {
         let waiting = self.parked.iter().find_map(|(id, parked)| match parked {
-            Parked::Credentials(incoming) | Parked::Callee(incoming, _) if incoming.server == invite => {
+            Parked::Credentials(incoming, _) | Parked::Callee(incoming, _) if incoming.server == invite => {
                 Some(*id)
             }
             _ => None,
         });
         let Some(id) = waiting else { return };
         // The answer is still to come, and finds nobody.
-        if let Some(Parked::Credentials(incoming) | Parked::Callee(incoming, _)) =
+        if let Some(Parked::Credentials(incoming, _) | Parked::Callee(incoming, _)) =
             self.parked.insert(id, Parked::Cancelled)
         {
             self.fingerprints.remove(&self.fingerprint(&incoming.message));

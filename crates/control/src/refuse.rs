@@ -42,12 +42,8 @@ impl Exchange {
     /// Answers what never became a transaction, over the flow that it came by; the Via says where that was
     /// (RFC 3261 §18.2.1).
     fn answer_unmatched(&mut self, flow: Flow, reply: &Message) {
-        let mut edit = reply.edit();
-        let stamped = match edit.via_received(flow.remote().ip(), flow.remote().port()) {
-            Ok(_) => edit.finish(),
-            // A Via that cannot be read is echoed as it is.
-            Err(_) => reply.clone(),
-        };
+        // A Via that cannot be read is echoed as it is.
+        let stamped = reply.with_source(flow.remote()).unwrap_or_else(|_| reply.clone());
         self.transactions.send(flow, stamped);
     }
 }

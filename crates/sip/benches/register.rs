@@ -119,9 +119,8 @@ impl Exchange {
         let source = self.flow().remote().ip();
         let credentials =
             self.authenticator.select(request.headers(Name::Authorization)).expect("credentials");
-        self.authenticator
-            .verify(self.now, source, b"REGISTER", &credentials, Some(&self.secret))
-            .expect("right credentials");
+        let claim = self.authenticator.examine(self.now, source, b"REGISTER", &credentials).expect("a claim");
+        self.authenticator.verify(&claim, Some(&self.secret)).expect("right credentials");
     }
 
     fn register(&mut self, request: &Message) -> Message {

@@ -53,9 +53,9 @@ impl Door {
 
     fn verify_method(&mut self, method: &[u8], authorization: &str) -> Result<(), Refusal> {
         let credentials = self.authenticator.select([authorization.as_bytes()])?;
-        self.authenticator.examine(self.now, self.source, &credentials)?;
+        let claim = self.authenticator.examine(self.now, self.source, method, &credentials)?;
         let secret = secret_of(&credentials);
-        self.authenticator.verify(self.now, self.source, method, &credentials, secret.as_ref())
+        self.authenticator.verify(&claim, secret.as_ref())
     }
 }
 

@@ -116,8 +116,10 @@ fn both_sides_agree() {
         let stored = Ha1::of_password(algorithm, user, field(vector, "realm").as_bytes(), password);
         let stored = Ha1::from_bytes(algorithm, stored.reveal());
         let wrong = Ha1::of_password(algorithm, user, field(vector, "realm").as_bytes(), b"wrong");
-        let mut verify =
-            |method: &[u8], secret| authenticator.verify(now, source, method, &credentials, secret);
+        let mut verify = |method: &[u8], secret| {
+            let claim = authenticator.examine(now, source, method, &credentials)?;
+            authenticator.verify(&claim, secret)
+        };
         assert_eq!(verify(method, Some(&wrong)), Err(Refusal::BadCredentials), "{name}");
         assert_eq!(
             verify(b"BYE", stored.as_ref()),

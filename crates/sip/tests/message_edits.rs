@@ -31,9 +31,7 @@ fn the_source_of_a_request_is_written_into_its_topmost_via() {
     let received = |via: &str| {
         let message =
             message(&REQUEST.replace("192.0.2.1:5070 ; rport;received=203.0.113.9 ;branch=z9hG4bKa", via));
-        let mut edit = message.edit();
-        edit.via_received("198.51.100.4".parse().unwrap(), 6000).unwrap();
-        let edited = edit.finish();
+        let edited = message.with_source("198.51.100.4:6000".parse().unwrap()).unwrap();
         assert_eq!(edited.values(Name::Via).count(), 3);
         assert_reads_as_written(&edited);
         (edited.via().unwrap().received(), edited.via().unwrap().rport(), first_value(&edited))
@@ -61,9 +59,7 @@ fn the_source_of_a_request_is_written_into_its_topmost_via() {
 #[test]
 fn an_ipv6_source_stands_without_brackets() {
     let message = message(REQUEST);
-    let mut edit = message.edit();
-    edit.via_received("2001:db8::9".parse().unwrap(), 5060).unwrap();
-    let edited = edit.finish();
+    let edited = message.with_source("[2001:db8::9]:5060".parse().unwrap()).unwrap();
     assert!(first_value(&edited).ends_with(";received=2001:db8::9"));
     assert_eq!(edited.via().unwrap().received(), Some("2001:db8::9".parse().unwrap()));
 }
@@ -71,10 +67,10 @@ fn an_ipv6_source_stands_without_brackets() {
 #[test]
 fn a_source_needs_a_via() {
     let none = message("OPTIONS sip:x SIP/2.0\n\n");
-    let error = none.edit().via_received([192, 0, 2, 1].into(), 1).map(|_| ()).unwrap_err();
-    assert_eq!(error, HeaderError::missing(Name::Via));
+    let source = ([192, 0, 2, 1], 1).into();
+    assert_eq!(none.with_source(source).unwrap_err(), HeaderError::missing(Name::Via));
     let broken = message("OPTIONS sip:x SIP/2.0\nVia: SIP/2.0\n\n");
-    assert!(broken.edit().via_received([192, 0, 2, 1].into(), 1).is_err());
+    assert!(broken.with_source(source).is_err());
 }
 
 #[test]

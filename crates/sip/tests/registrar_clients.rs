@@ -162,17 +162,12 @@ impl Exchange {
         let (now, source) = (self.world.now, flow.remote().ip());
         let verified =
             self.authenticator.select(request.headers(Name::Authorization)).and_then(|credentials| {
-                self.authenticator.examine(now, source, &credentials)?;
+                let method = request.method_ref().as_bytes();
+                let claim = self.authenticator.examine(now, source, method, &credentials)?;
                 let algorithm = credentials.algorithm().unwrap();
                 let secret = (credentials.username() == b"alice")
                     .then(|| Ha1::of_password(algorithm, b"alice", REALM.as_bytes(), b"secret"));
-                self.authenticator.verify(
-                    now,
-                    source,
-                    request.method().as_bytes(),
-                    &credentials,
-                    secret.as_ref(),
-                )
+                self.authenticator.verify(&claim, secret.as_ref())
             });
         if let Err(refusal) = verified {
             let Reply::Challenge(staleness) = refusal.reply() else {

@@ -107,7 +107,7 @@ impl<'c> Offer<'c> {
         let nc = format!("{:08x}", purpose.nc);
         let auth = self.with_qop.then_some(Auth { nc: nc.as_bytes(), cnonce: purpose.cnonce.as_bytes() });
         let request = Request { method: purpose.method, uri: purpose.uri, nonce: &self.nonce, auth };
-        let hash = response(&secret, &request).hex();
+        let hash = response(&secret, &request.after_secret(secret.algorithm())).hex();
         let mut value = b"Digest ".to_vec();
         quoted(&mut value, "username", login.user);
         quoted(&mut value, ", realm", &self.realm);

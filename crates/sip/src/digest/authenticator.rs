@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use ringback_sansio::Transport;
 use smallvec::SmallVec;
 
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, Hash};
 use super::counts::Counts;
 use super::credentials::Credentials;
 use super::ha1::Ha1;
 use super::nonce::{Freshness, Nonces, Stamp};
 use super::realm::Realm;
 use super::refusal::{Refusal, Staleness};
-use super::response::response;
+use super::response::{AfterSecret, response};
 
 /// Challenges requests and verifies the answers, for one realm.
 ///
@@ -27,6 +27,30 @@ pub struct Authenticator {
     /// Stands in for the secret of a user that there is not, so that it takes as long to refuse.
     nobody: [Ha1; 3],
     stats: Stats,
+}
+
+/// Credentials that lack nothing but the secret of their user: what [`Authenticator::examine`] leaves to be verified.
+#[derive(Clone)]
+pub struct Claim {
+    stamp: Stamp,
+    count: u32,
+    algorithm: Algorithm,
+    response: Option<Hash>,
+    after_secret: AfterSecret,
+}
+
+impl Claim {
+    /// The algorithm of the secret that it is verified against.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+/// The algorithm only: the rest is as good as credentials until it is used.
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Claim({})", self.algorithm)
+    }
 }
 
 /// How an [`Authenticator`] works.
@@ -151,84 +175,79 @@ impl Authenticator {
         Err(self.count(refusal))
     }
 
-    /// Checks what needs no knowledge of the user, before the caller asks the store for one.
+    /// Checks what needs no knowledge of the user, before the caller asks the store for one, of credentials for a request
+    /// with that method.
     ///
     /// Without a nonce of ours, which only reaches those who can receive at their address, nobody makes the store work.
-    pub fn examine(
-        &mut self,
-        now: Instant,
-        source: IpAddr,
-        credentials: &Credentials<'_>,
-    ) -> Result<(), Refusal> {
-        match self.nonce_of(now, source, credentials) {
-            Ok(_) => Ok(()),
-            Err(refusal) => Err(self.count(refusal)),
-        }
-    }
-
-    /// Verifies credentials for a request with that method, against the secret that the user has for
-    /// [`Credentials::algorithm`]: `None` for no user, or none with such a secret.
     ///
     /// The `uri` of the credentials is not compared with the Request-URI: proxies and phones write them differently
     /// (port, parameters, `sips`), and since each response is good for one request, its worth to a thief is the request
     /// that it was for. The method is bound, by being hashed.
-    pub fn verify(
+    pub fn examine(
         &mut self,
         now: Instant,
         source: IpAddr,
         method: &[u8],
         credentials: &Credentials<'_>,
-        secret: Option<&Ha1>,
-    ) -> Result<(), Refusal> {
-        match self.verified(now, source, method, credentials, secret) {
-            Ok(stamp) => {
-                self.counts.note(stamp, credentials.count());
-                self.stats.accepted += 1;
-                Ok(())
-            }
+    ) -> Result<Claim, Refusal> {
+        match self.examined(now, source, credentials) {
+            Ok((stamp, algorithm)) => Ok(Claim {
+                stamp,
+                algorithm,
+                count: credentials.count(),
+                response: credentials.response().copied(),
+                after_secret: credentials.request(method).after_secret(algorithm),
+            }),
             Err(refusal) => Err(self.count(refusal)),
         }
     }
 
-    fn verified(
-        &self,
-        now: Instant,
-        source: IpAddr,
-        method: &[u8],
-        credentials: &Credentials<'_>,
-        secret: Option<&Ha1>,
-    ) -> Result<Stamp, Refusal> {
-        let stamp = self.nonce_of(now, source, credentials)?;
-        let algorithm = credentials.algorithm().ok_or(Refusal::UnsupportedAlgorithm)?;
-        let secret = secret.filter(|secret| secret.algorithm() == algorithm);
+    /// Verifies a claim against the secret that the user has for [`Claim::algorithm`]: `None` for no user, or none with
+    /// such a secret.
+    pub fn verify(&mut self, claim: &Claim, secret: Option<&Ha1>) -> Result<(), Refusal> {
+        // Another request may have used the count since it was examined.
+        if !self.counts.is_new(claim.stamp, claim.count) {
+            return Err(self.count(Refusal::Replayed));
+        }
+        if !self.is_right(claim, secret) {
+            return Err(self.count(Refusal::BadCredentials));
+        }
+        self.counts.note(claim.stamp, claim.count);
+        self.stats.accepted += 1;
+        Ok(())
+    }
+
+    fn is_right(&self, claim: &Claim, secret: Option<&Ha1>) -> bool {
+        let secret = secret.filter(|secret| secret.algorithm() == claim.algorithm);
         let [md5, sha256, sha512_256] = &self.nobody;
-        let nobody = match algorithm {
+        let nobody = match claim.algorithm {
             Algorithm::Md5 => md5,
             Algorithm::Sha256 => sha256,
             Algorithm::Sha512_256 => sha512_256,
         };
-        let expected = response(secret.unwrap_or(nobody), &credentials.request(method));
+        let expected = response(secret.unwrap_or(nobody), &claim.after_secret);
         // Compared whether or not there is a user: the time must not tell.
-        let same = credentials.response().is_some_and(|response| response.same(&expected));
-        if same & secret.is_some() { Ok(stamp) } else { Err(Refusal::BadCredentials) }
+        let same = claim.response.is_some_and(|response| response.same(&expected));
+        same & secret.is_some()
     }
 
-    fn nonce_of(
+    fn examined(
         &self,
         now: Instant,
         source: IpAddr,
         credentials: &Credentials<'_>,
-    ) -> Result<Stamp, Refusal> {
-        if !credentials.algorithm().is_some_and(|algorithm| self.algorithms.contains(&algorithm)) {
-            return Err(Refusal::UnsupportedAlgorithm);
-        }
+    ) -> Result<(Stamp, Algorithm), Refusal> {
+        let algorithm = credentials.algorithm().filter(|algorithm| self.algorithms.contains(algorithm));
+        let algorithm = algorithm.ok_or(Refusal::UnsupportedAlgorithm)?;
         if credentials.has_unsupported_qop() {
             return Err(Refusal::UnsupportedQop);
         }
         match self.nonces.check(now, source, credentials.nonce()) {
             Freshness::Foreign => Err(Refusal::ForeignNonce),
             Freshness::Stale => Err(Refusal::Expired),
-            Freshness::Fresh(stamp) if self.counts.is_new(stamp, credentials.count()) => Ok(stamp),
+            Freshness::Fresh(stamp) if self.counts.is_new(stamp, credentials.count()) => {
+                Ok((stamp, algorithm))
+            }
             Freshness::Fresh(_) => Err(Refusal::Replayed),
         }
     }

@@ -10,7 +10,7 @@
 //!   nothing. Credentials with it, and the `-sess` algorithms, are refused with a new challenge.
 //! - A response without `qop` (RFC 2069, old phones) is taken, once for each nonce, as it has no count to tell a replay by.
 //! - `username*` and `userhash` are not offered and not read.
-//! - The `uri` of credentials is hashed and not compared: see [`Authenticator::verify`].
+//! - The `uri` of credentials is hashed and not compared: see [`Authenticator::examine`].
 //! - No Authentication-Info: no client in use reads it.
 //! - Retransmissions are absorbed by their transaction before they come here; one that comes here is a replay.
 //!
@@ -31,7 +31,7 @@ mod response;
 
 pub use algorithm::Algorithm;
 pub use answer::{Login, Purpose, Unanswerable, answer};
-pub use authenticator::{Authenticator, ChallengeValue, Settings, Stats};
+pub use authenticator::{Authenticator, ChallengeValue, Claim, Settings, Stats};
 pub use credentials::Credentials;
 pub use ha1::Ha1;
 pub use nonce::{Freshness, Nonce, Nonces, Stamp};

@@ -2,7 +2,9 @@
 //!
 //! [RFC 7616 §3.4.1]: https://www.rfc-editor.org/rfc/rfc7616#section-3.4.1
 
-use super::algorithm::Hash;
+use smallvec::SmallVec;
+
+use super::algorithm::{Algorithm, Hash};
 use super::ha1::Ha1;
 
 /// What a response is computed over, besides the secret. All as written between the quotes, escapes included: what
@@ -24,15 +26,24 @@ pub(super) struct Auth<'a> {
     pub(super) cnonce: &'a [u8],
 }
 
-/// Computes the response.
-pub(super) fn response(ha1: &Ha1, request: &Request<'_>) -> Hash {
-    let algorithm = ha1.algorithm();
-    let secret = ha1.hash().hex();
-    let ha2 = algorithm.hash(&[request.method, request.uri]).hex();
-    match request.auth {
-        Some(Auth { nc, cnonce }) => {
-            algorithm.hash(&[secret.as_bytes(), request.nonce, nc, cnonce, b"auth", ha2.as_bytes()])
+/// What follows the secret in what is hashed.
+pub(super) type AfterSecret = SmallVec<[u8; 160]>;
+
+impl Request<'_> {
+    /// What follows the secret: it is known before the user is.
+    pub(super) fn after_secret(&self, algorithm: Algorithm) -> AfterSecret {
+        let ha2 = algorithm.hash(&[self.method, self.uri]).hex();
+        let mut text = AfterSecret::from_slice(self.nonce);
+        let auth = self.auth.map(|Auth { nc, cnonce }| [nc, cnonce, b"auth"]);
+        for part in auth.iter().flatten().copied().chain([ha2.as_bytes()]) {
+            text.push(b':');
+            text.extend_from_slice(part);
         }
-        None => algorithm.hash(&[secret.as_bytes(), request.nonce, ha2.as_bytes()]),
+        text
     }
+}
+
+/// Computes the response.
+pub(super) fn response(ha1: &Ha1, after_secret: &[u8]) -> Hash {
+    ha1.algorithm().hash(&[ha1.hash().hex().as_bytes(), after_secret])
 }

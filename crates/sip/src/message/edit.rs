@@ -1,7 +1,5 @@
 //! Edits: spans of a received message replaced, the rest copied byte for byte.
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -9,7 +7,7 @@ use super::build::{is_uri_byte, push_clean};
 use super::index::{Entry, Index, Line, Span, offset};
 use super::{Message, Name, StartLine};
 use crate::grammar;
-use crate::header::{HeaderError, Values, Via};
+use crate::header::Values;
 
 /// Changes to a message, applied by [`Edit::finish`].
 ///
@@ -151,39 +149,6 @@ impl<'m> Edit<'m> {
             self.set_value(at, value);
         }
         self
-    }
-
-    /// Writes into the topmost Via where the request came from ([RFC 3261 §18.2.1], [RFC 3581 §4]).
-    ///
-    /// A `received` of the sender is always overwritten; `rport` is filled when it is there, whatever it says.
-    ///
-    /// [RFC 3261 §18.2.1]: https://www.rfc-editor.org/rfc/rfc3261#section-18.2.1
-    /// [RFC 3581 §4]: https://www.rfc-editor.org/rfc/rfc3581#section-4
-    pub fn via_received(&mut self, address: IpAddr, port: u16) -> Result<&mut Self, HeaderError> {
-        let at = self.position(Name::Via, 0).ok_or(HeaderError::missing(Name::Via))?;
-        let line = self.value(at);
-        let raw = Values::new(line).next().ok_or(HeaderError::missing(Name::Via))?;
-        let via = Via::parse(raw)?;
-        let mut value = Vec::with_capacity(line.len() + 64);
-        let mut copied = 0;
-        for param in via.params.iter() {
-            let is_received = param.name.eq_ignore_ascii_case(b"received");
-            if is_received || param.name.eq_ignore_ascii_case(b"rport") {
-                let start = place(line, param.raw);
-                value.extend_from_slice(line.get(copied..start).unwrap_or_default());
-                copied = start + param.raw.len();
-                if !is_received {
-                    value.extend_from_slice(format!(";rport={port}").as_bytes());
-                }
-            }
-        }
-        let end = place(line, raw) + raw.len();
-        value.extend_from_slice(line.get(copied..end).unwrap_or_default());
-        value.extend_from_slice(format!(";received={address}").as_bytes());
-        value.extend_from_slice(line.get(end..).unwrap_or_default());
-        let value = self.keep_as_it_stands(&value);
-        self.set_value(at, value);
-        Ok(self)
     }
 
     /// Replaces the body, its type and its length; an empty body has no type.
@@ -357,6 +322,6 @@ impl EditLine {
 }
 
 /// Where a part of a value starts in it.
-fn place(whole: &[u8], part: &[u8]) -> usize {
+pub(super) fn place(whole: &[u8], part: &[u8]) -> usize {
     part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
 }

@@ -23,6 +23,7 @@ mod name;
 mod parse;
 mod parse_error;
 mod reason_phrase;
+mod source;
 mod validate;
 
 pub use body::{BodyError, Part, Parts};

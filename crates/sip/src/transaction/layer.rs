@@ -89,14 +89,15 @@ impl Transactions {
             return None;
         }
         if self.servers.len() >= self.limit_for(&message) {
-            self.refuse(flow, key, &message);
+            self.refuse(flow, key, &message, &via);
             return None;
         }
         let invite = match method {
             Method::Cancel => Some(self.invite_to_cancel(flow, &message, &via)),
             _ => None,
         };
-        let message = received::stamp(message, flow.remote());
+        let stamped = received::stamped(&message, &via, flow.remote());
+        let message = stamped.unwrap_or(message);
         let id = self.servers.begin(now, flow, key, &message, &mut self.out);
         self.out.stats.requests_new += 1;
         Some(match invite {
@@ -316,11 +317,11 @@ impl Transactions {
     }
 
     /// Answers 503 without a transaction; when to try again is spread, so that not all come back at once.
-    fn refuse(&mut self, flow: Flow, key: Key, request: &Message) {
+    fn refuse(&mut self, flow: Flow, key: Key, request: &Message, via: &Via<'_>) {
         self.out.stats.requests_refused += 1;
         let after = RETRY_AFTER_LEAST + key.bits() % RETRY_AFTER_SPREAD;
-        let request = received::stamp(request.clone(), flow.remote());
-        let response = Builder::reply(&request, 503)
+        let stamped = received::stamped(request, via, flow.remote());
+        let response = Builder::reply(stamped.as_ref().unwrap_or(request), 503)
             .to_tag(format!("{:016x}", key.bits()).as_bytes())
             .header(Name::RetryAfter, after.to_string())
             .finish();

@@ -29,13 +29,7 @@ impl<'a> Host<'a> {
         if bytes.is_empty() || !bytes.iter().all(is_name) {
             return None;
         }
-        let address = match bytes.first() {
-            Some(first) if first.is_ascii_digit() => {
-                std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok())
-            }
-            _ => None,
-        };
-        Some(address.map_or(Host::Name(bytes), Host::V4))
+        Some(ipv4(bytes).map_or(Host::Name(bytes), Host::V4))
     }
 
     /// The address, when it is one.
@@ -94,6 +88,22 @@ pub fn host_and_port(bytes: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
     Some((host, Some(u16::try_from(port).ok()?)))
 }
 
+/// An IPv4 address: four numbers without leading zeros. Every message has several, so they are read by hand.
+fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut parts = bytes.split(|&byte| byte == b'.');
+    for octet in &mut octets {
+        let digits = parts.next()?;
+        let is_octet = matches!(digits.len(), 1..=3) && digits.iter().all(u8::is_ascii_digit);
+        if !is_octet || digits.len() > 1 && digits.first() == Some(&b'0') {
+            return None;
+        }
+        let value = digits.iter().fold(0, |sum, digit| 10 * sum + u16::from(digit - b'0'));
+        *octet = u8::try_from(value).ok()?;
+    }
+    parts.next().is_none().then(|| octets.into())
+}
+
 /// An IPv6 address. The three colons that the grammar of RFC 3261 makes before an IPv4 part are read as two
 /// ([RFC 5118 §4.10]).
 ///
@@ -116,6 +126,20 @@ mod tests {
         assert_eq!(Host::parse(b"Atlanta.COM"), Some(Host::Name(b"atlanta.com")));
         assert_eq!(Host::parse(b"3com.example"), Some(Host::Name(b"3com.example")));
         assert_eq!(Host::parse(b"[::ffff:192.0.2.10]").unwrap().to_string(), "[::ffff:192.0.2.10]");
+        for text in [
+            "1.2.3.4",
+            "255.255.255.255",
+            "256.1.1.1",
+            "01.2.3.4",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1..2.3",
+            "0.0.0.0",
+            "1.2.3.4a",
+        ] {
+            let read = Host::parse(text.as_bytes()).and_then(|host| host.ip());
+            assert_eq!(read, text.parse::<Ipv4Addr>().ok().map(IpAddr::V4), "{text}");
+        }
         for text in [&b""[..], b"a b", b"[::1", b"::1", b"[]", b"a/b", b"[g::]"] {
             assert_eq!(Host::parse(text), None, "{text:?}");
         }
