@@ -64,9 +64,7 @@ export async function measure() {
 
 async function drops(server) {
   const samples = [...(await server.settledMetrics())];
-  return samples
-    .filter(([name]) => name.startsWith('ringback_media_drops'))
-    .reduce((sum, [, count]) => sum + count, 0);
+  return samples.filter(([name]) => name.startsWith('ringback_media_drops')).reduce((sum, [, count]) => sum + count, 0);
 }
 
 if (isMain(import.meta)) print(await measure());

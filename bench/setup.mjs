@@ -33,8 +33,16 @@ export async function measure() {
       }
       caller.connection.close();
       figures.push(
-        figure(`${caller.name}, no challenge`, 5, times.map(({ authenticated }) => authenticated)),
-        figure(`${caller.name}, with 407`, 8, times.map(({ whole }) => whole)),
+        figure(
+          `${caller.name}, no challenge`,
+          5,
+          times.map(({ authenticated }) => authenticated),
+        ),
+        figure(
+          `${caller.name}, with 407`,
+          8,
+          times.map(({ whole }) => whole),
+        ),
       );
     }
     return figures;

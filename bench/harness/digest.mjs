@@ -14,7 +14,7 @@ const HASHES = { MD5: 'md5', 'SHA-256': 'sha256' };
  * @param {keyof HASHES} [request.algorithm] MD5 is what most phones choose
  */
 export function credentials(challenges, { user, method, uri, algorithm = 'MD5', count = 1 }) {
-  const challenge = challenges.find((value) => parameter(value, 'algorithm') === algorithm);
+  const challenge = challenges.find((value) => (parameter(value, 'algorithm') ?? 'MD5') === algorithm);
   if (!challenge) throw new Error(`no ${algorithm} challenge in ${JSON.stringify(challenges)}`);
   const realm = parameter(challenge, 'realm');
   const nonce = parameter(challenge, 'nonce');

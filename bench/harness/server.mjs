@@ -1,8 +1,10 @@
 // One Ringback of the release build, on loopback, with what the kernel says about its process.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+import { memoryOf, ticksOf } from './process.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
@@ -12,9 +14,6 @@ export const BINARY = process.env.RINGBACK_BINARY ?? join(TARGET, 'release/ringb
 
 /** Where servers keep their data. It must be a disk: a commit on tmpfs costs nothing. */
 const DATA = process.env.RINGBACK_BENCH_DATA ?? join(TARGET, 'bench-data');
-
-/** What a clock tick of /proc/PID/stat is worth. */
-const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
 /** The threads of the server, as it names them without its own name before it; workers are numbered. */
 const THREADS = ['control', 'store', 'net', 'media'];
@@ -95,7 +94,7 @@ class Server {
 
   /** CPU that the process has used, kernel included, in microseconds. */
   cpu() {
-    return ticks(`/proc/${this.pid}/stat`);
+    return ticksOf(`/proc/${this.pid}/stat`);
   }
 
   /** CPU of each thread so far, kernel included, in microseconds, summed by name. */
@@ -106,15 +105,14 @@ class Server {
       // The kernel keeps 15 bytes of a name.
       const comm = readFileSync(`${folder}/comm`, 'utf8').trim();
       const name = THREADS.find((thread) => comm.startsWith(`ringback-${thread}`.slice(0, 15))) ?? 'other';
-      sums.set(name, (sums.get(name) ?? 0) + ticks(`${folder}/stat`));
+      sums.set(name, (sums.get(name) ?? 0) + ticksOf(`${folder}/stat`));
     }
     return sums;
   }
 
   /** Bytes that the process would free if it ended: its proportional set size. */
   memory() {
-    const rollup = readFileSync(`/proc/${this.pid}/smaps_rollup`, 'utf8');
-    return Number(/^Pss: +(\d+) kB/m.exec(rollup)[1]) * 1024;
+    return memoryOf(this.pid);
   }
 
   /** The samples of `/metrics` by name and labels, as they stand there. They are at most a second old. */
@@ -158,11 +156,4 @@ function configuration(users) {
   }
   for (const name of users) lines.push('[[user]]', `name = "${name}"`, `password = "${password(name)}"`);
   return `${lines.join('\n')}\n`;
-}
-
-function ticks(path) {
-  // The name of the process stands in parentheses and may hold anything.
-  const stat = readFileSync(path, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
 }

@@ -1,0 +1,20 @@
+// What the kernel says about a process.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** What a clock tick of /proc/PID/stat is worth. */
+const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+/** CPU of the process or thread whose `stat` file this is, kernel included, in microseconds. */
+export function ticksOf(path) {
+  // The name of the process stands in parentheses and may hold anything.
+  const stat = readFileSync(path, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
+}
+
+/** Bytes that the process would free if it ended: its proportional set size. */
+export function memoryOf(pid) {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Pss: +(\d+) kB/m.exec(rollup)[1]) * 1024;
+}
