@@ -4,6 +4,9 @@
 //! time up to [`LONGEST_BAN`]; it is forgotten after [`PEACE`]. A source is an IPv4 address or an IPv6 /64. A ban never
 //! covers an address that has shown valid credentials lately: behind one address an office and a scanner can live.
 //!
+//! Whoever has shown no valid credentials lately is a stranger, may ask so much as its [`Budgets`] allow, and is served when
+//! those are served whom we know.
+//!
 //! The table has a fixed size. A source hashes to a row of [`WAYS`] places and takes the one that was quiet for
 //! longest, so a flood from many sources forgets old offenders and needs no memory.
 
@@ -13,9 +16,23 @@ use std::time::{Duration, Instant};
 
 use ringback_sansio::Flow;
 
+use crate::budget::Budgets;
+
+/// What a message is worth by its source alone, before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Valid credentials have come from there lately: it is served first.
+    Known,
+    /// Nobody is known there: it is served when those are that are known.
+    Stranger,
+    /// A stranger that has asked too much: it is not served.
+    OverBudget,
+}
+
 /// The sources that misbehave and those that do not.
 #[derive(Debug)]
 pub(crate) struct Admission {
+    budgets: Budgets,
     rows: Vec<[Source; WAYS]>,
     /// Keeps others from choosing which sources share a row.
     secret: u64,
@@ -48,14 +65,24 @@ impl Admission {
             banned_until: now,
             trusted_until: now,
         };
-        Admission { rows: vec![[free; WAYS]; ROWS], secret }
+        Admission { budgets: Budgets::new(now, secret), rows: vec![[free; WAYS]; ROWS], secret }
+    }
+
+    /// What the source of a message is to us; that of a stranger has one message less to ask from here on.
+    pub fn standing(&mut self, now: Instant, flow: Flow) -> Standing {
+        let prefix = prefix(flow.remote().ip());
+        if self.source(prefix).is_some_and(|source| now < source.trusted_until) {
+            Standing::Known
+        } else if self.budgets.spend(now, prefix) {
+            Standing::Stranger
+        } else {
+            Standing::OverBudget
+        }
     }
 
     /// Whether requests without a dialog are listened to.
-    pub fn admits(&mut self, now: Instant, flow: Flow) -> bool {
-        let prefix = prefix(flow.remote().ip());
-        let row = self.row(prefix);
-        let source = self.rows.get(row).into_iter().flatten().find(|source| source.prefix == Some(prefix));
+    pub fn admits(&self, now: Instant, flow: Flow) -> bool {
+        let source = self.source(prefix(flow.remote().ip()));
         source.is_none_or(|source| now >= source.banned_until || now < source.trusted_until)
     }
 
@@ -89,6 +116,12 @@ impl Admission {
             source.failures = 0;
             source.trusted_until = now + TRUST;
         }
+    }
+
+    /// What is known of a source.
+    fn source(&self, prefix: IpAddr) -> Option<&Source> {
+        let row = self.rows.get(self.row(prefix));
+        row.into_iter().flatten().find(|source| source.prefix == Some(prefix))
     }
 
     /// The place of the source, a fresh one if it had none.
@@ -135,7 +168,8 @@ fn prefix(address: IpAddr) -> IpAddr {
     }
 }
 
-const ROWS: usize = 1024;
+/// With [`WAYS`] in each, room for sixteen thousand sources.
+const ROWS: usize = 4096;
 const WAYS: usize = 4;
 const FAILURES: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(60);
@@ -217,6 +251,21 @@ mod tests {
         assert!(!admission.admits(clock.now(), office));
         admission.succeeded(clock.now(), office.remote().ip());
         assert!(admission.admits(clock.now(), office));
+    }
+
+    #[test]
+    fn a_stranger_is_known_once_it_has_shown_credentials() {
+        let mut clock = Clock::new();
+        let mut admission = Admission::new(clock.now(), 1);
+        let phone = flow("198.51.100.7:5060");
+        let standings: Vec<_> = (0..300).map(|_| admission.standing(clock.now(), phone)).collect();
+        let over = standings.iter().position(|standing| *standing == Standing::OverBudget);
+        assert_eq!((standings[0], over), (Standing::Stranger, Some(200)));
+        admission.succeeded(clock.now(), phone.remote().ip());
+        assert!((0..10_000).all(|_| admission.standing(clock.now(), phone) == Standing::Known));
+        assert_eq!(admission.standing(clock.now(), flow("198.51.100.8:5060")), Standing::Stranger);
+        clock.advance(TRUST);
+        assert_eq!(admission.standing(clock.now(), phone), Standing::Stranger, "that was long ago");
     }
 
     /// Sources that guess from everywhere fill the table and take no trust from those who have it.

@@ -7,6 +7,7 @@
 mod admission;
 mod ask;
 mod authentication;
+mod budget;
 mod call;
 mod cdr;
 mod event;
@@ -29,6 +30,7 @@ mod routing;
 mod settings;
 mod stats;
 
+pub use admission::Standing;
 pub use ask::{Answer, Ask, AskId, User};
 pub use cdr::{Cdr, CdrLeg, EndedBy};
 pub use event::Event;

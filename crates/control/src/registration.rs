@@ -48,6 +48,8 @@ impl Exchange {
     /// Takes a binding from the store, before the first message.
     pub fn restore(&mut self, row: &BindingRecord<'_>) -> Result<(), InvalidBinding> {
         let expires = self.settings.epoch.instant_of(row.expires_unix_ms);
+        // Who was signed in before the start is no stranger after it.
+        self.admission.succeeded(self.settings.epoch.instant, row.flow.remote.ip());
         if let Some(change) = self.location.restore(row, expires)? {
             self.ask(Parked::Unanswered, Ask::Persist(vec![change]));
         }

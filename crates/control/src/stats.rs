@@ -18,6 +18,8 @@ pub struct Stats {
     pub messages_invalid_dropped: u64,
 
     // Who may come in.
+    /// Dropped unread: their source is unknown and asks more than [`Standing::Stranger`](crate::Standing) may.
+    pub messages_over_budget: u64,
     /// Left without an answer because their source is banned.
     pub requests_banned: u64,
     /// Challenged because they had no credentials of use.

@@ -8,6 +8,7 @@ mod asks;
 mod pace;
 mod records;
 mod sockets;
+mod strangers;
 
 use std::collections::HashMap;
 use std::io;
@@ -17,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringback_control::{Event, Exchange, MediaCommand};
+use ringback_control::{Event, Exchange, MediaCommand, Standing};
 use ringback_sansio::{ConnectionId, Flow, Transmit, Transport};
 use ringback_sip::message::Message;
 use tokio::sync::mpsc::error::TrySendError;
@@ -34,6 +35,7 @@ use asks::{Pending, Users};
 use pace::Pace;
 pub use records::binding_record;
 use sockets::Sockets;
+use strangers::Strangers;
 
 /// Inputs that are taken in one round before the sockets are looked at again.
 const INPUTS_A_ROUND: usize = 256;
@@ -45,6 +47,7 @@ const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
 pub struct ControlThread {
     exchange: Exchange,
     sockets: Sockets,
+    strangers: Strangers,
     inputs: Receiver<Input>,
     waker: Waker,
     connections: HashMap<ConnectionId, Outbox>,
@@ -81,6 +84,8 @@ pub struct Counters {
     pub trace_missed: u64,
     /// Messages that the tracer's destinations did not take.
     pub trace_failed: u64,
+    /// Messages of strangers dropped unread, because too many wait for those who are known.
+    pub strangers_dropped: u64,
 }
 
 /// What the thread needs besides the exchange.
@@ -128,6 +133,7 @@ impl ControlThread {
         Ok(ControlThread {
             exchange,
             sockets: Sockets::new(sockets, &waker)?,
+            strangers: Strangers::default(),
             inputs,
             waker,
             connections: HashMap::new(),
@@ -147,11 +153,12 @@ impl ControlThread {
     /// Runs until it is told to stop, or until the last call has ended after it was told to drain.
     pub fn run(mut self) -> io::Result<()> {
         loop {
-            if let Some(rest) = self.pace.rest(Instant::now()) {
-                thread::sleep(rest);
+            if self.strangers.is_empty() {
+                if let Some(rest) = self.pace.rest(Instant::now()) {
+                    thread::sleep(rest);
+                }
+                self.sockets.wait(self.exchange.poll_timeout(), TELEMETRY_EVERY)?;
             }
-            let until = self.exchange.poll_timeout();
-            self.sockets.wait(until, TELEMETRY_EVERY)?;
             self.pace.wakes(Instant::now());
             self.waker.clear();
             let datagrams = self.receive_datagrams()?;
@@ -162,6 +169,7 @@ impl ControlThread {
                 self.exchange.handle_timeout(now);
             }
             self.hand_out();
+            self.serve_strangers();
             if stop || self.draining && self.exchange.calls() == 0 {
                 return self.finish();
             }
@@ -171,18 +179,43 @@ impl ControlThread {
 
     /// Takes what has come over UDP; says how many messages.
     fn receive_datagrams(&mut self) -> io::Result<usize> {
-        let ControlThread { exchange, sockets, counters, tracer, .. } = self;
+        let ControlThread { exchange, sockets, strangers, counters, tracer, .. } = self;
         sockets.receive(|flow, datagram| {
             if datagram.truncated {
                 counters.truncated += 1;
-            } else if datagram.payload.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+                return;
+            }
+            if datagram.payload.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
                 counters.keep_alives += 1;
-            } else {
-                let bytes = Bytes::copy_from_slice(datagram.payload);
-                trace(tracer, exchange, flow, Direction::Received, &bytes);
-                exchange.handle_message(Instant::now(), flow, bytes);
+                return;
+            }
+            let now = Instant::now();
+            match exchange.standing(now, flow) {
+                Standing::Known => {
+                    let bytes = Bytes::copy_from_slice(datagram.payload);
+                    trace(tracer, exchange, flow, Direction::Received, &bytes);
+                    exchange.handle_message(now, flow, bytes);
+                }
+                Standing::Stranger => {
+                    let has_room = strangers.push(flow, Bytes::copy_from_slice(datagram.payload));
+                    counters.strangers_dropped += u64::from(!has_room);
+                }
+                Standing::OverBudget => {}
             }
         })
+    }
+
+    /// Serves those who are not known yet, some of them: the next round looks for the others first.
+    fn serve_strangers(&mut self) {
+        for (flow, bytes) in self.strangers.round() {
+            self.take_message(flow, bytes);
+            self.hand_out();
+        }
+    }
+
+    fn take_message(&mut self, flow: Flow, bytes: Bytes) {
+        trace(&self.tracer, &self.exchange, flow, Direction::Received, &bytes);
+        self.exchange.handle_message(Instant::now(), flow, bytes);
     }
 
     /// Takes what other threads have handed in; says how much, and whether to stop.
@@ -191,10 +224,14 @@ impl ControlThread {
             let Ok(input) = self.inputs.try_recv() else { return (taken, false) };
             let now = Instant::now();
             match input {
-                Input::Message(flow, bytes) => {
-                    trace(&self.tracer, &self.exchange, flow, Direction::Received, &bytes);
-                    self.exchange.handle_message(now, flow, bytes);
-                }
+                Input::Message(flow, bytes) => match self.exchange.standing(now, flow) {
+                    Standing::Known => self.take_message(flow, bytes),
+                    Standing::Stranger => {
+                        let has_room = self.strangers.push(flow, bytes);
+                        self.counters.strangers_dropped += u64::from(!has_room);
+                    }
+                    Standing::OverBudget => {}
+                },
                 Input::Opened(flow, outbox) => {
                     self.connections.insert(flow.connection, outbox);
                 }
@@ -326,6 +363,7 @@ impl ControlThread {
             self.take_inputs();
             self.exchange.handle_timeout(Instant::now());
             self.hand_out();
+            self.serve_strangers();
         }
         Ok(())
     }

@@ -185,9 +185,11 @@ export class Server {
     return join(this.dataDir, 'ringback.db');
   }
 
-  /** The value of a metric, summed over its labels that contain `labels`. */
+  /** The value of a metric, summed over its labels that contain `labels`; an error when there is no such metric. */
   async metric(name, labels = '') {
     const { text } = await httpGet(`${this.httpUrl}metrics`);
+    const family = name.trim().replace(/_total$/, '');
+    if (!text.includes(`# TYPE ${family} `)) throw new Error(`/metrics has no ${family}`);
     const lines = text.split('\n').filter((line) => line.startsWith(name) && line.includes(labels));
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   }

@@ -8,6 +8,7 @@ use ringback_sansio::Flow;
 use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::{self, ClientId, ServerId};
 
+use super::writing::without_weight;
 use super::{Exchange, Incoming, Silence, Use, warning};
 use crate::events::ALLOW_EVENTS;
 use crate::owner::{self, LocalTag};
@@ -163,7 +164,9 @@ impl Exchange {
                 self.stats.methods_not_allowed += 1;
                 let reply = self.reply(&incoming.message, 405).header(Name::Allow, ALLOW_OUTSIDE);
                 let words = warning("a transfer is asked for within the call that is to be transferred");
-                self.reply_stateless(incoming.server, reply.header(Name::Warning, words).finish());
+                let reply = reply.header(Name::Warning, words).finish();
+                let reply = without_weight(&incoming.message, incoming.flow, reply);
+                self.reply_stateless(incoming.server, reply);
             }
             _ => {
                 self.stats.methods_not_allowed += 1;
@@ -194,7 +197,8 @@ impl Exchange {
                 .header(Name::Accept, "application/sdp, application/pidf+xml, application/resource-lists+xml")
                 .header(Name::Supported, "timer, path, outbound, replaces, norefersub, eventlist")
         };
-        self.reply_stateless(server, reply.finish());
+        let reply = without_weight(&message, flow, reply.finish());
+        self.reply_stateless(server, reply);
     }
 
     fn handle_cancel(

@@ -25,7 +25,7 @@ use ringback_sip::message::Message;
 use ringback_sip::registrar;
 use ringback_sip::transaction::{self, ClientId, ServerId, Timers, Transactions};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Standing};
 use crate::ask::{Answer, Ask, AskId};
 use crate::authentication::Authentication;
 use crate::call::{Call, CallNumber};
@@ -183,10 +183,17 @@ impl Exchange {
         })
     }
 
+    /// What a message that came over the flow is worth, before it is read: which to take first, and which not at all.
+    pub fn standing(&mut self, now: Instant, flow: Flow) -> Standing {
+        let standing = self.admission.standing(now, flow);
+        self.stats.messages_over_budget += u64::from(standing == Standing::OverBudget);
+        standing
+    }
+
     /// Takes one datagram, WebSocket message or framed message of a stream.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
         self.stats.messages_received += 1;
-        if is_nowhere(flow.remote()) {
+        if is_nowhere(flow.remote()) || self.is_listener_of_ours(&flow) {
             self.stats.messages_from_nowhere += 1;
             return;
         }

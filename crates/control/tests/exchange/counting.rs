@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use ringback_control::{Answer, AskId, MediaEvent, Stats};
+use ringback_control::{Answer, AskId, MediaEvent, Standing, Stats};
 use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::Flow;
 use ringback_sip::message::{Builder, Method, Name};
@@ -39,6 +39,7 @@ const SCENES: &[Scene] = &[
             "responses_stray",
         ],
     ),
+    (a_flood, &["messages_over_budget"]),
     (a_scanner, &["credentials_refused", "requests_banned"]),
     (
         odd_requests,
@@ -178,6 +179,14 @@ fn bad_messages() -> World {
     let nowhere = Flow::datagram("192.0.2.1:5060".parse().unwrap(), "224.0.0.1:5060".parse().unwrap());
     let now = world.now();
     world.exchange.handle_message(now, nowhere, Bytes::from_static(b"x"));
+    world
+}
+
+fn a_flood() -> World {
+    let mut world = World::new(1);
+    let stranger = Flow::datagram("192.0.2.1:5060".parse().unwrap(), "203.0.113.5:5060".parse().unwrap());
+    let now = world.now();
+    while world.exchange.standing(now, stranger) != Standing::OverBudget {}
     world
 }
 

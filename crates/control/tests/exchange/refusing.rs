@@ -1,6 +1,7 @@
 //! Requests that nothing is begun for, each with the status that says why.
 
 use ringback_control::{Event, Settings};
+use ringback_sansio::Flow;
 use ringback_sip::message::{Builder, Message, Method, Name};
 
 use crate::kit::{Client, PhoneId, World, ms, secs};
@@ -351,16 +352,68 @@ fn a_ban_does_not_cover_those_who_have_signed_in() {
     world.assert_nothing_is_left();
 }
 
+/// The answer to somebody who may have forged its address is no more than half as long again as what it answers. Of a
+/// request that is shorter than any phone's, only the challenge and what a 405 must say are longer.
+#[test]
+fn an_answer_to_a_forged_address_is_hardly_longer_than_the_request() {
+    const METHODS: [&str; 10] = [
+        "OPTIONS",
+        "REGISTER",
+        "INVITE",
+        "MESSAGE",
+        "SUBSCRIBE",
+        "PUBLISH",
+        "BYE",
+        "REFER",
+        "CANCEL",
+        "DANCE",
+    ];
+    const AS_A_PHONE_WRITES: &str = "User-Agent: a telephone\r\nContact: <sip:a@198.51.100.7:5060>\r\n\
+                                     Max-Forwards: 70\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nExpires: 3600\r\n";
+    let mut world = World::new(1);
+    let now = world.now();
+    let stranger = Flow::datagram("192.0.2.1:5060".parse().unwrap(), "198.51.100.7:5060".parse().unwrap());
+    let mut answered = 0;
+    for method in METHODS {
+        for (uri, more) in [
+            ("sip:192.0.2.1", ""),
+            ("sip:bob@192.0.2.1", "Require: teleportation\r\n"),
+            ("soap:bob", ""),
+            ("sip:192.0.2.1", "To: again\r\n"),
+        ] {
+            for rest in ["", AS_A_PHONE_WRITES] {
+                answered += 1;
+                let request = format!(
+                    "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK{answered}\r\n\
+                     From: <sip:a@192.0.2.1>;tag=1\r\nTo: <sip:b@192.0.2.1>\r\nCall-ID: {answered}\r\n\
+                     CSeq: 1 {method}\r\n{more}{rest}Content-Length: 0\r\n\r\n",
+                );
+                world.exchange.handle_message(now, stranger, request.clone().into());
+                let answer = world.exchange.poll_transmit().expect("an answer").payload;
+                assert_eq!(world.exchange.poll_transmit(), None, "one answer");
+                let text = String::from_utf8_lossy(&answer);
+                let must_be_long = rest.is_empty() && ["401", "405", "407"].contains(&&text[8..11]);
+                if !must_be_long {
+                    assert!(answer.len() <= request.len() * 3 / 2, "{request}\n{text}");
+                }
+            }
+        }
+    }
+    assert_eq!(answered, 80);
+}
+
 #[test]
 fn what_comes_from_nowhere_is_dropped() {
     let (mut world, alice, _bob) = World::pair(Client::Baresip, Client::Baresip);
     let options = outside(&mut world, alice, Method::Options, "sip:x").finish();
     let now = world.now();
-    for remote in ["224.0.0.1:5060", "255.255.255.255:5060", "0.0.0.0:5060", "198.51.100.10:0"] {
+    let nobody =
+        ["224.0.0.1:5060", "255.255.255.255:5060", "0.0.0.0:5060", "198.51.100.10:0", "192.0.2.1:5060"];
+    for remote in nobody {
         let flow =
             ringback_sansio::Flow::datagram("192.0.2.1:5060".parse().unwrap(), remote.parse().unwrap());
         world.exchange.handle_message(now, flow, options.bytes().clone());
         assert_eq!(world.exchange.poll_transmit(), None, "{remote}");
     }
-    assert_eq!(world.exchange.stats().messages_from_nowhere, 4);
+    assert_eq!(world.exchange.stats().messages_from_nowhere, 5);
 }

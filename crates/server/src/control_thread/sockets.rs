@@ -17,8 +17,9 @@ const LONGEST: usize = 65_535;
 /// Datagrams that are received with one system call.
 const BATCH: usize = 16;
 
-/// Batches of one socket after which the other inputs have their turn.
-const BATCHES_A_ROUND: usize = 4;
+/// Batches of one socket after which the other inputs have their turn. Under a flood most datagrams are only put aside, so
+/// that the next one from somebody who is known is found.
+const BATCHES_A_ROUND: usize = 16;
 
 /// The sockets, and what waits for them and for the waker at once.
 pub struct Sockets {
