@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use divan::{AllocProfiler, Bencher, black_box};
-use ringback_control::{Answer, Ask, Epoch, Exchange, Limits, Settings, User};
+use ringback_control::{Answer, Ask, Epoch, Exchange, HeaderTables, Limits, Settings, User};
 use ringback_sansio::{Flow, sim::Clock};
 use ringback_sip::digest::{self, Algorithm, Ha1, Login, Purpose};
 use ringback_sip::message::{Message, Name};
@@ -46,6 +46,7 @@ impl World {
             worker: 0,
             limits: Limits::default(),
             epoch: Epoch { instant: now, time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) },
+            headers: HeaderTables::default(),
             seed: [7; 32],
         };
         let mut world = World { exchange: Exchange::new(settings).expect("settings"), now, count: 0 };

@@ -4,6 +4,7 @@ use ringback_sip::digest::Ha1;
 use ringback_sip::location::Change;
 
 use crate::cdr::Cdr;
+use crate::features::Features;
 use crate::messages::StoredMessage;
 
 /// The number of a question.
@@ -45,6 +46,13 @@ pub enum Ask {
     ForgetMessages {
         /// The user part of the AOR.
         user: String,
+    },
+    /// Keep what a user has set by its phone, in place of what it had set.
+    Features {
+        /// Whose it is.
+        user: String,
+        /// All that is set.
+        features: Box<Features>,
     },
 }
 

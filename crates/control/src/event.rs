@@ -38,6 +38,11 @@ pub enum Event {
         /// For how many seconds.
         seconds: u64,
     },
+    /// A user has set something by its phone, durably.
+    SettingChanged {
+        /// Whose it is.
+        user: String,
+    },
     /// A call was answered.
     CallAnswered {
         /// The record's id.

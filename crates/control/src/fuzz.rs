@@ -13,6 +13,8 @@ use ringback_sip::message::{Builder, Message, Method, Name};
 
 use crate::ask::{Answer, Ask, AskId, User};
 use crate::exchange::Exchange;
+use crate::features::Features;
+use crate::header_tables::HeaderTables;
 use crate::media::{MediaCommand, MediaEvent, Medium};
 use crate::messages::StoredMessage;
 use crate::settings::{Epoch, Limits, Settings};
@@ -59,6 +61,7 @@ impl Play {
             own_addresses: Vec::new(),
             workers: 1,
             worker: 0,
+            headers: HeaderTables::default(),
             limits: Limits { calls_per_user: 4, ring: Duration::from_secs(20), ..Limits::default() },
             epoch: Epoch { instant: start, time: SystemTime::UNIX_EPOCH },
             seed: [7; 32],
@@ -68,8 +71,13 @@ impl Play {
             let theirs = ([198, 51, 100, host], 5060).into();
             Flow { tuple: FiveTuple::new(transport, ours, theirs), connection: ConnectionId(connection) }
         };
+        let mut exchange = Exchange::new(settings).ok()?;
+        for user in ["user0", "user1", "user2"] {
+            let group = Some("group".to_owned());
+            exchange.set_features(user, Features { group, ..Features::default() });
+        }
         Some(Play {
-            exchange: Exchange::new(settings).ok()?,
+            exchange,
             now: start,
             flows: [
                 flow(Transport::Udp, 10, 0),
@@ -226,7 +234,7 @@ impl Play {
     }
 
     fn dial(&mut self, input: &mut Input<'_>) {
-        let (from, callee) = (input.number(4), input.number(6));
+        let (from, callee) = (input.number(4), input.number(12));
         let invite = self.request(from, Method::Invite, callee);
         let invite = with_body(invite, input.number(6)).finish();
         self.say_with_credentials(from, invite);
@@ -382,7 +390,10 @@ impl Play {
 
     /// A request outside of dialogs, of the user of a flow.
     fn request(&mut self, from: usize, method: Method, callee: usize) -> Builder {
-        const CALLEES: [&str; 6] = ["user0", "user1", "user2", "user3", "echo", "nobody"];
+        const CALLEES: [&str; 12] = [
+            "user0", "user1", "user2", "user3", "echo", "nobody", "*8", "*8user1", "*72user2", "*73",
+            "*90user3", "*92echo",
+        ];
         self.serial += 1;
         let transport = self.flows.get(from).map_or(Transport::Udp, Flow::transport);
         let callee = CALLEES.get(callee).copied().unwrap_or("echo");
@@ -474,7 +485,7 @@ impl Play {
                         self.messages.retain(|message| message.number != number);
                         Answer::Persisted(!self.is_broken)
                     }
-                    Ask::Persist(_) | Ask::Record(_) | Ask::ForgetMessages { .. } => {
+                    Ask::Persist(_) | Ask::Record(_) | Ask::ForgetMessages { .. } | Ask::Features { .. } => {
                         Answer::Persisted(!self.is_broken)
                     }
                 };

@@ -13,8 +13,10 @@ mod cdr;
 mod event;
 mod events;
 mod exchange;
+mod features;
 #[doc(hidden)]
 pub mod fuzz;
+mod header_tables;
 mod media;
 mod messages;
 #[cfg(test)]
@@ -36,6 +38,8 @@ pub use cdr::{Cdr, CdrLeg, EndedBy};
 pub use event::Event;
 pub use events::EventLimits;
 pub use exchange::Exchange;
+pub use features::Features;
+pub use header_tables::{FixedHeader, HeaderName, HeaderTables, InvalidHeader, PeerTable};
 pub use media::{MediaCommand, MediaEvent, Medium};
 pub use messages::{MessageLimits, StoredMessage};
 pub use routing::advertised;

@@ -8,6 +8,7 @@ use ringback_sip::transaction::ServerId;
 
 use crate::ask::{Answer, AskId};
 use crate::call::refused::{CallRefused, Caller};
+use crate::call::service::PendingSetting;
 use crate::exchange::{Exchange, Incoming};
 use crate::messages::PendingMessage;
 use crate::registration::PendingRegistration;
@@ -21,6 +22,8 @@ pub(crate) enum Parked {
     Callee(Box<Incoming>, Caller),
     /// A REGISTER whose bindings are being written.
     Persist(Box<PendingRegistration>),
+    /// An INVITE that changes what a user has set, while that is being written.
+    Setting(Box<PendingSetting>),
     /// A request that was cancelled before the answer.
     Cancelled,
     /// The 200 to the BYE that ended a call, whose record is being written.
@@ -64,6 +67,9 @@ impl Exchange {
             }
             (Parked::StoredMessages(user), Answer::Messages(messages)) => {
                 self.stored_messages(now, &user, messages);
+            }
+            (Parked::Setting(pending), answer) => {
+                self.setting_kept(now, *pending, matches!(answer, Answer::Persisted(true)));
             }
             (Parked::Cancelled, _) => {}
             // The driver answered another question. Nobody is left waiting for it.

@@ -153,6 +153,7 @@ impl Exchange {
 
     /// A user is no more: nothing of it can be called from here on. Calls that it has go on.
     pub fn remove_user(&mut self, now: Instant, name: &str) {
+        self.features.remove(name);
         self.forget_messages(name);
         self.forget_watcher(now, name);
         let changes = self.location.remove_aor(name.as_bytes());

@@ -1,14 +1,20 @@
 //! Where an INVITE goes: to a number that the exchange answers, or to the contacts of a local user.
+//!
+//! What users have set about their calls is in [`crate::call::divert`], the order of contacts in [`crate::call::hunt`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ringback_sansio::Flow;
 use ringback_sip::message::Message;
 use ringback_sip::uri::Uri;
 
+use crate::call::divert::Diversion;
+use crate::call::hunt::{Groups, Target};
 use crate::call::refused::CallRefused;
 use crate::exchange::Exchange;
+use crate::features::Code;
 use crate::settings::Settings;
 
 /// Where a call goes.
@@ -16,32 +22,29 @@ use crate::settings::Settings;
 pub(crate) enum Destination {
     /// The caller hears itself.
     Echo,
+    /// The exchange does something for the caller.
+    Code(Code),
     /// The target set.
-    Targets(Vec<Target>),
+    Targets {
+        /// Whose contacts they are.
+        user: String,
+        groups: Groups,
+        /// How the call came to be for that user.
+        steps: Arc<[Diversion]>,
+    },
     /// A user who is not signed in, if there is one of that name.
     Absent {
-        /// The user part of the Request-URI.
+        /// The user part of the Request-URI, or who the call was forwarded to.
         user: String,
+        is_forwarded: bool,
     },
 }
 
-/// One contact of the callee.
-#[derive(Debug)]
-pub(crate) struct Target {
-    pub aor: String,
-    pub flow: Flow,
-    /// The Request-URI it is invited by: its own Contact.
-    pub uri: Bytes,
-}
-
 /// The numbers that the exchange answers by itself as an echo.
-const ECHO: [&str; 2] = ["echo", "*43"];
+pub(crate) const ECHO: [&str; 2] = ["echo", "*43"];
 
 impl Exchange {
     /// The destination of a caller's INVITE.
-    ///
-    /// A binding counts until the location service removes it, some seconds after it has expired: its refresh may be
-    /// under way. The contact that the caller itself calls from is not called.
     pub(crate) fn route(
         &self,
         caller: &str,
@@ -51,20 +54,10 @@ impl Exchange {
         let uri = self.uri_of_ours(invite, flow)?;
         let user = uri.user_unescaped().ok_or(CallRefused::NoUser)?;
         let user = String::from_utf8_lossy(&user).into_owned();
-        if ECHO.contains(&user.as_str()) {
-            return Ok(Destination::Echo);
+        match Code::parse(&user) {
+            Some(code) => Ok(Destination::Code(code)),
+            None => self.destination_of(&user, caller, flow, &[]),
         }
-        let targets: Vec<Target> = self
-            .location
-            .targets(user.as_bytes())
-            .filter(|binding| user != caller || binding.flow() != flow)
-            .map(|binding| Target {
-                aor: user.clone(),
-                flow: binding.flow(),
-                uri: Bytes::copy_from_slice(binding.uri()),
-            })
-            .collect();
-        if targets.is_empty() { Ok(Destination::Absent { user }) } else { Ok(Destination::Targets(targets)) }
     }
 
     /// Every contact of a user that can be reached, in the order to try them.
@@ -75,6 +68,8 @@ impl Exchange {
                 aor: user.to_owned(),
                 flow: binding.flow(),
                 uri: Bytes::copy_from_slice(binding.uri()),
+                spares: Vec::new(),
+                steps: Arc::default(),
             })
             .collect()
     }

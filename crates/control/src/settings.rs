@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ringback_sip::digest::Algorithm;
 
 use crate::events::EventLimits;
+use crate::header_tables::HeaderTables;
 use crate::messages::MessageLimits;
 
 /// The settings of one exchange.
@@ -25,6 +26,8 @@ pub struct Settings {
     pub workers: u16,
     /// The number of this control worker, written into every tag it makes.
     pub worker: u16,
+    /// Which header fields each kind of peer gets.
+    pub headers: HeaderTables,
     /// Bounds.
     pub limits: Limits,
     /// How the monotonic clock and the calendar relate.
@@ -53,6 +56,8 @@ pub struct Limits {
     pub calls_per_user: usize,
     /// How long a callee may ring before the call ends as unanswered.
     pub ring: Duration,
+    /// How long a group of contacts rings before those of a lower preference do.
+    pub fork: Duration,
     /// The time for which a registration is granted when the request names none.
     pub default_expires: Duration,
     /// The shortest and the longest time for which a registration is granted.
@@ -71,6 +76,7 @@ impl Default for Limits {
             calls: 10_000,
             calls_per_user: 20,
             ring: Duration::from_secs(180),
+            fork: Duration::from_secs(20),
             default_expires: Duration::from_secs(600),
             expires: (Duration::from_secs(10), Duration::from_secs(7200)),
             questions: 65_536,

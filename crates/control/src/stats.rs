@@ -54,6 +54,16 @@ pub struct Stats {
     pub callees_unknown: u64,
     /// 480: the callee is not signed in. A record is kept.
     pub callees_absent: u64,
+    /// 486: the callee has as many calls as it takes. A record is kept.
+    pub callees_busy: u64,
+    /// 480: the callee does not want to be disturbed. A record is kept.
+    pub callees_undisturbed: u64,
+    /// 482 and 483: forwarded in a circle, or too often.
+    pub forwards_refused: u64,
+    /// Pickups of no call, of a call that the user may not pick up, or without an offer.
+    pub pickups_refused: u64,
+    /// Feature codes without their number, and changes that the store did not take.
+    pub codes_refused: u64,
 
     // Registrations.
     /// Answered 200, queries not counted.
@@ -94,6 +104,22 @@ pub struct Stats {
     pub legs_unopened: u64,
     /// Contacts that gave no final response.
     pub branches_unanswered: u64,
+    /// Other flows of a device that were tried because the first one failed.
+    pub flows_failed_over: u64,
+    /// Calls that went on from a user who was rung to another one.
+    pub calls_forwarded: u64,
+    /// 3xx of callees that were followed to a user of this exchange.
+    pub redirections_followed: u64,
+    /// 3xx of callees that name nobody here.
+    pub redirections_refused: u64,
+    /// Calls that another phone picked up, while they rang or were parked.
+    pub calls_picked_up: u64,
+    /// Calls that were parked.
+    pub calls_parked: u64,
+    /// Parked calls that nobody picked up in time: who parked them was called back.
+    pub parked_calls_recalled: u64,
+    /// Settings changed by feature codes.
+    pub settings_changed: u64,
     /// 2xx that make no dialog because they cannot be read.
     pub answers_without_dialog: u64,
     /// Session descriptions in a 2xx to the INVITE that cannot be used.

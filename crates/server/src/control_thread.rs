@@ -254,6 +254,7 @@ impl ControlThread {
                     }
                     self.users.change(name, user);
                 }
+                Input::FeaturesChanged(name, features) => self.exchange.set_features(&name, *features),
                 Input::Drain => {
                     self.draining = true;
                     self.readiness.is_draining();

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringback_control::{MediaEvent, User};
+use ringback_control::{Features, MediaEvent, User};
 use ringback_sansio::{ConnectionId, Flow};
 use tokio::sync::mpsc;
 
@@ -30,6 +30,8 @@ pub enum Input {
     Media(MediaEvent),
     /// A user was added or changed, or (`None`) removed.
     UserChanged(String, Option<Box<User>>),
+    /// A user has other settings about its calls.
+    FeaturesChanged(String, Box<Features>),
     /// Take no new calls and say so; stop when the last call has ended.
     Drain,
     /// Stop at once.

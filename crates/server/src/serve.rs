@@ -8,6 +8,7 @@ mod listeners;
 mod log;
 mod stop;
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,12 +17,12 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use rand::Rng;
-use ringback_control::{Epoch, Exchange, Settings, User};
+use ringback_control::{Epoch, Exchange, Features, HeaderTables, Settings, User};
 use ringback_media::dtls;
 use ringback_media::rtcp::NtpClock;
 use ringback_sip::digest::{Algorithm, Ha1};
 
-use crate::config::{Config, Limits, Surroundings};
+use crate::config::{Config, Limits, Peer, Surroundings};
 use crate::control_thread::{self, ControlThread};
 use crate::first_start::{self, Account, Prepared};
 use crate::http::{Hosts, Readiness, Server};
@@ -74,6 +75,9 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
 
     let mut exchange = Exchange::new(settings(&config, epoch)?)?;
     restore(&mut exchange, &prepared, epoch)?;
+    for (name, features) in features(&config, &prepared)? {
+        exchange.set_features(&name, features);
+    }
 
     let opened = listeners.opened();
     let identity = media_identity()?;
@@ -164,6 +168,7 @@ fn settings(config: &Config, epoch: Epoch) -> anyhow::Result<Settings> {
     let limits = ringback_control::Limits {
         calls: config.limits.calls as usize,
         ring: config.limits.ring(),
+        fork: config.limits.fork(),
         expires: (seconds(config.limits.min_expires), seconds(config.limits.max_expires)),
         events: config.limits.events(),
         messages: config.limits.messages(),
@@ -178,10 +183,31 @@ fn settings(config: &Config, epoch: Epoch) -> anyhow::Result<Settings> {
         own_addresses: interfaces.iter().map(|interface| interface.address).collect(),
         workers: config.media.workers,
         worker: 0,
+        headers: header_tables(config)?,
         limits,
         epoch,
         seed,
     })
+}
+
+fn header_tables(config: &Config) -> anyhow::Result<HeaderTables> {
+    let mut tables = HeaderTables::default();
+    for headers in &config.headers {
+        let table = headers.table().map_err(|words| anyhow::anyhow!("`headers`: {words}"))?;
+        match headers.peer {
+            Peer::Users => tables.users = Arc::new(table),
+        }
+    }
+    Ok(tables)
+}
+
+/// What users have set, the groups of the configuration over those of the store.
+fn features(config: &Config, prepared: &Prepared) -> anyhow::Result<BTreeMap<String, Features>> {
+    let mut features: BTreeMap<String, Features> = prepared.store.all_features()?.into_iter().collect();
+    for user in &config.users {
+        features.entry(user.name.to_string()).or_default().group = user.group();
+    }
+    Ok(features)
 }
 
 /// Takes the registrations of the process before this one.
@@ -235,6 +261,7 @@ fn open_user_socket(config: &Config, prepared: &Prepared, inbox: &Inbox) -> anyh
                 Input::UserChanged(account.name.clone(), Some(Box::new(user(&account))))
             }
             AccountChange::Removed { name } => Input::UserChanged(name, None),
+            AccountChange::Features { name, features } => Input::FeaturesChanged(name, features),
         };
         if let Err(refused) = inbox.send(input) {
             tracing::error!(%refused, "a change of a user takes effect at the next start");

@@ -121,6 +121,18 @@ fn values_say_what_to_write_instead() {
             "ringback.toml:2: `user.name`: `echo` is a built-in number",
         ),
         (
+            "[[headers]]\npeer = 'users'\ndrop = ['From']\n",
+            "ringback.toml:1: `headers`: From is written by the exchange itself",
+        ),
+        (
+            "[[headers]]\npeer = 'users'\nset = ['X-Site']\n",
+            "ringback.toml:1: `headers`: `X-Site` in `set` is no header line; write it as `Name: value`",
+        ),
+        (
+            "[[headers]]\npeer = 'users'\n[[headers]]\npeer = 'users'\n",
+            "ringback.toml:1: `headers`: two entries are of the same `peer`",
+        ),
+        (
             "[log]\nlevel = 'loud and clear'\n",
             "ringback.toml:2: `log.level`: `loud and clear` is not a log level",
         ),

@@ -183,7 +183,7 @@ fn a_database_of_a_later_version_or_of_another_program_is_refused_untouched() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refusal = Store::open(&path, Options::default()).unwrap_err().to_string();
     assert!(
-        refusal.contains("was written by a later version (schema 99, this version knows 6)"),
+        refusal.contains("was written by a later version (schema 99, this version knows 7)"),
         "{refusal}"
     );
 

@@ -85,7 +85,12 @@ fn without_a_server_the_store_is_changed_directly() {
 fn a_running_server_hears_of_every_change_and_keeps_the_users_of_its_configuration() {
     let parent = tempfile::tempdir().unwrap();
     let data_dir = parent.path().join("data");
-    let erin = User { name: "erin".parse().unwrap(), password: Secret::new("x"), display: "Erin".to_owned() };
+    let erin = User {
+        name: "erin".parse().unwrap(),
+        password: Secret::new("x"),
+        display: "Erin".to_owned(),
+        group: String::new(),
+    };
     let config = Config {
         data_dir: data_dir.clone(),
         realm: "example.com".to_owned(),

@@ -167,6 +167,9 @@ export class Baresip {
     await this.event('CALL_REMOTE_SDP', ({ param }) => param === 'answer');
   }
 
+  /** Asks for a blind transfer of the call to a number. */
+  transfer = (number) => this.command('transfer', `sip:${number}@${this.#exchange}`);
+
   /** Sends a key as RFC 4733 events. */
   press = (key) => this.command('sndcode', key);
 

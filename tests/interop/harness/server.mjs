@@ -44,6 +44,7 @@ export class Server {
   /**
    * @param {object} [options]
    * @param {string[]} [options.users] names; the password of `alice` is `alice-secret`. None: the demo users
+   * @param {Record<string, string>} [options.groups] the pickup group of each user that has one
    * @param {string} [options.address] where it is reached
    * @param {string} [options.bind] what every listener binds, such as the wildcard `0.0.0.0`
    * @param {string[]} [options.set] more keys, as `limits.ring_seconds=2`
@@ -51,10 +52,18 @@ export class Server {
    * @param {string[]} [options.under] a command that runs it, as strace does
    */
   constructor(
-    { users = ['alice', 'bob'], address = '127.0.0.1', bind = address, set = [], env = {}, under = [] },
+    {
+      users = ['alice', 'bob'],
+      groups = {},
+      address = '127.0.0.1',
+      bind = address,
+      set = [],
+      env = {},
+      under = [],
+    },
     ports,
   ) {
-    this.#options = { users, bind, set, env, under };
+    this.#options = { users, groups, bind, set, env, under };
     this.address = address;
     this.ports = ports;
     this.listen = {
@@ -173,6 +182,12 @@ export class Server {
     return `sip:${user}@${this.address}`;
   }
 
+  /** Carries out `ringback user …` while it runs. */
+  async user(...args) {
+    const where = ['-c', this.configFile, '--data-dir', this.dataDir];
+    await execute(BINARY, ['user', ...args, ...where], { timeout: 10_000 });
+  }
+
   /** The rows that a query of the store gives. */
   async query(sql) {
     const { stdout } = await execute('sqlite3', ['-readonly', '-json', this.database, sql], {
@@ -195,7 +210,7 @@ export class Server {
   }
 
   #config() {
-    const { users, bind } = this.#options;
+    const { users, groups, bind } = this.#options;
     const at = (port) => `"${bind}:${port}"`;
     const lines = ['[listen]'];
     for (const [key, port] of Object.entries(this.listen)) lines.push(`${key} = ${at(port)}`);
@@ -203,6 +218,7 @@ export class Server {
     lines.push('[log]', `level = "${LOG_LEVEL}"`);
     for (const name of users) {
       lines.push('[[user]]', `name = "${name}"`, `password = "${this.password(name)}"`);
+      if (groups[name] !== undefined) lines.push(`group = "${groups[name]}"`);
     }
     return `${lines.join('\n')}\n`;
   }

@@ -10,6 +10,7 @@ use ringback_sip::transaction::ServerId;
 
 use super::body::{SDP, session_description};
 use super::headers::pass_response;
+use super::service::Service;
 use super::setup::refused;
 use super::{ALLOW, Call, Leg, Phase, Renegotiation, SUPPORTED, Signalling};
 use crate::cdr::EndedBy;
@@ -89,7 +90,7 @@ impl Exchange {
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED);
         if let Some(response) = response {
-            reply = pass_response(response, reply);
+            reply = pass_response(response, reply, &self.settings.headers.users);
         }
         reply = self.grant_session_timer(now, &mut call.caller, &invite, reply);
         dialog.confirm();
@@ -105,6 +106,7 @@ impl Exchange {
         self.deadlines.cancel(&Timer::Ring(call.number));
         self.arm_session_timer(call, call.caller.key);
         self.arm_probe(now, call);
+        self.arm_service(now, call);
         self.invited.remove(&server);
         self.unacknowledged.insert(server, call.caller.key);
         self.place(call, key);
@@ -204,7 +206,7 @@ impl Exchange {
         call.record.codec = Some(codec).filter(|codec| !codec.is_empty());
     }
 
-    /// The same for a leg that hears itself.
+    /// The same for a leg that hears itself, or nothing.
     fn configure_echo(&mut self, call: &mut Call) {
         let key = call.first;
         let Some(party) = call.leg(key).and_then(Leg::party) else { return };
@@ -212,7 +214,9 @@ impl Exchange {
         let map = Box::new(payload_map(party, party));
         call.record.codec = Some(agreed.codec.clone()).filter(|codec| !codec.is_empty());
         self.command(call.worker, key, MediaCommand::Configure(Box::new(agreed), map));
-        self.command(call.worker, key, MediaCommand::Echo);
+        if call.service == Service::Echo {
+            self.command(call.worker, key, MediaCommand::Echo);
+        }
     }
 
     /// Gives a leg other ICE credentials when the offer that waits restarts ICE; the answer and the worker have them.

@@ -1,7 +1,9 @@
 //! The branches of a call: what the callees answer, who wins, and what the caller hears of it (RFC 3261 §16.7).
 //!
 //! The caller sees one dialog with one To tag, whichever branch speaks. Early media is passed on when there is one
-//! branch only: with several, an answer in a 183 would bind the caller to one of them before anyone has picked up.
+//! branch only: with several, an answer in a 183 would bind the caller to one of them before anyone has picked up, and
+//! without transcoding nothing of ours could make another one fit. Branches of groups that are over do not count, unless
+//! one of them was heard: the caller has its answer then, and the next is that in the 200.
 
 use std::time::Instant;
 
@@ -12,9 +14,12 @@ use ringback_sip::message::{Message, Name};
 use ringback_sip::transaction::ClientId;
 
 use super::body::SDP;
+use super::divert::Cause;
 use super::end::farewell;
 use super::headers::pass_response;
-use super::{Call, Leg, Phase, Signalling};
+use super::service::Service;
+use super::setup::OPEN_WITHIN;
+use super::{Call, Leg, LegMedia, Phase, Signalling};
 use crate::cdr::EndedBy;
 use crate::exchange::{Exchange, Timer};
 
@@ -42,7 +47,7 @@ impl Exchange {
 
     /// A provisional response: the callee is being alerted.
     fn branch_progress(&mut self, now: Instant, call: &mut Call, key: LegKey, response: &Message) {
-        let is_single = call.callees.len() == 1;
+        let is_alone = call.is_alone(key);
         let Some(leg) = call.leg_mut(key) else { return };
         let of_response = leg.dialog_of(response);
         let Signalling::Inviting { early, cancelled: false, .. } = &mut leg.signalling else { return };
@@ -53,7 +58,7 @@ impl Exchange {
         if call.phase != Phase::Ringing {
             return self.transfer_progress(now, call, key, response);
         }
-        let answer = if is_single && !call.is_late { self.early_answer(call, key, response) } else { None };
+        let answer = if is_alone && !call.is_late { self.early_answer(call, key, response) } else { None };
         let status = match (&answer, response.status()) {
             // Without its SDP a 183 says nothing that a phone can show; it is ringing.
             (None, Some(183)) | (_, None) => 180,
@@ -61,9 +66,11 @@ impl Exchange {
         };
         let Some((server, reply)) = Exchange::reply_to_caller(call, status) else { return };
         let contact = self.contact(&call.caller.flow);
-        let mut reply = pass_response(response, reply.header(Name::Contact, contact));
+        let mut reply =
+            pass_response(response, reply.header(Name::Contact, contact), &self.settings.headers.users);
         if let Some(answer) = answer {
             reply = reply.body(SDP, &answer);
+            call.hunt.heard = Some(key);
         }
         self.respond(now, server, reply.finish());
     }
@@ -91,8 +98,13 @@ impl Exchange {
         };
         leg.signalling = Signalling::Confirmed { dialog, unacknowledged: None };
         if call.phase == Phase::Ringing && !cancelled {
+            self.refuse_late_pickup(now, call);
             self.cancel_branches(now, call, Some(key), &ELSEWHERE);
             self.branch_won(now, call, key, response);
+            if call.transfer.is_some() {
+                // Whoever takes the place of who has answered is given no more time than before.
+                self.deadlines.set(Timer::Ring(call.number), now + OPEN_WITHIN);
+            }
         } else if !cancelled && call.is_ringing_transfer() {
             self.cancel_branches(now, call, Some(key), &ELSEWHERE);
             self.target_accepted(now, call, key, response);
@@ -112,44 +124,46 @@ impl Exchange {
         response: Option<&Message>,
     ) {
         let Some(leg) = call.leg_mut(key) else { return };
-        if !matches!(leg.signalling, Signalling::Inviting { .. }) {
-            return;
-        }
+        let Signalling::Inviting { cancelled, .. } = leg.signalling else { return };
         leg.signalling = Signalling::Over;
         self.command_close(call, key);
-        if call.phase != Phase::Ringing && !call.is_ringing_transfer() {
+        if cancelled || !call.is_alerting() {
             return;
         }
+        self.fail_over(call, key, response);
         if let Some(response) = response {
+            if matches!(response.status(), Some(300..=399)) && self.redirected(now, call, response) {
+                return;
+            }
             if rank(response) < call.best_refusal.as_deref().map_or(u16::MAX, rank) {
                 call.best_refusal = Some(Box::new(response.clone()));
             }
             if response.status().is_some_and(|status| status >= 600) {
                 // A 6xx speaks for the callee everywhere (RFC 3261 §16.7 step 5).
-                self.cancel_branches(now, call, None, b"");
+                self.stop_hunting(now, call);
             }
         }
-        let is_ringing = |leg: &Leg| matches!(leg.signalling, Signalling::Inviting { cancelled: false, .. });
-        if call.callees.iter().any(is_ringing) {
-            return;
-        }
-        if call.phase == Phase::Ringing {
-            self.pass_refusal(now, call);
-        } else {
-            self.target_refused(now, call);
-        }
+        self.branches_failed(now, call);
     }
 
     /// Every branch has failed: the caller gets the best of their answers.
-    fn pass_refusal(&mut self, now: Instant, call: &mut Call) {
+    pub(crate) fn pass_refusal(&mut self, now: Instant, call: &mut Call) {
         let Some(best) = call.best_refusal.take() else {
-            return self.fail(now, call, 480, "the callee did not respond");
+            let unopened = call.callees.iter().find_map(|leg| match &leg.media {
+                LegMedia::Refused(sentence) => Some(sentence.clone()),
+                _ => None,
+            });
+            return match unopened {
+                Some(sentence) => self.fail(now, call, 503, &sentence),
+                None => self.fail(now, call, 480, "the callee did not respond"),
+            };
         };
         let given = best.status().unwrap_or(480);
         let status = told(given);
+        let table = self.settings.headers.users.clone();
         let words = String::from_utf8_lossy(best.reason()).into_owned();
         self.fail_with(now, call, status, EndedBy::Callee, &words, |reply| {
-            if status == given { pass_response(&best, reply) } else { reply }
+            if status == given { pass_response(&best, reply, &table) } else { reply }
         });
     }
 
@@ -176,7 +190,9 @@ impl Exchange {
         for key in closed {
             self.command_close(call, key);
         }
+        call.hunt.stop();
         self.deadlines.cancel(&Timer::Ring(call.number));
+        self.deadlines.cancel(&Timer::Fork(call.number));
     }
 
     /// The media workers did not open the legs in time, or the callee did not pick up.
@@ -186,8 +202,16 @@ impl Exchange {
                 self.stats.legs_unopened += 1;
                 self.fail(now, call, 503, "no media worker answers");
             }
-            Phase::Ringing => self.fail(now, call, 408, "nobody answered"),
-            Phase::Answered(_) => self.transfer_timed_out(now, call),
+            Phase::Ringing => {
+                if !self.forward(now, call, Cause::NoAnswer) {
+                    self.fail(now, call, 408, "nobody answered");
+                }
+            }
+            Phase::Answered(_) if call.service == Service::Confirmation => self.service_over(now, call),
+            Phase::Answered(_) => match call.parked_by().filter(|_| call.transfer.is_none()) {
+                Some(by) => self.recall(now, call, by),
+                None => self.transfer_timed_out(now, call),
+            },
             Phase::Ending => {}
         }
     }

@@ -169,11 +169,13 @@ impl Exchange {
             return self.respond(now, server, self.reply(&request, status).finish());
         };
         let number = call.number;
+        let hides = key == call.caller.key && call.identity.is_hidden();
         let leg = call.leg_mut(other).map(|leg| (leg.flow, leg.dialog_mut()));
         let Some((flow, Some(dialog))) = leg else {
             return self.refuse(now, server, &request, 481, "the call is over");
         };
-        let mut onward = pass_in_dialog(&request, self.dialog_request(dialog, request.method()));
+        let onward = self.dialog_request(dialog, request.method());
+        let mut onward = pass_in_dialog(&request, onward, hides, &self.settings.headers.users);
         if let Some(content_type) = request.header(Name::ContentType) {
             onward = onward.body(content_type, request.body());
         }
@@ -198,7 +200,7 @@ impl Exchange {
         let status = if matches!(status, 401 | 407) { 403 } else { status };
         let mut reply = self.reply(request, status);
         if let Ok(response) = answer {
-            reply = pass_response(response, reply);
+            reply = pass_response(response, reply, &self.settings.headers.users);
             if let Some(content_type) = response.header(Name::ContentType) {
                 reply = reply.body(content_type, response.body());
             }

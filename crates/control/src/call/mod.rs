@@ -16,19 +16,27 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod divert;
 pub(crate) mod dtmf;
 pub(crate) mod end;
 pub(crate) mod fork;
 pub(crate) mod headers;
+pub(crate) mod hunt;
+pub(crate) mod identity;
 pub(crate) mod in_dialog;
 pub(crate) mod media;
+pub(crate) mod park;
+pub(crate) mod pickup;
 pub(crate) mod probe;
 pub(crate) mod record;
 pub(crate) mod refused;
 pub(crate) mod renegotiate;
+pub(crate) mod service;
 pub(crate) mod session_timer;
 pub(crate) mod setup;
 pub(crate) mod transfer;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ringback_media::negotiation::{Party, Profile};
@@ -39,6 +47,10 @@ use ringback_sip::message::Message;
 use ringback_sip::transaction::{ClientId, ServerId};
 
 use crate::cdr::{Cdr, EndedBy};
+use divert::Diversion;
+use hunt::Hunt;
+use identity::Identity;
+use service::Service;
 use session_timer::SessionTimer;
 use transfer::{Part, Subscription, Transfer};
 
@@ -62,11 +74,15 @@ pub(crate) struct Call {
     /// Whether the caller's INVITE has no offer.
     pub is_late: bool,
     pub caller: Leg,
-    /// The contacts that were rung, in the order of the target set; none for a number that the exchange answers. After
-    /// them the legs that came by transfers.
+    /// The contacts that were rung, in that order; none for a number that the exchange answers. Among and after them the
+    /// legs that came by pickups and transfers.
     pub callees: Vec<Leg>,
     /// The leg on the caller's side: the caller's own, until it is transferred or taken over.
     pub first: LegKey,
+    /// Who is still to be rung.
+    pub hunt: Box<Hunt>,
+    /// What the exchange does when it answers by itself.
+    pub service: Service,
     pub renegotiation: Renegotiation,
     /// A leg is about to take another one's place.
     pub transfer: Option<Box<Transfer>>,
@@ -86,8 +102,8 @@ pub(crate) struct Call {
     pub answered: Option<LegKey>,
     /// The leg whose far end vanished: the call was over when it was last heard, not when that was noticed.
     pub silent: Option<LegKey>,
-    /// The caller's name as the people called see it; may be empty.
-    pub display: String,
+    /// Who calls, as the people called see it.
+    pub identity: Box<Identity>,
     /// The best final response of the branches that have failed (RFC 3261 §16.7).
     pub best_refusal: Option<Box<Message>>,
     /// The Reason that a party gave for ending the call; empty when it gave none.
@@ -136,9 +152,9 @@ pub(crate) struct Leg {
 /// Where a leg's dialog stands.
 #[derive(Debug)]
 pub(crate) enum Signalling {
-    /// A callee that was not invited yet; the request URI it will be invited by.
-    Idle { target: Bytes },
-    /// The caller, waiting for a final response to its INVITE.
+    /// A callee that was not invited yet; the request URI it will be invited by, and how the call came to be for it.
+    Idle { target: Bytes, steps: Arc<[Diversion]> },
+    /// The caller, or a phone that picks the call up, waiting for a final response to its INVITE.
     Invited { server: ServerId, invite: Box<Message>, dialog: Dialog },
     /// A callee that was sent an INVITE. It has a dialog from its first response with a To tag.
     Inviting { client: ClientId, early: Option<Dialog>, cancelled: bool },

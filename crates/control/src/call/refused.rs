@@ -39,6 +39,22 @@ pub(crate) enum CallRefused {
     Unknown,
     #[error("nobody of that name is signed in")]
     Absent,
+    #[error("the user has as many calls as it takes at a time")]
+    Busy,
+    #[error("the user does not want to be disturbed")]
+    DoNotDisturb,
+    #[error("the call is forwarded in a circle")]
+    ForwardedInCircle,
+    #[error("the call was forwarded too often")]
+    ForwardedTooOften,
+    #[error("there is no call that this user may pick up")]
+    NothingToPickUp,
+    #[error("a call is parked by transferring it to this code")]
+    ParkedByDialling,
+    #[error("the number to forward to is missing, or cannot be one")]
+    CodeIncomplete,
+    #[error("the change could not be kept")]
+    NotKept,
 }
 
 /// Who called, for the record.
@@ -55,8 +71,43 @@ impl CallRefused {
             CallRefused::BadUri | CallRefused::NoDialog(_) => 400,
             CallRefused::Scheme => 416,
             CallRefused::Domain | CallRefused::NoUser | CallRefused::Unknown => 404,
-            CallRefused::Absent => 480,
+            CallRefused::Absent | CallRefused::DoNotDisturb => 480,
+            CallRefused::Busy => 486,
+            CallRefused::ForwardedInCircle => 482,
+            CallRefused::ForwardedTooOften => 483,
+            CallRefused::NothingToPickUp => 404,
+            CallRefused::ParkedByDialling => 403,
+            CallRefused::CodeIncomplete => 484,
+            CallRefused::NotKept => 503,
         }
+    }
+
+    /// Whether it is a call that was missed, which is recorded.
+    fn is_of_callee(&self) -> bool {
+        matches!(
+            self,
+            CallRefused::Unknown
+                | CallRefused::Absent
+                | CallRefused::Busy
+                | CallRefused::DoNotDisturb
+                | CallRefused::ForwardedInCircle
+                | CallRefused::ForwardedTooOften
+        )
+    }
+
+    /// What a phone shows that shows the reason phrase; the Warning has the whole sentence.
+    fn phrase(&self) -> Option<&'static str> {
+        Some(match self {
+            CallRefused::Busy => "Busy In Another Call",
+            CallRefused::DoNotDisturb => "Do Not Disturb",
+            CallRefused::ForwardedInCircle => "Forwarded In A Circle",
+            CallRefused::ForwardedTooOften => "Forwarded Too Often",
+            CallRefused::NothingToPickUp => "No Call To Pick Up",
+            CallRefused::ParkedByDialling => "Transfer The Call To Park It",
+            CallRefused::CodeIncomplete => "Number Missing After The Code",
+            CallRefused::NotKept => "Setting Not Kept",
+            _ => return None,
+        })
     }
 }
 
@@ -72,7 +123,12 @@ impl Exchange {
         let Incoming { server, flow, message: invite } = incoming;
         self.fingerprints.remove(&self.fingerprint(&invite));
         let (status, sentence) = (refused.status(), refused.to_string());
-        let mut reply = self.reply(&invite, status).header(Name::Warning, warning(&sentence));
+        let reply = match refused.phrase() {
+            Some(phrase) => Builder::reply_with_phrase(&invite, status, phrase)
+                .to_tag(self.stateless_tag(&invite).as_bytes()),
+            None => self.reply(&invite, status),
+        };
+        let mut reply = reply.header(Name::Warning, warning(&sentence));
         reply = match &refused {
             CallRefused::Extension(options) => reply.header(Name::Unsupported, options),
             CallRefused::NotSdp => reply.header(Name::Accept, super::body::SDP),
@@ -80,14 +136,9 @@ impl Exchange {
             _ => reply,
         };
         self.respond(now, server, reply.finish());
-        match refused {
-            CallRefused::Unknown => self.stats.callees_unknown += 1,
-            CallRefused::Absent => self.stats.callees_absent += 1,
-            CallRefused::Extension(_) => return self.stats.extensions_refused += 1,
-            CallRefused::Domain | CallRefused::Scheme | CallRefused::BadUri => {
-                return self.count_uri(&refused);
-            }
-            _ => return self.stats.calls_refused += 1,
+        self.count_refused(&refused);
+        if !refused.is_of_callee() {
+            return;
         }
         let at = self.settings.epoch.unix_ms(now);
         let record = Cdr {
@@ -115,15 +166,34 @@ impl Exchange {
 
     /// Refuses a request other than INVITE for its Request-URI.
     pub(crate) fn refuse_uri(&mut self, request: &Message, refused: &CallRefused) -> Builder {
-        self.count_uri(refused);
+        self.count_refused(refused);
         self.reply(request, refused.status()).header(Name::Warning, warning(&refused.to_string()))
     }
 
-    fn count_uri(&mut self, refused: &CallRefused) {
-        match refused {
-            CallRefused::Domain => self.stats.domains_refused += 1,
-            _ => self.stats.schemes_refused += 1,
-        }
+    /// Counts a refusal by its reason.
+    pub(crate) fn count_refused(&mut self, refused: &CallRefused) {
+        let stats = &mut self.stats;
+        *match refused {
+            CallRefused::Unknown => &mut stats.callees_unknown,
+            CallRefused::Absent => &mut stats.callees_absent,
+            CallRefused::Busy => &mut stats.callees_busy,
+            CallRefused::DoNotDisturb => &mut stats.callees_undisturbed,
+            CallRefused::ForwardedInCircle | CallRefused::ForwardedTooOften => &mut stats.forwards_refused,
+            CallRefused::NothingToPickUp => &mut stats.pickups_refused,
+            CallRefused::CodeIncomplete | CallRefused::ParkedByDialling | CallRefused::NotKept => {
+                &mut stats.codes_refused
+            }
+            CallRefused::Extension(_) => &mut stats.extensions_refused,
+            CallRefused::Domain => &mut stats.domains_refused,
+            CallRefused::Scheme | CallRefused::BadUri => &mut stats.schemes_refused,
+            CallRefused::Draining
+            | CallRefused::AllLinesBusy
+            | CallRefused::TooManyCalls
+            | CallRefused::TooManyHops
+            | CallRefused::NotSdp
+            | CallRefused::NoUser
+            | CallRefused::NoDialog(_) => &mut stats.calls_refused,
+        } += 1;
     }
 
     /// The callee has no contact: asks whether there is such a user, so that the caller is told the right thing. The

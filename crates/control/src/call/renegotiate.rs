@@ -292,7 +292,7 @@ impl Exchange {
         };
         let mut reply = self.reply(&asking.request, status);
         if let Ok(response) = answer {
-            reply = pass_response(response, reply);
+            reply = pass_response(response, reply, &self.settings.headers.users);
         }
         self.respond(now, asking.server, reply.finish());
     }
@@ -406,7 +406,7 @@ impl Exchange {
             .header(Name::Contact, self.contact(&leg.flow))
             .header(Name::Allow, ALLOW);
         if let Some(response) = response {
-            reply = pass_response(response, reply);
+            reply = pass_response(response, reply, &self.settings.headers.users);
         }
         reply = self.grant_session_timer(now, leg, request, reply);
         if *request.method_ref() == Method::Invite

@@ -12,15 +12,19 @@ use ringback_sip::message::{Builder, Message, Method, Name};
 use ringback_sip::uri::escape_user;
 
 use super::body::{SDP, session_description};
+use super::divert::tell_history;
 use super::headers::pass_request;
+use super::hunt::{Hunt, Target};
+use super::identity::Identity;
 use super::refused::{CallRefused, Caller};
+use super::service::Service;
 use super::{ALLOW, Call, Leg, LegMedia, Phase, Renegotiation, SUPPORTED, Signalling};
 use crate::ask::User;
 use crate::cdr::{Cdr, EndedBy};
 use crate::exchange::{Exchange, Incoming, Timer, Use, unsupported, warning_of};
 use crate::media::{MediaCommand, Medium};
 use crate::owner;
-use crate::routing::{Destination, Target};
+use crate::routing::Destination;
 
 /// How long the media workers may take to open the legs of a call.
 pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(5);
@@ -35,26 +39,33 @@ impl Exchange {
             .admit_call(&incoming.message, caller)
             .and_then(|offer| Ok((offer, self.route(&caller.name, incoming.flow, &incoming.message)?)));
         match admitted {
-            Ok((_, Destination::Absent { user })) => self.ask_for_callee(now, incoming, caller, user),
-            Ok((offer, Destination::Echo)) => self.open_call(now, incoming, caller, offer, Vec::new()),
-            Ok((offer, Destination::Targets(targets))) => {
-                self.open_call(now, incoming, caller, offer, targets);
+            Ok((_, Destination::Absent { user, is_forwarded: false })) => {
+                self.ask_for_callee(now, incoming, caller, user);
+            }
+            Ok((_, Destination::Absent { .. })) => {
+                self.refuse_call(now, incoming, Caller(caller.name.clone()), CallRefused::Absent);
+            }
+            Ok((offer, Destination::Echo)) => self.open_service(now, incoming, caller, offer, Service::Echo),
+            Ok((offer, Destination::Code(code))) => self.code_dialled(now, incoming, caller, offer, code),
+            Ok((offer, Destination::Targets { user, groups, steps })) => {
+                self.open_call(now, incoming, caller, offer, Hunt::new(user, groups, steps), Service::Echo);
             }
             Err(refused) => self.refuse_call(now, incoming, Caller(caller.name.clone()), refused),
         }
     }
 
     /// Makes the call and asks the media workers for its legs.
-    fn open_call(
+    pub(crate) fn open_call(
         &mut self,
         now: Instant,
         incoming: Incoming,
         caller: &User,
         offer: Option<Bytes>,
-        targets: Vec<Target>,
+        hunt: Hunt,
+        service: Service,
     ) {
         let Incoming { server, flow, message: invite } = incoming;
-        let callee = targets.first().map(|target| target.aor.as_str());
+        let callee = Some(hunt.user.as_str()).filter(|user| !user.is_empty());
         let number = self.next_call([caller.name.as_str()].into_iter().chain(callee));
         let key = owner::leg_key(self.settings.worker, number, 0);
         let tag = self.local_tag(key);
@@ -78,6 +89,8 @@ impl Exchange {
             is_late: offer.is_none(),
             callees: Vec::new(),
             first: key,
+            hunt: Box::new(hunt),
+            service,
             renegotiation: Renegotiation::Idle,
             transfer: None,
             reoffer: None,
@@ -88,7 +101,7 @@ impl Exchange {
             best_refusal: None,
             answered: None,
             silent: None,
-            display: display_name(caller, &invite).unwrap_or_default(),
+            identity: Box::new(Identity::of(caller, &invite)),
             given_reason: Bytes::new(),
             fingerprint,
             is_recorded: false,
@@ -121,19 +134,15 @@ impl Exchange {
                 signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
             },
         });
-        for (index, target) in (1..).zip(targets) {
-            let leg = self.callee_leg(owner::leg_key(self.settings.worker, number, index), target);
-            call.callees.push(leg);
-        }
         self.stats.calls_started += 1;
         self.invited.insert(server, number);
         self.fingerprints.insert(fingerprint, server);
         *self.calls_by_user.entry(caller.name.clone()).or_default() += 1;
         self.deadlines.set(Timer::Ring(number), now + OPEN_WITHIN);
-        for leg in call.legs() {
-            self.command_open(call.worker, leg);
-        }
+        self.command_open(call.worker, &call.caller);
+        self.add_next_group(&mut call);
         self.place(&mut call, key);
+        self.event_state.calls.note(&call);
         self.calls.insert(number, call);
     }
 
@@ -163,10 +172,21 @@ impl Exchange {
             Ok(local) => LegMedia::Open(Box::new(Party::new(*local, session))),
             Err(sentence) => LegMedia::Refused(sentence),
         };
-        if call.phase == Phase::Opening && call.legs().all(|leg| !matches!(leg.media, LegMedia::Opening)) {
-            self.alert(now, call);
-        } else if call.transfer.is_some() {
-            self.transfer_opened(now, call);
+        match call.phase {
+            Phase::Opening if call.legs().all(|leg| !matches!(leg.media, LegMedia::Opening)) => {
+                self.alert(now, call);
+            }
+            Phase::Opening | Phase::Ending => {}
+            _ if call.leg(key).is_some_and(|leg| matches!(leg.signalling, Signalling::Invited { .. })) => {
+                self.transfer_opened(now, call, key);
+            }
+            Phase::Ringing => {
+                if let Some(index) = call.callees.iter().position(|leg| leg.key == key) {
+                    self.invite(now, call, index);
+                    self.branches_failed(now, call);
+                }
+            }
+            Phase::Answered(_) => self.transfer_opened(now, call, key),
         }
     }
 
@@ -188,28 +208,22 @@ impl Exchange {
         if call.callees.is_empty() {
             return self.answer_alone(now, call);
         }
-        self.deadlines.set(Timer::Ring(call.number), now + self.settings.limits.ring);
+        let ring = self.features_of(&call.hunt.user).ring(&self.settings.limits);
+        self.deadlines.set(Timer::Ring(call.number), now + ring);
+        self.arm_fork_timer(now, call);
         for index in 0..call.callees.len() {
             self.invite(now, call, index);
         }
-        if call.callees.iter().any(|leg| !matches!(leg.signalling, Signalling::Over)) {
-            return;
-        }
-        let words = call.callees.iter().find_map(|leg| match &leg.media {
-            LegMedia::Refused(sentence) => Some(sentence.clone()),
-            _ => None,
-        });
-        let words = words.unwrap_or_else(|| "no contact of the callee could be called".to_owned());
-        self.fail(now, call, 503, &words);
+        self.branches_failed(now, call);
     }
 
     /// Sends the INVITE of one branch.
     fn invite(&mut self, now: Instant, call: &mut Call, index: usize) {
-        let Call { number, caller, callees, display, is_late, .. } = call;
+        let Call { number, caller, callees, identity, is_late, .. } = call;
         let Signalling::Invited { invite, .. } = &caller.signalling else { return };
         let Some(leg) = callees.get_mut(index) else { return };
-        let Signalling::Idle { target } = &leg.signalling else { return };
-        let target = target.clone();
+        let Signalling::Idle { target, steps } = &leg.signalling else { return };
+        let (target, steps) = (target.clone(), steps.clone());
         let (LegMedia::Open(party), Some(caller_party)) = (&mut leg.media, caller.party()) else {
             leg.signalling = Signalling::Over;
             return;
@@ -226,14 +240,17 @@ impl Exchange {
         let request = self
             .request(Method::Invite, &target, leg.flow)
             .header(Name::MaxForwards, hops_left(invite).to_string())
-            .header(Name::From, from_value(display, &caller.aor, &host, &tag))
+            .header(Name::From, identity.as_from(&host, &tag))
             .header(Name::To, format!("<{}>", sip_uri(&leg.aor, &host)))
             .header(Name::CallId, &leg.call_id)
             .header(Name::CSeq, "1 INVITE")
             .header(Name::Contact, self.contact(&leg.flow))
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED);
-        let request = pass_request(invite, request).body(SDP, &offer).finish();
+        let request = identity.assert(request, &host, &self.settings.headers.users);
+        let request = tell_history(request, &leg.aor, &host, &steps);
+        let request = pass_request(invite, request, identity, &self.settings.headers.users);
+        let request = request.body(SDP, &offer).finish();
         leg.invite = request.bytes().clone();
         let client = self.send_request(now, leg.flow, request, Use::Invite(*number, leg.key));
         leg.signalling = Signalling::Inviting { client, early: None, cancelled: false };
@@ -245,7 +262,7 @@ impl Exchange {
             aor: target.aor,
             flow: target.flow,
             profile: profile_of(target.flow),
-            signalling: Signalling::Idle { target: target.uri },
+            signalling: Signalling::Idle { target: target.uri, steps: target.steps },
             media: LegMedia::Opening,
             session_timer: None,
             is_missed: false,
@@ -300,51 +317,7 @@ pub(super) fn hops_left(invite: &Message) -> u8 {
     invite.max_forwards().ok().flatten().map_or(70, |hops| hops.saturating_sub(1))
 }
 
-/// The name to show: what the store knows, else what the caller says of itself.
-pub(crate) fn display_name(caller: &User, invite: &Message) -> Option<String> {
-    let own = || {
-        let display = invite.from().ok()?.display_unquoted();
-        Some(String::from_utf8_lossy(&display).into_owned())
-    };
-    caller.display.clone().or_else(own).filter(|name| !name.is_empty())
-}
-
 /// A user's address; what may not stand in a user part is escaped.
 pub(crate) fn sip_uri(user: &str, host: &str) -> String {
     format!("sip:{}@{host}", String::from_utf8_lossy(&escape_user(user.as_bytes())))
-}
-
-/// A From header field value, the display name quoted as RFC 3261 §25.1 asks.
-pub(crate) fn from_value(display: &str, user: &str, host: &str, tag: &str) -> String {
-    let uri = sip_uri(user, host);
-    if display.is_empty() {
-        return format!("<{uri}>;tag={tag}");
-    }
-    let quoted: String = display
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(MAX_DISPLAY)
-        .flat_map(|c| matches!(c, '"' | '\\').then_some('\\').into_iter().chain([c]))
-        .collect();
-    format!("\"{quoted}\" <{uri}>;tag={tag}")
-}
-
-/// Characters of a name that are shown.
-const MAX_DISPLAY: usize = 128;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_display_name_cannot_break_out_of_its_quotes() {
-        let value = from_value("Al \"the\r\nX: y\" \\", "alice", "example.org", "1");
-        assert_eq!(value, r#""Al \"theX: y\" \\" <sip:alice@example.org>;tag=1"#);
-        assert_eq!(from_value("", "alice", "h", "1"), "<sip:alice@h>;tag=1");
-    }
-
-    #[test]
-    fn a_user_cannot_break_out_of_its_address() {
-        assert_eq!(from_value("", "a@b>,<sip:c", "h", "1"), "<sip:a%40b%3E,%3Csip%3Ac@h>;tag=1");
-    }
 }

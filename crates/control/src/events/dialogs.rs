@@ -49,7 +49,7 @@ impl CallsByUser {
 
 impl Exchange {
     /// The legs of a user in calls that are not over, each with its call.
-    pub(super) fn legs_of<'e>(&'e self, user: &'e str) -> impl Iterator<Item = (&'e Call, &'e Leg)> {
+    pub(crate) fn legs_of<'e>(&'e self, user: &'e str) -> impl Iterator<Item = (&'e Call, &'e Leg)> {
         self.event_state
             .calls
             .of(user)
@@ -70,7 +70,8 @@ impl Exchange {
                     id: format!("{:x}", leg.key.0),
                     direction: if is_caller { Direction::Initiator } else { Direction::Recipient },
                     state: state_of(call, leg)?,
-                    remote: is_own.then(|| format!("sip:{other}@{host}")),
+                    remote: (is_own && (is_caller || !call.identity.is_hidden()))
+                        .then(|| format!("sip:{other}@{host}")),
                 })
             })
             .collect()

@@ -31,6 +31,7 @@ use crate::authentication::Authentication;
 use crate::call::{Call, CallNumber};
 use crate::event::Event;
 use crate::events::EventState;
+use crate::features::Features;
 use crate::media::{MediaCommand, MediaEvent};
 use crate::messages::{Messages, PageId};
 use crate::owner;
@@ -57,6 +58,8 @@ pub struct Exchange {
     /// The media worker that a user's calls are on, and how many they are, when there are several workers: legs can be
     /// joined on one worker only, and it is the calls of one user that are joined.
     pub(crate) placed: HashMap<String, (u16, usize)>,
+    /// What users have set; those who have set nothing are not there.
+    pub(crate) features: HashMap<String, Features>,
     /// The INVITEs, first or within a dialog, that wait for our final response.
     pub(crate) invited: HashMap<ServerId, CallNumber>,
     /// The INVITEs that we answered with a 2xx whose ACK is awaited.
@@ -127,6 +130,8 @@ pub(crate) enum Silence {
 pub(crate) enum Timer {
     /// Until when the media workers open the legs, and then until when a callee picks up.
     Ring(CallNumber),
+    /// Until when a group of contacts rings that is not the last.
+    Fork(CallNumber),
     /// Until when a far end answers an offer in mid-call.
     Offer(CallNumber),
     /// When an offer of ours that met another one is made again.
@@ -160,6 +165,7 @@ impl Exchange {
             calls_by_user: HashMap::new(),
             adopted: HashMap::new(),
             placed: HashMap::new(),
+            features: HashMap::new(),
             invited: HashMap::new(),
             unacknowledged: HashMap::new(),
             fingerprints: HashMap::new(),
@@ -256,6 +262,9 @@ impl Exchange {
             match timer {
                 Timer::Ring(call) => {
                     self.on_call(now, call, |exchange, call| exchange.ring_timed_out(now, call));
+                }
+                Timer::Fork(call) => {
+                    self.on_call(now, call, |exchange, call| exchange.fork_timed_out(now, call));
                 }
                 Timer::Offer(call) => {
                     self.on_call(now, call, |exchange, call| exchange.offer_timed_out(now, call));

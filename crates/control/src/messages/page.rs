@@ -9,11 +9,12 @@ use ringback_sip::transaction::ServerId;
 use super::refused::MessageRefused;
 use super::{ANSWER_WITHIN, StoredMessage};
 use crate::ask::User;
-use crate::call::headers::{pass_response, passed_with_body};
+use crate::call::headers::{pass_response, passed_with_body, set_headers};
+use crate::call::hunt::Target;
+use crate::call::identity::{display_name, from_value};
 use crate::call::refused::CallRefused;
-use crate::call::setup::{display_name, from_value, sip_uri};
+use crate::call::setup::sip_uri;
 use crate::exchange::{Exchange, Incoming, Silence, Timer, Use, unsupported};
-use crate::routing::Target;
 
 /// The number of a message on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -166,7 +167,8 @@ impl Exchange {
             Origin::Sender { server, request } => {
                 self.stats.instant_messages_delivered += 1;
                 self.messages.release(&message.sender);
-                let reply = pass_response(response, self.reply(&request, response.status().unwrap_or(200)));
+                let reply = self.reply(&request, response.status().unwrap_or(200));
+                let reply = pass_response(response, reply, &self.settings.headers.users);
                 self.respond(now, server, reply.finish());
             }
             Origin::Store => self.stored_message_taken(now, &message),
@@ -184,8 +186,8 @@ impl Exchange {
                 let status = best.status().unwrap_or(500);
                 // A contact's challenge is answered by nobody.
                 let status = if matches!(status, 401 | 407) { 403 } else { status };
-                let reply = pass_response(&best, self.reply(&request, status)).copy(&best, Name::Accept);
-                self.respond(now, server, reply.finish());
+                let reply = pass_response(&best, self.reply(&request, status), &self.settings.headers.users);
+                self.respond(now, server, reply.copy(&best, Name::Accept).finish());
             }
             (origin, _) => self.keep(now, origin, message, false),
         }
@@ -220,7 +222,8 @@ impl Exchange {
     /// The message apart from its way.
     fn text_of(&self, now: Instant, request: &Message, sender: &User, user: String) -> StoredMessage {
         let mut headers = Vec::new();
-        for line in request.lines().filter(|line| passed_with_body(line)) {
+        let table = &self.settings.headers.users;
+        for line in request.lines().filter(|line| passed_with_body(line, table)) {
             headers.extend_from_slice(line.raw_name());
             headers.extend_from_slice(b": ");
             headers.extend_from_slice(&line.unfolded());
@@ -233,7 +236,7 @@ impl Exchange {
             number: 0,
             user,
             sender: sender.name.clone(),
-            display: display_name(sender, request).unwrap_or_default(),
+            display: display_name(sender, request),
             headers,
             content_type: request.header(Name::ContentType).unwrap_or_default().to_vec(),
             body: request.body().to_vec(),
@@ -262,7 +265,7 @@ impl Exchange {
                 request = request.header_named(name, value.get(1..).unwrap_or_default());
             }
         }
-        request.body(&message.content_type, &message.body).finish()
+        set_headers(request, &self.settings.headers.users).body(&message.content_type, &message.body).finish()
     }
 
     /// The contacts of a user, but the one that the sender itself writes from.

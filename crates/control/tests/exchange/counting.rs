@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use ringback_control::{Answer, AskId, MediaEvent, Standing, Stats};
+use ringback_control::{Answer, AskId, Features, MediaEvent, Standing, Stats};
 use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::Flow;
 use ringback_sip::message::{Builder, Method, Name};
@@ -73,6 +73,22 @@ const SCENES: &[Scene] = &[
             "forks_behind_callee",
         ],
     ),
+    (
+        users_who_have_set_something,
+        &[
+            "callees_busy",
+            "callees_undisturbed",
+            "forwards_refused",
+            "calls_forwarded",
+            "redirections_followed",
+            "redirections_refused",
+            "settings_changed",
+            "codes_refused",
+        ],
+    ),
+    (pickups, &["calls_picked_up", "pickups_refused"]),
+    (parking, &["calls_parked", "parked_calls_recalled"]),
+    (two_flows, &["flows_failed_over"]),
     (
         odd_offers,
         &[
@@ -384,6 +400,93 @@ fn transfers() -> World {
     world.phone(cell).dial_with("bob", |invite| invite.header(Name::Replaces, &replaces));
     world.run(secs(1));
     world.phone(alice).hang_up();
+    world.settle();
+    world
+}
+
+fn users_who_have_set_something() -> World {
+    let to = |user: &str| Some(user.to_owned());
+    let mut world = World::new(1);
+    let [alice, bob, _carol] = ["alice", "bob", "carol"].map(|user| world.baresip(user));
+    world.register_all();
+    for code in ["*78", "*72"] {
+        world.phone(bob).dial(code);
+        world.settle();
+    }
+    for features in [
+        Features { do_not_disturb: true, ..Features::default() },
+        Features { waiting: Some(0), ..Features::default() },
+        Features { always: to("bob"), ..Features::default() },
+        Features { busy: to("carol"), ..Features::default() },
+        Features::default(),
+    ] {
+        world.exchange.set_features("bob", features);
+        world.phone(alice).dial("bob");
+        world.run(ms(300));
+        if world.phone(bob).is_ringing() {
+            world.phone(bob).refuse(486);
+            world.run(ms(300));
+        }
+        if world.phone(alice).call.is_some() {
+            world.phone(alice).cancel();
+        }
+        world.settle();
+    }
+    for contact in ["<sip:carol@192.0.2.1>", "<tel:+1>"] {
+        world.phone(alice).dial("bob");
+        world.run(ms(300));
+        world.phone(bob).redirect(contact);
+        world.run(ms(300));
+        if world.phone(alice).call.is_some() {
+            world.phone(alice).cancel();
+        }
+        world.settle();
+    }
+    world
+}
+
+fn pickups() -> World {
+    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
+    let carol = world.add("bob", "page", Client::Baresip);
+    world.phone(alice).dial("bob");
+    world.run(ms(300));
+    for code in ["*8", "*8bob"] {
+        world.phone(carol).dial(code);
+        world.run(ms(300));
+    }
+    assert!(!world.phone(bob).is_ringing());
+    world.phone(alice).hang_up();
+    world.settle();
+    world
+}
+
+fn parking() -> World {
+    let (mut world, alice, bob) = World::talking(Client::Baresip, Client::Baresip);
+    world.phone(bob).refer("*68");
+    world.run(secs(1));
+    assert!(world.phone(bob).is_idle());
+    world.run(secs(181));
+    world.phone(bob).refuse(486);
+    world.settle();
+    assert!(world.phone(alice).is_idle());
+    world
+}
+
+fn two_flows() -> World {
+    let mut world = World::new(1);
+    let alice = world.baresip("alice");
+    let [first, second] = ["first", "second"].map(|label| world.add("bob", label, Client::JsSip));
+    world.phone(alice).register();
+    world.phone(first).register();
+    world.run(secs(1));
+    let contact = world.phone(second).client.registered_contact("bob", &world.phone(second).host(), 600);
+    world.phone(second).send_register(&contact.replace("reg-id=1", "reg-id=2"));
+    world.run(secs(1));
+    world.phone(alice).dial("bob");
+    world.run(ms(300));
+    world.phone(second).refuse(430);
+    world.run(ms(300));
+    world.phone(first).refuse(486);
     world.settle();
     world
 }

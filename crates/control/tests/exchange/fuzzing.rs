@@ -10,7 +10,7 @@ use ringback_sansio::sim::{Clock, Rng};
 fn nothing_that_comes_breaks_the_exchange() {
     let start = Clock::new().now();
     let mut rng = Rng::new(2026);
-    let mut calls = [0; 14];
+    let mut calls = [0; 17];
     for _ in 0..9000 {
         let mut bytes = vec![0; 40 + rng.below(500) as usize];
         rng.fill(&mut bytes);
@@ -30,6 +30,9 @@ fn nothing_that_comes_breaks_the_exchange() {
             stats.instant_messages_delivered,
             stats.instant_messages_stored,
             stats.instant_messages_delivered_later,
+            stats.settings_changed,
+            stats.calls_forwarded,
+            stats.pickups_refused,
         ];
         for (sum, count) in calls.iter_mut().zip(counted) {
             *sum += count;

@@ -161,5 +161,12 @@ pub fn record(cdr: &Cdr) -> String {
 }
 
 /// Header fields that a remark shows.
-const SHOWN: &[Name] =
-    &[Name::Require, Name::Unsupported, Name::SessionExpires, Name::Reason, Name::Warning, Name::RetryAfter];
+const SHOWN: &[Name] = &[
+    Name::Require,
+    Name::Unsupported,
+    Name::SessionExpires,
+    Name::Reason,
+    Name::Warning,
+    Name::RetryAfter,
+    Name::Diversion,
+];

@@ -30,7 +30,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use ringback_control::{AskId, Cdr, Epoch, Event, Exchange, Limits, Settings};
+use ringback_control::{AskId, Cdr, Epoch, Event, Exchange, HeaderTables, Limits, Settings};
 use ringback_sansio::sim::{Clock, Fate, Head, Link, Network};
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transmit, Transport};
 use ringback_sip::digest::Algorithm;
@@ -107,6 +107,7 @@ impl World {
             own_addresses: Vec::new(),
             workers: 2,
             worker: 0,
+            headers: HeaderTables::default(),
             limits: Limits::default(),
             epoch,
             seed: [seed; 32],

@@ -318,6 +318,14 @@ impl Phone {
         self.call = None;
     }
 
+    /// Sends the caller elsewhere.
+    pub fn redirect(&mut self, contact: &str) {
+        let call = self.call.take().expect("a call");
+        let reply =
+            Builder::reply(&call.invite, 302).to_tag(call.tag.as_bytes()).header(Name::Contact, contact);
+        self.transactions.respond(self.now, call.server.expect("a call that came in"), reply.finish());
+    }
+
     fn reply_to_call(&mut self, status: u16) -> (ServerId, Builder, Bytes) {
         let contact = self.contact();
         let call = self.call.as_mut().expect("a call");

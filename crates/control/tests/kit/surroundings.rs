@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ringback_control::{Answer, Ask, AskId, Cdr, MediaCommand, MediaEvent, Medium, StoredMessage, User};
+use ringback_control::{
+    Answer, Ask, AskId, Cdr, Features, MediaCommand, MediaEvent, Medium, StoredMessage, User,
+};
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
 use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile};
 use ringback_media::session::{LegKey, LegReport};
@@ -21,6 +23,8 @@ pub struct Store {
     pub broken: bool,
     /// What was written.
     pub written: Vec<Change>,
+    /// What users have set by their phones.
+    pub features: BTreeMap<String, Features>,
     /// The records of calls that it was given.
     pub cdrs: Vec<Cdr>,
     /// Messages that wait for their users.
@@ -49,6 +53,12 @@ impl Store {
             Ask::Persist(changes) => {
                 if !self.broken {
                     self.written.extend(changes);
+                }
+                Answer::Persisted(!self.broken)
+            }
+            Ask::Features { user, features } => {
+                if !self.broken {
+                    self.features.insert(user, *features);
                 }
                 Answer::Persisted(!self.broken)
             }

@@ -1,4 +1,10 @@
-//! `ringback user`: the users of the store.
+//! `ringback user`: the users of the store, and what is set about their calls (a file each).
+
+mod dnd;
+mod forward;
+mod group;
+mod show;
+mod waiting;
 
 use std::io::{self, BufRead};
 use std::process::ExitCode;
@@ -12,7 +18,7 @@ use crate::config::{Config, UserName};
 use crate::first_start::{DataDir, StartError, random_password};
 use crate::secret::Secret;
 use crate::store::{Options, Recovery, Store};
-use crate::user_socket::{self, Directory, Listed, Reply, Request};
+use crate::user_socket::{self, Directory, Listed, Reply, Request, Setting};
 
 /// What `user` takes.
 #[derive(Debug, Args)]
@@ -51,6 +57,16 @@ enum Action {
         #[command(flatten)]
         config: ConfigArguments,
     },
+    /// Say where the calls of a user go
+    Forward(forward::Arguments),
+    /// Keep a user from being disturbed, or not
+    Dnd(dnd::Arguments),
+    /// Say how many calls a user takes at a time
+    Waiting(waiting::Arguments),
+    /// Say whose calls a user may pick up
+    Group(group::Arguments),
+    /// Show what is set about the calls of a user
+    Show(show::Arguments),
     /// List every user
     List {
         #[command(flatten)]
@@ -108,6 +124,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             carry_out(&config, Request::Remove { name })?;
             print(&done)?;
         }
+        Action::Forward(arguments) => return forward::run(arguments),
+        Action::Dnd(arguments) => return dnd::run(arguments),
+        Action::Waiting(arguments) => return waiting::run(arguments),
+        Action::Group(arguments) => return group::run(arguments),
+        Action::Show(arguments) => return show::run(arguments),
         Action::List { config } => match carry_out(&config, Request::List)? {
             Reply::Users { users } => print(&table(&users))?,
             other => {
@@ -119,6 +140,26 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// Changes what is set.
+fn set(config: &ConfigArguments, name: String, settings: Vec<Setting>) -> Result<ExitCode, Failure> {
+    let done = format!("changed what is set about the calls of `{name}`\n");
+    carry_out(config, Request::Set { name, settings })?;
+    print(&done)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A number, or nothing for `off`.
+fn number(text: &str, what: &str) -> Result<Option<u32>, Failure> {
+    if text == OFF {
+        return Ok(None);
+    }
+    let wrong = |_| Failure::Usage(format!("{what} is `{text}`; write a number or `off`"));
+    text.parse().map(Some).map_err(wrong)
+}
+
+/// What switches something off.
+const OFF: &str = "off";
 
 /// Asks the running server, or does it to the store itself when none runs.
 fn carry_out(arguments: &ConfigArguments, request: Request) -> Result<Reply, Failure> {

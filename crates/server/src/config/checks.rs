@@ -25,6 +25,16 @@ pub(super) fn check(config: &Config, places: &BTreeMap<String, Place>) -> Result
             return Err(blame("user", Problem::DuplicateUser { name: user.name.to_string() }));
         }
     }
+    let mut peers = Vec::new();
+    for headers in &config.headers {
+        let value = |message: String| Problem::Value { key: "headers".to_owned(), message };
+        headers.table().map_err(|message| blame("headers", value(message)))?;
+        if peers.contains(&headers.peer) {
+            let message = "two entries are of the same `peer`; make one of them".to_owned();
+            return Err(blame("headers", value(message)));
+        }
+        peers.push(headers.peer);
+    }
     config.tls.load(SystemTime::now()).map_err(|problem| blame(problem.key(), Problem::Tls(problem)))?;
     Ok(())
 }

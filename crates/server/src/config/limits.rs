@@ -34,6 +34,8 @@ pub struct Limits {
     pub stored_message_days: u32,
     /// How long a call may ring, in seconds.
     pub ring_seconds: u32,
+    /// How long contacts of one preference ring before those of a lower one do, in seconds.
+    pub fork_seconds: u32,
     /// How long a new connection may take to its first request, in seconds.
     pub first_request_seconds: u32,
     /// How long a SIP connection may stay without a user who signs in, in seconds.
@@ -76,6 +78,11 @@ impl Limits {
         Duration::from_secs(self.ring_seconds.into())
     }
 
+    /// [`fork_seconds`](Self::fork_seconds) as a duration.
+    pub fn fork(&self) -> Duration {
+        Duration::from_secs(self.fork_seconds.into())
+    }
+
     /// [`first_request_seconds`](Self::first_request_seconds) as a duration.
     pub fn first_request(&self) -> Duration {
         Duration::from_secs(self.first_request_seconds.into())
@@ -112,7 +119,7 @@ impl Limits {
     }
 
     /// Each key with its value and the least and greatest value that makes sense.
-    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 18] {
+    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 19] {
         [
             ("limits.connections", self.connections, 1, 10_000_000),
             ("limits.unauthenticated_per_source", self.unauthenticated_per_source, 1, 1_000_000),
@@ -126,6 +133,7 @@ impl Limits {
             ("limits.stored_messages_per_user", self.stored_messages_per_user, 0, 10_000),
             ("limits.stored_message_days", self.stored_message_days, 0, 365),
             ("limits.ring_seconds", self.ring_seconds, 1, 3600),
+            ("limits.fork_seconds", self.fork_seconds, 1, 3600),
             ("limits.first_request_seconds", self.first_request_seconds, 1, 3600),
             ("limits.sign_in_seconds", self.sign_in_seconds, 1, 86_400),
             ("limits.message_seconds", self.message_seconds, 1, 3600),
@@ -151,6 +159,7 @@ impl Default for Limits {
             stored_messages_per_user: 100,
             stored_message_days: 7,
             ring_seconds: 180,
+            fork_seconds: 20,
             first_request_seconds: 10,
             sign_in_seconds: 60,
             message_seconds: 5,

@@ -9,6 +9,7 @@ mod digest;
 mod domain;
 mod error;
 mod explain;
+mod headers;
 mod keys;
 mod limits;
 mod listen;
@@ -35,6 +36,7 @@ pub use addresses::Addresses;
 pub use digest::DigestAlgorithm;
 pub use domain::Domain;
 pub use error::{ConfigError, Place, Problem};
+pub use headers::{Headers, Peer};
 pub use limits::Limits;
 pub use listen::{Listen, Origin};
 pub use log::{Format, Log};
@@ -80,6 +82,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// `[log]`.
     pub log: Log,
+    /// `[[headers]]`.
+    pub headers: Vec<Headers>,
     /// `[trace]`.
     pub trace: Trace,
     /// `[[user]]`.
@@ -114,11 +118,12 @@ impl Config {
         warnings::warnings(self, surroundings)
     }
 
-    /// The defaults and one user, which is every key there is.
+    /// The defaults, one user and one table of header fields, which is every key there is.
     fn with_example_user() -> Self {
         let name = user::UserName::example();
-        let user = User { name, password: Secret::new("secret"), display: String::new() };
-        Config { users: vec![user], ..Config::default() }
+        let user =
+            User { name, password: Secret::new("secret"), display: String::new(), group: String::new() };
+        Config { headers: vec![Headers::example()], users: vec![user], ..Config::default() }
     }
 }
 
@@ -136,6 +141,7 @@ impl Default for Config {
             limits: Limits::default(),
             store: StoreSettings::default(),
             log: Log::default(),
+            headers: Vec::new(),
             trace: Trace::default(),
             users: Vec::new(),
         }

@@ -18,6 +18,16 @@ pub struct User {
     /// The name that others see.
     #[serde(default)]
     pub display: String,
+    /// The group whose calls the user may pick up; empty for none.
+    #[serde(default)]
+    pub group: String,
+}
+
+impl User {
+    /// The pickup group, if there is one.
+    pub fn group(&self) -> Option<String> {
+        Some(self.group.clone()).filter(|group| !group.is_empty())
+    }
 }
 
 /// The user part of an address of record, in the characters that need no escape in a SIP URI.

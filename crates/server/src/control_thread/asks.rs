@@ -82,6 +82,18 @@ impl Pending {
                     }
                 }
             }
+            Ask::Features { user, features } => {
+                let ticket = self.ticket();
+                match self.writer.submit(ticket, vec![Write::PutFeatures { user, features }]) {
+                    Ok(()) => {
+                        self.asked.insert(ticket, id);
+                    }
+                    Err(refused) => {
+                        tracing::warn!(%refused, "a setting was refused");
+                        exchange.handle_answer(now, id, Answer::Persisted(false));
+                    }
+                }
+            }
             Ask::Record(cdr) => {
                 records::log(&cdr);
                 let ticket = self.ticket();

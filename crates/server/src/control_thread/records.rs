@@ -40,6 +40,7 @@ pub fn log_event(event: &Event, limit: &LogLimit) {
             let words = "too many wrong credentials: this source is not answered for a while";
             limited!(limit, WARN, *source, "banned", seconds, "{words}");
         }
+        Event::SettingChanged { user } => tracing::info!(user, "a user changed what is set about its calls"),
         Event::CallAnswered { id } => tracing::info!(call = id, "call answered"),
         Event::KeyPressed { id, caller, .. } => tracing::debug!(call = id, caller, "a key was pressed"),
         Event::FirstPacket { id, caller } => tracing::debug!(call = id, caller, "first packet"),

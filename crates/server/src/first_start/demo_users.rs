@@ -79,8 +79,12 @@ mod tests {
     fn a_user_of_the_configuration_is_a_user() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("t.db"), Options::default()).unwrap();
-        let carol =
-            User { name: "carol".parse().unwrap(), password: Secret::new("x"), display: String::new() };
+        let carol = User {
+            name: "carol".parse().unwrap(),
+            password: Secret::new("x"),
+            display: String::new(),
+            group: String::new(),
+        };
         let config = Config { users: vec![carol], ..Config::default() };
         assert!(prepare(&config, directory.path(), &store, 7).unwrap().is_empty());
         assert!(store.users().unwrap().is_empty());

@@ -86,6 +86,7 @@ mod tests {
             name: "alice".parse().unwrap(),
             password: Secret::new("configured"),
             display: "Configured".to_owned(),
+            group: String::new(),
         };
         let config = Config { users: vec![alice], ..Config::default() };
         let accounts = accounts(&config, &store).unwrap();

@@ -10,6 +10,7 @@ mod cdrs;
 mod credentials;
 mod devices;
 mod error;
+mod features;
 mod messages;
 mod migrations;
 mod options;
@@ -24,6 +25,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ringback_control::Features;
 use rusqlite::{Connection, OpenFlags};
 
 pub use bindings::BindingRow;
@@ -115,9 +117,25 @@ impl Store {
         users::put(&self.connection, user)
     }
 
-    /// Removes a user with its devices; says whether there was one.
+    /// Removes a user with its devices and what it had set; says whether there was one.
     pub fn remove_user(&self, name: &str) -> Result<bool, StoreError> {
+        features::remove(&self.connection, name)?;
         users::remove(&self.connection, name)
+    }
+
+    /// What every user has set that has set something, by name.
+    pub fn all_features(&self) -> Result<Vec<(String, Features)>, StoreError> {
+        features::all(&self.connection)
+    }
+
+    /// What one user has set.
+    pub fn features(&self, user: &str) -> Result<Features, StoreError> {
+        features::of(&self.connection, user)
+    }
+
+    /// Replaces what a user has set.
+    pub fn put_features(&self, user: &str, features: &Features) -> Result<(), StoreError> {
+        features::put(&self.connection, user, features)
     }
 
     /// Every device, revoked ones too.

@@ -133,4 +133,5 @@ const TABLES: &[(&str, &str)] = &[
     ("cdr_legs", "call, leg"),
     ("settings", "key"),
     ("messages", "number"),
+    ("features", "user"),
 ];

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use ringback_control::Features;
+
 use super::protocol::{Listed, Refusal, Reply, Request};
+use super::setting::Setting;
 use crate::config::Config;
 use crate::first_start::{Account, unix_milliseconds};
 use crate::secret::Secret;
@@ -16,6 +19,8 @@ pub struct Directory {
     realm: String,
     /// The users of the configuration with their display names.
     configured: BTreeMap<String, String>,
+    /// Their pickup groups.
+    groups: BTreeMap<String, Option<String>>,
 }
 
 impl Directory {
@@ -23,7 +28,8 @@ impl Directory {
     pub fn new(store: &Store, config: &Config) -> Result<Self, OpenError> {
         let configured =
             config.users.iter().map(|user| (user.name.to_string(), user.display.clone())).collect();
-        Ok(Directory { store: store.reopen()?, realm: config.realm().to_owned(), configured })
+        let groups = config.users.iter().map(|user| (user.name.to_string(), user.group())).collect();
+        Ok(Directory { store: store.reopen()?, realm: config.realm().to_owned(), configured, groups })
     }
 
     /// Carries out a request. A change comes with the reply, for the part of the server that checks passwords.
@@ -34,6 +40,10 @@ impl Directory {
             }
             Request::Passwd { name, password } => self.passwd(&name, &password).map(changed),
             Request::Remove { name } => self.remove(name).map(changed),
+            Request::Set { name, settings } => self.set(name, settings).map(changed),
+            Request::Show { name } => {
+                self.features(&name).map(|features| (Reply::Features { features: features.into() }, None))
+            }
             Request::List => self.list().map(|users| (Reply::Users { users }, None)),
         };
         outcome.unwrap_or_else(|refusal| (Reply::Refused { refusal }, None))
@@ -74,6 +84,36 @@ impl Directory {
         }
     }
 
+    fn set(&mut self, name: String, settings: Vec<Setting>) -> Result<AccountChange, Refusal> {
+        let mut features = self.features(&name)?;
+        for setting in settings {
+            if matches!(setting, Setting::Group(_)) && self.groups.contains_key(&name) {
+                return Err(Refusal::GroupFromConfiguration(name));
+            }
+            setting.apply(&mut features)?;
+        }
+        let mut kept = features.clone();
+        if self.groups.contains_key(&name) {
+            // A group of the configuration is over with its entry there.
+            kept.group = self.store.features(&name)?.group;
+        }
+        self.store.put_features(&name, &kept)?;
+        Ok(AccountChange::Features { name, features: Box::new(features) })
+    }
+
+    /// What a user has set, the group of the configuration over that of the store.
+    fn features(&self, name: &str) -> Result<Features, Refusal> {
+        let group = self.groups.get(name);
+        if group.is_none() && self.store.user(name)?.is_none() {
+            return Err(Refusal::Unknown(name.to_owned()));
+        }
+        let mut features = self.store.features(name)?;
+        if let Some(group) = group {
+            features.group.clone_from(group);
+        }
+        Ok(features)
+    }
+
     fn list(&self) -> Result<Vec<Listed>, Refusal> {
         let mut listed = BTreeMap::new();
         for row in self.store.users()? {
@@ -104,6 +144,13 @@ impl Directory {
 pub enum AccountChange {
     /// The account is new, or has a new password.
     Put(Account),
+    /// The user has set something about its calls.
+    Features {
+        /// Its name.
+        name: String,
+        /// All that is set.
+        features: Box<Features>,
+    },
     /// The account is gone, and its bindings have to follow.
     Removed {
         /// Its name.

@@ -7,13 +7,15 @@ mod client;
 mod directory;
 mod protocol;
 mod server;
+mod setting;
 
 use std::path::{Path, PathBuf};
 
 pub use client::{AskError, ask};
 pub use directory::{AccountChange, Directory};
-pub use protocol::{Listed, Refusal, Reply, Request};
+pub use protocol::{Listed, Refusal, Reply, Request, Settings};
 pub use server::{OnChange, UserSocket};
+pub use setting::Setting;
 
 /// Where the socket of a data directory is.
 fn path(data_dir: &Path) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The target of a transfer is called: an INVITE for each of its contacts, and what they answer.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use ringback_media::negotiation::Refusal;
@@ -7,39 +8,51 @@ use ringback_media::session::LegKey;
 use ringback_sip::message::{Message, Method, Name, reason_phrase};
 
 use super::super::body::{SDP, session_description};
+use super::super::divert::{Cause, tell_history};
 use super::super::fork::told;
-use super::super::setup::{OPEN_WITHIN, from_value, sip_uri};
+use super::super::headers::set_headers;
+use super::super::hunt::{Groups, Hunt};
+use super::super::identity::Identity;
+use super::super::setup::{OPEN_WITHIN, sip_uri};
 use super::super::{ALLOW, Call, LegMedia, SUPPORTED, Signalling};
 use super::{AskedBy, Stage, Transfer};
 use crate::cdr::EndedBy;
 use crate::exchange::{Exchange, Timer, Use};
+use crate::features::Code;
 use crate::owner;
 use crate::routing::Destination;
 
 impl Exchange {
     /// Begins the transfer to a number: the legs of the target are opened.
-    pub(super) fn call_target(
+    pub(crate) fn call_target(
         &mut self,
         now: Instant,
         call: &mut Call,
         [transferor, transferee]: [LegKey; 2],
         destination: Destination,
         dialled: &str,
+        asked_by: AskedBy,
     ) {
         let stays = call.leg(transferee).map(|leg| leg.aor.clone()).unwrap_or_default();
         let payer = call.leg(transferor).map(|leg| leg.aor.clone()).unwrap_or_default();
         let record = self.record_of_transfer(now, &stays, dialled);
         *self.calls_by_user.entry(payer.clone()).or_default() += 1;
-        let targets = match destination {
-            Destination::Targets(targets) => targets,
-            Destination::Echo | Destination::Absent { .. } => Vec::new(),
-        };
-        let stage = match targets.is_empty() {
-            true => Stage::Offering { target: None, client: None },
-            false => Stage::Opening,
+        let stage = match destination {
+            Destination::Targets { user, groups, steps } => {
+                *call.hunt = Hunt::new(user, groups, steps);
+                Stage::Opening
+            }
+            Destination::Code(Code::Park(user)) => {
+                let user = user.unwrap_or_else(|| payer.clone());
+                *call.hunt = Hunt::new(user, Groups::new(), Arc::default());
+                Stage::Offering { target: None, client: None }
+            }
+            Destination::Echo | Destination::Absent { .. } | Destination::Code(_) => {
+                Stage::Offering { target: None, client: None }
+            }
         };
         call.transfer = Some(Box::new(Transfer {
-            asked_by: AskedBy::Refer,
+            asked_by,
             transferor,
             transferee,
             stage,
@@ -50,13 +63,8 @@ impl Exchange {
             not_before: None,
         }));
         call.best_refusal = None;
-        for target in targets {
-            let key = self.next_leg(call);
-            let leg = self.callee_leg(key, target);
-            self.command_open(call.worker, &leg);
-            call.callees.push(leg);
-        }
         if stage == Stage::Opening {
+            self.add_next_group(call);
             self.deadlines.set(Timer::Ring(call.number), now + OPEN_WITHIN);
         } else {
             self.renegotiation_over(now, call);
@@ -64,28 +72,37 @@ impl Exchange {
     }
 
     /// The key of one more leg of a call.
-    pub(super) fn next_leg(&self, call: &Call) -> LegKey {
+    pub(crate) fn next_leg(&self, call: &Call) -> LegKey {
         let index = u16::try_from(call.callees.len() + 1).unwrap_or(u16::MAX);
         owner::leg_key(self.settings.worker, call.number, index)
     }
 
-    /// A leg of the target is open, or could not be opened; with the last one the target is rung.
-    pub(crate) fn transfer_opened(&mut self, now: Instant, call: &mut Call) {
+    /// A leg of the target is open, or could not be opened; with the last one of the first group the target is rung, and
+    /// one of a later group at once.
+    pub(crate) fn transfer_opened(&mut self, now: Instant, call: &mut Call, key: LegKey) {
         let Some(transfer) = call.transfer.as_deref_mut() else { return };
-        if transfer.stage != Stage::Opening
-            || call.callees.iter().any(|leg| matches!(leg.media, LegMedia::Opening))
-        {
-            return;
+        match transfer.stage {
+            Stage::Opening if transfer.asked_by.is_newcomer() => return self.newcomer_opened(now, call),
+            Stage::Opening if call.callees.iter().any(|leg| matches!(leg.media, LegMedia::Opening)) => return,
+            Stage::Opening => transfer.stage = Stage::Ringing,
+            Stage::Ringing => {
+                if let Some(index) = call.callees.iter().position(|leg| leg.key == key) {
+                    self.invite_target(now, call, index);
+                    self.branches_failed(now, call);
+                }
+                return;
+            }
+            Stage::Awaiting { .. } | Stage::Offering { .. } => return,
         }
-        if transfer.asked_by == AskedBy::Replaces {
-            return self.newcomer_opened(now, call);
-        }
-        transfer.stage = Stage::Ringing;
-        self.deadlines.set(Timer::Ring(call.number), now + self.settings.limits.ring);
+        let ring = self.features_of(&call.hunt.user).ring(&self.settings.limits);
+        self.deadlines.set(Timer::Ring(call.number), now + ring);
+        self.arm_fork_timer(now, call);
         for index in 0..call.callees.len() {
             self.invite_target(now, call, index);
         }
-        if !call.callees.iter().any(|leg| matches!(leg.signalling, Signalling::Inviting { .. })) {
+        if call.is_hunting() {
+            self.branches_failed(now, call);
+        } else {
             self.transfer_failed(now, call, 503, "no media worker opens a leg");
         }
     }
@@ -97,11 +114,16 @@ impl Exchange {
         let by = call.leg(transferor).map(|leg| leg.aor.clone()).unwrap_or_default();
         let Some(stays) = call.leg(transferee) else { return };
         let (aor, described) = (stays.aor.clone(), stays.party().cloned());
-        let display = if transferee == call.caller.key { call.display.clone() } else { String::new() };
+        let identity = match transferee == call.caller.key {
+            true => (*call.identity).clone(),
+            false => Identity::of_user(&aor),
+        };
+        // Who was called anonymously does not hear by whom it is sent on.
+        let is_known = transferor != call.caller.key || !call.identity.is_hidden();
         let number = call.number;
         let Some(leg) = call.callees.get_mut(index) else { return };
-        let Signalling::Idle { target } = &leg.signalling else { return };
-        let target = target.clone();
+        let Signalling::Idle { target, steps } = &leg.signalling else { return };
+        let (target, steps) = (target.clone(), steps.clone());
         let (LegMedia::Open(party), Some(described)) = (&mut leg.media, described) else {
             leg.signalling = Signalling::Over;
             return;
@@ -111,19 +133,23 @@ impl Exchange {
         let (key, flow, callee) = (leg.key, leg.flow, leg.aor.clone());
         let tag = self.local_tag(key);
         let host = self.identity_host(&flow);
-        let request = self
+        let table = self.settings.headers.users.clone();
+        let mut request = self
             .request(Method::Invite, &target, flow)
             .header(Name::MaxForwards, "70")
-            .header(Name::From, from_value(&display, &aor, &host, &tag))
+            .header(Name::From, identity.as_from(&host, &tag))
             .header(Name::To, format!("<{}>", sip_uri(&callee, &host)))
             .header(Name::CallId, &leg.call_id)
             .header(Name::CSeq, "1 INVITE")
             .header(Name::Contact, self.contact(&flow))
             .header(Name::Allow, ALLOW)
-            .header(Name::Supported, SUPPORTED)
-            .header(Name::ReferredBy, format!("<{}>", sip_uri(&by, &host)))
-            .body(SDP, &offer)
-            .finish();
+            .header(Name::Supported, SUPPORTED);
+        if is_known {
+            request = request.header(Name::ReferredBy, format!("<{}>", sip_uri(&by, &host)));
+        }
+        let request = identity.assert(request, &host, &table);
+        let request = tell_history(request, &callee, &host, &steps);
+        let request = set_headers(request, &table).body(SDP, &offer).finish();
         leg.invite = request.bytes().clone();
         let client = self.send_request(now, flow, request, Use::Invite(number, key));
         leg.signalling = Signalling::Inviting { client, early: None, cancelled: false };
@@ -176,6 +202,14 @@ impl Exchange {
         self.renegotiation_over(now, call);
     }
 
+    /// The target has its calls forwarded to the echo: the transferee hears itself.
+    pub(crate) fn target_is_echo(&mut self, now: Instant, call: &mut Call) {
+        if let Some(transfer) = call.transfer.as_deref_mut() {
+            transfer.stage = Stage::Offering { target: None, client: None };
+        }
+        self.renegotiation_over(now, call);
+    }
+
     /// Every branch of the target has failed.
     pub(crate) fn target_refused(&mut self, now: Instant, call: &mut Call) {
         let best = call.best_refusal.take();
@@ -193,7 +227,11 @@ impl Exchange {
                 self.stats.legs_unopened += 1;
                 self.transfer_failed(now, call, 503, "no media worker answers");
             }
-            Some(Stage::Ringing) => self.transfer_failed(now, call, 408, "nobody answered"),
+            Some(Stage::Ringing) => {
+                if !self.forward(now, call, Cause::NoAnswer) {
+                    self.transfer_failed(now, call, 408, "nobody answered");
+                }
+            }
             Some(Stage::Awaiting { .. } | Stage::Offering { .. }) | None => {}
         }
     }

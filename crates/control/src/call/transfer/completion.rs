@@ -10,6 +10,7 @@ use ringback_sip::message::{Message, reason_phrase};
 
 use super::super::body::session_description;
 use super::super::fork::told;
+use super::super::service::Service;
 use super::super::{Call, Phase, Renegotiation, Reoffer};
 use super::{AskedBy, Stage, Transfer};
 use crate::cdr::EndedBy;
@@ -138,7 +139,13 @@ impl Exchange {
         }
         call.payers.extend(payer.map(|payer| (last, payer)));
         self.place(call, last);
-        self.stats.transfers_completed += 1;
+        self.deadlines.cancel(&Timer::Ring(call.number));
+        call.service = Service::Echo;
+        match asked_by {
+            AskedBy::Park => self.parked(now, call, transferor),
+            AskedBy::Pickup => self.stats.calls_picked_up += 1,
+            AskedBy::Refer | AskedBy::Attended | AskedBy::Replaces => self.stats.transfers_completed += 1,
+        }
         self.events.push_back(Event::CallAnswered { id: call.record.id.clone() });
         self.configure_leg(call, transferee);
         self.tell(now, call, transferor, 200, "OK");
@@ -151,12 +158,12 @@ impl Exchange {
     }
 
     /// A transfer has come to nothing. The call is as it was; when the transferor has left it is over.
-    pub(super) fn transfer_failed(&mut self, now: Instant, call: &mut Call, status: u16, words: &str) {
+    pub(crate) fn transfer_failed(&mut self, now: Instant, call: &mut Call, status: u16, words: &str) {
         let Some(transfer) = self.give_up_transfer(now, call, status, words) else { return };
         let (transferor, transferee) = (transfer.transferor, transfer.transferee);
         let words = format!("the transfer to {} failed: {words}", transfer.record.dialled);
         let has_left = transfer.left.is_some();
-        if transfer.asked_by != AskedBy::Replaces {
+        if !transfer.asked_by.is_newcomer() {
             self.record_attempt(now, call, *transfer, status);
         }
         self.tell(now, call, transferor, status, reason_phrase(status));
@@ -164,6 +171,7 @@ impl Exchange {
             call.given_reason = Reason::write("SIP", u32::from(status), reason_phrase(status)).into();
             return self.end(now, call, EndedBy::Exchange, &words);
         }
+        self.arm_recall(now, call);
         // The transferee may just be taking what it was told of a target that is gone.
         if matches!(call.renegotiation, Renegotiation::Asking { to, .. } if to == transferee) {
             call.reoffer = Some(Reoffer { to: transferee, attempts: 0 });
@@ -180,7 +188,10 @@ impl Exchange {
         words: &str,
     ) -> Option<Box<Transfer>> {
         let transfer = call.transfer.take()?;
-        self.stats.transfers_failed += 1;
+        match transfer.asked_by {
+            AskedBy::Pickup => self.stats.pickups_refused += 1,
+            _ => self.stats.transfers_failed += 1,
+        }
         if let Some(payer) = &transfer.payer {
             self.count_out(payer);
         }
@@ -199,9 +210,12 @@ impl Exchange {
     /// The call ends while a transfer is under way: its transferor is told before the BYE.
     pub(crate) fn drop_transfer(&mut self, now: Instant, call: &mut Call) {
         let words = call.record.reason.clone();
-        if let Some(transfer) = self.give_up_transfer(now, call, 487, &words) {
+        // Who picks up has cancelled nothing.
+        let is_pickup = call.transfer.as_deref().is_some_and(|transfer| transfer.asked_by == AskedBy::Pickup);
+        let status = if is_pickup { 480 } else { 487 };
+        if let Some(transfer) = self.give_up_transfer(now, call, status, &words) {
             let transferor = transfer.transferor;
-            if transfer.asked_by != AskedBy::Replaces {
+            if !transfer.asked_by.is_newcomer() {
                 self.record_attempt(now, call, *transfer, 487);
             }
             self.tell(now, call, transferor, 487, reason_phrase(487));

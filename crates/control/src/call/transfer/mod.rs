@@ -8,7 +8,9 @@
 //! REFER of the transferor      202, NOTIFY 100                        refer
 //! to a number                  INVITE to every contact, NOTIFY 180    branches
 //! to a call of the transferor  its far end moves into this call       attended
+//! to the code that parks       the transferee hears nothing           `call::park`
 //! INVITE with Replaces         the leg that sends it is the target    replaces
+//! INVITE to pick up            the same                               `call::pickup`, replaces
 //! the target is there          re-INVITE of the transferee with what the target described
 //! the transferee has answered  they hear each other; NOTIFY 200, BYE to the transferor
 //! ```
@@ -16,7 +18,8 @@
 //! Rules:
 //! - Until the transferee has answered, the call is that of transferor and transferee. A transfer that fails leaves it
 //!   as it was; when the transferor has hung up meanwhile, the transferee is told by a BYE with the Reason.
-//! - A target is called by the dial rules of the transferor, and counts among its calls.
+//! - A target is called by the dial rules of the transferor, and counts among its calls. Its contacts are rung in their
+//!   order, and it may have its calls forwarded, as for any caller (`call::hunt`, `call::divert`).
 //! - One NOTIFY is under way at a time, so that none overtakes another. What the far end says to it does not concern the
 //!   call. After a BYE of the transferor there are none: RFC 5057 §5.2 would allow them, and phones answer 481.
 //! - Legs are joined on one media worker. A user's calls are placed on the same one; where that did not happen the
@@ -77,10 +80,21 @@ pub(crate) struct Transfer {
 pub(crate) enum AskedBy {
     /// A REFER to somebody who is called.
     Refer,
+    /// A REFER to the code that parks.
+    Park,
     /// A REFER to somebody who is in a call with the transferor.
     Attended,
     /// The target's own INVITE.
     Replaces,
+    /// The INVITE of a phone that picks up what rings elsewhere, or is parked.
+    Pickup,
+}
+
+impl AskedBy {
+    /// Whether the target comes by itself: nobody is called for it.
+    pub fn is_newcomer(self) -> bool {
+        matches!(self, AskedBy::Replaces | AskedBy::Pickup)
+    }
 }
 
 /// How far a transfer has come.
@@ -109,9 +123,14 @@ impl Transfer {
 }
 
 /// Legs beyond the caller's that a call may come to have by transfers.
-const MOST_LEGS: usize = 256;
+pub(crate) const MOST_LEGS: usize = 256;
 
 impl Call {
+    /// Whether the call rings somewhere: for its caller, or for the transferee.
+    pub fn is_alerting(&self) -> bool {
+        self.phase == Phase::Ringing || self.is_ringing_transfer()
+    }
+
     /// Whether the target of a transfer is being rung.
     pub fn is_ringing_transfer(&self) -> bool {
         self.transfer.as_deref().is_some_and(|transfer| transfer.stage == Stage::Ringing)

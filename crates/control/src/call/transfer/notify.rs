@@ -43,7 +43,7 @@ impl Exchange {
 
     /// Tells a transferor, if it is promised to be told, the status that its transfer has come to. Each is told once, and
     /// the last one above all.
-    pub(super) fn tell(&mut self, now: Instant, call: &mut Call, leg: LegKey, status: u16, phrase: &str) {
+    pub(crate) fn tell(&mut self, now: Instant, call: &mut Call, leg: LegKey, status: u16, phrase: &str) {
         let open = |subscription: &&mut Subscription| subscription.leg == leg && !subscription.is_ending();
         let Some(subscription) = call.subscriptions.iter_mut().find(open) else { return };
         if subscription.told != status {

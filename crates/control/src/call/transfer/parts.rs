@@ -66,6 +66,8 @@ impl Exchange {
         over.ended = ended;
         over.ended_by = side;
         over.reason = match asked_by {
+            AskedBy::Park => "parked".to_owned(),
+            AskedBy::Pickup => format!("picked up by {}", call.record.dialled),
             AskedBy::Refer | AskedBy::Attended => format!("transferred to {}", call.record.dialled),
             AskedBy::Replaces => "taken over on another phone".to_owned(),
         };

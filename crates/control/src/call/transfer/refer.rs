@@ -17,11 +17,12 @@ use super::super::fork::ELSEWHERE;
 use super::super::refused::CallRefused;
 use super::super::setup::{hops_left, sip_uri};
 use super::super::{Call, CallNumber, Phase};
-use super::MOST_LEGS;
 use super::attended::Consult;
+use super::{AskedBy, MOST_LEGS};
 use crate::ask::User;
 use crate::cdr::EndedBy;
 use crate::exchange::Exchange;
+use crate::features::Code;
 use crate::routing::Destination;
 
 /// Why a REFER is refused; `Display` is the sentence of the Warning.
@@ -51,6 +52,8 @@ pub(super) enum ReferRefused {
     ConsultBusy,
     #[error("the two calls are on different media workers; media.workers = 1 has them on one")]
     Apart,
+    #[error("a feature code is for who dials it; a call cannot be transferred there")]
+    Code,
     #[error("{0}")]
     Call(CallRefused),
 }
@@ -73,7 +76,9 @@ impl ReferRefused {
         match self {
             ReferRefused::Count | ReferRefused::ReferTo(_) | ReferRefused::Replaces(_) => 400,
             ReferRefused::Method => 400,
-            ReferRefused::Unanswered | ReferRefused::Nobody | ReferRefused::Foreign => 403,
+            ReferRefused::Unanswered | ReferRefused::Nobody | ReferRefused::Foreign | ReferRefused::Code => {
+                403
+            }
             ReferRefused::UnderWay | ReferRefused::ConsultBusy => 491,
             ReferRefused::TooOften => 503,
             ReferRefused::NoConsult => 404,
@@ -121,7 +126,11 @@ impl Exchange {
                         exchange.end(now, other, EndedBy::Caller, "given up for a transfer");
                     });
                 }
-                self.call_target(now, call, [key, transferee], destination, &dialled);
+                let asked_by = match &destination {
+                    Destination::Code(_) => AskedBy::Park,
+                    _ => AskedBy::Refer,
+                };
+                self.call_target(now, call, [key, transferee], destination, &dialled, asked_by);
             }
             Order::Attended { consult } => self.join_calls(now, call, [key, transferee], consult),
         }
@@ -188,8 +197,11 @@ impl Exchange {
             .finish();
         self.admit_call(&invite, &user).map_err(ReferRefused::Call)?;
         let destination = self.route(&user.name, flow, &invite).map_err(ReferRefused::Call)?;
-        if matches!(destination, Destination::Absent { .. }) {
-            return Err(ReferRefused::Call(CallRefused::Absent));
+        match destination {
+            Destination::Absent { .. } => return Err(ReferRefused::Call(CallRefused::Absent)),
+            Destination::Code(Code::Park(_)) => {}
+            Destination::Code(_) => return Err(ReferRefused::Code),
+            Destination::Echo | Destination::Targets { .. } => {}
         }
         Ok(Order::Blind { destination, dialled: crate::routing::dialled(&invite), gives_up })
     }

@@ -1,7 +1,7 @@
 //! An INVITE with Replaces ([RFC 3891 §3]): its sender takes the place of a leg, in a call that is talking or ringing.
 //!
-//! Who sends it must be the user of that leg, on another phone. A pickup of somebody else's call is
-//! [`Exchange::take_place`] with a leg that its own policy has chosen.
+//! Who sends it must be the user of that leg, on another phone. A pickup by a code is [`Exchange::take_place`] with a leg
+//! that its own policy has chosen (`pickup`).
 //!
 //! `Join` ([RFC 3911]) would make a conversation of three, which takes mixing: it is refused.
 //!
@@ -82,7 +82,9 @@ impl Exchange {
             Ok(leg)
         });
         match admitted {
-            Ok((number, replaced)) => self.take_place(now, incoming, user, number, replaced),
+            Ok((number, replaced)) => {
+                self.take_place(now, incoming, user, number, replaced, AskedBy::Replaces);
+            }
             Err(refused) => self.refuse_take_over(now, &incoming, &refused),
         }
     }
@@ -143,6 +145,7 @@ impl Exchange {
         user: &User,
         number: CallNumber,
         replaced: LegKey,
+        asked_by: AskedBy,
     ) {
         self.on_call(now, number, |exchange, call| {
             let key = exchange.next_leg(call);
@@ -154,7 +157,7 @@ impl Exchange {
                     return exchange.refuse_take_over(now, &incoming, &refused);
                 }
             };
-            exchange.newcomer(now, call, key, incoming, dialog, user, replaced);
+            exchange.newcomer(now, call, key, incoming, dialog, user, (replaced, asked_by));
         });
     }
 
@@ -167,12 +170,14 @@ impl Exchange {
         incoming: Incoming,
         dialog: Dialog,
         user: &User,
-        replaced: LegKey,
+        (replaced, asked_by): (LegKey, AskedBy),
     ) {
         let Incoming { server, flow, message: invite } = incoming;
-        let transferee = call.other(replaced).unwrap_or(call.caller.key);
+        let transferee = call.other(replaced).unwrap_or(call.first);
         self.respond(now, server, self.reply(&invite, 100).finish());
-        self.stats.takeovers_started += 1;
+        if asked_by == AskedBy::Replaces {
+            self.stats.takeovers_started += 1;
+        }
         let offer = session_description(&invite).ok().flatten();
         let stays = call.leg(transferee).map(|leg| leg.aor.clone()).unwrap_or_default();
         let record = self.record_of_transfer(now, &stays, &user.name);
@@ -194,7 +199,7 @@ impl Exchange {
         self.command_open(call.worker, &leg);
         call.callees.push(leg);
         call.transfer = Some(Box::new(Transfer {
-            asked_by: AskedBy::Replaces,
+            asked_by,
             transferor: replaced,
             transferee,
             stage: Stage::Opening,
@@ -211,10 +216,8 @@ impl Exchange {
 
     /// The newcomer's leg is open: its offer is read, and whose call it takes is asked or answered.
     pub(super) fn newcomer_opened(&mut self, now: Instant, call: &mut Call) {
-        let Some((transferor, transferee)) = call.transfer.as_deref().map(|t| (t.transferor, t.transferee))
-        else {
-            return;
-        };
+        let Some(transfer) = call.transfer.as_deref() else { return };
+        let Transfer { transferor, transferee, asked_by, .. } = *transfer;
         let is_newcomer = |leg: &&mut Leg| matches!(leg.signalling, Signalling::Invited { .. });
         let Some(leg) = call.callees.iter_mut().find(is_newcomer) else { return };
         let key = leg.key;
@@ -233,8 +236,13 @@ impl Exchange {
             return self.newcomer_refused(now, call, refusal.status(), &refusal.to_string());
         }
         match call.phase {
-            Phase::Ringing => return self.pick_up(now, call, key, offer.is_some()),
-            Phase::Answered(_) if call.is_party(transferor) => {
+            Phase::Ringing => return self.answer_in_place(now, call, key, offer.is_some()),
+            Phase::Answered(_)
+                if match asked_by {
+                    AskedBy::Pickup => call.parked_by() == Some(transferor),
+                    _ => call.is_party(transferor),
+                } =>
+            {
                 self.deadlines.cancel(&Timer::Ring(call.number))
             }
             // Somebody else has answered, or the leg has left, while this one was being opened.
@@ -265,14 +273,18 @@ impl Exchange {
     }
 
     /// A newcomer answers in place of a leg that rings.
-    fn pick_up(&mut self, now: Instant, call: &mut Call, key: LegKey, has_offered: bool) {
+    fn answer_in_place(&mut self, now: Instant, call: &mut Call, key: LegKey, has_offered: bool) {
         let (caller, is_late) = (call.caller.key, call.is_late);
+        if is_late && !has_offered {
+            let words = "neither the caller nor who takes the call has made an offer";
+            return self.newcomer_refused(now, call, 488, words);
+        }
         let answers = call.parties_mut(caller, key).map(|(caller, newcomer)| match (is_late, has_offered) {
             (false, true) => {
                 let to_caller = caller.answer(newcomer)?;
-                Ok((to_caller, newcomer.answer(caller)?))
+                Ok::<_, Refusal>((to_caller, newcomer.answer(caller)?))
             }
-            (true, true) => {
+            (true, _) => {
                 let to_newcomer = newcomer.answer_alone()?;
                 Ok((caller.offer(newcomer)?, to_newcomer))
             }
@@ -280,18 +292,20 @@ impl Exchange {
                 let to_caller = caller.answer_alone()?;
                 Ok((to_caller, newcomer.offer(caller)?))
             }
-            (true, false) => Err(Refusal::NoOffer),
         });
         match answers {
             Some(Ok((to_caller, to_newcomer))) => {
-                call.transfer = None;
+                let asked_by = call.transfer.take().map(|transfer| transfer.asked_by);
                 self.accept_newcomer(now, call, key, &to_newcomer);
                 self.cancel_branches(now, call, Some(key), &super::super::fork::ELSEWHERE);
                 self.answer_caller(now, call, key, &to_caller, None);
                 if !has_offered {
                     call.renegotiation = Renegotiation::Offered { from: key };
                 }
-                self.stats.takeovers_completed += 1;
+                match asked_by {
+                    Some(AskedBy::Pickup) => self.stats.calls_picked_up += 1,
+                    _ => self.stats.takeovers_completed += 1,
+                }
             }
             Some(Err(refusal)) => self.newcomer_refused(now, call, refusal.status(), &refusal.to_string()),
             None => self.newcomer_refused(now, call, 480, "the caller has left"),
@@ -367,6 +381,8 @@ impl Exchange {
     /// A newcomer cannot come in, or gives up.
     pub(crate) fn newcomer_refused(&mut self, now: Instant, call: &mut Call, status: u16, words: &str) {
         self.transfer_failed(now, call, status, words);
+        // The branches may have failed in the meantime.
+        self.branches_failed(now, call);
     }
 
     /// Sends the final response to a newcomer that waits for one.
@@ -379,7 +395,10 @@ impl Exchange {
         {
             self.invited.remove(&server);
             self.fingerprints.remove(&self.fingerprint(&invite));
-            let reply = Builder::reply(&invite, status).to_tag(&dialog.id.local_tag);
+            let mut reply = Builder::reply(&invite, status).to_tag(&dialog.id.local_tag);
+            if status == 503 {
+                reply = reply.header(Name::RetryAfter, self.retry_after());
+            }
             self.respond(now, server, reply.header(Name::Warning, warning(words)).finish());
         }
         self.command_close(call, key);

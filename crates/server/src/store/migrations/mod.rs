@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("0004_cdrs.sql"),
     include_str!("0005_settings.sql"),
     include_str!("0006_messages.sql"),
+    include_str!("0007_features.sql"),
 ];
 
 /// How many steps this build knows.

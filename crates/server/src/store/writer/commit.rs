@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::super::{StoreError, bindings, cdrs, messages, settings};
+use super::super::{StoreError, bindings, cdrs, features, messages, settings};
 use super::{Job, Write, WriterStats};
 
 /// Writes batches, and keeps the call records that a failing disk did not take.
@@ -90,6 +90,7 @@ impl Committer {
                     | Write::AddMessage(_)
                     | Write::RemoveMessage { .. }
                     | Write::RemoveMessages { .. }
+                    | Write::PutFeatures { .. }
                     | Write::PutSetting { .. }),
                 ] => apply(&transaction, write),
                 several => {
@@ -149,6 +150,7 @@ fn apply(connection: &Connection, write: &Write) -> Result<(), StoreError> {
         Write::AddMessage(message) => messages::add(connection, message),
         Write::RemoveMessage { user, number } => messages::remove(connection, user, *number),
         Write::RemoveMessages { user } => messages::remove_of_user(connection, user),
+        Write::PutFeatures { user, features } => features::put(connection, user, features),
         Write::PutSetting { key, value } => settings::write(connection, key, value),
     }
 }

@@ -14,6 +14,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use ringback_control::Features;
 use rusqlite::Connection;
 use thiserror::Error;
 
@@ -53,6 +54,13 @@ pub enum Write {
     RemoveMessages {
         /// Whom they are for.
         user: String,
+    },
+    /// Replaces what a user has set about its calls.
+    PutFeatures {
+        /// The user.
+        user: String,
+        /// All that is set.
+        features: Box<Features>,
     },
     /// Sets a setting.
     PutSetting {
