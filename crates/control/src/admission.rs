@@ -70,14 +70,19 @@ impl Admission {
 
     /// What the source of a message is to us; that of a stranger has one message less to ask from here on.
     pub fn standing(&mut self, now: Instant, flow: Flow) -> Standing {
-        let prefix = prefix(flow.remote().ip());
-        if self.source(prefix).is_some_and(|source| now < source.trusted_until) {
+        let source = flow.remote().ip();
+        if self.knows(now, source) {
             Standing::Known
-        } else if self.budgets.spend(now, prefix) {
+        } else if self.budgets.spend(now, prefix(source)) {
             Standing::Stranger
         } else {
             Standing::OverBudget
         }
+    }
+
+    /// Whether valid credentials have come from the address lately.
+    pub fn knows(&self, now: Instant, address: IpAddr) -> bool {
+        self.source(prefix(address)).is_some_and(|source| now < source.trusted_until)
     }
 
     /// Whether requests without a dialog are listened to.

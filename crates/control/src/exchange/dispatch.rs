@@ -8,7 +8,6 @@ use ringback_sansio::Flow;
 use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::{self, ClientId, ServerId};
 
-use super::writing::without_weight;
 use super::{Exchange, Incoming, Silence, Use, warning};
 use crate::events::ALLOW_EVENTS;
 use crate::owner::{self, LocalTag};
@@ -156,7 +155,7 @@ impl Exchange {
             }
             Method::Register | Method::Invite => self.authenticate(now, incoming),
             Method::Message | Method::Subscribe | Method::Publish => self.authenticate(now, incoming),
-            Method::Options => self.answer_options(incoming),
+            Method::Options => self.answer_options(now, incoming),
             Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => {
                 self.refuse_outside_dialog(incoming);
             }
@@ -165,7 +164,7 @@ impl Exchange {
                 let reply = self.reply(&incoming.message, 405).header(Name::Allow, ALLOW_OUTSIDE);
                 let words = warning("a transfer is asked for within the call that is to be transferred");
                 let reply = reply.header(Name::Warning, words).finish();
-                let reply = without_weight(&incoming.message, incoming.flow, reply);
+                let reply = self.without_weight(now, &incoming.message, incoming.flow, reply);
                 self.reply_stateless(incoming.server, reply);
             }
             _ => {
@@ -183,7 +182,7 @@ impl Exchange {
     }
 
     /// OPTIONS to the exchange itself is answered without credentials: it is how phones and load balancers ping.
-    fn answer_options(&mut self, incoming: Incoming) {
+    fn answer_options(&mut self, now: Instant, incoming: Incoming) {
         let Incoming { server, flow, message } = incoming;
         let reply = if let Err(refused) = self.uri_of_ours(&message, flow) {
             self.refuse_uri(&message, &refused)
@@ -197,7 +196,7 @@ impl Exchange {
                 .header(Name::Accept, "application/sdp, application/pidf+xml, application/resource-lists+xml")
                 .header(Name::Supported, "timer, path, outbound, replaces, norefersub, eventlist")
         };
-        let reply = without_weight(&message, flow, reply.finish());
+        let reply = self.without_weight(now, &message, flow, reply.finish());
         self.reply_stateless(server, reply);
     }
 

@@ -162,27 +162,34 @@ pub(crate) fn quotable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).map(|c| if matches!(c, '"' | '\\') { '\'' } else { c }).collect()
 }
 
-/// The answer to a request that nobody vouches for. The source of a datagram may be forged, and the answer then goes to
-/// somebody who did not ask: what it can do without is left out until it is no more than half as long again as the request.
-pub(crate) fn without_weight(request: &Message, flow: Flow, answer: Message) -> Message {
-    let most = request.bytes().len() * 3 / 2;
-    if flow.transport() != Transport::Udp || answer.bytes().len() <= most {
-        return answer;
-    }
-    let mut light = answer;
-    // A 405 must say what is allowed.
-    let needs_allow = light.status() == Some(405);
-    for name in [Name::Warning, Name::Accept, Name::AllowEvents, Name::Supported, Name::Allow] {
-        if light.bytes().len() > most && !(needs_allow && name == Name::Allow) && light.has(name) {
-            let mut edit = light.edit();
-            edit.remove(name);
-            light = edit.finish();
-        }
-    }
-    light
-}
-
 impl Exchange {
+    /// The answer to a request that nobody vouches for. The source of a datagram may be forged, and the answer then goes
+    /// to somebody who did not ask: what it can do without is left out until it is no more than half as long again as the
+    /// request.
+    pub(crate) fn without_weight(
+        &self,
+        now: Instant,
+        request: &Message,
+        flow: Flow,
+        answer: Message,
+    ) -> Message {
+        let most = request.bytes().len() * 3 / 2;
+        if flow.transport() != Transport::Udp || self.admission.knows(now, flow.remote().ip()) {
+            return answer;
+        }
+        let mut light = answer;
+        // A 405 must say what is allowed.
+        let needs_allow = light.status() == Some(405);
+        for name in [Name::Warning, Name::Accept, Name::AllowEvents, Name::Supported, Name::Allow] {
+            if light.bytes().len() > most && !(needs_allow && name == Name::Allow) && light.has(name) {
+                let mut edit = light.edit();
+                edit.remove(name);
+                light = edit.finish();
+            }
+        }
+        light
+    }
+
     /// Whether the far end of a flow is our own listener: whoever forges that would have us talk to ourselves.
     pub(crate) fn is_listener_of_ours(&self, flow: &Flow) -> bool {
         let (remote, local) = (flow.remote(), flow.local());
