@@ -29,6 +29,23 @@ scenario('SIGTERM lets a call end by itself and takes no new one', async () => {
   assert.deepEqual(await server.ended(), { code: 0, signal: null });
 });
 
+for (const [name, set, end] of [
+  ['a second SIGTERM ends the calls', [], (server) => server.drain()],
+  ['a call that outlives limits.drain_seconds is ended', ['limits.drain_seconds=1'], () => {}],
+]) {
+  scenario(name, async () => {
+    const server = await startServer({ set });
+    const bob = await startBaresip(server, 'bob', { tone: TONES.second });
+    await bob.dial('echo');
+    await bob.established();
+    server.drain();
+    await until('the server to say that it is not ready', async () => (await server.readiness()) !== 200);
+    end(server);
+    await bob.closed();
+    assert.deepEqual(await server.ended(), { code: 0, signal: null });
+  });
+}
+
 scenario('our phone signs in again by itself after the server was killed', async () => {
   const server = await startServer();
   const alice = await openPhone(await startChromium(TONES.first), server, 'alice');

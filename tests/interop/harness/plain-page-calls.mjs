@@ -40,10 +40,7 @@ export function plainPageScenarios(library) {
   scenario('the page calls, holds, resumes, presses keys and hangs up', async () => {
     const { alice, bob, bothHear, nobodyHears } = await people();
     const cdr = await recordOf(server, async () => {
-      await alice.dial('bob');
-      await bob.incoming();
-      await bob.accept();
-      await alice.call('active');
+      await talk(alice, bob);
       await bothHear();
       await alice.hold();
       await alice.call('held-local');
@@ -66,8 +63,7 @@ export function plainPageScenarios(library) {
   scenario('the SIP phone calls the page and hangs up', async () => {
     const { alice, bob, bothHear } = await people();
     const cdr = await recordOf(server, async () => {
-      await bob.dial('alice');
-      await alice.call('incoming');
+      await ringPage(bob, alice);
       await alice.accept();
       await bob.established();
       await alice.call('active');
@@ -81,11 +77,7 @@ export function plainPageScenarios(library) {
   scenario('the SIP phone holds and resumes, and the page hangs up', async () => {
     const { alice, bob, bothHear, nobodyHears } = await people();
     const cdr = await recordOf(server, async () => {
-      await alice.dial('bob');
-      await bob.incoming();
-      await bob.accept();
-      await alice.call('active');
-      await bob.established();
+      await talk(alice, bob);
       await bothHear();
       await bob.hold();
       await nobodyHears();
@@ -100,11 +92,7 @@ export function plainPageScenarios(library) {
   scenario('the page calls and the SIP phone hangs up', async () => {
     const { alice, bob } = await people();
     const cdr = await recordOf(server, async () => {
-      await alice.dial('bob');
-      await bob.incoming();
-      await bob.accept();
-      await alice.call('active');
-      await bob.established();
+      await talk(alice, bob);
       (await alice.listen()).assertOnly(TONES.second);
       await bob.hangUp();
       await alice.call('ended');
@@ -115,8 +103,7 @@ export function plainPageScenarios(library) {
   scenario('the SIP phone cancels while the page rings', async () => {
     const { alice, bob } = await people();
     const cdr = await recordOf(server, async () => {
-      await bob.dial('alice');
-      await alice.call('incoming');
+      await ringPage(bob, alice);
       await bob.ringing();
       await bob.hangUp();
       await alice.call('ended');
@@ -128,8 +115,7 @@ export function plainPageScenarios(library) {
   scenario('the SIP phone refuses the call of the page', async () => {
     const { alice, bob } = await people();
     const cdr = await recordOf(server, async () => {
-      await alice.dial('bob');
-      await bob.incoming();
+      await ring(alice, bob);
       await bob.hangUp();
       await alice.call('ended');
       await bob.closed();
@@ -140,8 +126,7 @@ export function plainPageScenarios(library) {
   scenario('the page refuses the call of the SIP phone', async () => {
     const { alice, bob } = await people();
     const cdr = await recordOf(server, async () => {
-      await bob.dial('alice');
-      await alice.call('incoming');
+      await ringPage(bob, alice);
       await alice.reject();
       await bob.closed();
       await alice.call('ended');
@@ -156,8 +141,7 @@ export function plainPageScenarios(library) {
     const alice = await openPlainPage(browser, url, impatient, 'alice');
     const bob = await startBaresip(impatient, 'bob', { address: OWN_ADDRESS, name: 'deaf-bob' });
     const cdr = await recordOf(impatient, async () => {
-      await alice.dial('bob');
-      await bob.incoming();
+      await ring(alice, bob);
       await alice.call('ended');
       await bob.closed();
     });
@@ -167,12 +151,31 @@ export function plainPageScenarios(library) {
   scenario('the page cancels while the SIP phone rings', async () => {
     const { alice, bob } = await people();
     const cdr = await recordOf(server, async () => {
-      await alice.dial('bob');
-      await bob.incoming();
+      await ring(alice, bob);
       await alice.hangUp();
       await bob.closed();
       await alice.call('ended');
     });
     assertUnanswered(cdr, { caller: 'alice', callee: 'bob', status: 487, endedBy: 'caller' });
   });
+}
+
+/** The page calls, and the SIP phone rings. */
+async function ring(page, phone) {
+  await page.dial('bob');
+  await phone.incoming();
+}
+
+/** The page calls, and the SIP phone answers. */
+async function talk(page, phone) {
+  await ring(page, phone);
+  await phone.accept();
+  await page.call('active');
+  await phone.established();
+}
+
+/** The SIP phone calls, and the page rings. */
+async function ringPage(phone, page) {
+  await phone.dial('alice');
+  await page.call('incoming');
 }

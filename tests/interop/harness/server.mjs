@@ -121,6 +121,9 @@ export class Server {
       assert.deepEqual([end.code, end.signal], [0, null], 'how the server ended');
     }
     assert.doesNotMatch(this.log, /panicked|mistake in Ringback/, 'the log of the server');
+    for (const user of this.#options.users) {
+      assert.ok(!this.log.includes(this.password(user)), `the log holds the password of ${user}`);
+    }
   }
 
   /** SIGTERM, and nothing more: the server ends when its last call has. */
