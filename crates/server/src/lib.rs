@@ -17,6 +17,7 @@ pub mod pages;
 pub mod secret;
 pub mod serve;
 pub mod store;
+pub mod tap;
 pub mod telemetry;
 pub mod trace;
 pub mod user_socket;

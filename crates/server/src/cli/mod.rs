@@ -6,6 +6,7 @@
 mod check;
 mod failure;
 mod serve;
+mod tap;
 mod user;
 
 use std::ffi::OsString;
@@ -44,6 +45,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::User(arguments) => user::run(arguments),
+        Command::Tap(arguments) => tap::run(*arguments),
     }
 }
 
@@ -65,6 +67,8 @@ enum Command {
     Check(check::Arguments),
     /// Add, change, remove and list users
     User(user::Arguments),
+    /// Stand between a browser phone and its SIP server, to see and alter what they say
+    Tap(Box<tap::Arguments>),
 }
 
 /// Where the configuration comes from.

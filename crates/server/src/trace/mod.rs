@@ -3,8 +3,8 @@
 //! A message is handed to a thread of its own and never waits: when the thread is behind, messages are not traced, and
 //! counted. Without a destination there is no thread, and the phase costs one comparison.
 
-mod hep;
-mod pcap;
+pub(crate) mod hep;
+pub(crate) mod pcap;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -51,7 +51,7 @@ pub enum Direction {
 
 impl Traced {
     /// Source and destination.
-    fn ends(&self) -> (SocketAddr, SocketAddr) {
+    pub(crate) fn ends(&self) -> (SocketAddr, SocketAddr) {
         match self.direction {
             Direction::Received => (self.flow.remote(), self.flow.local()),
             Direction::Sent => (self.flow.local(), self.flow.remote()),

@@ -1,0 +1,330 @@
+//! The connection to the server that each browser has for itself: WebSocket, datagrams or a stream.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
+};
+use hyper::upgrade::Upgraded;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use ringback_sansio::{FiveTuple, Transport};
+use ringback_sip::framing::{self, StreamFramer};
+use ringback_sip::message::limits::{MAX_DATAGRAM, MAX_STREAM_MESSAGE};
+use rustls::pki_types::ServerName;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+
+use super::frames::{Broken, Frame, Kind, Role, Socket};
+use super::{Options, TapError, Target, trust};
+
+/// How long it may take until the server can be spoken to.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long one write may take.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+
+/// The bytes read from a stream at once.
+const READ_BUFFER: usize = 4 << 10;
+
+/// What connects to the server.
+pub(super) struct Connector {
+    target: Target,
+    host: HeaderValue,
+    origin: Option<HeaderValue>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+/// Why there is no connection to the server.
+#[derive(Debug, Error)]
+pub(super) enum ConnectError {
+    /// No name, no route, nobody there.
+    #[error("{0} cannot be reached: {1}")]
+    Unreachable(String, io::Error),
+    /// TLS.
+    #[error("the TLS handshake with {0} failed: {1}")]
+    Tls(String, io::Error),
+    /// It took too long.
+    #[error("{0} could not be connected to within 10 s")]
+    Late(String),
+    /// The server does not speak HTTP.
+    #[error("{0} does not answer as a WebSocket server: {1}")]
+    Handshake(String, hyper::Error),
+    /// The server does not want a WebSocket.
+    #[error("{0} answered the WebSocket handshake with {1}")]
+    Refused(String, StatusCode),
+    /// The server does not take the sub-protocol.
+    #[error("{0} did not take the sub-protocol `sip`; does the path lead to SIP over WebSocket?")]
+    NoSubProtocol(String),
+}
+
+impl ConnectError {
+    /// What the browser is answered.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            ConnectError::Refused(_, status) if !status.is_success() && !status.is_informational() => *status,
+            ConnectError::Late(_) => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::BAD_GATEWAY,
+        }
+    }
+}
+
+/// A stream in either direction.
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
+/// One connection to the server.
+pub(super) enum Upstream {
+    /// Frames are passed on.
+    WebSocket(Socket<TokioIo<Upgraded>>),
+    /// A socket of this browser's own, connected to the server.
+    Datagrams(UdpSocket, Vec<u8>),
+    /// TCP or TLS.
+    Stream(Box<Stream>),
+}
+
+/// A stream that is cut into messages.
+pub(super) struct Stream {
+    stream: Box<dyn Duplex>,
+    framer: StreamFramer,
+    buffer: [u8; READ_BUFFER],
+    /// The stream cannot be cut any further, after the frames that are left.
+    is_unframed: bool,
+}
+
+impl Connector {
+    /// Reads what the command line says of the server.
+    pub(super) fn new(options: &Options) -> Result<Connector, TapError> {
+        let header = |text: &str| HeaderValue::from_str(text).map_err(|_| TapError::Header(text.to_owned()));
+        let target = options.to.clone();
+        let tls = match target.transport.is_secure() {
+            false => None,
+            true => {
+                let name = ServerName::try_from(target.host.clone());
+                let name = name.map_err(|_| TapError::Name(target.host.clone()))?;
+                Some((trust::connector(options.authorities.as_deref(), options.is_insecure)?, name))
+            }
+        };
+        Ok(Connector {
+            host: header(options.host.as_deref().unwrap_or(&target.authority()))?,
+            origin: options.origin.as_deref().map(header).transpose()?,
+            target,
+            tls,
+        })
+    }
+
+    /// Connects for a browser, whose opening handshake says what else the server may want to know.
+    pub(super) async fn connect(
+        &self,
+        request: &Request<Incoming>,
+    ) -> Result<(Upstream, FiveTuple), ConnectError> {
+        let connected = timeout(CONNECT_WITHIN, self.connect_at_leisure(request)).await;
+        connected.unwrap_or_else(|_| Err(ConnectError::Late(self.target.to_string())))
+    }
+
+    async fn connect_at_leisure(
+        &self,
+        request: &Request<Incoming>,
+    ) -> Result<(Upstream, FiveTuple), ConnectError> {
+        let unreachable = |error| ConnectError::Unreachable(self.target.to_string(), error);
+        let tuple = |local, remote| FiveTuple::new(self.target.transport, local, remote);
+        if self.target.transport == Transport::Udp {
+            let socket = self.datagrams().await.map_err(unreachable)?;
+            let ends = socket.local_addr().and_then(|local| Ok(tuple(local, socket.peer_addr()?)));
+            return Ok((Upstream::Datagrams(socket, vec![0; MAX_DATAGRAM]), ends.map_err(unreachable)?));
+        }
+        let address = (self.target.host.as_str(), self.target.port);
+        let stream = TcpStream::connect(address).await.map_err(unreachable)?;
+        // Where it fails the connection is broken, and who reads from it finds out.
+        let _ = stream.set_nodelay(true);
+        let ends = stream.local_addr().and_then(|local| Ok(tuple(local, stream.peer_addr()?)));
+        let ends = ends.map_err(unreachable)?;
+        let stream: Box<dyn Duplex> = match &self.tls {
+            None => Box::new(stream),
+            Some((connector, name)) => {
+                let shaken = connector.connect(name.clone(), stream).await;
+                Box::new(shaken.map_err(|error| ConnectError::Tls(self.target.to_string(), error))?)
+            }
+        };
+        let upstream = if self.target.transport.is_websocket() {
+            Upstream::WebSocket(self.handshake(stream, request).await?)
+        } else {
+            let framer = StreamFramer::with_limit(MAX_STREAM_MESSAGE);
+            Upstream::Stream(Box::new(Stream {
+                stream,
+                framer,
+                buffer: [0; READ_BUFFER],
+                is_unframed: false,
+            }))
+        };
+        Ok((upstream, ends))
+    }
+
+    async fn datagrams(&self) -> io::Result<UdpSocket> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in lookup_host((self.target.host.as_str(), self.target.port)).await? {
+            let any: SocketAddr = match address {
+                SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+                SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+            };
+            let socket = UdpSocket::bind(any).await?;
+            match socket.connect(address).await {
+                Ok(()) => return Ok(socket),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The opening handshake with the server (RFC 6455 §4.1, RFC 7118 §4).
+    async fn handshake(
+        &self,
+        stream: Box<dyn Duplex>,
+        request: &Request<Incoming>,
+    ) -> Result<Socket<TokioIo<Upgraded>>, ConnectError> {
+        let failed = |error| ConnectError::Handshake(self.target.to_string(), error);
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        tokio::spawn(async move {
+            // Who waits for the answer is told of its error.
+            let _ = connection.with_upgrades().await;
+        });
+        let mut response = sender.send_request(self.opening(request)).await.map_err(failed)?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(ConnectError::Refused(self.target.to_string(), response.status()));
+        }
+        let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
+        if !protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"sip")) {
+            return Err(ConnectError::NoSubProtocol(self.target.to_string()));
+        }
+        let upgraded = hyper::upgrade::on(&mut response).await.map_err(failed)?;
+        Ok(Socket::new(TokioIo::new(upgraded), Role::Client, MAX_STREAM_MESSAGE))
+    }
+
+    fn opening(&self, of_browser: &Request<Incoming>) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        let path = match &self.target.path {
+            Some(path) => path.parse().ok(),
+            None => of_browser.uri().path_and_query().and_then(|path| path.as_str().parse().ok()),
+        };
+        if let Some(path) = path {
+            *request.uri_mut() = path;
+        }
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        if let Ok(key) = HeaderValue::from_str(&generate_key()) {
+            headers.insert(SEC_WEBSOCKET_KEY, key);
+        }
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("sip"));
+        if let Some(origin) = &self.origin {
+            headers.insert(ORIGIN, origin.clone());
+        }
+        const PASSED_ON: [HeaderName; 4] = [ORIGIN, USER_AGENT, COOKIE, AUTHORIZATION];
+        for name in PASSED_ON.iter().filter(|name| **name != ORIGIN || self.origin.is_none()) {
+            if let Some(value) = of_browser.headers().get(name) {
+                headers.insert(name, value.clone());
+            }
+        }
+        request
+    }
+}
+
+impl Upstream {
+    /// Whether pings and close frames can be passed on.
+    pub(super) fn is_websocket(&self) -> bool {
+        matches!(self, Upstream::WebSocket(_))
+    }
+
+    /// Whether an error of the network ends nothing.
+    pub(super) fn is_datagrams(&self) -> bool {
+        matches!(self, Upstream::Datagrams(..))
+    }
+
+    /// The next frame, or a message as one. Nothing is lost when it is given up while it waits.
+    pub(super) async fn next(&mut self) -> Result<Option<Frame>, Broken> {
+        match self {
+            Upstream::WebSocket(socket) => socket.next().await,
+            Upstream::Datagrams(socket, buffer) => {
+                let length = socket.recv(buffer).await?;
+                let bytes = Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default());
+                Ok(Some(Frame::Message(bytes, Kind::Text)))
+            }
+            Upstream::Stream(stream) => stream.next().await,
+        }
+    }
+
+    /// Sends a frame, or what there is for it.
+    pub(super) async fn send(&mut self, frame: &Frame) -> Result<(), Broken> {
+        let bytes = match (&mut *self, frame) {
+            (Upstream::WebSocket(socket), frame) => return socket.send(frame).await,
+            (_, Frame::Message(bytes, _)) => &bytes[..],
+            (Upstream::Stream(_), Frame::Pong(_)) => b"\r\n",
+            _ => return Ok(()),
+        };
+        match self {
+            Upstream::Datagrams(socket, _) => match socket.send(bytes).await {
+                // The answer to an earlier datagram; whoever reads is told of it too.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+                sent => Ok(sent.map(drop)?),
+            },
+            Upstream::Stream(stream) => {
+                let stream = &mut stream.stream;
+                let written = async {
+                    stream.write_all(bytes).await?;
+                    stream.flush().await
+                };
+                match timeout(WRITE_WITHIN, written).await {
+                    Ok(written) => Ok(written?),
+                    Err(_) => Err(Broken::NotReading),
+                }
+            }
+            Upstream::WebSocket(_) => Ok(()),
+        }
+    }
+
+    /// Waits for the close frame of a WebSocket server.
+    pub(super) async fn closed(&mut self) {
+        if let Upstream::WebSocket(socket) = self {
+            while let Ok(Some(frame)) = socket.next().await {
+                if matches!(frame, Frame::Close(_)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Stream {
+    async fn next(&mut self) -> Result<Option<Frame>, Broken> {
+        loop {
+            match self.framer.next() {
+                Some(framing::Frame::Message(bytes)) => return Ok(Some(Frame::Message(bytes, Kind::Text))),
+                Some(framing::Frame::Ping) => return Ok(Some(Frame::Ping(Bytes::new()))),
+                Some(framing::Frame::Pong) => continue,
+                None if self.is_unframed => {
+                    return Err(Broken::Frame("what came cannot be cut into SIP messages by Content-Length"));
+                }
+                None => {}
+            }
+            let read = self.stream.read(&mut self.buffer).await?;
+            if read == 0 {
+                return Ok(None);
+            }
+            let pushed = self.framer.push(self.buffer.get(..read).unwrap_or_default());
+            self.is_unframed = pushed.is_err();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+// Debian's kamailio: a registrar and proxy for pages and phones, with a configuration of ours and no state that stays.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Child } from './child.mjs';
+import { atEnd, atExit } from './lifetime.mjs';
+import { until } from './waiting.mjs';
+
+const CONFIG = join(import.meta.dirname, '../kamailio/kamailio.cfg');
+/** Debian has it where only root looks for programs. */
+const EXECUTABLE = process.env.KAMAILIO ?? '/usr/sbin/kamailio';
+const ADDRESS = '127.0.0.1';
+
+/** Starts one that takes UDP, TCP and WebSocket on one port of `ports`. */
+export async function startKamailio(ports) {
+  const kamailio = new Kamailio(ports.one());
+  atEnd('kamailio', () => kamailio.stop());
+  await kamailio.start();
+  return kamailio;
+}
+
+class Kamailio {
+  #port;
+  #child;
+
+  constructor(port) {
+    this.#port = port;
+  }
+
+  async start() {
+    const folder = mkdtempSync(join(tmpdir(), 'ringback-kamailio-'));
+    atExit(() => rmSync(folder, { recursive: true, force: true }));
+    const at = `${ADDRESS}:${this.#port}`;
+    this.#child = new Child('kamailio', EXECUTABLE, [
+      ...['-f', CONFIG, '-DD', '-E'],
+      ...['-l', `udp:${at}`, '-l', `tcp:${at}`],
+      ...['-Y', folder, '-w', folder, '-m', '64', '-M', '8'],
+    ]);
+    await until(
+      'kamailio to listen',
+      () => {
+        if (!this.#child.isRunning) throw new Error(`kamailio ended at its start: ${this.#child.output}`);
+        return canConnect(this.#port);
+      },
+      { seen: () => this.#child.output.slice(-400) },
+    );
+  }
+
+  /** SIGTERM: its first process ends the others. */
+  stop() {
+    return this.#child.stop('SIGTERM', 10_000);
+  }
+
+  /** Where it is reached over `transport`: `ws`, `udp` or `tcp`. */
+  url(transport) {
+    return `${transport}://${ADDRESS}:${this.#port}${transport === 'ws' ? '/' : ''}`;
+  }
+
+  aor(user) {
+    return `sip:${user}@${ADDRESS}`;
+  }
+
+  password(user) {
+    return `${user}-secret`;
+  }
+}
+
+function canConnect(port) {
+  return new Promise((resolve) => {
+    const socket = connect({ host: ADDRESS, port });
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('close', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
