@@ -25,6 +25,9 @@ const READ_BUFFER: usize = 2 << 10;
 /// How long one write may take: a peer that does not read is gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long the messages before one that cannot be framed have to be answered.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(200);
+
 /// Serves one connection until it ends.
 pub async fn serve<S>(server: Server, peer: Peer, mut stream: S, place: Arc<Place>)
 where
@@ -83,6 +86,9 @@ where
                     }
                 }
                 if let Err(error) = pushed {
+                    if has_message {
+                        answer_what_came_before(stream, &mut outgoing).await;
+                    }
                     return refuse(stream, &error).await;
                 }
                 let progress = Progress { has_message, is_in_message: framer.is_in_message() };
@@ -99,11 +105,27 @@ where
     }
 }
 
+/// Sends what the exchange says to the messages that stood before one that cannot be framed, for a moment.
+async fn answer_what_came_before<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    outgoing: &mut mpsc::Receiver<Bytes>,
+) {
+    let answer = async {
+        while let Some(message) = outgoing.recv().await
+            && write(stream, &message).await
+        {}
+    };
+    // It ends by the time: what is answered later is not waited for.
+    let _ = timeout(ANSWERED_WITHIN, answer).await;
+}
+
 /// Answers what cannot be framed, where it says whom to answer.
 async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, error: &FrameError) -> End {
-    if let Ok(reply) = error.reply()
-        && write(stream, reply.bytes()).await
-    {
+    let answered = match error.reply() {
+        Ok(reply) => write(stream, reply.bytes()).await,
+        Err(_) => true,
+    };
+    if answered {
         discard_rest(stream).await;
     }
     match error.error {
