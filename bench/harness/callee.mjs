@@ -36,7 +36,7 @@ async function main([port, user, talk]) {
   connection.onMessage = (text) => {
     const request = read(text);
     if (request.method === undefined || request.method === 'ACK') return;
-    const echoed = ['via', 'from', 'call-id', 'cseq'];
+    const echoed = ['via', 'record-route', 'from', 'call-id', 'cseq'];
     const headers = echoed.flatMap((name) => request.values(name).map((value) => [name, value]));
     const to = request.value('to');
     headers.push(['To', /;tag=/.test(to) ? to : `${to};tag=callee`]);

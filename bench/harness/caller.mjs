@@ -33,13 +33,18 @@ export async function call(caller, callee) {
   const ended = performance.now();
   const target = /<([^>]+)>/.exec(answered.value('contact'))[1];
   const to = answered.value('to');
-  dialog.request('ACK', target, 2, { to });
+  // RFC 3261 §12.1.2: the way back is the way there.
+  const more = answered
+    .values('record-route')
+    .reverse()
+    .map((route) => ['Route', route]);
+  dialog.request('ACK', target, 2, { to, more });
   return {
     whole: ended - started,
     authenticated: ended - challenged,
     answer: answered.body,
     async hangUp() {
-      dialog.request('BYE', target, 3, { to });
+      dialog.request('BYE', target, 3, { to, more });
       await dialog.final(200);
     },
   };
