@@ -111,3 +111,28 @@ fn a_browser_calls_a_telephone_at_30_percent() {
         world.assert_nothing_is_left();
     }
 }
+
+/// SECURITY: what is asked for while a party is cut off for five seconds is done when it is back, and the call goes on.
+#[test]
+fn a_partition_of_5_seconds_keeps_the_call() {
+    for cut_off in [0, 1] {
+        let (mut world, alice, bob) = World::talking(Client::Baresip, Client::Baresip);
+        let parties = [alice, bob];
+        let address = world.phone(parties[cut_off]).flow.local();
+        world.network.cut(address);
+        world.phone(alice).hold();
+        world.run(secs(5));
+        assert!(world.phone(bob).requests("INVITE").is_empty(), "the hold has not come through");
+        world.network.mend(address);
+        world.run(secs(5));
+        assert_eq!(world.phone(alice).last_status("INVITE"), Some(200));
+        assert!(world.phone(alice).is_up() && world.phone(bob).is_up(), "{}", world.ladder());
+        let held =
+            String::from_utf8_lossy(world.phone(bob).requests("INVITE").last().unwrap().body()).into_owned();
+        assert!(held.contains("a=sendonly"), "{held}");
+        world.phone(bob).hang_up();
+        world.settle();
+        world.assert_nothing_is_left();
+        assert_eq!(world.cdrs[0].status, 200);
+    }
+}

@@ -76,13 +76,6 @@ impl Method {
     pub fn as_bytes(&self) -> &[u8] {
         self.as_str().as_bytes()
     }
-
-    /// Whether a request of this method makes a dialog when it is answered 2xx ([RFC 3261 §12], 3515, 6665).
-    ///
-    /// [RFC 3261 §12]: https://www.rfc-editor.org/rfc/rfc3261#section-12
-    pub fn makes_dialog(&self) -> bool {
-        matches!(self, Method::Invite | Method::Subscribe | Method::Refer)
-    }
 }
 
 impl fmt::Display for Method {
