@@ -31,6 +31,7 @@ pub(crate) mod probe;
 pub(crate) mod record;
 pub(crate) mod refused;
 pub(crate) mod renegotiate;
+pub(crate) mod reoffer;
 pub(crate) mod service;
 pub(crate) mod session_timer;
 pub(crate) mod setup;
