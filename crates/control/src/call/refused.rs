@@ -122,20 +122,8 @@ impl Exchange {
     ) {
         let Incoming { server, flow, message: invite } = incoming;
         self.fingerprints.remove(&self.fingerprint(&invite));
-        let (status, sentence) = (refused.status(), refused.to_string());
-        let reply = match refused.phrase() {
-            Some(phrase) => Builder::reply_with_phrase(&invite, status, phrase)
-                .to_tag(self.stateless_tag(&invite).as_bytes()),
-            None => self.reply(&invite, status),
-        };
-        let mut reply = reply.header(Name::Warning, warning(&sentence));
-        reply = match &refused {
-            CallRefused::Extension(options) => reply.header(Name::Unsupported, options),
-            CallRefused::NotSdp => reply.header(Name::Accept, super::body::SDP),
-            _ if status == 503 => reply.header(Name::RetryAfter, self.retry_after()),
-            _ => reply,
-        };
-        self.respond(now, server, reply.finish());
+        let reply = self.refusal(&invite, &refused);
+        self.respond(now, server, reply);
         self.count_refused(&refused);
         if !refused.is_of_callee() {
             return;
@@ -149,9 +137,9 @@ impl Exchange {
             started: at,
             answered: None,
             ended: at,
-            status,
+            status: refused.status(),
             ended_by: EndedBy::Exchange,
-            reason: sentence,
+            reason: refused.to_string(),
             codec: None,
             legs: vec![CdrLeg {
                 party: caller.0,
@@ -162,6 +150,24 @@ impl Exchange {
             }],
         };
         self.ask(Parked::Unanswered, Ask::Record(Box::new(record)));
+    }
+
+    /// The answer to an INVITE that begins no call, with what its status asks for.
+    pub(crate) fn refusal(&mut self, invite: &Message, refused: &CallRefused) -> Message {
+        let status = refused.status();
+        let reply = match refused.phrase() {
+            Some(phrase) => Builder::reply_with_phrase(invite, status, phrase)
+                .to_tag(self.stateless_tag(invite).as_bytes()),
+            None => self.reply(invite, status),
+        };
+        let reply = reply.header(Name::Warning, warning(&refused.to_string()));
+        match refused {
+            CallRefused::Extension(options) => reply.header(Name::Unsupported, options),
+            CallRefused::NotSdp => reply.header(Name::Accept, super::body::SDP),
+            _ if status == 503 => reply.header(Name::RetryAfter, self.retry_after()),
+            _ => reply,
+        }
+        .finish()
     }
 
     /// Refuses a request other than INVITE for its Request-URI.

@@ -92,14 +92,12 @@ impl Exchange {
     fn refuse_take_over(&mut self, now: Instant, incoming: &Incoming, refused: &ReplacesRefused) {
         self.stats.takeovers_refused += 1;
         self.fingerprints.remove(&self.fingerprint(&incoming.message));
-        let (status, sentence) = (refused.status(), refused.to_string());
-        match refused {
-            ReplacesRefused::Call(CallRefused::Extension(options)) => {
-                let reply = self.reply(&incoming.message, status).header(Name::Unsupported, options);
-                self.respond(now, incoming.server, reply.finish());
-            }
-            _ => self.refuse(now, incoming.server, &incoming.message, status, &sentence),
+        if let ReplacesRefused::Call(refused) = refused {
+            let reply = self.refusal(&incoming.message, refused);
+            return self.respond(now, incoming.server, reply);
         }
+        let (status, sentence) = (refused.status(), refused.to_string());
+        self.refuse(now, incoming.server, &incoming.message, status, &sentence);
     }
 
     /// The leg whose place a user may take.
