@@ -48,6 +48,7 @@ use ringback_sip::message::Message;
 use ringback_sip::transaction::{ClientId, ServerId};
 
 use crate::cdr::{Cdr, EndedBy};
+use crate::exchange::Incoming;
 use divert::Diversion;
 use hunt::Hunt;
 use identity::Identity;
@@ -297,6 +298,24 @@ impl Call {
 }
 
 impl Leg {
+    /// The leg of somebody who calls.
+    pub fn invited(key: LegKey, user: &str, profile: Profile, incoming: Incoming, dialog: Dialog) -> Leg {
+        let Incoming { server, flow, message: invite } = incoming;
+        Leg {
+            key,
+            aor: user.to_owned(),
+            flow,
+            profile,
+            media: LegMedia::Opening,
+            session_timer: None,
+            is_missed: false,
+            call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
+            is_called: false,
+            invite: Bytes::new(),
+            signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
+        }
+    }
+
     /// The leg's offer/answer state, while its media is open.
     pub fn party(&self) -> Option<&Party> {
         match &self.media {

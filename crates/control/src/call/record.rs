@@ -6,7 +6,7 @@ use ringback_media::session::LegKey;
 
 use super::{Call, Leg, LegMedia};
 use crate::ask::Ask;
-use crate::cdr::CdrLeg;
+use crate::cdr::{Cdr, CdrLeg, EndedBy};
 use crate::exchange::{Exchange, Timer};
 use crate::parked::Parked;
 
@@ -14,6 +14,24 @@ use crate::parked::Parked;
 const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
 
 impl Exchange {
+    /// The record of a call that begins.
+    pub(crate) fn record_begun(&mut self, now: Instant, caller: String, dialled: String) -> Cdr {
+        Cdr {
+            id: self.random_token(),
+            caller,
+            dialled,
+            answered_by: None,
+            started: self.settings.epoch.unix_ms(now),
+            answered: None,
+            ended: 0,
+            status: 0,
+            ended_by: EndedBy::Exchange,
+            reason: String::new(),
+            codec: None,
+            legs: Vec::new(),
+        }
+    }
+
     /// Gives out the record of a call that has ended, once. The far ends may not all know yet that it has.
     ///
     /// Who hung up gets its 200 when the record is on the disk: a call that its party knows to be over is never lost.

@@ -6,7 +6,7 @@ use ringback_sip::message::{Builder, Message, Name};
 
 use super::setup::profile_of;
 use crate::ask::{Ask, User};
-use crate::cdr::{Cdr, CdrLeg, EndedBy};
+use crate::cdr::{Cdr, CdrLeg};
 use crate::exchange::{Exchange, Incoming, warning};
 use crate::parked::Parked;
 
@@ -128,19 +128,11 @@ impl Exchange {
         if !refused.is_of_callee() {
             return;
         }
-        let at = self.settings.epoch.unix_ms(now);
+        let begun = self.record_begun(now, caller.0.clone(), crate::routing::dialled(&invite));
         let record = Cdr {
-            id: self.random_token(),
-            caller: caller.0.clone(),
-            dialled: crate::routing::dialled(&invite),
-            answered_by: None,
-            started: at,
-            answered: None,
-            ended: at,
+            ended: begun.started,
             status: refused.status(),
-            ended_by: EndedBy::Exchange,
             reason: refused.to_string(),
-            codec: None,
             legs: vec![CdrLeg {
                 party: caller.0,
                 call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
@@ -148,6 +140,7 @@ impl Exchange {
                 profile: profile_of(flow),
                 media: None,
             }],
+            ..begun
         };
         self.ask(Parked::Unanswered, Ask::Record(Box::new(record)));
     }

@@ -20,7 +20,7 @@ use super::refused::{CallRefused, Caller};
 use super::service::Service;
 use super::{ALLOW, Call, Leg, LegMedia, Phase, Renegotiation, SUPPORTED, Signalling};
 use crate::ask::User;
-use crate::cdr::{Cdr, EndedBy};
+use crate::cdr::EndedBy;
 use crate::exchange::{Exchange, Incoming, Timer, Use, unsupported, warning_of};
 use crate::media::{MediaCommand, Medium};
 use crate::owner;
@@ -106,33 +106,14 @@ impl Exchange {
             fingerprint,
             is_recorded: false,
             farewell: None,
-            record: Cdr {
-                id: self.random_token(),
-                caller: caller.name.clone(),
-                dialled: crate::routing::dialled(&invite),
-                answered_by: None,
-                started: self.settings.epoch.unix_ms(now),
-                answered: None,
-                ended: 0,
-                status: 0,
-                ended_by: EndedBy::Exchange,
-                reason: String::new(),
-                codec: None,
-                legs: Vec::new(),
-            },
-            caller: Leg {
+            record: self.record_begun(now, caller.name.clone(), crate::routing::dialled(&invite)),
+            caller: Leg::invited(
                 key,
-                aor: caller.name.clone(),
-                flow,
+                &caller.name,
                 profile,
-                media: LegMedia::Opening,
-                session_timer: None,
-                is_missed: false,
-                call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
-                is_called: false,
-                invite: Bytes::new(),
-                signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
-            },
+                Incoming { server, flow, message: invite },
+                dialog,
+            ),
         });
         self.stats.calls_started += 1;
         self.invited.insert(server, number);

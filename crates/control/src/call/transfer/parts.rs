@@ -9,7 +9,7 @@ use super::super::record::recorded;
 use super::super::{Call, LegMedia};
 use super::{AskedBy, Transfer};
 use crate::ask::Ask;
-use crate::cdr::{Cdr, EndedBy};
+use crate::cdr::Cdr;
 use crate::exchange::Exchange;
 use crate::parked::Parked;
 
@@ -24,20 +24,7 @@ pub(crate) struct Part {
 impl Exchange {
     /// The record of what begins with a transfer.
     pub(super) fn record_of_transfer(&mut self, now: Instant, transferee: &str, dialled: &str) -> Box<Cdr> {
-        Box::new(Cdr {
-            id: self.random_token(),
-            caller: transferee.to_owned(),
-            dialled: dialled.to_owned(),
-            answered_by: None,
-            started: self.settings.epoch.unix_ms(now),
-            answered: None,
-            ended: 0,
-            status: 0,
-            ended_by: EndedBy::Exchange,
-            reason: String::new(),
-            codec: None,
-            legs: Vec::new(),
-        })
+        Box::new(self.record_begun(now, transferee.to_owned(), dialled.to_owned()))
     }
 
     /// A transfer came to nothing: an attempt to reach somebody, which is recorded as a call that was missed is.

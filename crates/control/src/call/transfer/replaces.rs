@@ -10,7 +10,6 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use ringback_media::negotiation::{Profile, Refusal};
 use ringback_media::session::LegKey;
 use ringback_sip::dialog::Dialog;
@@ -170,30 +169,20 @@ impl Exchange {
         user: &User,
         (replaced, asked_by): (LegKey, AskedBy),
     ) {
-        let Incoming { server, flow, message: invite } = incoming;
+        let (server, invite) = (incoming.server, &incoming.message);
         let transferee = call.other(replaced).unwrap_or(call.first);
-        self.respond(now, server, self.reply(&invite, 100).finish());
+        self.respond(now, server, self.reply(invite, 100).finish());
         if asked_by == AskedBy::Replaces {
             self.stats.takeovers_started += 1;
         }
-        let offer = session_description(&invite).ok().flatten();
+        let offer = session_description(invite).ok().flatten();
         let stays = call.leg(transferee).map(|leg| leg.aor.clone()).unwrap_or_default();
         let record = self.record_of_transfer(now, &stays, &user.name);
         self.invited.insert(server, call.number);
-        self.fingerprints.insert(self.fingerprint(&invite), server);
-        let leg = Leg {
-            key,
-            aor: user.name.clone(),
-            flow,
-            profile: offer.as_deref().and_then(Profile::of_offer).unwrap_or_else(|| profile_of(flow)),
-            media: LegMedia::Opening,
-            session_timer: None,
-            is_missed: false,
-            call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
-            is_called: false,
-            invite: Bytes::new(),
-            signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
-        };
+        self.fingerprints.insert(self.fingerprint(invite), server);
+        let profile = offer.as_deref().and_then(Profile::of_offer);
+        let profile = profile.unwrap_or_else(|| profile_of(incoming.flow));
+        let leg = Leg::invited(key, &user.name, profile, incoming, dialog);
         self.command_open(call.worker, &leg);
         call.callees.push(leg);
         call.transfer = Some(Box::new(Transfer {
