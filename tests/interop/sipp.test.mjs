@@ -54,3 +54,24 @@ scenario('calls from a caller to a callee', async () => {
     assert.ok(ended - answered >= 250 && ended - answered < 5_000, `talked for ${ended - answered} ms`);
   }
 });
+
+// RFC 3262: each side has PRACKs of its own, whatever the other one knows.
+for (const [what, caller] of [
+  ['a caller that requires it', 'caller-requires-100rel.xml'],
+  ['a caller that does not know it', 'caller.xml'],
+]) {
+  scenario(`a callee that rings reliably, and ${what}`, async () => {
+    const server = await startServer();
+    const port = server.ports.one();
+    await register(server, ['bob'], { port }).succeeded();
+    const records = await recordsOf(server, CALLS, async () => {
+      const callee = startSipp(server, 'callee-rings-reliably.xml', { port, count: CALLS });
+      const calls = startSipp(server, caller, {
+        count: CALLS,
+        options: ['-r', '5', '-s', 'bob', '-d', '300', '-au', 'alice', '-ap', server.password('alice')],
+      });
+      await Promise.all([calls.succeeded(), callee.succeeded()]);
+    });
+    for (const { status, ended_by } of records) assert.deepEqual([status, ended_by], [200, 'caller']);
+  });
+}

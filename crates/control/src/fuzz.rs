@@ -1,5 +1,7 @@
 //! What holds whatever comes, in whatever order; a fuzz target and a test call it.
 
+mod reliable;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -106,6 +108,9 @@ impl Play {
     }
 
     fn step(&mut self, opcode: u8, input: &mut Input<'_>) {
+        if opcode >= reliable::FIRST_OPCODE {
+            return self.rely(opcode, input);
+        }
         match opcode % 20 {
             0 => {
                 let from = input.number(4);

@@ -126,7 +126,25 @@ pub struct Stats {
     pub answers_refused: u64,
     /// Session descriptions in a provisional response that cannot be used.
     pub early_answers_refused: u64,
-    /// Answers in an ACK that cannot be used.
+    /// Provisional responses sent reliably, until their PRACK comes.
+    pub provisionals_reliable: u64,
+    /// 504: calls that ended because a provisional response never got its PRACK.
+    pub provisionals_unacknowledged: u64,
+    /// 481: PRACKs of nothing that waits for one.
+    pub pracks_unmatched: u64,
+    /// PRACKs sent for reliable provisional responses of callees.
+    pub pracks_sent: u64,
+    /// PRACKs that a callee refused or did not answer; each ended its branch.
+    pub pracks_failed: u64,
+    /// Reliable provisional responses passed over: they had their PRACK already.
+    pub provisionals_repeated: u64,
+    /// Reliable provisional responses passed over: one before them is missing, or their branch has too many early dialogs.
+    pub provisionals_out_of_order: u64,
+    /// Reliable provisional responses without a number or a dialog, which cannot be acknowledged.
+    pub provisionals_unreadable: u64,
+    /// Offers answered in an early dialog, by PRACK or UPDATE.
+    pub offers_early: u64,
+    /// Answers in an ACK or a PRACK that cannot be used.
     pub late_answers_refused: u64,
     /// Second 2xx from behind one contact; each got its ACK and a BYE.
     pub forks_behind_callee: u64,

@@ -17,6 +17,7 @@ pub mod message;
 pub mod outbound;
 pub mod proxy;
 pub mod registrar;
+pub mod reliable;
 pub mod resolve;
 pub mod transaction;
 pub mod uri;

@@ -10,6 +10,7 @@ use ringback_sip::transaction::ServerId;
 
 use super::body::{SDP, session_description};
 use super::headers::pass_response;
+use super::prack::Held;
 use super::service::Service;
 use super::setup::refused;
 use super::{ALLOW, Call, Leg, Phase, Renegotiation, SUPPORTED, Signalling};
@@ -21,6 +22,9 @@ use crate::media::MediaCommand;
 impl Exchange {
     /// Branch `key` took the call.
     pub(crate) fn branch_won(&mut self, now: Instant, call: &mut Call, key: LegKey, response: &Message) {
+        if call.hold(Held::Branch(key, Box::new(response.clone()))) {
+            return;
+        }
         match final_answer(call, key, response) {
             Ok(answer) => {
                 self.start_session_timer(now, call, key, response);
@@ -43,9 +47,17 @@ impl Exchange {
 
     /// A number that the exchange answers by itself: the echo.
     pub(crate) fn answer_alone(&mut self, now: Instant, call: &mut Call) {
+        if call.hold(Held::Alone) {
+            return;
+        }
+        let is_bound = call.is_bound();
         let (key, is_late) = (call.caller.key, call.is_late);
         let Some(party) = call.caller.party_mut() else { return };
-        let answer = if is_late { Ok(party.offer_alone()) } else { party.answer_alone() };
+        let answer = match party.current().filter(|_| is_bound) {
+            Some(current) => Ok(current),
+            None if is_late => Ok(party.offer_alone()),
+            None => party.answer_alone(),
+        };
         match answer {
             Ok(answer) => self.answer_caller(now, call, key, &answer, None),
             Err(refusal) => self.refuse_media(now, call, &refusal),
@@ -95,7 +107,9 @@ impl Exchange {
         reply = self.grant_session_timer(now, &mut call.caller, &invite, reply);
         dialog.confirm();
         call.caller.signalling = Signalling::Confirmed { dialog, unacknowledged: Some(server) };
-        if call.is_late {
+        self.provisionals_over(call);
+        let has_session = !(call.is_late && call.is_bound());
+        if call.is_late && has_session {
             call.renegotiation = Renegotiation::Offered { from: call.caller.key };
         }
         call.phase = Phase::Answered(key);
@@ -110,7 +124,9 @@ impl Exchange {
         self.invited.remove(&server);
         self.unacknowledged.insert(server, call.caller.key);
         self.place(call, key);
-        self.respond(now, server, reply.body(SDP, body).finish());
+        // Once the caller has answered our offer in a PRACK there is nothing more to offer.
+        let reply = if has_session { reply.body(SDP, body) } else { reply };
+        self.respond(now, server, reply.finish());
         self.configure_leg(call, call.caller.key);
         self.stats.calls_answered += 1;
         self.events.push_back(Event::CallAnswered { id: call.record.id.clone() });
@@ -144,6 +160,7 @@ impl Exchange {
             self.late_answer(now, call, key, ack);
             self.renegotiation_over(now, call);
         }
+        self.level(now, call, key);
     }
 
     fn late_answer(&mut self, now: Instant, call: &mut Call, key: LegKey, ack: &Message) {
@@ -240,12 +257,18 @@ impl Exchange {
 /// Asked again with the same input it gives the same bytes, so that the 183 and the 200 say the same; another answer
 /// (of a fork behind the callee) gives another.
 fn final_answer(call: &mut Call, key: LegKey, response: &Message) -> Result<Bytes, Refusal> {
-    let (caller, is_late) = (call.caller.key, call.is_late);
+    let (caller, is_late, is_bound) = (call.caller.key, call.is_late, call.is_bound());
+    // After an UPDATE in the early dialog the first answer is history.
+    let answer = session_description(response).ok().flatten().filter(|_| !call.has_changed_early(key));
+    let answer = answer.or_else(|| call.leg(key)?.early_answer_of(response));
     let (caller, callee): (&mut Party, &mut Party) = call.parties_mut(caller, key).ok_or(Refusal::NoOffer)?;
-    let answer = session_description(response).ok().flatten();
     // An answer that came in a provisional response may be missing in the 2xx.
     if answer.is_some() || callee.agreed().is_none() {
         callee.handle_answer(answer.as_deref().unwrap_or_default())?;
     }
-    if is_late { caller.offer_from_answer(callee) } else { caller.answer(callee) }
+    match caller.current().filter(|_| is_bound) {
+        Some(current) => Ok(current),
+        None if is_late => caller.offer_from_answer(callee),
+        None => caller.answer(callee),
+    }
 }

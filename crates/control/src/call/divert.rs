@@ -243,7 +243,7 @@ impl Exchange {
         }
         if let Some((server, reply)) = Exchange::reply_to_caller(call, 181) {
             let contact = self.contact(&call.caller.flow);
-            self.respond(now, server, reply.header(Name::Contact, contact).finish());
+            self.send_provisional(now, call, server, reply.header(Name::Contact, contact), None);
         }
     }
 

@@ -53,6 +53,7 @@ impl Exchange {
         reason: &str,
         add: impl FnOnce(Builder) -> Builder,
     ) {
+        self.provisionals_over(call);
         match std::mem::replace(&mut call.caller.signalling, Signalling::Over) {
             Signalling::Invited { server, invite, dialog } => {
                 call.record.status = status;

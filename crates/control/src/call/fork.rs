@@ -3,7 +3,9 @@
 //! The caller sees one dialog with one To tag, whichever branch speaks. Early media is passed on when there is one
 //! branch only: with several, an answer in a 183 would bind the caller to one of them before anyone has picked up, and
 //! without transcoding nothing of ours could make another one fit. Branches of groups that are over do not count, unless
-//! one of them was heard: the caller has its answer then, and the next is that in the 200.
+//! one of them was heard: the caller has its answer then, and the next is that in the 200. A caller that takes reliable
+//! provisional responses ([`super::prack`]) hears the first branch that speaks, also of several: what its answer has
+//! bound it to is mended by a re-INVITE when another one picks up.
 
 use std::time::Instant;
 
@@ -13,7 +15,6 @@ use ringback_sip::dialog::Dialog;
 use ringback_sip::message::{Message, Name};
 use ringback_sip::transaction::ClientId;
 
-use super::body::SDP;
 use super::divert::Cause;
 use super::end::farewell;
 use super::headers::pass_response;
@@ -47,7 +48,7 @@ impl Exchange {
 
     /// A provisional response: the callee is being alerted.
     fn branch_progress(&mut self, now: Instant, call: &mut Call, key: LegKey, response: &Message) {
-        let is_alone = call.is_alone(key);
+        let may_be_heard = call.may_be_heard(key);
         let Some(leg) = call.leg_mut(key) else { return };
         let of_response = leg.dialog_of(response);
         let Signalling::Inviting { early, cancelled: false, .. } = &mut leg.signalling else { return };
@@ -55,24 +56,32 @@ impl Exchange {
             // A provisional response without a To tag makes no dialog and still rings.
             *early = of_response;
         }
+        if !self.take_reliable(now, call, key, response) {
+            return;
+        }
         if call.phase != Phase::Ringing {
             return self.transfer_progress(now, call, key, response);
         }
-        let answer = if is_alone && !call.is_late { self.early_answer(call, key, response) } else { None };
-        let status = match (&answer, response.status()) {
+        let answer = if may_be_heard {
+            self.early_answer(call, key, response)
+        } else {
+            self.note_answer(call, key, response);
+            None
+        };
+        let is_heard = answer.is_some() || call.is_bound() && call.hunt.heard == Some(key);
+        let status = match (is_heard, response.status()) {
             // Without its SDP a 183 says nothing that a phone can show; it is ringing.
-            (None, Some(183)) | (_, None) => 180,
+            (false, Some(183)) | (_, None) => 180,
             (_, Some(status)) => status,
         };
         let Some((server, reply)) = Exchange::reply_to_caller(call, status) else { return };
         let contact = self.contact(&call.caller.flow);
-        let mut reply =
+        let reply =
             pass_response(response, reply.header(Name::Contact, contact), &self.settings.headers.users);
-        if let Some(answer) = answer {
-            reply = reply.body(SDP, &answer);
+        if answer.is_some() {
             call.hunt.heard = Some(key);
         }
-        self.respond(now, server, reply.finish());
+        self.send_provisional(now, call, server, reply, answer);
     }
 
     /// A 2xx: the first one wins, the other branches are cancelled.
@@ -96,6 +105,7 @@ impl Exchange {
             self.stats.forks_behind_callee += 1;
             return self.bye(now, dialog, &ELSEWHERE);
         };
+        leg.keep_early_dialog();
         leg.signalling = Signalling::Confirmed { dialog, unacknowledged: None };
         if call.phase == Phase::Ringing && !cancelled {
             self.refuse_late_pickup(now, call);
@@ -202,6 +212,7 @@ impl Exchange {
                 self.stats.legs_unopened += 1;
                 self.fail(now, call, 503, "no media worker answers");
             }
+            Phase::Ringing if call.is_held() => {}
             Phase::Ringing => {
                 if !self.forward(now, call, Cause::NoAnswer) {
                     self.fail(now, call, 408, "nobody answered");
@@ -249,12 +260,18 @@ impl Leg {
                 let mut dialog = early.clone();
                 dialog.handle_response(response).ok().map(|_| dialog)
             }
-            _ => self.dialog_of(response),
+            _ => match self.early_dialog_of(response) {
+                Some(early) => {
+                    let mut dialog = early.clone();
+                    dialog.handle_response(response).ok().map(|_| dialog)
+                }
+                None => self.dialog_of(response),
+            },
         }
     }
 
     /// The dialog that a response to our INVITE makes.
-    fn dialog_of(&self, response: &Message) -> Option<Dialog> {
+    pub(super) fn dialog_of(&self, response: &Message) -> Option<Dialog> {
         let invite = Message::parse(self.invite.clone()).ok()?;
         Dialog::uac(&invite, response, self.flow).ok()
     }

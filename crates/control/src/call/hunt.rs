@@ -231,7 +231,8 @@ impl Exchange {
 
     /// When nobody is left who could take the call: rings the next group, else sends the call on, else refuses it.
     pub(crate) fn branches_failed(&mut self, now: Instant, call: &mut Call) {
-        if !call.is_alerting() || call.callees.iter().any(Leg::is_pending) || call.newcomer().is_some() {
+        let waits = call.callees.iter().any(Leg::is_pending) || call.newcomer().is_some() || call.is_held();
+        if !call.is_alerting() || waits {
             return;
         }
         if !call.hunt.groups.is_empty() {

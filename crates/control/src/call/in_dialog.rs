@@ -58,6 +58,7 @@ impl Exchange {
                 self.refresh_received(now, call, key, server, &request)
             }
             Method::Update => self.offer_received(now, call, key, server, request),
+            Method::Prack => self.prack_received(now, call, key, server, &request),
             Method::Info => self.info_received(now, call, key, server, request),
             Method::Message => self.pass_on(now, call, key, server, request),
             Method::Refer => self.refer_received(now, call, key, server, &request),
@@ -107,6 +108,9 @@ impl Exchange {
         self.leg_left(now, call, key);
         if !matches!(call.phase, Phase::Answered(_)) {
             self.respond(now, server, reply);
+            if call.holds_answer_of(key) {
+                self.end(now, call, EndedBy::Callee, "the callee hung up");
+            }
         } else {
             call.farewell = Some((server, Box::new(reply)));
             Exchange::take_reason(call, request);

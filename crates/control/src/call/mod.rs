@@ -11,7 +11,7 @@
 //! and the leg of [`Phase::Answered`], whoever they are.
 //!
 //! Assumptions: the offer is in the INVITE or, for a caller that sends none, ours is in the 200 and the answer in its
-//! ACK. Offers in reliable provisional responses (RFC 3262) are not used: a `Require: 100rel` is refused with 420.
+//! ACK; or, where provisional responses are reliable, ours is in one of them and the answer in its PRACK ([`prack`]).
 //! Calls to other networks are left out.
 
 pub(crate) mod answer;
@@ -27,6 +27,7 @@ pub(crate) mod in_dialog;
 pub(crate) mod media;
 pub(crate) mod park;
 pub(crate) mod pickup;
+pub(crate) mod prack;
 pub(crate) mod probe;
 pub(crate) mod record;
 pub(crate) mod refused;
@@ -52,15 +53,16 @@ use crate::exchange::Incoming;
 use divert::Diversion;
 use hunt::Hunt;
 use identity::Identity;
+use prack::{EarlyDialog, Reliable};
 use service::Service;
 use session_timer::SessionTimer;
 use transfer::{Part, Subscription, Transfer};
 
 /// What every INVITE and every answer of ours within a dialog allows.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, INFO, OPTIONS, MESSAGE, REFER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, OPTIONS, MESSAGE, REFER";
 
 /// The extensions that every INVITE and every answer of ours to one supports.
-pub(crate) const SUPPORTED: &str = "replaces, norefersub";
+pub(crate) const SUPPORTED: &str = "replaces, norefersub, 100rel";
 
 /// The number of a call, unique to its control worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,6 +92,8 @@ pub(crate) struct Call {
     pub transfer: Option<Box<Transfer>>,
     /// An offer of ours that met another one, to be made again.
     pub reoffer: Option<Reoffer>,
+    /// What the caller is told reliably before the answer, if anything.
+    pub reliable: Option<Box<Reliable>>,
     /// What parties were promised to be told of their transfers.
     pub subscriptions: Vec<Subscription>,
     /// The users among whose calls at the same time this one counts, each by the leg that it counts for.
@@ -149,6 +153,8 @@ pub(crate) struct Leg {
     pub is_called: bool,
     /// The INVITE that we sent to a callee, as long as a 2xx to it can make a dialog, also one that nobody wants.
     pub invite: Bytes,
+    /// The early dialogs of a callee that sends reliable provisional responses.
+    pub early_dialogs: Vec<EarlyDialog>,
 }
 
 /// Where a leg's dialog stands.
@@ -312,6 +318,7 @@ impl Leg {
             call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
             is_called: false,
             invite: Bytes::new(),
+            early_dialogs: Vec::new(),
             signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
         }
     }

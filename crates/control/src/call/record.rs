@@ -93,6 +93,7 @@ impl Exchange {
         self.deadlines.cancel(&Timer::Reoffer(call.number));
         self.fingerprints.remove(&call.fingerprint);
         self.deadlines.cancel(&Timer::Ring(call.number));
+        self.deadlines.cancel(&Timer::Provisional(call.number));
         self.deadlines.cancel(&Timer::Fork(call.number));
         self.deadlines.cancel(&Timer::Offer(call.number));
         self.deadlines.cancel(&Timer::Probe(call.number));

@@ -42,6 +42,10 @@ impl Exchange {
         server: ServerId,
         request: Message,
     ) {
+        let is_update = *request.method_ref() == Method::Update;
+        if is_update && self.early_update(now, call, key, server, &request) {
+            return;
+        }
         let glare = match call.renegotiation {
             _ if !matches!(call.phase, Phase::Answered(_)) => Some(500),
             Renegotiation::Idle => None,
@@ -298,7 +302,12 @@ impl Exchange {
     }
 
     /// The answer to the offer of `from` that waits: of the other leg, or our own.
-    fn answer_here(&mut self, call: &mut Call, from: LegKey, to: Option<LegKey>) -> Result<Bytes, Refusal> {
+    pub(super) fn answer_here(
+        &mut self,
+        call: &mut Call,
+        from: LegKey,
+        to: Option<LegKey>,
+    ) -> Result<Bytes, Refusal> {
         self.follow_ice_restart(call, from);
         let Some(to) = to else {
             let party = call.leg_mut(from).and_then(|leg| leg.party_mut()).ok_or(Refusal::NoOffer)?;

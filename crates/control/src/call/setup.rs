@@ -94,6 +94,7 @@ impl Exchange {
             renegotiation: Renegotiation::Idle,
             transfer: None,
             reoffer: None,
+            reliable: None,
             subscriptions: Vec::new(),
             payers: vec![(key, caller.name.clone())],
             placed: Vec::new(),
@@ -250,6 +251,7 @@ impl Exchange {
             call_id: self.random_token(),
             is_called: true,
             invite: Bytes::new(),
+            early_dialogs: Vec::new(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::owner::{self, LocalTag};
 const ALLOW_OUTSIDE: &str = "INVITE, ACK, CANCEL, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, PUBLISH";
 
 /// The options of a `Require` that are done here; those of a REGISTER are the registrar's.
-const OPTIONS: &[&[u8]] = &[b"timer", b"replaces", b"norefersub"];
+const OPTIONS: &[&[u8]] = &[b"timer", b"replaces", b"norefersub", b"100rel"];
 
 /// What the To tag of a request says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,7 @@ impl Exchange {
                 {
                     // No further 2xx will make a dialog out of it.
                     leg.invite = Bytes::new();
+                    leg.early_dialogs = Vec::new();
                 }
             }
             T::Ok2xxUnacknowledged { id } => {
@@ -194,7 +195,7 @@ impl Exchange {
                 .header(Name::Allow, ALLOW_OUTSIDE)
                 .header(Name::AllowEvents, ALLOW_EVENTS)
                 .header(Name::Accept, "application/sdp, application/pidf+xml, application/resource-lists+xml")
-                .header(Name::Supported, "timer, path, outbound, replaces, norefersub, eventlist")
+                .header(Name::Supported, "timer, path, outbound, replaces, norefersub, 100rel, eventlist")
         };
         let reply = self.without_weight(now, &message, flow, reply.finish());
         self.reply_stateless(server, reply);
@@ -248,6 +249,7 @@ impl Exchange {
                 | Use::Notify(..)
                 | Use::Notification(_)
                 | Use::Page(_)
+                | Use::Prack(..)
                 | Use::Bye,
             ) if goes_on => return,
             _ => self.clients.remove(&id),
@@ -279,7 +281,10 @@ impl Exchange {
             }),
             Some(Use::Notification(id)) => self.notification_answered(now, id, Ok(response)),
             Some(Use::Page(id)) => self.page_answered(now, id, Ok(response)),
-            Some(Use::Bye) | None => {}
+            Some(Use::Prack(call, leg)) if status >= 300 => {
+                self.on_call(now, call, |exchange, call| exchange.prack_failed(now, call, leg));
+            }
+            Some(Use::Prack(..) | Use::Bye) | None => {}
         }
     }
 
@@ -304,6 +309,9 @@ impl Exchange {
             }),
             Some(Use::Notification(id)) => self.notification_answered(now, id, Err(silence)),
             Some(Use::Page(id)) => self.page_answered(now, id, Err(silence)),
+            Some(Use::Prack(call, leg)) => self.on_call(now, call, |exchange, call| {
+                exchange.prack_failed(now, call, leg);
+            }),
             Some(Use::Bye) | None => {}
         }
     }

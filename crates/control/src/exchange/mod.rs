@@ -108,6 +108,8 @@ pub(crate) enum Use {
     Probe(CallNumber, LegKey),
     /// What the party that asked for a transfer is told of it.
     Notify(CallNumber, LegKey),
+    /// The PRACK of a reliable provisional response of a branch.
+    Prack(CallNumber, LegKey),
     /// The end of a dialog that is forgotten already.
     Bye,
     /// News for a subscription.
@@ -132,6 +134,8 @@ pub(crate) enum Timer {
     Ring(CallNumber),
     /// Until when a group of contacts rings that is not the last.
     Fork(CallNumber),
+    /// When a provisional response is sent again, or its PRACK has not come.
+    Provisional(CallNumber),
     /// Until when a far end answers an offer in mid-call.
     Offer(CallNumber),
     /// When an offer of ours that met another one is made again.
@@ -265,6 +269,9 @@ impl Exchange {
                 }
                 Timer::Fork(call) => {
                     self.on_call(now, call, |exchange, call| exchange.fork_timed_out(now, call));
+                }
+                Timer::Provisional(call) => {
+                    self.on_call(now, call, |exchange, call| exchange.provisional_due(now, call));
                 }
                 Timer::Offer(call) => {
                     self.on_call(now, call, |exchange, call| exchange.offer_timed_out(now, call));

@@ -74,6 +74,20 @@ const SCENES: &[Scene] = &[
         ],
     ),
     (
+        reliable_provisional_responses,
+        &[
+            "provisionals_reliable",
+            "provisionals_unacknowledged",
+            "pracks_unmatched",
+            "pracks_sent",
+            "pracks_failed",
+            "provisionals_repeated",
+            "provisionals_out_of_order",
+            "provisionals_unreadable",
+            "offers_early",
+        ],
+    ),
+    (
         users_who_have_set_something,
         &[
             "callees_busy",
@@ -183,6 +197,43 @@ fn a_call() -> World {
     world
 }
 
+fn reliable_provisional_responses() -> World {
+    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
+    world.phone(alice).manners.reliability = Some(Name::Require);
+    world.phone(alice).manners.pracks = false;
+    world.phone(bob).manners.rings = false;
+    world.phone(bob).manners.on_foreign_prack = 200;
+    world.phone(alice).dial("bob");
+    world.run(ms(100));
+    world.phone(bob).ring_reliably(183, true);
+    world.run(ms(100));
+    let early = world.phone(alice).responses("INVITE").pop().unwrap().clone();
+    let rseq = String::from_utf8_lossy(early.header(Name::RSeq).unwrap()).into_owned();
+    let number = early.cseq().unwrap().number;
+    let phone = world.phone(alice);
+    let offer = phone.client.offer(&phone.says.clone());
+    let prack = phone.in_dialog(Method::Prack).header(Name::Rack, format!("{rseq} {number} INVITE"));
+    phone.send(prack.body(b"application/sdp", offer.as_bytes()).finish());
+    // Rings once more, and nobody acknowledges that.
+    world.phone(bob).ring();
+    let invite = world.phone(bob).requests("INVITE").pop().unwrap().clone();
+    for rseq in ["1", "1", "3", "x"] {
+        let reply = Builder::reply(&invite, 180).to_tag(b"behind").header(Name::Require, "100rel");
+        world.send_past(bob, &reply.header(Name::RSeq, rseq).finish());
+        world.run(ms(10));
+    }
+    world.phone(alice).prack("1 2 INVITE");
+    world.run(secs(33));
+    world.phone(alice).dial("bob");
+    world.run(ms(100));
+    world.phone(bob).manners.on_foreign_prack = 481;
+    let invite = world.phone(bob).requests("INVITE").pop().unwrap().clone();
+    let reply = Builder::reply(&invite, 180).to_tag(b"behind").header(Name::Require, "100rel");
+    world.send_past(bob, &reply.header(Name::RSeq, "1").finish());
+    world.settle();
+    world
+}
+
 fn bad_messages() -> World {
     let (mut world, alice, _bob) = World::pair(Client::Baresip, Client::Baresip);
     let head = "Via: SIP/2.0/UDP x;branch=z9hG4bK77\nFrom: <sip:a@x>;tag=1\nTo: <sip:x>\nCall-ID: 1\n";
@@ -241,7 +292,7 @@ fn odd_requests() -> World {
             .finish();
         world.phone(alice).send(request);
     }
-    world.phone(alice).dial_with("bob", |invite| invite.header(Name::Require, "100rel"));
+    world.phone(alice).dial_with("bob", |invite| invite.header(Name::Require, "precondition"));
     world.run(secs(1));
     world.phone(alice).dial_with_body("bob", "text/plain", "hello");
     world.run(secs(1));

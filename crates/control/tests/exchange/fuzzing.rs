@@ -41,6 +41,41 @@ fn nothing_that_comes_breaks_the_exchange() {
     assert!(calls.iter().all(|sum| *sum > 20), "{calls:?}");
 }
 
+/// The same where many of the bytes are opcodes of a phone that uses reliable provisional responses.
+#[test]
+fn nothing_that_is_acknowledged_breaks_the_exchange() {
+    let start = Clock::new().now();
+    let mut rng = Rng::new(3262);
+    let mut sums = [0; 10];
+    for _ in 0..5000 {
+        let mut bytes = vec![0; 40 + rng.below(300) as usize];
+        rng.fill(&mut bytes);
+        for byte in &mut bytes {
+            if rng.below(2) == 0 {
+                *byte |= 0xF0;
+            }
+        }
+        bytes.insert(0, 1);
+        let stats = fuzz::exchange(start, &bytes);
+        let counted = [
+            stats.provisionals_reliable,
+            stats.provisionals_unacknowledged,
+            stats.pracks_sent,
+            stats.pracks_failed,
+            stats.pracks_unmatched,
+            stats.provisionals_repeated,
+            stats.provisionals_out_of_order,
+            stats.offers_early,
+            stats.late_answers_refused,
+            stats.calls_answered,
+        ];
+        for (sum, count) in sums.iter_mut().zip(counted) {
+            *sum += count;
+        }
+    }
+    assert!(sums.iter().all(|sum| *sum > 20), "{sums:?}");
+}
+
 /// What each prologue comes to.
 #[test]
 fn the_prologues_come_to_what_they_say() {

@@ -130,14 +130,17 @@ fn a_method_that_is_not_ours_is_refused() {
 #[test]
 fn an_option_that_is_not_ours_is_refused() {
     let (mut world, alice, bob) = World::talking(Client::JsSip, Client::Baresip);
-    let info =
-        world.phone(alice).in_dialog(Method::Info).header(Name::Require, "timer, teleport, 100rel").finish();
+    let info = world
+        .phone(alice)
+        .in_dialog(Method::Info)
+        .header(Name::Require, "timer, teleport, precondition")
+        .finish();
     world.phone(alice).send(info);
     world.run(ms(100));
     assert_eq!(world.phone(alice).last_status("INFO"), Some(420));
     assert_eq!(
         world.phone(alice).last_header("INFO", Name::Unsupported).as_deref(),
-        Some("teleport, 100rel")
+        Some("teleport, precondition")
     );
     assert!(world.phone(bob).requests("INFO").is_empty());
 }

@@ -33,6 +33,7 @@ mod privacy;
 mod publishing;
 mod refusing;
 mod registration;
+mod reliable;
 mod ringing;
 mod session_timers;
 mod subscriptions;

@@ -75,10 +75,10 @@ fn a_body_that_is_no_offer_is_a_415() {
 fn an_option_that_is_not_ours_is_a_420() {
     let (mut world, alice, _bob) = World::pair(Client::JsSip, Client::Baresip);
     let response = refused(&mut world, alice, |phone| {
-        phone.dial_with("bob", |invite| invite.header(Name::Require, "100rel"))
+        phone.dial_with("bob", |invite| invite.header(Name::Require, "precondition"))
     });
     assert_eq!(response.status(), Some(420));
-    assert_eq!(response.header(Name::Unsupported), Some(&b"100rel"[..]));
+    assert_eq!(response.header(Name::Unsupported), Some(&b"precondition"[..]));
     // A timer is ours.
     world.phone(alice).dial_with("bob", |invite| invite.header(Name::Require, "timer"));
     world.run(secs(1));

@@ -163,6 +163,8 @@ pub fn record(cdr: &Cdr) -> String {
 /// Header fields that a remark shows.
 const SHOWN: &[Name] = &[
     Name::Require,
+    Name::RSeq,
+    Name::Rack,
     Name::Unsupported,
     Name::SessionExpires,
     Name::Reason,

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use ringback_sip::dialog::Dialog;
 use ringback_sip::digest::{self, Login, Purpose};
+use ringback_sip::header::Rack;
 use ringback_sip::message::{Builder, Message, Method, Name};
+use ringback_sip::reliable::{Due, Receiver, Verdict};
 use ringback_sip::transaction::{ClientId, Event, ServerId};
 
 use super::phone::{Client, OnReinvite, Phone, PhoneCall, Sent, Stage};
@@ -23,6 +25,7 @@ impl Phone {
 
     pub(super) fn handle_timeout(&mut self) {
         self.transactions.handle_timeout(self.now);
+        self.repeat_provisional();
         self.react(None);
     }
 
@@ -88,6 +91,8 @@ impl Phone {
             Method::Notify if !is_ours && !is_of_transfer(&request) => {
                 self.handle_notify(id, &request);
             }
+            Method::Prack if !is_ours => self.respond(id, &request, self.manners.on_foreign_prack),
+            Method::Prack => self.handle_prack(id, &request),
             _ if has_tag && !is_ours => self.respond(id, &request, 481),
             Method::Invite if !has_tag && self.call.is_some() && !self.manners.has_lines => {
                 self.respond(id, &request, 486);
@@ -123,6 +128,8 @@ impl Phone {
             client: None,
             server: Some(id),
             tag,
+            reliable: None,
+            acknowledged: Receiver::default(),
         });
         if self.manners.rings {
             self.ring();
@@ -170,6 +177,7 @@ impl Phone {
         let is_invite = *response.method_ref() == Method::Invite;
         if status < 200 {
             self.note_early_dialog(id, response);
+            self.acknowledge_provisional(id, response);
             return;
         }
         let Some(sent) = (if is_invite && status < 300 { self.keep(id) } else { self.sent.remove(&id) })
@@ -184,7 +192,7 @@ impl Phone {
             300.. if is_invite && self.call.as_ref().is_some_and(|call| call.client == Some(id)) => {
                 self.call = None;
             }
-            481 if *response.method_ref() != Method::Subscribe => self.call = None,
+            481 if !matches!(response.method_ref(), Method::Subscribe | Method::Prack) => self.call = None,
             _ => {}
         }
     }
@@ -202,6 +210,40 @@ impl Phone {
             && call.dialog.is_none()
         {
             call.dialog = Dialog::uac(&call.invite, response, flow).ok();
+        }
+    }
+
+    /// The PRACK of a reliable provisional response, with an answer when that has the offer.
+    fn acknowledge_provisional(&mut self, id: ClientId, response: &Message) {
+        let Some(call) = self.call.as_mut().filter(|call| call.client == Some(id)) else { return };
+        let Verdict::Next(rack) = call.acknowledged.handle_provisional(response) else { return };
+        let has_offer = call.invite.body().is_empty() && !response.body().is_empty();
+        if !self.manners.pracks {
+            return;
+        }
+        let prack = self.in_dialog(Method::Prack).header(Name::Rack, rack.to_string());
+        let prack = if has_offer { self.with_answer(prack, response.body()) } else { prack };
+        self.send(prack.finish());
+    }
+
+    fn handle_prack(&mut self, id: ServerId, prack: &Message) {
+        let sender = self.call.as_mut().and_then(|call| call.reliable.as_mut());
+        let rack = Rack::parse(prack.header(Name::Rack).expect("a RAck")).expect("a RAck that can be read");
+        let matched = sender.is_some_and(|sender| sender.handle_prack(&rack).is_ok());
+        self.respond(id, prack, if matched { 200 } else { 481 });
+    }
+
+    fn repeat_provisional(&mut self) {
+        let now = self.now;
+        let Some(call) = &mut self.call else { return };
+        let (Some(server), Some(sender)) = (call.server, &mut call.reliable) else { return };
+        match sender.handle_timeout(now) {
+            Some(Due::Again(response)) => {
+                let response = response.clone();
+                self.transactions.respond(now, server, response);
+            }
+            Some(Due::Unacknowledged) => self.refuse(504),
+            None => {}
         }
     }
 
@@ -229,7 +271,8 @@ impl Phone {
         let Some(dialog) = self.call.as_ref().and_then(|call| call.dialog.as_ref()) else { return };
         let number = response.cseq().unwrap().number;
         let mut ack = dialog.ack(number, branch.as_bytes(), sent_by.as_bytes());
-        if sent.request.body().is_empty() {
+        // Without an offer in the 2xx, it was answered in a PRACK.
+        if sent.request.body().is_empty() && !response.body().is_empty() {
             ack = self.with_answer(ack, response.body());
         }
         self.transactions.ack_2xx(id, flow, ack.finish());

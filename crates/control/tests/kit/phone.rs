@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ringback_sansio::{Flow, Transmit, Transport};
 use ringback_sip::dialog::Dialog;
 use ringback_sip::message::{Builder, Message, Method, Name};
+use ringback_sip::reliable::{Receiver, Sender};
 use ringback_sip::transaction::{ClientId, ServerId, Timers, Transactions};
 
 use super::surroundings::password_of;
@@ -38,6 +39,12 @@ pub struct Manners {
     pub is_deaf: bool,
     /// Takes another call beside the one that it has.
     pub has_lines: bool,
+    /// The header field of its INVITE that lists 100rel.
+    pub reliability: Option<Name>,
+    /// Acknowledges reliable provisional responses.
+    pub pracks: bool,
+    /// Its answer to a PRACK outside of its dialogs: for those of a fork that the test plays.
+    pub on_foreign_prack: u16,
 }
 
 /// What a phone does with a re-INVITE.
@@ -94,6 +101,10 @@ pub struct PhoneCall {
     pub client: Option<ClientId>,
     pub server: Option<ServerId>,
     pub tag: String,
+    /// The reliable provisional responses that it sends.
+    pub reliable: Option<Sender<Message>>,
+    /// The RSeq of the last reliable provisional response that it acknowledged.
+    pub acknowledged: Receiver,
 }
 
 /// A request that waits for its final response.
@@ -121,6 +132,9 @@ impl Phone {
                 timer: None,
                 is_deaf: false,
                 has_lines: false,
+                reliability: None,
+                pracks: true,
+                on_foreign_prack: 481,
             },
             call: None,
             aside: Vec::new(),
@@ -229,6 +243,10 @@ impl Phone {
             .header(Name::Allow, self.client.allow())
             .header(Name::Supported, self.client.supported())
             .header(Name::UserAgent, self.client.user_agent());
+        let invite = match self.manners.reliability {
+            Some(name) => invite.header(name, "100rel"),
+            None => invite,
+        };
         match self.manners.timer {
             Some(timer) => invite.header(Name::SessionExpires, timer),
             None => invite,
@@ -246,6 +264,8 @@ impl Phone {
             client: Some(client),
             server: None,
             tag,
+            reliable: None,
+            acknowledged: Receiver::default(),
         });
     }
 
@@ -274,6 +294,31 @@ impl Phone {
         self.transactions.respond(self.now, server, reply.finish());
     }
 
+    /// A provisional response that is repeated until its PRACK comes.
+    pub fn ring_reliably(&mut self, status: u16, with_media: bool) {
+        let (server, reply, offer) = self.reply_to_call(status);
+        let reply = reply.header(Name::Require, "100rel");
+        let reply = if with_media { self.with_answer(reply, &offer) } else { reply };
+        let now = self.now;
+        let call = self.call.as_mut().expect("a call");
+        let cseq = call.invite.cseq().unwrap().number;
+        let sender = call.reliable.get_or_insert_with(|| Sender::new(cseq, 7000, Timers::default().t1));
+        let make = |rseq: u32| reply.header(Name::RSeq, rseq.to_string()).finish();
+        let response = sender.send(now, with_media, make).expect("none waits").clone();
+        self.transactions.respond(now, server, response);
+    }
+
+    /// A PRACK with that RAck.
+    pub fn prack(&mut self, rack: &str) {
+        let prack = self.in_dialog(Method::Prack).header(Name::Rack, rack).finish();
+        self.send(prack);
+    }
+
+    /// Whether a provisional response of its own waits for its PRACK.
+    pub fn awaits_prack(&self) -> bool {
+        self.call.as_ref().and_then(|call| call.reliable.as_ref()).is_some_and(Sender::is_awaiting)
+    }
+
     /// A provisional response with a session description of the test's own.
     pub fn respond_with_body(&mut self, status: u16, body: &str) {
         let (server, reply, _) = self.reply_to_call(status);
@@ -295,6 +340,18 @@ impl Phone {
         self.transactions.respond(self.now, server, reply);
         let call = self.call.as_mut().expect("a call");
         call.stage = Stage::Up;
+        if let Some(sender) = &mut call.reliable {
+            sender.finish();
+        }
+        call.dialog.as_mut().expect("a dialog").confirm();
+    }
+
+    /// Answers with nothing to add to what a reliable provisional response said.
+    pub fn answer_without_session(&mut self) {
+        let (server, reply, _) = self.reply_to_call(200);
+        self.transactions.respond(self.now, server, reply.finish());
+        let call = self.call.as_mut().expect("a call");
+        call.stage = Stage::Up;
         call.dialog.as_mut().expect("a dialog").confirm();
     }
 
@@ -305,6 +362,9 @@ impl Phone {
         self.transactions.respond(self.now, server, reply);
         let call = self.call.as_mut().expect("a call");
         call.stage = Stage::Up;
+        if let Some(sender) = &mut call.reliable {
+            sender.finish();
+        }
         call.dialog.as_mut().expect("a dialog").confirm();
     }
 
@@ -480,7 +540,8 @@ impl Phone {
     // What it is made of.
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.transactions.poll_timeout()
+        let reliable = self.call.as_ref().and_then(|call| call.reliable.as_ref());
+        self.transactions.poll_timeout().into_iter().chain(reliable.and_then(Sender::poll_timeout)).min()
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {

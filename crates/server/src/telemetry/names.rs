@@ -29,6 +29,8 @@ counters! {
         calls_forwarded, redirections_followed, redirections_refused, calls_picked_up, calls_parked,
         parked_calls_recalled, settings_changed,
         answers_without_dialog, answers_refused, early_answers_refused, late_answers_refused,
+        provisionals_reliable, provisionals_unacknowledged, pracks_unmatched, pracks_sent, pracks_failed,
+        provisionals_repeated, provisionals_out_of_order, provisionals_unreadable, offers_early,
         forks_behind_callee, subscriptions, subscriptions_refused, events_unknown, event_times_too_brief,
         events_overloaded, notifications, notifications_failed, publications, publications_refused,
         publications_unmatched, instant_messages_delivered, instant_messages_stored,

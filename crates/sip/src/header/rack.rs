@@ -2,6 +2,8 @@
 //!
 //! [RFC 3262 §7.2]: https://www.rfc-editor.org/rfc/rfc3262#section-7.2
 
+use std::fmt;
+
 use super::{CSeq, Fault, HeaderError};
 use crate::grammar;
 use crate::message::{Method, Name};
@@ -30,6 +32,12 @@ impl Rack {
     }
 }
 
+impl fmt::Display for Rack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.rseq, self.cseq, self.method)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +46,7 @@ mod tests {
     fn two_numbers_and_a_method() {
         let rack = Rack::parse(b"776656 1 INVITE").unwrap();
         assert_eq!(rack, Rack { rseq: 776_656, cseq: 1, method: Method::Invite });
+        assert_eq!(rack.to_string(), "776656 1 INVITE");
         for value in ["", "1 INVITE", "1 2", "x 1 INVITE", "1 2 3 INVITE"] {
             assert!(Rack::parse(value.as_bytes()).is_err(), "{value}");
         }

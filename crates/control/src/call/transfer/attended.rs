@@ -138,6 +138,7 @@ impl Exchange {
             call_id: leg.call_id.clone(),
             is_called: leg.is_called,
             invite: leg.invite.clone(),
+            early_dialogs: std::mem::take(&mut leg.early_dialogs),
         };
         let taken = std::mem::replace(leg, shell);
         let words = format!("transferred to {stays}");

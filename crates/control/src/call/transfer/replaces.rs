@@ -17,6 +17,7 @@ use ringback_sip::header::{HeaderError, Replaces};
 use ringback_sip::message::{Builder, Message, Name};
 
 use super::super::body::{SDP, session_description};
+use super::super::prack::Held;
 use super::super::refused::CallRefused;
 use super::super::setup::{OPEN_WITHIN, profile_of};
 use super::super::{ALLOW, Call, CallNumber, Leg, LegMedia, Phase, Renegotiation, SUPPORTED, Signalling};
@@ -259,6 +260,19 @@ impl Exchange {
         self.renegotiation_over(now, call);
     }
 
+    /// A newcomer goes on to answer, now that the caller has acknowledged what it was told before.
+    pub(crate) fn newcomer_after_prack(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        key: LegKey,
+        has_offered: bool,
+    ) {
+        if call.leg(key).is_some_and(|leg| matches!(leg.signalling, Signalling::Invited { .. })) {
+            self.answer_in_place(now, call, key, has_offered);
+        }
+    }
+
     /// A newcomer answers in place of a leg that rings.
     fn answer_in_place(&mut self, now: Instant, call: &mut Call, key: LegKey, has_offered: bool) {
         let (caller, is_late) = (call.caller.key, call.is_late);
@@ -266,7 +280,14 @@ impl Exchange {
             let words = "neither the caller nor who takes the call has made an offer";
             return self.newcomer_refused(now, call, 488, words);
         }
+        if call.hold(Held::Newcomer(key, has_offered)) {
+            return;
+        }
+        let is_bound = call.is_bound();
         let answers = call.parties_mut(caller, key).map(|(caller, newcomer)| match (is_late, has_offered) {
+            // What the caller was given reliably stays.
+            (_, true) if is_bound => Ok((caller.current().unwrap_or_default(), newcomer.answer(caller)?)),
+            (_, false) if is_bound => Ok((caller.current().unwrap_or_default(), newcomer.offer(caller)?)),
             (false, true) => {
                 let to_caller = caller.answer(newcomer)?;
                 Ok::<_, Refusal>((to_caller, newcomer.answer(caller)?))
