@@ -187,7 +187,7 @@ scenario('what cannot be watched or written says why', async () => {
   const large = { to: 'bob', body: 'x'.repeat(17_000), headers: { 'Content-Type': 'text/plain' } };
   assert.equal((await client.request('MESSAGE', 'alice', large)).status, 413);
   assert.equal((await client.request('MESSAGE', 'alice', { to: 'nobody', body: 'x' })).status, 404);
-  const options = await client.request('OPTIONS', 'alice', { to: 'bob' });
+  const options = await client.request('OPTIONS', 'alice', { to: 'ringback' });
   assert.match(options.headers.get('allow'), /MESSAGE, SUBSCRIBE, PUBLISH/);
   assert.match(options.headers.get('allow-events'), /dialog/);
 });

@@ -14,6 +14,7 @@ use divan::{AllocProfiler, Bencher, black_box};
 use ringback_control::{Answer, Ask, Epoch, Exchange, HeaderTables, Limits, Settings, User};
 use ringback_sansio::{Flow, sim::Clock};
 use ringback_sip::digest::{self, Algorithm, Ha1, Login, Purpose};
+use ringback_sip::gruu::Gruus;
 use ringback_sip::message::{Message, Name};
 
 #[global_allocator]
@@ -47,6 +48,7 @@ impl World {
             limits: Limits::default(),
             epoch: Epoch { instant: now, time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) },
             headers: HeaderTables::default(),
+            gruus: Gruus::new([7; 32]),
             seed: [7; 32],
         };
         let mut world = World { exchange: Exchange::new(settings).expect("settings"), now, count: 0 };

@@ -125,7 +125,8 @@ impl Exchange {
                 Method::Subscribe => self.subscribe(now, incoming, &user),
                 Method::Publish => self.publish(now, incoming, &user),
                 Method::Message => self.message(now, incoming, &user),
-                _ => self.start_call(now, incoming, &user),
+                Method::Invite => self.start_call(now, incoming, &user),
+                _ => self.proxy(now, incoming, &user),
             },
         }
     }

@@ -11,6 +11,7 @@ use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::fuzz::Input;
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transport};
 use ringback_sip::digest::{self, Algorithm, Ha1, Login, Purpose};
+use ringback_sip::gruu::Gruus;
 use ringback_sip::message::{Builder, Message, Method, Name};
 
 use crate::ask::{Answer, Ask, AskId, User};
@@ -66,6 +67,7 @@ impl Play {
             headers: HeaderTables::default(),
             limits: Limits { calls_per_user: 4, ring: Duration::from_secs(20), ..Limits::default() },
             epoch: Epoch { instant: start, time: SystemTime::UNIX_EPOCH },
+            gruus: Gruus::new([7; 32]),
             seed: [7; 32],
         };
         let flow = |transport, host: u8, connection| {

@@ -10,6 +10,7 @@ mod authentication;
 mod budget;
 mod call;
 mod cdr;
+mod devices;
 mod event;
 mod events;
 mod exchange;
@@ -17,6 +18,7 @@ mod features;
 #[doc(hidden)]
 pub mod fuzz;
 mod header_tables;
+mod keepalive;
 mod media;
 mod messages;
 #[cfg(test)]
@@ -26,6 +28,7 @@ extern crate self as ringback_control;
 mod kit;
 mod owner;
 mod parked;
+mod proxying;
 mod refuse;
 mod registration;
 mod routing;

@@ -20,6 +20,8 @@ pub(crate) enum Parked {
     Credentials(Box<Incoming>, Box<Claim>),
     /// An INVITE for a user who is not signed in: does the user exist?
     Callee(Box<Incoming>, Caller),
+    /// A request for the contacts of a user who is not signed in: does the user exist?
+    Proxied(Box<Incoming>),
     /// A REGISTER whose bindings are being written.
     Persist(Box<PendingRegistration>),
     /// An INVITE that changes what a user has set, while that is being written.
@@ -48,6 +50,11 @@ impl Exchange {
             (Parked::Callee(incoming, caller), Answer::Credentials(user)) => {
                 let refused = if user.is_some() { CallRefused::Absent } else { CallRefused::Unknown };
                 self.refuse_call(now, *incoming, caller, refused);
+            }
+            (Parked::Proxied(incoming), answer) => {
+                let exists = matches!(answer, Answer::Credentials(Some(_)));
+                let refused = if exists { CallRefused::Absent } else { CallRefused::Unknown };
+                self.proxied_absent(now, &incoming, refused);
             }
             (Parked::Persist(pending), Answer::Persisted(durable)) => {
                 self.registration_persisted(now, *pending, durable);

@@ -36,12 +36,16 @@ pub(crate) fn location(settings: &Settings) -> Location {
     Location::new(settings.epoch.instant, GRACE)
 }
 
-/// The registrar's bounds.
+/// What the registrar grants and tells.
+///
+/// It sets no Service-Route (RFC 3608): the exchange is the first hop of its clients and their home proxy in one, so their
+/// requests have no hop to be led by.
 pub(crate) fn bounds(settings: &Settings) -> Result<registrar::Settings, InvalidSettings> {
     let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
     let (min, max) = settings.limits.expires;
     let default = settings.limits.default_expires.clamp(min, max);
-    Ok(registrar::Settings::new(seconds(min), seconds(default), seconds(max))?)
+    let registrar = registrar::Settings::new(seconds(min), seconds(default), seconds(max))?;
+    Ok(registrar.with_gruus(settings.gruus.clone()).with_flow_timer(seconds(settings.limits.flow_timer)))
 }
 
 impl Exchange {
@@ -52,6 +56,10 @@ impl Exchange {
         self.admission.succeeded(self.settings.epoch.instant, row.flow.remote.ip());
         if let Some(change) = self.location.restore(row, expires)? {
             self.ask(Parked::Unanswered, Ask::Persist(vec![change]));
+        }
+        let restored = self.location.bindings(row.aor).iter().find(|binding| binding.id() == row.id).cloned();
+        if let Some(binding) = restored {
+            self.keep_alive(self.settings.epoch.instant, &binding);
         }
         Ok(())
     }
@@ -77,6 +85,9 @@ impl Exchange {
             return self.answer_registration(now, server, &message, outcome.response);
         };
         for change in &outcome.changes {
+            if let Change::Upsert { binding, .. } = change {
+                self.keep_alive(now, binding);
+            }
             if let Change::Upsert { binding, how: Upsert::Moved { from } } = change {
                 self.move_dialogs(&user.name, from, binding.flow());
                 self.move_subscriptions(now, &user.name, from, binding.flow());
@@ -140,12 +151,13 @@ impl Exchange {
     }
 
     /// A connection is gone: what was registered over it waits to come back or to expire.
-    pub(crate) fn flow_unregistered(&mut self, flow: Flow) {
+    pub(crate) fn flow_unregistered(&mut self, now: Instant, flow: Flow) {
         self.event_state.notifier.flow_lost(&flow);
         for binding in self.location.remove_flow(&flow) {
+            self.fall_back(now, &binding);
             let aor = String::from_utf8_lossy(binding.aor().as_bytes()).into_owned();
             self.contacts_changed(&aor);
-            if self.location.targets(aor.as_bytes()).next().is_none() {
+            if self.reachable(&aor).next().is_none() {
                 self.events.push_back(Event::Unregistered { aor });
             }
         }
@@ -183,13 +195,13 @@ impl Exchange {
     }
 
     /// The subscriptions that a client had follow it as its calls do.
-    fn move_subscriptions(&mut self, now: Instant, watcher: &str, from: &Flow, to: Flow) {
+    pub(crate) fn move_subscriptions(&mut self, now: Instant, watcher: &str, from: &Flow, to: Flow) {
         self.stats.dialogs_moved += self.event_state.notifier.moved(now, watcher, from, to) as u64;
     }
 
     /// A client came back over another connection: the dialogs it had move there (three of four browser clients keep
     /// their call across a dropped socket).
-    fn move_dialogs(&mut self, aor: &str, from: &Flow, to: Flow) {
+    pub(crate) fn move_dialogs(&mut self, aor: &str, from: &Flow, to: Flow) {
         for call in self.calls.values_mut() {
             for leg in call.legs_mut().filter(|leg| leg.flow == *from && leg.aor == aor) {
                 leg.flow = to;

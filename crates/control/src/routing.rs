@@ -5,14 +5,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use ringback_sansio::Flow;
 use ringback_sip::message::Message;
 use ringback_sip::uri::Uri;
 
 use crate::call::divert::Diversion;
-use crate::call::hunt::{Groups, Target};
+use crate::call::hunt::Groups;
 use crate::call::refused::CallRefused;
+use crate::devices::Addressee;
 use crate::exchange::Exchange;
 use crate::features::Code;
 use crate::settings::Settings;
@@ -52,26 +52,13 @@ impl Exchange {
         invite: &Message,
     ) -> Result<Destination, CallRefused> {
         let uri = self.uri_of_ours(invite, flow)?;
-        let user = uri.user_unescaped().ok_or(CallRefused::NoUser)?;
-        let user = String::from_utf8_lossy(&user).into_owned();
-        match Code::parse(&user) {
-            Some(code) => Ok(Destination::Code(code)),
-            None => self.destination_of(&user, caller, flow, &[]),
+        match self.addressee(&uri)? {
+            Addressee::Device { user, bindings } => self.destination_of_device(user, &bindings, caller, flow),
+            Addressee::User(user) => match Code::parse(&user) {
+                Some(code) => Ok(Destination::Code(code)),
+                None => self.destination_of(&user, caller, flow, &[]),
+            },
         }
-    }
-
-    /// Every contact of a user that can be reached, in the order to try them.
-    pub(crate) fn targets_of(&self, user: &str) -> Vec<Target> {
-        let bindings = self.location.targets(user.as_bytes());
-        bindings
-            .map(|binding| Target {
-                aor: user.to_owned(),
-                flow: binding.flow(),
-                uri: Bytes::copy_from_slice(binding.uri()),
-                spares: Vec::new(),
-                steps: Arc::default(),
-            })
-            .collect()
     }
 
     /// The Request-URI of a request for a domain of ours (RFC 3261 §8.2.2.1).

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use ringback_sip::digest::Algorithm;
+use ringback_sip::gruu::Gruus;
 
 use crate::events::EventLimits;
 use crate::header_tables::HeaderTables;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How the monotonic clock and the calendar relate.
     pub epoch: Epoch,
+    /// Makes GRUUs, under a secret that outlives the process: temporary ones are void with another secret.
+    pub gruus: Gruus,
     /// The secret that random numbers, nonces and tags are drawn from.
     pub seed: [u8; 32],
 }
@@ -62,6 +65,14 @@ pub struct Limits {
     pub default_expires: Duration,
     /// The shortest and the longest time for which a registration is granted.
     pub expires: (Duration, Duration),
+    /// How often a client over TCP or TLS that uses outbound is to send a keep-alive (Flow-Timer, RFC 5626 §6).
+    pub flow_timer: Duration,
+    /// How often a contact behind a NAT over UDP is asked whether it is there; zero for never.
+    pub ping: Duration,
+    /// Requests on their way through the exchange to contacts.
+    pub proxied: usize,
+    /// Of these, requests of one user.
+    pub proxied_per_user: usize,
     /// Questions to the store or to a media worker that have no answer yet.
     pub questions: usize,
     /// Of subscriptions and publications.
@@ -79,6 +90,10 @@ impl Default for Limits {
             fork: Duration::from_secs(20),
             default_expires: Duration::from_secs(600),
             expires: (Duration::from_secs(10), Duration::from_secs(7200)),
+            flow_timer: Duration::from_secs(60),
+            ping: Duration::from_secs(25),
+            proxied: 4096,
+            proxied_per_user: 32,
             questions: 65_536,
             events: EventLimits::default(),
             messages: MessageLimits::default(),

@@ -74,6 +74,26 @@ pub struct Stats {
     pub persists_failed: u64,
     /// Dialogs that followed their device to another flow.
     pub dialogs_moved: u64,
+    /// Contacts behind a NAT that were asked whether they are there.
+    pub pings: u64,
+    /// Of these, answered.
+    pub pings_answered: u64,
+    /// How long the answered ones took together, in milliseconds.
+    pub ping_milliseconds: u64,
+    /// Contacts that twice did not answer and are no targets since.
+    pub contacts_silent: u64,
+    /// Of these, those that answered later.
+    pub contacts_heard_again: u64,
+
+    // Requests on their way to contacts.
+    /// Sent on to one contact or more.
+    pub requests_proxied: u64,
+    /// 400, 420, 440, 482 or 483: not to be sent on.
+    pub proxied_refused: u64,
+    /// 503: too many are on their way.
+    pub proxied_overloaded: u64,
+    /// No contact has answered, and so nobody was.
+    pub proxied_unanswered: u64,
 
     // Acknowledgements, responses and news that belong to nothing.
     /// ACKs that nothing waits for, those of stateless answers among them.

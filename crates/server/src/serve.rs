@@ -21,6 +21,7 @@ use ringback_control::{Epoch, Exchange, Features, HeaderTables, Settings, User};
 use ringback_media::dtls;
 use ringback_media::rtcp::NtpClock;
 use ringback_sip::digest::{Algorithm, Ha1};
+use ringback_sip::gruu::Gruus;
 
 use crate::config::{Config, Limits, Peer, Surroundings};
 use crate::control_thread::{self, ControlThread};
@@ -73,7 +74,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let readiness = Arc::new(Readiness::default());
     readiness.warn(warnings);
 
-    let mut exchange = Exchange::new(settings(&config, epoch)?)?;
+    let mut exchange = Exchange::new(settings(&config, prepared.gruu_secret, epoch)?)?;
     restore(&mut exchange, &prepared, epoch)?;
     for (name, features) in features(&config, &prepared)? {
         exchange.set_features(&name, features);
@@ -161,7 +162,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(config: &Config, epoch: Epoch) -> anyhow::Result<Settings> {
+fn settings(config: &Config, gruu_secret: [u8; 32], epoch: Epoch) -> anyhow::Result<Settings> {
     let mut seed = [0; 32];
     rand::rng().fill_bytes(&mut seed);
     let seconds = |seconds: u32| std::time::Duration::from_secs(seconds.into());
@@ -170,6 +171,7 @@ fn settings(config: &Config, epoch: Epoch) -> anyhow::Result<Settings> {
         ring: config.limits.ring(),
         fork: config.limits.fork(),
         expires: (seconds(config.limits.min_expires), seconds(config.limits.max_expires)),
+        ping: config.limits.nat_ping(),
         events: config.limits.events(),
         messages: config.limits.messages(),
         ..ringback_control::Limits::default()
@@ -186,6 +188,7 @@ fn settings(config: &Config, epoch: Epoch) -> anyhow::Result<Settings> {
         headers: header_tables(config)?,
         limits,
         epoch,
+        gruus: Gruus::new(gruu_secret),
         seed,
     })
 }

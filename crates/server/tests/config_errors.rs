@@ -110,6 +110,10 @@ fn values_say_what_to_write_instead() {
             "ringback.toml:3: `media.workers` is 4 and `media.rtp_ports` (20001-20007) has fewer pairs of an even and \
              the next odd port; widen the range",
         ),
+        (
+            "[limits]\nnat_ping_seconds = 26\n",
+            "ringback.toml:2: `limits.nat_ping_seconds` is 26; choose 0 to 25",
+        ),
         ("[limits]\ncalls = 0\n", "ringback.toml:2: `limits.calls` is 0; choose 1 to 1000000"),
         ("[listen\n", "ringback.toml:1: this is not TOML"),
         (

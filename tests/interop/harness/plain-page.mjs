@@ -58,7 +58,8 @@ class PlainPage {
     this.#user = user;
   }
 
-  dial = (number) => this.#do('dial', this.#server.aor(number));
+  dial = (number) => this.dialUri(this.#server.aor(number));
+  dialUri = (uri) => this.#do('dial', uri);
   accept = () => this.#do('accept');
   hangUp = () => this.#do('hangUp');
   reject = () => this.#do('reject');
@@ -80,6 +81,11 @@ class PlainPage {
   }
 
   call = (state) => this.told('call', state);
+
+  /** What the page says of `what`. */
+  said = (what) => this.#opened.page.evaluate((name) => document.documentElement.dataset[name], what);
+
+  close = () => this.#opened.close();
 
   listen(window) {
     return listen(this.#opened.page, '#far', `the page of ${this.#user}`, window);

@@ -58,11 +58,12 @@ class SipClient {
       headers = {},
       body = '',
       callId = token(),
+      params = '',
       password = this.#server.password(user),
       within,
     } = options;
     const target =
-      method === 'REGISTER' ? `sip:${this.#server.address}` : `sip:${to}@${this.#server.address}`;
+      method === 'REGISTER' ? `sip:${this.#server.address}` : `sip:${to}@${this.#server.address}${params}`;
     const dialog = { callId, fromTag: token() };
     const send = (cseq, more) => {
       const via = this.via();

@@ -150,7 +150,7 @@ impl Exchange {
                 steps.push(Diversion { from: std::mem::replace(&mut user, to), cause: Cause::Always });
                 continue;
             }
-            let is_busy = features.waiting.is_some_and(|most| self.calls_of(&user) >= most as usize);
+            let is_busy = self.is_busy(&user, features.waiting);
             let (cause, to, refused) = if features.do_not_disturb {
                 (Cause::DoNotDisturb, features.no_answer, CallRefused::DoNotDisturb)
             } else if is_busy {
@@ -171,6 +171,11 @@ impl Exchange {
         }
     }
 
+    /// Whether a user has as many calls as it takes at a time.
+    pub(crate) fn is_busy(&self, user: &str, waiting: Option<u32>) -> bool {
+        waiting.is_some_and(|most| self.calls_of(user) >= most as usize)
+    }
+
     /// In how many calls a user is, as one who called, who is called or who talks.
     ///
     /// Asked only of users with a limit, so that nobody else pays for it.
@@ -188,6 +193,9 @@ impl Exchange {
     /// Nobody of the user that is being rung took the call: it goes where that user wants it to go. Says whether it
     /// does, or has been refused on the way.
     pub(crate) fn forward(&mut self, now: Instant, call: &mut Call, cause: Cause) -> bool {
+        if call.hunt.is_for_device {
+            return false;
+        }
         let features = self.features_of(&call.hunt.user);
         let to = match cause {
             Cause::Busy => features.busy,

@@ -189,6 +189,24 @@ pub(crate) fn passed_with_body(line: &Line<'_>, table: &PeerTable) -> bool {
     passes(line, Passing::InDialog, table)
 }
 
+/// Whether a header line of a message that is passed on whole goes along: all but what speaks of identities, within a
+/// trust domain, or makes a phone answer by itself.
+pub(crate) fn passed_through(line: &Line<'_>, table: &PeerTable) -> bool {
+    let (name, raw) = (line.name(), line.raw_name());
+    let class = match name {
+        Name::Other => class_of_other(&raw.to_ascii_lowercase()),
+        known => class_of(known),
+    };
+    match class {
+        // What the message is made of; no table speaks of it.
+        Class::Dialog | Class::Hop => true,
+        Class::Identity | Class::Private | Class::Internal | Class::Alerting => {
+            table.passes(name, raw, false)
+        }
+        _ => table.passes(name, raw, true),
+    }
+}
+
 fn passes(line: &Line<'_>, what: Passing, table: &PeerTable) -> bool {
     let (name, raw) = (line.name(), line.raw_name());
     let class = match name {

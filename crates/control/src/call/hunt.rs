@@ -15,7 +15,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use ringback_media::session::LegKey;
 use ringback_sansio::Flow;
+use ringback_sip::location::Binding;
 use ringback_sip::message::Message;
+use ringback_sip::outbound::{Way, way_to};
 
 use super::divert::{Cause, Diversion};
 use super::transfer::MOST_LEGS;
@@ -35,10 +37,59 @@ pub(crate) struct Target {
     pub flow: Flow,
     /// The Request-URI it is invited by: its own Contact.
     pub uri: Bytes,
-    /// The other flows of the same device, the newest last.
-    pub spares: Vec<(Flow, Bytes)>,
+    /// The Path that its REGISTER came along, as Route values.
+    pub routes: Vec<Bytes>,
+    /// The other ways to the same device, the newest last.
+    pub spares: Vec<Way>,
+    /// Whether the device was dialled, and not its user: the call is for no other one.
+    pub is_device: bool,
     /// How the call came to be for it.
     pub steps: Arc<[Diversion]>,
+}
+
+impl Target {
+    /// The contact of one binding.
+    pub fn of(aor: &str, binding: &Binding) -> Self {
+        let Way { request_uri, routes, flow, .. } = way_of(binding);
+        Target {
+            aor: aor.to_owned(),
+            flow,
+            uri: request_uri,
+            routes,
+            spares: Vec::new(),
+            is_device: false,
+            steps: Arc::default(),
+        }
+    }
+
+    /// A device that was dialled, by its bindings with the newest first.
+    pub fn of_device<'l>(aor: &str, bindings: impl IntoIterator<Item = &'l Arc<Binding>>) -> Option<Self> {
+        let mut bindings = bindings.into_iter();
+        let mut target = Target { is_device: true, ..Target::of(aor, bindings.next()?) };
+        target.spares.extend(bindings.map(|binding| way_of(binding)));
+        target.spares.reverse();
+        Some(target)
+    }
+
+    /// The same device over its next flow, when it has one.
+    pub fn next_way(&mut self) -> Option<Self> {
+        let Way { request_uri, routes, flow, .. } = self.spares.pop()?;
+        Some(Target {
+            aor: self.aor.clone(),
+            flow,
+            uri: request_uri,
+            routes,
+            spares: std::mem::take(&mut self.spares),
+            is_device: self.is_device,
+            steps: self.steps.clone(),
+        })
+    }
+}
+
+/// The way to a binding: along its Path, over the flow that its REGISTER came by. No Path has a URI of ours in it, for
+/// the exchange sends no REGISTER on.
+fn way_of(binding: &Binding) -> Way {
+    way_to(binding, |_| None)
 }
 
 /// Contacts by descending preference; those of one group are rung together.
@@ -53,6 +104,8 @@ pub(crate) struct Hunt {
     pub steps: Arc<[Diversion]>,
     /// The branch whose early media the caller hears. Its answer binds the caller until there is a 2xx.
     pub heard: Option<LegKey>,
+    /// Whether a device was dialled: the call goes nowhere else.
+    pub is_for_device: bool,
     groups: Groups,
     /// The other flows of the devices that are rung.
     spares: Vec<(LegKey, Target)>,
@@ -61,7 +114,8 @@ pub(crate) struct Hunt {
 impl Hunt {
     /// Nothing has been tried.
     pub fn new(user: String, groups: Groups, steps: Arc<[Diversion]>) -> Self {
-        Hunt { user, steps, heard: None, groups, spares: Vec::new() }
+        let is_for_device = groups.iter().flatten().any(|target| target.is_device);
+        Hunt { user, steps, heard: None, is_for_device, groups, spares: Vec::new() }
     }
 
     /// Nobody else is rung.
@@ -101,14 +155,17 @@ impl Exchange {
     /// A binding counts until the location service removes it, some seconds after it has expired: its refresh may be
     /// under way.
     pub(crate) fn groups_of(&self, user: &str, caller: &str, flow: Flow) -> Groups {
+        self.groups_in_order(user, |binding| user != caller || binding.flow() != flow)
+    }
+
+    fn groups_in_order(&self, user: &str, is_called: impl Fn(&Binding) -> bool) -> Groups {
         let mut groups = Groups::new();
         let mut devices: Vec<(&[u8], usize, usize)> = Vec::new();
         let (mut q, mut count) = (None, 0);
-        for binding in self.location.targets(user.as_bytes()) {
-            if user == caller && binding.flow() == flow {
+        for binding in self.reachable(user) {
+            if !is_called(binding) {
                 continue;
             }
-            let uri = Bytes::copy_from_slice(binding.uri());
             let instance = binding.instance().filter(|_| binding.reg_id().is_some());
             let known = devices.iter().find(|(device, ..)| instance == Some(*device));
             if let Some(&(_, group, place)) = known {
@@ -116,7 +173,7 @@ impl Exchange {
                     groups.get_mut(group).and_then(|group: &mut Vec<Target>| group.get_mut(place))
                 {
                     // Bindings come newest first, and the newest is tried first.
-                    target.spares.insert(0, (binding.flow(), uri));
+                    target.spares.insert(0, way_of(binding));
                 }
                 continue;
             }
@@ -132,15 +189,14 @@ impl Exchange {
             if let Some(instance) = instance {
                 devices.push((instance, at, group.len()));
             }
-            group.push(Target {
-                aor: user.to_owned(),
-                flow: binding.flow(),
-                uri,
-                spares: Vec::new(),
-                steps: Arc::default(),
-            });
+            group.push(Target::of(user, binding));
         }
         groups
+    }
+
+    /// The devices of a user that can be reached, in the order to try them.
+    pub(crate) fn devices_of(&self, user: &str) -> impl Iterator<Item = Target> {
+        self.groups_in_order(user, |_| true).into_iter().flatten()
     }
 
     /// Rings another user for a call that rings already.
@@ -197,13 +253,7 @@ impl Exchange {
             return;
         }
         let key = self.next_leg(call);
-        let spare = target.spares.pop().map(|(flow, uri)| Target {
-            aor: target.aor.clone(),
-            flow,
-            uri,
-            spares: std::mem::take(&mut target.spares),
-            steps: target.steps.clone(),
-        });
+        let spare = target.next_way();
         call.hunt.spares.extend(spare.map(|spare| (key, spare)));
         let leg = self.callee_leg(key, target);
         self.command_open(call.worker, &leg);

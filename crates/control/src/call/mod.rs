@@ -160,8 +160,9 @@ pub(crate) struct Leg {
 /// Where a leg's dialog stands.
 #[derive(Debug)]
 pub(crate) enum Signalling {
-    /// A callee that was not invited yet; the request URI it will be invited by, and how the call came to be for it.
-    Idle { target: Bytes, steps: Arc<[Diversion]> },
+    /// A callee that was not invited yet; the request URI and the Route it will be invited by, and how the call came to
+    /// be for it.
+    Idle { target: Bytes, routes: Vec<Bytes>, steps: Arc<[Diversion]> },
     /// The caller, or a phone that picks the call up, waiting for a final response to its INVITE.
     Invited { server: ServerId, invite: Box<Message>, dialog: Dialog },
     /// A callee that was sent an INVITE. It has a dialog from its first response with a To tag.

@@ -37,6 +37,8 @@ pub(crate) enum CallRefused {
     NoDialog(ringback_sip::dialog::NoDialog),
     #[error("there is nobody of that name")]
     Unknown,
+    #[error("there is no such device")]
+    NoDevice,
     #[error("nobody of that name is signed in")]
     Absent,
     #[error("the user has as many calls as it takes at a time")]
@@ -70,7 +72,7 @@ impl CallRefused {
             CallRefused::NotSdp => 415,
             CallRefused::BadUri | CallRefused::NoDialog(_) => 400,
             CallRefused::Scheme => 416,
-            CallRefused::Domain | CallRefused::NoUser | CallRefused::Unknown => 404,
+            CallRefused::Domain | CallRefused::NoUser | CallRefused::Unknown | CallRefused::NoDevice => 404,
             CallRefused::Absent | CallRefused::DoNotDisturb => 480,
             CallRefused::Busy => 486,
             CallRefused::ForwardedInCircle => 482,
@@ -87,6 +89,7 @@ impl CallRefused {
         matches!(
             self,
             CallRefused::Unknown
+                | CallRefused::NoDevice
                 | CallRefused::Absent
                 | CallRefused::Busy
                 | CallRefused::DoNotDisturb
@@ -173,7 +176,7 @@ impl Exchange {
     pub(crate) fn count_refused(&mut self, refused: &CallRefused) {
         let stats = &mut self.stats;
         *match refused {
-            CallRefused::Unknown => &mut stats.callees_unknown,
+            CallRefused::Unknown | CallRefused::NoDevice => &mut stats.callees_unknown,
             CallRefused::Absent => &mut stats.callees_absent,
             CallRefused::Busy => &mut stats.callees_busy,
             CallRefused::DoNotDisturb => &mut stats.callees_undisturbed,

@@ -9,7 +9,7 @@ use ringback_media::session::LegKey;
 use ringback_sansio::Flow;
 use ringback_sip::dialog::Dialog;
 use ringback_sip::message::{Builder, Message, Method, Name};
-use ringback_sip::uri::escape_user;
+use ringback_sip::uri::{Uri, escape_user};
 
 use super::body::{SDP, session_description};
 use super::divert::tell_history;
@@ -204,8 +204,8 @@ impl Exchange {
         let Call { number, caller, callees, identity, is_late, .. } = call;
         let Signalling::Invited { invite, .. } = &caller.signalling else { return };
         let Some(leg) = callees.get_mut(index) else { return };
-        let Signalling::Idle { target, steps } = &leg.signalling else { return };
-        let (target, steps) = (target.clone(), steps.clone());
+        let Signalling::Idle { target, routes, steps } = &leg.signalling else { return };
+        let (target, routes, steps) = (target.clone(), routes.clone(), steps.clone());
         let (LegMedia::Open(party), Some(caller_party)) = (&mut leg.media, caller.party()) else {
             leg.signalling = Signalling::Over;
             return;
@@ -220,7 +220,7 @@ impl Exchange {
         let tag = self.local_tag(leg.key);
         let host = self.identity_host(&leg.flow);
         let request = self
-            .request(Method::Invite, &target, leg.flow)
+            .request_along(Method::Invite, &target, &routes, leg.flow)
             .header(Name::MaxForwards, hops_left(invite).to_string())
             .header(Name::From, identity.as_from(&host, &tag))
             .header(Name::To, format!("<{}>", sip_uri(&leg.aor, &host)))
@@ -239,12 +239,13 @@ impl Exchange {
     }
 
     pub(super) fn callee_leg(&mut self, key: LegKey, target: Target) -> Leg {
+        let profile = profile_behind(&target);
         Leg {
             key,
             aor: target.aor,
             flow: target.flow,
-            profile: profile_of(target.flow),
-            signalling: Signalling::Idle { target: target.uri, steps: target.steps },
+            profile,
+            signalling: Signalling::Idle { target: target.uri, routes: target.routes, steps: target.steps },
             media: LegMedia::Opening,
             session_timer: None,
             is_missed: false,
@@ -293,6 +294,16 @@ pub(crate) fn refused(reply: Builder, refusal: &Refusal) -> Builder {
 /// The media profile of a leg follows from where its contact is reached.
 pub(crate) fn profile_of(flow: Flow) -> Profile {
     if flow.transport().is_websocket() { Profile::WebRtc } else { Profile::Rtp }
+}
+
+/// The same of a contact that may be behind other proxies: it says itself by which transport it is reached there.
+fn profile_behind(target: &Target) -> Profile {
+    let transport = Uri::parse(&target.uri).ok().and_then(|uri| uri.params.get(b"transport").flatten());
+    let is_websocket = |name: &[u8]| name.eq_ignore_ascii_case(b"ws") || name.eq_ignore_ascii_case(b"wss");
+    match transport {
+        Some(name) if !target.routes.is_empty() && is_websocket(name) => Profile::WebRtc,
+        _ => profile_of(target.flow),
+    }
 }
 
 /// What is left of the hop count: the exchange is a hop, or two of them facing each other would never stop.

@@ -10,7 +10,7 @@ use crate::exchange::Exchange;
 impl Exchange {
     /// The contacts of a user by their number.
     pub(super) fn contacts_of(&self, now: Instant, user: &str) -> BTreeMap<String, Contact> {
-        let bindings = self.location.targets(user.as_bytes());
+        let bindings = self.reachable(user);
         bindings
             .map(|binding| {
                 let id = binding.id().0.to_string();

@@ -9,7 +9,7 @@ impl Exchange {
     /// The document of a user, who may be nobody: it says the same as that of one who is not signed in.
     pub(super) fn presence_of(&self, user: &str, entity: &str) -> String {
         let published: Vec<&Presence> = self.event_state.publications.documents(user).collect();
-        let is_reachable = self.location.targets(user.as_bytes()).next().is_some();
+        let is_reachable = self.reachable(user).next().is_some();
         let said = pidf::basic_of(published.iter().copied());
         // Who has no contact cannot be reached, whatever a device said before it was switched off.
         let basic = if is_reachable { said.unwrap_or(Basic::Open) } else { Basic::Closed };

@@ -17,7 +17,6 @@ use ringback_sip::uri::Uri;
 use super::refused::EventRefused;
 use super::{EVENT_LIST, Told, Watched};
 use crate::ask::User;
-use crate::call::refused::CallRefused;
 use crate::exchange::{Exchange, Incoming};
 use crate::owner::SubscriptionTag;
 
@@ -134,8 +133,7 @@ impl Exchange {
             Event::parse(request.header(Name::Event).unwrap_or_default()).map_err(|_| EventRefused::Event)?;
         let package = Package::parse(event.package).ok_or(EventRefused::Event)?;
         let told = if request.body().is_empty() {
-            let user = uri.user_unescaped().ok_or(EventRefused::Uri(CallRefused::NoUser))?;
-            let user = String::from_utf8_lossy(&user).into_owned();
+            let user = self.user_watched(&uri).map_err(EventRefused::Uri)?;
             let is_private = matches!(package, Package::MessageSummary | Package::Reg);
             if is_private && user != watcher {
                 return Err(EventRefused::NotYours);

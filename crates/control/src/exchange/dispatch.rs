@@ -156,6 +156,11 @@ impl Exchange {
             }
             Method::Register | Method::Invite => self.authenticate(now, incoming),
             Method::Message | Method::Subscribe | Method::Publish => self.authenticate(now, incoming),
+            Method::Options | Method::Info | Method::Other(_)
+                if self.is_for_contacts(&incoming.message, incoming.flow) =>
+            {
+                self.authenticate(now, incoming);
+            }
             Method::Options => self.answer_options(now, incoming),
             Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => {
                 self.refuse_outside_dialog(incoming);
@@ -195,7 +200,10 @@ impl Exchange {
                 .header(Name::Allow, ALLOW_OUTSIDE)
                 .header(Name::AllowEvents, ALLOW_EVENTS)
                 .header(Name::Accept, "application/sdp, application/pidf+xml, application/resource-lists+xml")
-                .header(Name::Supported, "timer, path, outbound, replaces, norefersub, 100rel, eventlist")
+                .header(
+                    Name::Supported,
+                    "timer, path, outbound, gruu, replaces, norefersub, 100rel, eventlist",
+                )
         };
         let reply = self.without_weight(now, &message, flow, reply.finish());
         self.reply_stateless(server, reply);
@@ -248,7 +256,9 @@ impl Exchange {
                 | Use::Probe(..)
                 | Use::Notify(..)
                 | Use::Notification(_)
-                | Use::Page(_)
+                | Use::Page(..)
+                | Use::Ping(_)
+                | Use::Proxied(..)
                 | Use::Prack(..)
                 | Use::Bye,
             ) if goes_on => return,
@@ -280,7 +290,9 @@ impl Exchange {
                 exchange.notify_answered(now, call, leg, Some(status));
             }),
             Some(Use::Notification(id)) => self.notification_answered(now, id, Ok(response)),
-            Some(Use::Page(id)) => self.page_answered(now, id, Ok(response)),
+            Some(Use::Page(id, contact)) => self.page_answered(now, id, contact, Ok(response)),
+            Some(Use::Ping(ping)) => self.ping_answered(now, ping),
+            Some(Use::Proxied(id, branch)) => self.proxied_answered(now, id, branch, Ok(response)),
             Some(Use::Prack(call, leg)) if status >= 300 => {
                 self.on_call(now, call, |exchange, call| exchange.prack_failed(now, call, leg));
             }
@@ -308,11 +320,13 @@ impl Exchange {
                 exchange.notify_answered(now, call, leg, None);
             }),
             Some(Use::Notification(id)) => self.notification_answered(now, id, Err(silence)),
-            Some(Use::Page(id)) => self.page_answered(now, id, Err(silence)),
+            Some(Use::Page(id, contact)) => self.page_answered(now, id, contact, Err(silence)),
+            Some(Use::Proxied(id, branch)) => self.proxied_answered(now, id, branch, Err(silence)),
             Some(Use::Prack(call, leg)) => self.on_call(now, call, |exchange, call| {
                 exchange.prack_failed(now, call, leg);
             }),
-            Some(Use::Bye) | None => {}
+            // That nobody answers in time is seen before the transaction ends.
+            Some(Use::Ping(_) | Use::Bye) | None => {}
         }
     }
 

@@ -22,6 +22,7 @@ use ringback_sansio::{Deadlines, Flow, Transmit};
 use ringback_sip::event::SubscriptionId;
 use ringback_sip::location::Location;
 use ringback_sip::message::Message;
+use ringback_sip::proxy::BranchId;
 use ringback_sip::registrar;
 use ringback_sip::transaction::{self, ClientId, ServerId, Timers, Transactions};
 
@@ -32,10 +33,12 @@ use crate::call::{Call, CallNumber};
 use crate::event::Event;
 use crate::events::EventState;
 use crate::features::Features;
+use crate::keepalive::{Keepalive, Ping};
 use crate::media::{MediaCommand, MediaEvent};
 use crate::messages::{Messages, PageId};
 use crate::owner;
 use crate::parked::Parked;
+use crate::proxying::{ProxiedId, Proxying};
 use crate::settings::{InvalidSettings, Settings};
 use crate::stats::Stats;
 
@@ -73,13 +76,15 @@ pub struct Exchange {
     pub(crate) events: VecDeque<Event>,
     pub(crate) event_state: EventState,
     pub(crate) messages: Messages,
+    pub(crate) keepalive: Keepalive,
+    pub(crate) proxying: Proxying,
     pub(crate) stats: Stats,
     pub(crate) draining: bool,
     asks: VecDeque<(AskId, Ask)>,
     commands: VecDeque<(u16, LegKey, MediaCommand)>,
     pub(crate) random: StdRng,
     /// Makes fingerprints, and the To tags of stateless answers, unguessable.
-    tag_secret: u64,
+    pub(crate) tag_secret: u64,
     next_ask: u64,
     next_call: u64,
     /// Whether the next timer of a transaction panics.
@@ -114,8 +119,12 @@ pub(crate) enum Use {
     Bye,
     /// News for a subscription.
     Notification(SubscriptionId),
-    /// An instant message for one contact.
-    Page(PageId),
+    /// An instant message for one contact, and which.
+    Page(PageId, usize),
+    /// The question whether a contact is still there.
+    Ping(Ping),
+    /// A request on its way to a contact.
+    Proxied(ProxiedId, BranchId),
 }
 
 /// Why a request of ours has no final response.
@@ -179,6 +188,8 @@ impl Exchange {
             events: VecDeque::new(),
             event_state: EventState::new(&settings.limits.events),
             messages: Messages::default(),
+            keepalive: Keepalive::new(settings.limits.ping),
+            proxying: Proxying::new(&settings.seed),
             stats: Stats::default(),
             draining: false,
             asks: VecDeque::new(),
@@ -215,7 +226,7 @@ impl Exchange {
     pub fn handle_flow_lost(&mut self, now: Instant, flow: Flow) {
         self.contain("a lost connection", |exchange| {
             exchange.transactions.handle_flow_failed(now, flow);
-            exchange.flow_unregistered(flow);
+            exchange.flow_unregistered(now, flow);
         });
         self.settle(now);
     }
@@ -298,6 +309,7 @@ impl Exchange {
             }
         }
         self.contain("bindings", |exchange| exchange.bindings_due(now));
+        self.contain("keep-alives", |exchange| exchange.pings_due(now));
         self.contain("publications", |exchange| exchange.publications_due(now));
         self.event_state.notifier.handle_timeout(now);
         self.settle(now);
@@ -318,6 +330,7 @@ impl Exchange {
             });
         }
         self.end_subscriptions(now);
+        self.keepalive.stop();
         self.settle(now);
     }
 
@@ -347,6 +360,7 @@ impl Exchange {
             self.transactions.poll_timeout(),
             self.deadlines.next(),
             self.location.poll_timeout(),
+            self.keepalive.poll_timeout(),
             self.event_state.notifier.poll_timeout(),
             self.event_state.publications.poll_timeout(),
         ]
@@ -405,6 +419,7 @@ impl Exchange {
             + self.transactions.server_count()
             + self.event_state.calls.len()
             + self.messages.under_way()
+            + self.proxying.under_way()
     }
 
     pub(crate) fn ask(&mut self, parked: Parked, ask: Ask) -> AskId {

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use bytes::Bytes;
 use rand::Rng;
 use ringback_media::session::LegKey;
 use ringback_sansio::{Flow, Transport};
@@ -58,7 +59,15 @@ impl Exchange {
         let Ok(cseq) = response.cseq() else { return };
         let branch = self.transactions.new_branch();
         let sent_by = self.sent_by(&dialog.flow);
-        let ack = dialog.ack(cseq.number, branch.as_bytes(), sent_by.as_bytes()).finish();
+        let ack = match self.contact_behind_gruu(dialog) {
+            Some(remote_target) => Dialog { remote_target, ..dialog.clone() }.ack(
+                cseq.number,
+                branch.as_bytes(),
+                sent_by.as_bytes(),
+            ),
+            None => dialog.ack(cseq.number, branch.as_bytes(), sent_by.as_bytes()),
+        };
+        let ack = ack.finish();
         self.transactions.ack_2xx(client, dialog.flow, ack);
     }
 
@@ -70,11 +79,29 @@ impl Exchange {
         Builder::request(method, uri).header(Name::Via, via)
     }
 
+    /// The same along the Path of a contact.
+    pub(crate) fn request_along(
+        &mut self,
+        method: Method,
+        uri: &[u8],
+        routes: &[Bytes],
+        flow: Flow,
+    ) -> Builder {
+        let request = self.request(method, uri, flow);
+        routes.iter().fold(request, |request, route| request.header(Name::Route, route))
+    }
+
     /// The next request within a dialog.
     pub(crate) fn dialog_request(&mut self, dialog: &mut Dialog, method: Method) -> Builder {
         let branch = self.transactions.new_branch();
         let sent_by = self.sent_by(&dialog.flow);
-        dialog.request(method, branch.as_bytes(), sent_by.as_bytes())
+        let Some(contact) = self.contact_behind_gruu(dialog) else {
+            return dialog.request(method, branch.as_bytes(), sent_by.as_bytes());
+        };
+        let gruu = std::mem::replace(&mut dialog.remote_target, contact);
+        let request = dialog.request(method, branch.as_bytes(), sent_by.as_bytes());
+        dialog.remote_target = gruu;
+        request
     }
 
     /// A response with what RFC 3261 §8.2.6 copies from the request. Where the To has no tag it gets one that follows
@@ -118,7 +145,7 @@ impl Exchange {
         format!("<sip:ringback@{};transport={transport}>", self.sent_by(flow))
     }
 
-    fn sent_by(&self, flow: &Flow) -> String {
+    pub(crate) fn sent_by(&self, flow: &Flow) -> String {
         let address = advertised(&self.settings.public_addresses, flow);
         SocketAddr::new(address, flow.local().port()).to_string()
     }

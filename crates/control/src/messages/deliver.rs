@@ -19,7 +19,7 @@ impl Exchange {
         if waiting.count == 0
             || is_too_soon && !is_new
             || self.messages.deliveries.contains_key(user)
-            || self.location.targets(user.as_bytes()).next().is_none()
+            || self.reachable(user).next().is_none()
             || self.parked.len() >= self.settings.limits.questions
         {
             return;
@@ -59,7 +59,7 @@ impl Exchange {
                 self.forget_stored(&message);
                 continue;
             }
-            let targets = self.targets_of(user);
+            let targets: Vec<_> = self.devices_of(user).collect();
             if targets.is_empty() {
                 self.messages.deliveries.remove(user);
                 return;

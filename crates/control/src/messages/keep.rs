@@ -17,6 +17,8 @@ pub(crate) struct PendingMessage {
     pub server: ServerId,
     pub request: ringback_sip::message::Message,
     pub message: StoredMessage,
+    /// Whether it is for one device: it is not kept.
+    pub is_for_device: bool,
     /// Whether the user may be back already and has not been sent it.
     pub is_untried: bool,
 }
@@ -24,8 +26,8 @@ pub(crate) struct PendingMessage {
 impl Exchange {
     /// The user is not signed in: is there such a user?
     pub(super) fn addressee_absent(&mut self, now: Instant, origin: Origin, message: StoredMessage) {
-        let Origin::Sender { server, request } = origin else { return };
-        let pending = PendingMessage { server, request: *request, message, is_untried: true };
+        let Origin::Sender { server, request, is_for_device } = origin else { return };
+        let pending = PendingMessage { server, request: *request, message, is_for_device, is_untried: true };
         if self.parked.len() >= self.settings.limits.questions {
             return self.message_not_kept(now, pending, &MessageRefused::TooMany);
         }
@@ -38,17 +40,20 @@ impl Exchange {
         if !exists {
             return self.message_not_kept(now, pending, &MessageRefused::Unknown);
         }
-        let PendingMessage { server, request, message, is_untried } = pending;
-        let origin = Origin::Sender { server, request: Box::new(request) };
+        let PendingMessage { server, request, message, is_for_device, is_untried } = pending;
+        let origin = Origin::Sender { server, request: Box::new(request), is_for_device };
         self.keep(now, origin, message, is_untried);
     }
 
     /// Stores a message that nobody took.
     pub(super) fn keep(&mut self, now: Instant, origin: Origin, message: StoredMessage, is_untried: bool) {
-        let Origin::Sender { server, request } = origin else { return };
-        let pending = PendingMessage { server, request: *request, message, is_untried };
+        let Origin::Sender { server, request, is_for_device } = origin else { return };
+        let pending = PendingMessage { server, request: *request, message, is_for_device, is_untried };
         let message = &pending.message;
-        if is_composing(&message.content_type) || message.expires <= self.settings.epoch.unix_ms(now) {
+        if is_for_device
+            || is_composing(&message.content_type)
+            || message.expires <= self.settings.epoch.unix_ms(now)
+        {
             return self.message_not_kept(now, pending, &MessageRefused::NotKept);
         }
         let waiting = self.messages.waiting.get(&message.user).map_or(0, |waiting| waiting.count);
@@ -68,7 +73,7 @@ impl Exchange {
             self.count_waiting(&pending.message.user, |count| count.saturating_sub(1));
             return self.message_not_kept(now, pending, &MessageRefused::NotStored);
         }
-        let PendingMessage { server, request, message, is_untried } = pending;
+        let PendingMessage { server, request, message, is_untried, .. } = pending;
         self.stats.instant_messages_stored += 1;
         self.messages.release(&message.sender);
         self.respond(now, server, self.reply(&request, 202).finish());

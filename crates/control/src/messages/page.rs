@@ -12,8 +12,8 @@ use crate::ask::User;
 use crate::call::headers::{pass_response, passed_with_body, set_headers};
 use crate::call::hunt::Target;
 use crate::call::identity::{display_name, from_value};
-use crate::call::refused::CallRefused;
 use crate::call::setup::sip_uri;
+use crate::devices::Addressee;
 use crate::exchange::{Exchange, Incoming, Silence, Timer, Use, unsupported};
 
 /// The number of a message on its way.
@@ -27,6 +27,8 @@ pub(crate) struct Page {
     pub message: StoredMessage,
     /// Contacts that have not answered.
     pub open: usize,
+    /// The contacts, with the other flows of each that were not tried.
+    pub targets: Vec<Target>,
     /// Whether a contact may take it another time.
     pub is_silent: bool,
     /// The best refusal (RFC 3261 §16.7).
@@ -37,9 +39,24 @@ pub(crate) struct Page {
 #[derive(Debug)]
 pub(crate) enum Origin {
     /// From a sender who waits.
-    Sender { server: ServerId, request: Box<Message> },
+    Sender {
+        server: ServerId,
+        request: Box<Message>,
+        /// Whether it is for one device, and so of no use to others later.
+        is_for_device: bool,
+    },
     /// From the store.
     Store,
+}
+
+impl Origin {
+    fn hops_left(&self) -> u8 {
+        let hops = match self {
+            Origin::Sender { request, .. } => request.max_forwards().ok().flatten(),
+            Origin::Store => None,
+        };
+        hops.map_or(70, |hops| hops.saturating_sub(1))
+    }
 }
 
 impl Exchange {
@@ -47,13 +64,22 @@ impl Exchange {
     pub(crate) fn message(&mut self, now: Instant, incoming: Incoming, sender: &User) {
         let Incoming { server, flow, message: request } = incoming;
         match self.admit_message(&request, flow, sender) {
-            Ok(user) => {
+            Ok(addressee) => {
+                let user = addressee.user().to_owned();
                 *self.messages.senders.entry(sender.name.clone()).or_default() += 1;
                 let message = self.text_of(now, &request, sender, user);
                 // Those that were stored come first.
                 let is_behind = self.messages.deliveries.contains_key(&message.user);
-                let targets = if is_behind { Vec::new() } else { self.contacts_to_page(&message.user, flow) };
-                let origin = Origin::Sender { server, request: Box::new(request) };
+                let is_for_device = matches!(addressee, Addressee::Device { .. });
+                let targets = match addressee {
+                    Addressee::User(_) if is_behind => Vec::new(),
+                    Addressee::User(user) => self.contacts_to_page(&user, flow),
+                    Addressee::Device { user, bindings } => {
+                        let others = bindings.iter().filter(|binding| binding.flow() != flow);
+                        Target::of_device(&user, others).into_iter().collect()
+                    }
+                };
+                let origin = Origin::Sender { server, request: Box::new(request), is_for_device };
                 if targets.is_empty() {
                     self.addressee_absent(now, origin, message);
                 } else {
@@ -74,23 +100,27 @@ impl Exchange {
     ) {
         let id = PageId(self.messages.next_page);
         self.messages.next_page += 1;
-        let hops = match &origin {
-            Origin::Sender { request, .. } => request.max_forwards().ok().flatten(),
-            Origin::Store => None,
-        };
-        let hops = hops.map_or(70, |hops| hops.saturating_sub(1));
-        for target in &targets {
-            let request = self.message_to(&message, target, hops);
-            self.send_request(now, target.flow, request, Use::Page(id));
+        let page = Page { origin, message, open: targets.len(), targets, is_silent: false, best: None };
+        for (place, target) in page.targets.iter().enumerate() {
+            let request = self.message_to(&page.message, target, page.origin.hops_left());
+            self.send_request(now, target.flow, request, Use::Page(id, place));
         }
         self.deadlines.set(Timer::Page(id), now + ANSWER_WITHIN);
-        let page = Page { origin, message, open: targets.len(), is_silent: false, best: None };
         self.messages.pages.insert(id, Box::new(page));
     }
 
     /// A contact has answered a message, or did not.
-    pub(crate) fn page_answered(&mut self, now: Instant, id: PageId, answer: Result<&Message, Silence>) {
+    pub(crate) fn page_answered(
+        &mut self,
+        now: Instant,
+        id: PageId,
+        place: usize,
+        answer: Result<&Message, Silence>,
+    ) {
         self.on_page(now, id, |exchange, mut page| {
+            if exchange.paged_another_way(now, id, &mut page, place, &answer) {
+                return Some(page);
+            }
             page.open = page.open.saturating_sub(1);
             match answer.map(|response| (response.status().unwrap_or(500), response)) {
                 Ok((200..300, response)) => {
@@ -114,6 +144,26 @@ impl Exchange {
         });
     }
 
+    /// A flow of a device has failed: the message goes over its next one, if it has one (RFC 5626 §5.3).
+    fn paged_another_way(
+        &mut self,
+        now: Instant,
+        id: PageId,
+        page: &mut Page,
+        place: usize,
+        answer: &Result<&Message, Silence>,
+    ) -> bool {
+        let is_flow =
+            matches!(answer.as_ref().map(|response| response.status()), Err(_) | Ok(Some(408 | 430)));
+        let Some(target) = page.targets.get_mut(place).filter(|_| is_flow) else { return false };
+        let Some(next) = target.next_way() else { return false };
+        self.stats.flows_failed_over += 1;
+        let request = self.message_to(&page.message, &next, page.origin.hops_left());
+        self.send_request(now, next.flow, request, Use::Page(id, place));
+        *target = next;
+        true
+    }
+
     /// Nobody took a message in time.
     pub(crate) fn page_timed_out(&mut self, now: Instant, id: PageId) {
         self.on_page(now, id, |exchange, mut page| {
@@ -134,7 +184,7 @@ impl Exchange {
         let Some(page) = self.messages.pages.remove(&id) else { return };
         let (sender, user) = (page.message.sender.clone(), page.message.user.clone());
         let waiting = match &page.origin {
-            Origin::Sender { server, request } => Some((*server, request.bytes().clone())),
+            Origin::Sender { server, request, .. } => Some((*server, request.bytes().clone())),
             Origin::Store => None,
         };
         let panics = self.stats.panics;
@@ -164,7 +214,7 @@ impl Exchange {
     fn page_taken(&mut self, now: Instant, page: Box<Page>, response: &Message) {
         let Page { origin, message, .. } = *page;
         match origin {
-            Origin::Sender { server, request } => {
+            Origin::Sender { server, request, .. } => {
                 self.stats.instant_messages_delivered += 1;
                 self.messages.release(&message.sender);
                 let reply = self.reply(&request, response.status().unwrap_or(200));
@@ -180,7 +230,7 @@ impl Exchange {
         let Page { origin, message, is_silent, best, .. } = *page;
         match (origin, best) {
             (Origin::Store, _) => self.stored_message_not_taken(now, &message, is_silent),
-            (Origin::Sender { server, request }, Some(best)) if !is_silent => {
+            (Origin::Sender { server, request, .. }, Some(best)) if !is_silent => {
                 self.stats.instant_messages_declined += 1;
                 self.messages.release(&message.sender);
                 let status = best.status().unwrap_or(500);
@@ -199,7 +249,7 @@ impl Exchange {
         request: &Message,
         flow: ringback_sansio::Flow,
         sender: &User,
-    ) -> Result<String, MessageRefused> {
+    ) -> Result<Addressee, MessageRefused> {
         let uri = self.uri_of_ours(request, flow).map_err(MessageRefused::Uri)?;
         if let Some(options) = unsupported(request) {
             return Err(MessageRefused::Extension(options));
@@ -215,8 +265,7 @@ impl Exchange {
         if mine >= limits.under_way_per_user || self.messages.pages.len() >= limits.under_way {
             return Err(MessageRefused::TooMany);
         }
-        let user = uri.user_unescaped().ok_or(MessageRefused::Uri(CallRefused::NoUser))?;
-        Ok(String::from_utf8_lossy(&user).into_owned())
+        self.addressee(&uri).map_err(MessageRefused::Uri)
     }
 
     /// The message apart from its way.
@@ -251,7 +300,7 @@ impl Exchange {
         let (tag, call_id) = (self.random_token(), self.random_token());
         let date = Date { unix: (message.sent / 1000).cast_signed() }.to_string();
         let mut request = self
-            .request(Method::Message, &target.uri, target.flow)
+            .request_along(Method::Message, &target.uri, &target.routes, target.flow)
             .header(Name::MaxForwards, hops.to_string())
             .header(Name::From, from_value(&message.display, &message.sender, &host, &tag))
             .header(Name::To, format!("<{}>", sip_uri(&message.user, &host)))
@@ -268,9 +317,9 @@ impl Exchange {
         set_headers(request, &self.settings.headers.users).body(&message.content_type, &message.body).finish()
     }
 
-    /// The contacts of a user, but the one that the sender itself writes from.
-    fn contacts_to_page(&self, user: &str, from: ringback_sansio::Flow) -> Vec<Target> {
-        self.targets_of(user).into_iter().filter(|target| target.flow != from).collect()
+    /// The devices of a user, but the one that the sender itself writes from.
+    pub(super) fn contacts_to_page(&self, user: &str, from: ringback_sansio::Flow) -> Vec<Target> {
+        self.devices_of(user).filter(|target| target.flow != from).collect()
     }
 }
 

@@ -40,6 +40,8 @@ const SCENES: &[Scene] = &[
         ],
     ),
     (a_flood, &["messages_over_budget"]),
+    (a_nat, &["pings", "pings_answered", "ping_milliseconds", "contacts_silent", "contacts_heard_again"]),
+    (no_calls, &["requests_proxied", "proxied_refused", "proxied_overloaded", "proxied_unanswered"]),
     (a_scanner, &["credentials_refused", "requests_banned"]),
     (
         odd_requests,
@@ -254,6 +256,32 @@ fn a_flood() -> World {
     let stranger = Flow::datagram("192.0.2.1:5060".parse().unwrap(), "203.0.113.5:5060".parse().unwrap());
     let now = world.now();
     while world.exchange.standing(now, stranger) != Standing::OverBudget {}
+    world
+}
+
+fn a_nat() -> World {
+    let mut world = World::new(1);
+    let bob = world.baresip("bob");
+    world.phone(bob).send_register("<sip:bob@10.0.0.7>;expires=3600");
+    world.run(secs(30));
+    world.phone(bob).manners.is_deaf = true;
+    world.run(secs(60));
+    world.phone(bob).manners.is_deaf = false;
+    world.run(secs(60));
+    world
+}
+
+fn no_calls() -> World {
+    let mut world = World::with(1, |settings| settings.limits.proxied_per_user = 1);
+    let [alice, bob] = ["alice", "bob"].map(|name| world.baresip(name));
+    world.register_all();
+    world.phone(bob).manners.on_info = None;
+    for header in [Name::Subject, Name::ProxyRequire, Name::Subject] {
+        let request = world.phone(alice).request_outside(Method::Info, "bob").header(header, "x").finish();
+        world.phone(alice).send(request);
+        world.run(secs(1));
+    }
+    world.settle();
     world
 }
 

@@ -112,6 +112,11 @@ impl Phone {
                     self.respond(id, &request, status);
                 }
             }
+            Method::Options => {
+                if let Some(status) = self.manners.on_options {
+                    self.respond(id, &request, status);
+                }
+            }
             Method::Update if self.client == Client::SipJs => self.respond(id, &request, 405),
             _ => self.respond(id, &request, 200),
         }

@@ -34,6 +34,8 @@ use ringback_control::{AskId, Cdr, Epoch, Event, Exchange, HeaderTables, Limits,
 use ringback_sansio::sim::{Clock, Fate, Head, Link, Network};
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transmit, Transport};
 use ringback_sip::digest::Algorithm;
+use ringback_sip::gruu::Gruus;
+use ringback_sip::location::Change;
 use ringback_sip::message::{Builder, Message, Method, Name};
 
 use drawing::Drawing;
@@ -110,6 +112,7 @@ impl World {
             headers: HeaderTables::default(),
             limits: Limits::default(),
             epoch,
+            gruus: Gruus::new([7; 32]),
             seed: [seed; 32],
         };
         change(&mut settings);
@@ -285,6 +288,26 @@ impl World {
         self.phone(id).moved(flow);
         let label = self.phones[id.0].label.clone();
         self.drawing.note(self.clock.elapsed(), format!("{label} is back"));
+    }
+
+    /// The exchange is started anew, with what the store has of its bindings.
+    pub fn restart(&mut self) {
+        let now = self.clock.now();
+        let mut rows = BTreeMap::new();
+        for change in &self.store.written {
+            match change {
+                Change::Upsert { binding, .. } => rows.insert(binding.id(), binding.clone()),
+                Change::Remove { binding, .. } => rows.remove(&binding.id()),
+            };
+        }
+        let unix_ms = self.settings.epoch.unix_ms(now);
+        self.settings.epoch = Epoch { instant: now, time: SystemTime::UNIX_EPOCH + ms(unix_ms) };
+        self.settings.seed[0] ^= 0xff;
+        self.exchange = Exchange::new(self.settings.clone()).expect("the settings are sound");
+        for binding in rows.values() {
+            let expires = self.settings.epoch.unix_ms(binding.expires());
+            self.exchange.restore(&binding.record(expires)).expect("a row that was written");
+        }
     }
 
     /// Sends a text of the test's own from a phone's address.

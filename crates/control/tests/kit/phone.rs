@@ -31,6 +31,8 @@ pub struct Manners {
     pub on_reinvite: OnReinvite,
     /// Its answer to INFO and MESSAGE; `None` for silence.
     pub on_info: Option<u16>,
+    /// Its answer to OPTIONS; `None` for silence.
+    pub on_options: Option<u16>,
     /// Its answer to a NOTIFY of a subscription; `None` for silence.
     pub on_notify: Option<u16>,
     /// The Session-Expires of its INVITE, and of its 200 to one.
@@ -129,6 +131,7 @@ impl Phone {
                 on_reinvite: OnReinvite::Accept,
                 on_info: Some(200),
                 on_notify: Some(200),
+                on_options: Some(200),
                 timer: None,
                 is_deaf: false,
                 has_lines: false,
@@ -167,6 +170,11 @@ impl Phone {
         let host = self.host();
         let contact = self.client.registered_contact(&self.user, &host, seconds);
         self.send_register(&contact);
+    }
+
+    /// It is started anew: its next REGISTER has another Call-ID.
+    pub fn forget_registration(&mut self) {
+        self.registration = (format!("again-{}", self.label), 0);
     }
 
     /// Signs in another user, as a telephone with two lines does.
@@ -562,7 +570,7 @@ impl Phone {
     }
 
     pub(super) fn aor(&self, user: &str) -> String {
-        format!("sip:{user}@192.0.2.1")
+        if user.starts_with("sip:") { user.to_owned() } else { format!("sip:{user}@192.0.2.1") }
     }
 
     pub(super) fn next(&mut self, what: &str) -> String {

@@ -46,6 +46,8 @@ pub struct Limits {
     pub tls_handshake_seconds: u32,
     /// How often a WebSocket client is pinged, in seconds; two pings without an answer end the connection.
     pub ping_seconds: u32,
+    /// How often a telephone over UDP behind a NAT is asked whether it is there, in seconds; 0 asks none.
+    pub nat_ping_seconds: u32,
     /// How long calls may go on after SIGTERM, in seconds.
     pub drain_seconds: u32,
 }
@@ -98,6 +100,11 @@ impl Limits {
         Duration::from_secs(self.ping_seconds.into())
     }
 
+    /// [`nat_ping_seconds`](Self::nat_ping_seconds) as a duration.
+    pub fn nat_ping(&self) -> Duration {
+        Duration::from_secs(self.nat_ping_seconds.into())
+    }
+
     /// [`max_expires`](Self::max_expires), or an hour where that is less, as a duration.
     pub fn longest_registration(&self) -> Duration {
         Duration::from_secs(self.max_expires.max(3600).into())
@@ -119,7 +126,7 @@ impl Limits {
     }
 
     /// Each key with its value and the least and greatest value that makes sense.
-    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 19] {
+    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 20] {
         [
             ("limits.connections", self.connections, 1, 10_000_000),
             ("limits.unauthenticated_per_source", self.unauthenticated_per_source, 1, 1_000_000),
@@ -139,6 +146,7 @@ impl Limits {
             ("limits.message_seconds", self.message_seconds, 1, 3600),
             ("limits.tls_handshake_seconds", self.tls_handshake_seconds, 1, 3600),
             ("limits.ping_seconds", self.ping_seconds, 1, 25),
+            ("limits.nat_ping_seconds", self.nat_ping_seconds, 0, 25),
             ("limits.drain_seconds", self.drain_seconds, 0, 86_400),
         ]
     }
@@ -165,6 +173,7 @@ impl Default for Limits {
             message_seconds: 5,
             tls_handshake_seconds: 5,
             ping_seconds: 15,
+            nat_ping_seconds: 25,
             drain_seconds: 60,
         }
     }

@@ -9,6 +9,7 @@ mod announcement;
 mod certificate;
 mod data_dir;
 mod demo_users;
+mod gruu_secret;
 mod password;
 mod secrecy;
 mod users;
@@ -44,6 +45,8 @@ pub struct Prepared {
     pub accounts: Vec<Account>,
     /// The users made by this start, with their passwords.
     pub demo_users: Vec<DemoUser>,
+    /// What temporary GRUUs are sealed with.
+    pub gruu_secret: [u8; 32],
     /// Whether the admin password was made by this start.
     pub admin_password_made: bool,
 }
@@ -83,8 +86,18 @@ pub fn prepare(config: &Config, recovery: Recovery) -> Result<Prepared, StartErr
     }
     let admin_password_made = admin::prepare(data_dir.path(), &store)?;
     let demo_users = demo_users::prepare(config, data_dir.path(), &store, unix_milliseconds(now))?;
+    let gruu_secret = gruu_secret::prepare(&store)?;
     let accounts = users::accounts(config, &store)?;
-    Ok(Prepared { data_dir, identity, local_authority, store, accounts, demo_users, admin_password_made })
+    Ok(Prepared {
+        data_dir,
+        identity,
+        local_authority,
+        store,
+        accounts,
+        demo_users,
+        gruu_secret,
+        admin_password_made,
+    })
 }
 
 /// A time as the store keeps it.

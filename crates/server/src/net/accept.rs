@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringback_sansio::{FiveTuple, Transport, canonical};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -20,6 +20,20 @@ use crate::telemetry::{NOBODY, Shown, Telemetry, limited};
 /// Connections that the kernel may hold before we accept them.
 const BACKLOG: i32 = 1024;
 
+/// How long a connection may be quiet before the kernel asks the far end whether it is there, which also keeps the NATs
+/// on the way open. No client has to do anything for it.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// How often it asks when nothing comes back.
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+
+/// Questions without an answer that end a connection: at worst one is dead for 45 s before it is closed.
+const PROBES: u32 = 3;
+
+/// How long what was sent may go unacknowledged. The kernel does not ask while it repeats something, for a quarter of an
+/// hour by default.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(45);
+
 /// How long to wait after an accept that failed for want of descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
@@ -31,6 +45,11 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // What is accepted has these as well.
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new().with_time(QUIET).with_interval(PROBE_EVERY).with_retries(PROBES),
+    )?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -95,4 +114,27 @@ pub async fn handshake(
     };
     telemetry.ended(FiveTuple::new(Transport::Tls, peer.local, peer.remote), end);
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[test]
+    fn a_dead_connection_is_closed_within_fifty_seconds() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let _far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let accepted = SockRef::from(&accepted);
+        assert!(accepted.keepalive().unwrap());
+        let times = [accepted.tcp_keepalive_time().unwrap(), accepted.tcp_keepalive_interval().unwrap()];
+        assert_eq!(times, [QUIET, PROBE_EVERY]);
+        assert_eq!(accepted.tcp_keepalive_retries().unwrap(), PROBES);
+        assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
+        let within = Duration::from_secs(50);
+        assert!(QUIET + PROBE_EVERY * PROBES <= within && UNACKNOWLEDGED <= within);
+    }
 }

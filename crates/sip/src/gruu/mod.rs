@@ -20,6 +20,7 @@
 mod seal;
 
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 
 use crate::grammar;
@@ -62,11 +63,16 @@ impl Gruus {
         Gruus { seal: Seal::new(secret) }
     }
 
-    /// The public GRUU of a device ([RFC 5627 §3.2]); `aor` is the URI of its user.
+    /// Appends the public GRUU of a device ([RFC 5627 §3.2]); `aor` is the URI of its user.
     ///
     /// [RFC 5627 §3.2]: https://www.rfc-editor.org/rfc/rfc5627#section-3.2
-    pub fn public(&self, aor: &Uri<'_>, instance: &[u8]) -> Vec<u8> {
-        let mut uri = base(aor, aor.user);
+    pub fn write_public(&self, aor: &Uri<'_>, instance: &[u8], uri: &mut Vec<u8>) {
+        write_scheme(aor, uri);
+        uri.extend_from_slice(aor.user.unwrap_or_default());
+        if aor.user.is_some() {
+            uri.push(b'@');
+        }
+        write_host(aor, uri);
         uri.extend_from_slice(b";gr=");
         for &byte in bare(instance) {
             // What a URI parameter may hold stands as it is: a URN mostly does.
@@ -76,20 +82,26 @@ impl Gruus {
                 uri.extend_from_slice(format!("%{byte:02X}").as_bytes());
             }
         }
-        uri
     }
 
-    /// A temporary GRUU for a device ([RFC 5627 §3.3]), another one for each refresh of its binding.
+    /// Appends a temporary GRUU for a device ([RFC 5627 §3.3]), another one for each refresh of its binding; says whether
+    /// there is one.
     ///
     /// [RFC 5627 §3.3]: https://www.rfc-editor.org/rfc/rfc5627#section-3.3
-    pub fn temporary(&self, aor: &Uri<'_>, binding: &Binding) -> Option<Vec<u8>> {
-        let instance = bare(binding.instance()?).to_ascii_lowercase();
-        let token =
-            self.seal.seal(binding.aor().as_bytes(), &instance, binding.call_id(), binding.recency())?;
-        let user = [PREFIX, token.as_bytes()].concat();
-        let mut uri = base(aor, Some(&user));
+    pub fn write_temporary(&self, aor: &Uri<'_>, binding: &Binding, uri: &mut Vec<u8>) -> bool {
+        let Some(instance) = binding.instance() else { return false };
+        let start = uri.len();
+        write_scheme(aor, uri);
+        uri.extend_from_slice(PREFIX);
+        let (name, call_id) = (binding.aor().as_bytes(), binding.call_id());
+        if !self.seal.seal(name, bare(instance), call_id, binding.recency(), uri) {
+            uri.truncate(start);
+            return false;
+        }
+        uri.push(b'@');
+        write_host(aor, uri);
         uri.extend_from_slice(b";gr");
-        Some(uri)
+        true
     }
 
     /// The bindings that a GRUU leads to, the newest first: a request goes to one of them, the next ones are tried when
@@ -127,8 +139,7 @@ impl Gruus {
         let token = user.strip_prefix(PREFIX).ok_or(LeadsNowhere::Void)?;
         let opened = self.seal.open(token).ok_or(LeadsNowhere::Void)?;
         let is_of = |binding: &&Arc<Binding>| {
-            let instance = bare(binding.instance().unwrap_or_default()).to_ascii_lowercase();
-            self.seal.is_of(&opened, &instance, binding.call_id())
+            self.seal.is_of(&opened, bare(binding.instance().unwrap_or_default()), binding.call_id())
         };
         if !location.bindings(&opened.aor).iter().any(|binding| is_of(&binding)) {
             return Err(LeadsNowhere::Void);
@@ -162,18 +173,16 @@ fn newest_first<'l>(
     if bindings.is_empty() { Err(LeadsNowhere::Absent) } else { Ok(bindings) }
 }
 
-/// Scheme, user, host and port of an address of record.
-fn base(aor: &Uri<'_>, user: Option<&[u8]>) -> Vec<u8> {
-    let mut uri = if aor.scheme == Scheme::Sips { b"sips:".to_vec() } else { b"sip:".to_vec() };
-    if let Some(user) = user {
-        uri.extend_from_slice(user);
-        uri.push(b'@');
-    }
-    uri.extend_from_slice(aor.host.to_string().as_bytes());
-    if let Some(port) = aor.port {
-        uri.extend_from_slice(format!(":{port}").as_bytes());
-    }
-    uri
+fn write_scheme(aor: &Uri<'_>, uri: &mut Vec<u8>) {
+    uri.extend_from_slice(if aor.scheme == Scheme::Sips { b"sips:" } else { b"sip:" });
+}
+
+fn write_host(aor: &Uri<'_>, uri: &mut Vec<u8>) {
+    // Writing to memory does not fail.
+    let _ = match aor.port {
+        Some(port) => write!(uri, "{}:{port}", aor.host),
+        None => write!(uri, "{}", aor.host),
+    };
 }
 
 /// The instance without angle brackets.

@@ -4,7 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use smallvec::SmallVec;
 use subtle::ConstantTimeEq;
+
+use crate::transaction::keyed_hash::Secret;
 
 /// Seals with a synthetic nonce, as SIV does ([RFC 5297]), with HMAC-SHA-256 for both of its functions: the tag is an
 /// HMAC of the plain text, and the key stream is made of the tag.
@@ -16,43 +19,60 @@ use subtle::ConstantTimeEq;
 pub(super) struct Seal {
     tag: Hmac<Sha256>,
     stream: Hmac<Sha256>,
-    digest: Hmac<Sha256>,
+    /// Of what is sealed, so that it says which device it was, and of which registration, in few bytes.
+    digest: Secret,
 }
 
 /// What was sealed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Opened {
     pub(super) aor: Vec<u8>,
-    instance: [u8; HASH],
-    call_id: [u8; HASH],
+    device: [u8; HASH],
 }
 
 impl Seal {
     pub(super) fn new(secret: [u8; 32]) -> Self {
-        let key = |label: &[u8]| {
+        let key = |label: &[u8]| -> [u8; 32] {
             let mut mac = keyed(secret);
             mac.update(label);
-            keyed(mac.finalize().into_bytes().into())
+            mac.finalize().into_bytes().into()
         };
-        Seal { tag: key(b"gruu tag"), stream: key(b"gruu stream"), digest: key(b"gruu digest") }
+        let digest = Secret::new(u64::from_be_bytes(first(key(b"gruu digest"))));
+        Seal { tag: keyed(key(b"gruu tag")), stream: keyed(key(b"gruu stream")), digest }
     }
 
-    /// A token; `None` when the address of record is too long for one.
-    pub(super) fn seal(&self, aor: &[u8], instance: &[u8], call_id: &[u8], serial: u64) -> Option<String> {
-        let length = u8::try_from(aor.len()).ok().filter(|&length| length <= MAX_AOR)?;
+    /// Appends a token; says whether there is one: an address of record may be too long. A letter of the instance counts
+    /// in either case.
+    pub(super) fn seal(
+        &self,
+        aor: &[u8],
+        instance: &[u8],
+        call_id: &[u8],
+        serial: u64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Some(length) = u8::try_from(aor.len()).ok().filter(|&length| length <= MAX_AOR) else {
+            return false;
+        };
         // Padded, so that the length of a token does not tell whose it is.
         let padded = (1 + aor.len()).next_multiple_of(BLOCK);
-        let mut plain = vec![length];
-        plain.extend_from_slice(aor);
-        plain.resize(padded, 0);
-        plain.extend_from_slice(&self.hash(b"instance", instance));
-        plain.extend_from_slice(&self.hash(b"call-id", call_id));
-        plain.extend_from_slice(&serial.to_be_bytes());
-        let tag = self.tag(&plain);
-        self.apply_stream(&tag, &mut plain);
-        let mut token = tag.to_vec();
-        token.extend_from_slice(&plain);
-        Some(URL_SAFE_NO_PAD.encode(token))
+        // The tag in front, then what it is of.
+        let mut bytes: SmallVec<[u8; TAG + USUAL]> = SmallVec::from_slice(&[0; TAG]);
+        bytes.push(length);
+        bytes.extend_from_slice(aor);
+        bytes.resize(TAG + padded, 0);
+        bytes.extend_from_slice(&self.device(instance, call_id));
+        bytes.extend_from_slice(&serial.to_be_bytes());
+        let Some((tag, plain)) = bytes.split_first_chunk_mut::<TAG>() else { return false };
+        *tag = self.tag(plain);
+        self.apply_stream(tag, plain);
+        let start = out.len();
+        // Base64 without padding: four characters for three bytes, and one more than the bytes that are left.
+        out.resize(start + (bytes.len() * 4).div_ceil(3), 0);
+        let room = out.get_mut(start..).unwrap_or_default();
+        let written = URL_SAFE_NO_PAD.encode_slice(&bytes, room);
+        debug_assert!(written.is_ok_and(|written| start + written == out.len()), "it was measured");
+        true
     }
 
     /// Opens a token; `None` when it is none of ours.
@@ -68,18 +88,15 @@ impl Seal {
             return None;
         }
         let (rest, _serial) = plain.split_last_chunk::<8>()?;
-        let (rest, call_id) = rest.split_last_chunk::<HASH>()?;
-        let (rest, instance) = rest.split_last_chunk::<HASH>()?;
+        let (rest, device) = rest.split_last_chunk::<HASH>()?;
         let (&length, padded) = rest.split_first()?;
         let aor = padded.get(..usize::from(length))?.to_vec();
-        Some(Opened { aor, instance: *instance, call_id: *call_id })
+        Some(Opened { aor, device: *device })
     }
 
     /// Whether a binding with that instance and Call-ID is what the token was made for.
     pub(super) fn is_of(&self, opened: &Opened, instance: &[u8], call_id: &[u8]) -> bool {
-        !instance.is_empty()
-            && opened.instance == self.hash(b"instance", instance)
-            && opened.call_id == self.hash(b"call-id", call_id)
+        !instance.is_empty() && opened.device == self.device(instance, call_id)
     }
 
     fn tag(&self, plain: &[u8]) -> [u8; TAG] {
@@ -88,12 +105,11 @@ impl Seal {
         first(mac.finalize().into_bytes().into())
     }
 
-    fn hash(&self, label: &[u8], text: &[u8]) -> [u8; HASH] {
-        let mut mac = self.digest.clone();
-        mac.update(label);
-        mac.update(b":");
-        mac.update(text);
-        first(mac.finalize().into_bytes().into())
+    fn device(&self, instance: &[u8], call_id: &[u8]) -> [u8; HASH] {
+        let mut hash = self.digest.hash();
+        hash.folded_field(instance);
+        hash.field(call_id);
+        (hash.finish() as u64).to_be_bytes()
     }
 
     fn apply_stream(&self, tag: &[u8; TAG], text: &mut [u8]) {
@@ -123,8 +139,10 @@ const TAG: usize = 16;
 const HASH: usize = 8;
 const BLOCK: usize = 16;
 const MAX_AOR: u8 = 128;
-/// 16 bytes of tag, 144 of address of record, 24 behind it, in Base64.
-const LONGEST: usize = 246;
+/// 16 bytes of tag, 144 of address of record, 16 behind it, in Base64.
+const LONGEST: usize = 235;
+/// What is sealed of an address of record of up to 31 bytes.
+const USUAL: usize = 48;
 
 #[cfg(test)]
 mod tests {
@@ -136,9 +154,17 @@ mod tests {
         Seal::new([7; 32])
     }
 
+    fn token(aor: &[u8], serial: u64) -> Option<String> {
+        let mut out = b"before".to_vec();
+        let is_there = seal().seal(aor, b"instance", b"call", serial, &mut out);
+        let token = String::from_utf8(out.split_off(6)).unwrap();
+        assert_eq!((out, is_there), (b"before".to_vec(), !token.is_empty()));
+        is_there.then_some(token)
+    }
+
     #[test]
     fn the_longest_token_is_within_the_limit_and_a_longer_name_has_none() {
-        let token = |length: usize| seal().seal(&vec![b'a'; length], b"i", b"c", 1);
+        let token = |length: usize| token(&vec![b'a'; length], 1);
         assert_eq!(token(128).unwrap().len(), LONGEST);
         assert_eq!(seal().open(token(128).unwrap().as_bytes()).unwrap().aor.len(), 128);
         assert_eq!(token(129), None);
@@ -147,27 +173,27 @@ mod tests {
 
     #[test]
     fn another_secret_opens_nothing_and_another_serial_looks_different() {
-        let token = seal().seal(b"alice", b"i", b"c", 1).unwrap();
-        assert_eq!(Seal::new([8; 32]).open(token.as_bytes()), None);
-        let other = seal().seal(b"alice", b"i", b"c", 2).unwrap();
-        let same = token.bytes().zip(other.bytes()).filter(|(one, two)| one == two).count();
-        assert!(same < token.len() / 4, "{token} {other}");
+        let sealed = token(b"alice", 1).unwrap();
+        assert_eq!(Seal::new([8; 32]).open(sealed.as_bytes()), None);
+        let other = token(b"alice", 2).unwrap();
+        let same = sealed.bytes().zip(other.bytes()).filter(|(one, two)| one == two).count();
+        assert!(same < sealed.len() / 4, "{sealed} {other}");
     }
 
     proptest! {
         #[test]
         fn what_is_sealed_is_opened(aor in prop::collection::vec(any::<u8>(), 0..=128), serial: u64) {
-            let token = seal().seal(&aor, b"instance", b"call", serial).unwrap();
+            let token = token(&aor, serial).unwrap();
             let opened = seal().open(token.as_bytes()).unwrap();
             prop_assert_eq!(&opened.aor, &aor);
-            prop_assert!(seal().is_of(&opened, b"instance", b"call"));
+            prop_assert!(seal().is_of(&opened, b"INSTANCE", b"call"));
             prop_assert!(!seal().is_of(&opened, b"instance", b"other"));
             prop_assert!(!seal().is_of(&opened, b"other", b"call"));
         }
 
         #[test]
         fn a_changed_token_is_refused(at: prop::sample::Index, bit in 0u8..8) {
-            let mut token = seal().seal(b"alice", b"instance", b"call", 5).unwrap().into_bytes();
+            let mut token = token(b"alice", 5).unwrap().into_bytes();
             let at = at.index(token.len());
             token[at] ^= 1 << bit;
             prop_assert_eq!(seal().open(&token), None);

@@ -38,7 +38,6 @@ use std::time::{Duration, Instant};
 
 use ringback_sansio::Flow;
 
-use crate::grammar;
 use crate::gruu::Gruus;
 use crate::header::HeaderError;
 use crate::location::{Binding, Change, Draft, Location, Ticket, Update};
@@ -219,6 +218,7 @@ impl<'m> Registration<'m> {
     ) -> Builder {
         let mut response = Builder::reply(request, 200);
         let mut line = Vec::with_capacity(USUAL_CONTACT);
+        let base = self.gruu_base.and_then(|base| Uri::parse(base).ok());
         for binding in location.targets(aor).filter(|binding| binding.expires() > now) {
             let left = binding.expires().saturating_duration_since(now);
             let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
@@ -226,8 +226,8 @@ impl<'m> Registration<'m> {
             line.extend_from_slice(binding.contact());
             line.extend_from_slice(b";expires=");
             line.extend_from_slice(seconds.to_string().as_bytes());
-            if let Some(gruus) = &settings.gruus {
-                self.add_gruus(gruus, binding, &mut line);
+            if let (Some(gruus), Some(aor)) = (&settings.gruus, &base) {
+                add_gruus(gruus, aor, binding, &mut line);
             }
             response = response.header(Name::Contact, &line);
         }
@@ -252,19 +252,24 @@ impl<'m> Registration<'m> {
         }
         response
     }
+}
 
-    /// Writes the GRUUs of a contact's device as parameters ([RFC 5627 §5.1]).
-    ///
-    /// [RFC 5627 §5.1]: https://www.rfc-editor.org/rfc/rfc5627#section-5.1
-    fn add_gruus(&self, gruus: &Gruus, binding: &Binding, line: &mut Vec<u8>) {
-        let (Some(base), Some(instance)) = (self.gruu_base, binding.instance()) else { return };
-        let Ok(aor) = Uri::parse(base) else { return };
-        line.extend_from_slice(b";pub-gruu=");
-        grammar::quote(&gruus.public(&aor, instance), line);
-        if let Some(temporary) = gruus.temporary(&aor, binding) {
-            line.extend_from_slice(b";temp-gruu=");
-            grammar::quote(&temporary, line);
-        }
+/// Writes the GRUUs of a contact's device as parameters ([RFC 5627 §5.1]).
+///
+/// No character of a URI needs an escape in quotes.
+///
+/// [RFC 5627 §5.1]: https://www.rfc-editor.org/rfc/rfc5627#section-5.1
+fn add_gruus(gruus: &Gruus, aor: &Uri<'_>, binding: &Binding, line: &mut Vec<u8>) {
+    let Some(instance) = binding.instance() else { return };
+    line.extend_from_slice(b";pub-gruu=\"");
+    gruus.write_public(aor, instance, line);
+    line.push(b'"');
+    let before = line.len();
+    line.extend_from_slice(b";temp-gruu=\"");
+    if gruus.write_temporary(aor, binding, line) {
+        line.push(b'"');
+    } else {
+        line.truncate(before);
     }
 }
 
@@ -276,4 +281,4 @@ fn is_option(tag: &[u8]) -> bool {
 const OPTIONS: [&[u8]; 2] = [b"outbound", b"path"];
 
 /// Room for the Contact of a browser.
-const USUAL_CONTACT: usize = 192;
+const USUAL_CONTACT: usize = 448;

@@ -122,8 +122,8 @@ impl Exchange {
         let is_known = transferor != call.caller.key || !call.identity.is_hidden();
         let number = call.number;
         let Some(leg) = call.callees.get_mut(index) else { return };
-        let Signalling::Idle { target, steps } = &leg.signalling else { return };
-        let (target, steps) = (target.clone(), steps.clone());
+        let Signalling::Idle { target, routes, steps } = &leg.signalling else { return };
+        let (target, routes, steps) = (target.clone(), routes.clone(), steps.clone());
         let (LegMedia::Open(party), Some(described)) = (&mut leg.media, described) else {
             leg.signalling = Signalling::Over;
             return;
@@ -135,7 +135,7 @@ impl Exchange {
         let host = self.identity_host(&flow);
         let table = self.settings.headers.users.clone();
         let mut request = self
-            .request(Method::Invite, &target, flow)
+            .request_along(Method::Invite, &target, &routes, flow)
             .header(Name::MaxForwards, "70")
             .header(Name::From, identity.as_from(&host, &tag))
             .header(Name::To, format!("<{}>", sip_uri(&callee, &host)))
