@@ -15,21 +15,21 @@ const waited = (datagram) => ({ ...unframed(datagram, 'nothing closed'), waits: 
 
 /**
  * What comes back to each message: by every way, or by each. The challenge comes before whatever only who is signed in is
- * told (a body that cannot be read, an Expires in the past, a Contact that is none).
+ * told (an extension nobody has, a body that cannot be read, a Contact that is none). OPTIONS to a user is one of these.
  */
 const ROWS = {
   rfc4475: {
     wsinv: '481', // its To has a tag
-    intmeth: '405',
+    intmeth: '407', // a method that nobody knows, to a user: it would be sent on
     esc01: '407',
     escnull: '401',
-    esc02: '405', // `RE%47IST%45R` is a method of its own
-    lwsdisp: '200',
+    esc02: '405', // `RE%47IST%45R` is a method of its own, and to us
+    lwsdisp: '407',
     longreq: '407',
     // The first request is answered; on a stream the second one is a request, and what follows that is none.
     dblreq: unframed('401', '401 407 closed'),
-    semiuri: '200',
-    transports: '200',
+    semiuri: '407',
+    transports: '407',
     mpart01: '407',
     unreason: 'nothing', // responses that nobody waits for
     noreason: 'nothing',
@@ -53,12 +53,12 @@ const ROWS = {
     badvers: '505',
     mismatch01: '400',
     mismatch02: '400',
-    badbranch: '200',
+    badbranch: '407',
     insuf: '400',
     unkscm: '416',
     novelsc: '416',
     unksm2: '401',
-    bext01: '420',
+    bext01: '407',
     invut: '407',
     regaut01: '401',
     multi01: '400',
@@ -82,8 +82,8 @@ const ROWS = {
     'mult-ip-in-header': '481',
     'mult-ip-in-sdp': '407',
     'ipv4-mapped-ipv6': '407',
-    'ipv6-bug-abnf-3-colons': '200',
-    'ipv6-correct-abnf-2-colons': '200',
+    'ipv6-bug-abnf-3-colons': '407',
+    'ipv6-correct-abnf-2-colons': '407',
   },
 };
 
