@@ -16,6 +16,8 @@ const SECONDS = 12;
 const WARM_UP = 2;
 /** How long a call stands, in milliseconds. */
 const TALK = 200;
+/** Where nobody listens: below the ports that sockets of ours are given, above those of the server's media. */
+const MEDIA_PORT = 30_000;
 const callers = Array.from({ length: 50 }, (_, i) => `user${i}`);
 
 /** @returns {Promise<import('./harness/table.mjs').Figure[]>} */
@@ -55,7 +57,7 @@ async function atRate(server, rate) {
     lines.push(connection);
     const user = callers[lines.length % callers.length];
     const [via, contact] = [`UDP 127.0.0.1:${connection.port}`, `sip:${user}@127.0.0.1:${connection.port}`];
-    return { user, connection, via, contact, sdp: phoneSdp(44_000) };
+    return { user, connection, via, contact, sdp: phoneSdp(MEDIA_PORT) };
   };
   const one = async () => {
     const caller = await line();
