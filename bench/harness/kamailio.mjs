@@ -1,5 +1,5 @@
 // One Kamailio of the system, on loopback, with what the kernel says about its processes.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { memoryOf, ticksOf } from './process.mjs';
+import { ticksOf } from './process.mjs';
 
 /** The Kamailio that is measured. */
 export const KAMAILIO = process.env.KAMAILIO_BINARY ?? '/usr/sbin/kamailio';
@@ -24,14 +24,7 @@ export async function startKamailio() {
   return kamailio;
 }
 
-/** The first line of what `kamailio -v` says. */
-export function version() {
-  return execFileSync(KAMAILIO, ['-v'], { encoding: 'utf8' }).split('\n')[0];
-}
-
 class Kamailio {
-  name = 'Kamailio';
-  realm = 'ringback';
   #folder = mkdtempSync(join(tmpdir(), 'kamailio-'));
   #process;
   #log;
@@ -82,11 +75,6 @@ class Kamailio {
   /** CPU that all processes have used, kernel included, in microseconds. */
   cpu() {
     return this.pids.reduce((sum, pid) => sum + ticksOf(`/proc/${pid}/stat`), 0);
-  }
-
-  /** Bytes of memory of all processes, shared pages counted once. */
-  memory() {
-    return this.pids.reduce((sum, pid) => sum + memoryOf(pid), 0);
   }
 
   async stop() {

@@ -224,12 +224,9 @@ impl ControlThread {
             let Ok(input) = self.inputs.try_recv() else { return (taken, false) };
             let now = Instant::now();
             match input {
+                // The address of a connection is not forged, so its budget bounds it, and its messages keep their order.
                 Input::Message(flow, bytes) => match self.exchange.standing(now, flow) {
-                    Standing::Known => self.take_message(flow, bytes),
-                    Standing::Stranger => {
-                        let has_room = self.strangers.push(flow, bytes);
-                        self.counters.strangers_dropped += u64::from(!has_room);
-                    }
+                    Standing::Known | Standing::Stranger => self.take_message(flow, bytes),
                     Standing::OverBudget => {}
                 },
                 Input::Opened(flow, outbox) => {

@@ -1,4 +1,6 @@
-//! The messages of those who have shown no valid credentials: they wait until everybody else is served.
+//! The datagrams of those who have shown no valid credentials: they wait until everybody else is served.
+//!
+//! Each may claim to come from another address, so no budget of one source bounds a flood of them.
 
 use std::collections::VecDeque;
 
