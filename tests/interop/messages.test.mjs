@@ -154,6 +154,8 @@ scenario(
     await until('the message on the phone', () => bob.output.includes('to the desk'));
     await until('the mailbox of the phone', () => /MWI_NOTIFY|Messages-Waiting/i.test(bob.output));
     await until('the friend of the phone', async () => /Online/i.test(await bob.command('contacts')));
+    // Its output shows what came; that it took it, its answers show.
+    assert.equal(await server.metric('ringback_sip_total', 'notifications_failed'), 0);
     const desk = await openSipClient(server, 'tcp');
     const letter = { to: 'alice', body: 'from the desk', headers: { 'Content-Type': 'text/plain' } };
     assert.equal((await desk.request('MESSAGE', 'bob', letter)).status, 200);

@@ -1,8 +1,9 @@
 // What every page with somebody else's library must be able to do with a SIP phone, unmodified.
+import assert from 'node:assert/strict';
 import { before } from 'node:test';
 
 import { startBaresip } from './baresip.mjs';
-import { assertAnswered, assertUnanswered, recordOf } from './cdr.mjs';
+import { assertAnswered, assertUnanswered, recordOf, recordsOf } from './cdr.mjs';
 import { startChromium } from './chromium.mjs';
 import { assertHearEachOther, assertSilence } from './conversation.mjs';
 import { scenario } from './evidence.mjs';
@@ -19,7 +20,7 @@ export function plainPageScenarios(library) {
   let url;
   let wire;
   before(async () => {
-    server = await startServer({ bind: '0.0.0.0' });
+    server = await startServer({ bind: '0.0.0.0', users: ['alice', 'bob', 'carol'] });
     url = await servePlainPage(library);
     browser = await startChromium(TONES.first);
     wire = await startWire();
@@ -28,14 +29,19 @@ export function plainPageScenarios(library) {
   async function people() {
     const alice = await openPlainPage(browser, url, server, 'alice');
     const bob = await startBaresip(server, 'bob', { tone: TONES.second, address: OWN_ADDRESS });
-    const earOfBob = { listen: () => wire.listen(bob) };
+    const earOfBob = earOf(bob);
     return {
+      earOfBob,
       alice,
       bob,
       bothHear: () => assertHearEachOther([alice, TONES.first], [earOfBob, TONES.second]),
       nobodyHears: () => assertSilence(alice, earOfBob),
     };
   }
+
+  const earOf = (phone) => ({ listen: () => wire.listen(phone) });
+  const startCarol = () =>
+    startBaresip(server, 'carol', { tone: TONES.third, address: OWN_ADDRESS, answers: true });
 
   scenario('the page calls, holds, resumes, presses keys and hangs up', async () => {
     const { alice, bob, bothHear, nobodyHears } = await people();
@@ -88,6 +94,59 @@ export function plainPageScenarios(library) {
     });
     assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'caller' });
   });
+
+  scenario('the page hands the SIP phone on to another one', async () => {
+    const { alice, bob, earOfBob } = await people();
+    const carol = await startCarol();
+    const [first, second] = await recordsOf(server, 2, async () => {
+      await talk(alice, bob);
+      await alice.transfer('carol');
+      await carol.established();
+      await alice.call('ended');
+      await assertHearEachOther([earOfBob, TONES.second], [earOf(carol), TONES.third]);
+      await bob.hangUp();
+      await carol.closed();
+    });
+    assert.equal(first.reason, 'transferred to carol');
+    assert.deepEqual([second.caller, second.answered_by], ['bob', 'carol']);
+  });
+
+  scenario('the SIP phone hands the page on to another one', async () => {
+    const { alice, bob } = await people();
+    const carol = await startCarol();
+    const [first, second] = await recordsOf(server, 2, async () => {
+      await talk(alice, bob);
+      await bob.transfer('carol');
+      await carol.established();
+      await bob.closed();
+      await assertHearEachOther([alice, TONES.first], [earOf(carol), TONES.third]);
+      await alice.hangUp();
+      await carol.closed();
+    });
+    assert.equal(first.reason, 'transferred to carol');
+    assert.deepEqual([second.caller, second.answered_by], ['alice', 'carol']);
+  });
+
+  // SimpleUser of SIP.js knows one call at a time.
+  if (library === 'jssip') {
+    scenario('the page joins the two SIP phones that it has calls with', async () => {
+      const { alice, bob, earOfBob } = await people();
+      const carol = await startCarol();
+      await recordsOf(server, 3, async () => {
+        await talk(alice, bob);
+        await alice.hold();
+        await alice.call('held-local');
+        await alice.dial('carol');
+        await carol.established();
+        await alice.call('active');
+        await alice.join();
+        await alice.call('ended');
+        await assertHearEachOther([earOfBob, TONES.second], [earOf(carol), TONES.third]);
+        await bob.hangUp();
+        await carol.closed();
+      });
+    });
+  }
 
   scenario('the page calls and the SIP phone hangs up', async () => {
     const { alice, bob } = await people();

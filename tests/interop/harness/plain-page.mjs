@@ -66,6 +66,8 @@ class PlainPage {
   hold = () => this.#do('hold');
   resume = () => this.#do('resume');
   press = (key) => this.#do('press', key);
+  transfer = (number) => this.#do('transfer', this.#server.aor(number));
+  join = () => this.#do('join');
 
   /** Waits until the page says `value` of `what`: `registration`, `call` or `key`. */
   async told(what, value) {

@@ -6,10 +6,12 @@ const told = document.documentElement.dataset;
 const ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(ws)], uri, password });
 const options = { mediaConstraints: { audio: true, video: false } };
 let session;
+let held;
 
 ua.on('registered', () => (told.registration = 'registered'));
 ua.on('registrationFailed', ({ cause }) => (told.registration = cause));
 ua.on('newRTCSession', (event) => {
+  held = session;
   session = event.session;
   told.call = event.originator === 'remote' ? 'incoming' : 'calling';
   session.on('progress', () => (told.call = event.originator === 'remote' ? 'incoming' : 'ringing'));
@@ -45,6 +47,9 @@ window.phone = {
   reject: () => session.terminate({ status_code: 486 }),
   hold: () => void session.hold(),
   resume: () => void session.unhold(),
+  transfer: (target) => session.refer(target),
+  /** Joins who is on hold with who is talked to. */
+  join: () => held.refer(session.remote_identity.uri.toString(), { replaces: session }),
   press(key) {
     delete told.key;
     session.sendDTMF(key);

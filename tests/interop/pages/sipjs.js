@@ -1,5 +1,5 @@
 // A plain page with the SimpleUser of SIP.js, as its documentation shows one. The query says who signs in where.
-import { Web } from 'sip.js';
+import { UserAgent, Web } from 'sip.js';
 
 const { ws, uri, password } = Object.fromEntries(new URLSearchParams(location.search));
 const told = document.documentElement.dataset;
@@ -24,6 +24,8 @@ window.phone = {
   reject: () => user.decline(),
   hold: () => user.hold(),
   resume: () => user.unhold(),
+  // SimpleUser has no transfer of its own; its session has.
+  transfer: (target) => user.session.refer(UserAgent.makeURI(target)).then(() => {}),
   async press(key) {
     delete told.key;
     // It resolves when the INFO is on its way, and says on the console what came of it.
