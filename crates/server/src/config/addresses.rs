@@ -18,11 +18,6 @@ impl Addresses {
     pub fn as_slice(&self) -> &[SocketAddr] {
         &self.0
     }
-
-    /// Whether the listener is turned off.
-    pub fn is_off(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl<const N: usize> From<[SocketAddr; N]> for Addresses {
@@ -69,8 +64,8 @@ mod tests {
     fn one_several_and_none() {
         assert_eq!(read("\"127.0.0.1:80\"").unwrap().as_slice(), ["127.0.0.1:80".parse().unwrap()]);
         assert_eq!(read("[\"127.0.0.1:80\", \"[::1]:80\"]").unwrap().as_slice().len(), 2);
-        assert!(read("\"\"").unwrap().is_off());
-        assert!(read("[]").unwrap().is_off());
+        assert!(read("\"\"").unwrap().as_slice().is_empty());
+        assert!(read("[]").unwrap().as_slice().is_empty());
     }
 
     #[test]
