@@ -274,3 +274,35 @@ fn a_pickup_that_gets_no_media_leaves_the_call_ringing() {
     world.settle();
     world.assert_nothing_is_left();
 }
+
+/// Bob refuses while Carol's media opens, and it does not: there is nobody left for Alice to wait for.
+#[test]
+fn a_call_that_only_a_pickup_kept_ends_with_it() {
+    let (mut world, [alice, bob, carol, _]) = world(Client::JsSip, Client::Baresip);
+    world.media.slow = ms(500);
+    world.media.refuses = Some("no port is free".to_owned());
+    world.phone(carol).dial("*8");
+    world.run(ms(100));
+    world.phone(bob).refuse(486);
+    world.run(secs(1));
+    assert_eq!(world.phone(carol).last_failure(), Some(503));
+    assert_eq!(world.phone(alice).last_failure(), Some(486));
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_call_that_only_a_cancelled_pickup_kept_ends_with_it() {
+    let (mut world, [alice, bob, carol, _]) = world(Client::JsSip, Client::Baresip);
+    world.media.slow = ms(500);
+    world.phone(carol).dial("*8");
+    world.run(ms(100));
+    world.phone(bob).refuse(486);
+    world.run(ms(100));
+    world.phone(carol).cancel();
+    world.run(secs(1));
+    assert_eq!(world.phone(carol).last_failure(), Some(487));
+    assert_eq!(world.phone(alice).last_failure(), Some(486));
+    world.settle();
+    world.assert_nothing_is_left();
+}
