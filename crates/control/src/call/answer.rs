@@ -91,24 +91,12 @@ impl Exchange {
         body: &[u8],
         response: Option<&Message>,
     ) {
-        let (server, invite, mut dialog) =
-            match std::mem::replace(&mut call.caller.signalling, Signalling::Over) {
-                Signalling::Invited { server, invite, dialog } => (server, invite, dialog),
-                other => return call.caller.signalling = other,
-            };
-        let mut reply = Builder::reply(&invite, 200)
-            .to_tag(&dialog.id.local_tag)
-            .header(Name::Contact, self.contact(&call.caller.flow))
-            .header(Name::Allow, ALLOW)
-            .header(Name::Supported, SUPPORTED);
-        if let Some(response) = response {
-            reply = pass_response(response, reply, &self.settings.headers.users);
-        }
-        reply = self.grant_session_timer(now, &mut call.caller, &invite, reply);
-        dialog.confirm();
-        call.caller.signalling = Signalling::Confirmed { dialog, unacknowledged: Some(server) };
-        self.provisionals_over(call);
+        // Once the caller has answered our offer in a PRACK there is nothing more to offer.
         let has_session = !(call.is_late && call.is_bound());
+        if self.accept(now, &mut call.caller, has_session.then_some(body), response).is_none() {
+            return;
+        }
+        self.provisionals_over(call);
         if call.is_late && has_session {
             call.renegotiation = Renegotiation::Offered { from: call.caller.key };
         }
@@ -121,15 +109,45 @@ impl Exchange {
         self.arm_session_timer(call, call.caller.key);
         self.arm_probe(now, call);
         self.arm_service(now, call);
-        self.invited.remove(&server);
-        self.unacknowledged.insert(server, call.caller.key);
         self.place(call, key);
-        // Once the caller has answered our offer in a PRACK there is nothing more to offer.
-        let reply = if has_session { reply.body(SDP, body) } else { reply };
-        self.respond(now, server, reply.finish());
         self.configure_leg(call, call.caller.key);
         self.stats.calls_answered += 1;
         self.events.push_back(Event::CallAnswered { id: call.record.id.clone() });
+    }
+
+    /// Answers the INVITE of a leg with 200, which passes on what a `response` to us says; the INVITE, if one waited.
+    pub(super) fn accept(
+        &mut self,
+        now: Instant,
+        leg: &mut Leg,
+        body: Option<&[u8]>,
+        response: Option<&Message>,
+    ) -> Option<Message> {
+        let (server, invite, mut dialog) = match std::mem::replace(&mut leg.signalling, Signalling::Over) {
+            Signalling::Invited { server, invite, dialog } => (server, invite, dialog),
+            other => {
+                leg.signalling = other;
+                return None;
+            }
+        };
+        let mut reply = Builder::reply(&invite, 200)
+            .to_tag(&dialog.id.local_tag)
+            .header(Name::Contact, self.contact(&leg.flow))
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED);
+        if let Some(response) = response {
+            reply = pass_response(response, reply, &self.settings.headers.users);
+        }
+        reply = self.grant_session_timer(now, leg, &invite, reply);
+        if let Some(body) = body {
+            reply = reply.body(SDP, body);
+        }
+        dialog.confirm();
+        leg.signalling = Signalling::Confirmed { dialog, unacknowledged: Some(server) };
+        self.invited.remove(&server);
+        self.unacknowledged.insert(server, leg.key);
+        self.respond(now, server, reply.finish());
+        Some(*invite)
     }
 
     /// The ACK of leg `key` to our 2xx to `invite`.

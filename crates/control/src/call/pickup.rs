@@ -18,7 +18,7 @@ impl Exchange {
     /// An INVITE to the number that picks up: of `whose`, or of anybody in the group.
     pub(crate) fn pick_up(&mut self, now: Instant, incoming: Incoming, picker: &User, whose: Option<&str>) {
         match self.ringing_for(picker, whose).or_else(|| self.parked_for(picker, whose)) {
-            Some((number, leg)) => self.take_place(now, incoming, picker, number, leg, AskedBy::Pickup),
+            Some(leg) => self.take_place(now, incoming, picker, leg, AskedBy::Pickup),
             None => {
                 let caller = Caller(picker.name.clone());
                 self.refuse_call(now, incoming, caller, CallRefused::NothingToPickUp);

@@ -16,11 +16,11 @@ use ringback_sip::dialog::Dialog;
 use ringback_sip::header::{HeaderError, Replaces};
 use ringback_sip::message::{Builder, Message, Name};
 
-use super::super::body::{SDP, session_description};
+use super::super::body::session_description;
 use super::super::prack::Held;
 use super::super::refused::CallRefused;
 use super::super::setup::{OPEN_WITHIN, profile_of};
-use super::super::{ALLOW, Call, CallNumber, Leg, LegMedia, Phase, Renegotiation, SUPPORTED, Signalling};
+use super::super::{Call, CallNumber, Leg, LegMedia, Phase, Renegotiation, Signalling};
 use super::{AskedBy, MOST_LEGS, Stage, Transfer};
 use crate::ask::User;
 use crate::exchange::{Exchange, Incoming, Timer, warning};
@@ -82,8 +82,8 @@ impl Exchange {
             Ok(leg)
         });
         match admitted {
-            Ok((number, replaced)) => {
-                self.take_place(now, incoming, user, number, replaced, AskedBy::Replaces);
+            Ok(replaced) => {
+                self.take_place(now, incoming, user, replaced, AskedBy::Replaces);
             }
             Err(refused) => self.refuse_take_over(now, &incoming, &refused),
         }
@@ -141,8 +141,7 @@ impl Exchange {
         now: Instant,
         incoming: Incoming,
         user: &User,
-        number: CallNumber,
-        replaced: LegKey,
+        (number, replaced): (CallNumber, LegKey),
         asked_by: AskedBy,
     ) {
         self.on_call(now, number, |exchange, call| {
@@ -155,35 +154,26 @@ impl Exchange {
                     return exchange.refuse_take_over(now, &incoming, &refused);
                 }
             };
-            exchange.newcomer(now, call, key, incoming, dialog, user, (replaced, asked_by));
+            let (server, invite) = (incoming.server, &incoming.message);
+            exchange.respond(now, server, exchange.reply(invite, 100).finish());
+            exchange.invited.insert(server, number);
+            exchange.fingerprints.insert(exchange.fingerprint(invite), server);
+            let offer = session_description(invite).ok().flatten();
+            let profile = offer.as_deref().and_then(Profile::of_offer);
+            let profile = profile.unwrap_or_else(|| profile_of(incoming.flow));
+            let leg = Leg::invited(key, &user.name, profile, incoming, dialog);
+            exchange.newcomer(now, call, leg, replaced, asked_by);
         });
     }
 
-    #[allow(clippy::too_many_arguments, reason = "what a leg is made of")]
-    fn newcomer(
-        &mut self,
-        now: Instant,
-        call: &mut Call,
-        key: LegKey,
-        incoming: Incoming,
-        dialog: Dialog,
-        user: &User,
-        (replaced, asked_by): (LegKey, AskedBy),
-    ) {
-        let (server, invite) = (incoming.server, &incoming.message);
+    /// Opens the leg of a newcomer, who asks for the transfer to itself.
+    fn newcomer(&mut self, now: Instant, call: &mut Call, leg: Leg, replaced: LegKey, asked_by: AskedBy) {
         let transferee = call.other(replaced).unwrap_or(call.first);
-        self.respond(now, server, self.reply(invite, 100).finish());
         if asked_by == AskedBy::Replaces {
             self.stats.takeovers_started += 1;
         }
-        let offer = session_description(invite).ok().flatten();
         let stays = call.leg(transferee).map(|leg| leg.aor.clone()).unwrap_or_default();
-        let record = self.record_of_transfer(now, &stays, &user.name);
-        self.invited.insert(server, call.number);
-        self.fingerprints.insert(self.fingerprint(invite), server);
-        let profile = offer.as_deref().and_then(Profile::of_offer);
-        let profile = profile.unwrap_or_else(|| profile_of(incoming.flow));
-        let leg = Leg::invited(key, &user.name, profile, incoming, dialog);
+        let record = self.record_of_transfer(now, &stays, &leg.aor);
         self.command_open(call.worker, &leg);
         call.callees.push(leg);
         call.transfer = Some(Box::new(Transfer {
@@ -367,23 +357,9 @@ impl Exchange {
     /// Sends the 200 to a newcomer.
     fn accept_newcomer(&mut self, now: Instant, call: &mut Call, key: LegKey, body: &[u8]) {
         let Some(leg) = call.leg_mut(key) else { return };
-        let (server, invite, mut dialog) = match std::mem::replace(&mut leg.signalling, Signalling::Over) {
-            Signalling::Invited { server, invite, dialog } => (server, invite, dialog),
-            other => return leg.signalling = other,
-        };
-        let reply = Builder::reply(&invite, 200)
-            .to_tag(&dialog.id.local_tag)
-            .header(Name::Contact, self.contact(&leg.flow))
-            .header(Name::Allow, ALLOW)
-            .header(Name::Supported, SUPPORTED);
-        let reply = self.grant_session_timer(now, leg, &invite, reply);
-        dialog.confirm();
-        leg.signalling = Signalling::Confirmed { dialog, unacknowledged: Some(server) };
-        self.arm_session_timer(call, key);
-        self.invited.remove(&server);
+        let Some(invite) = self.accept(now, leg, Some(body), None) else { return };
         self.fingerprints.remove(&self.fingerprint(&invite));
-        self.unacknowledged.insert(server, key);
-        self.respond(now, server, reply.body(SDP, body).finish());
+        self.arm_session_timer(call, key);
     }
 
     /// A newcomer cannot come in, or gives up.
