@@ -5,7 +5,6 @@
 //! hands out what it has to say.
 
 mod asks;
-mod pace;
 mod records;
 mod sockets;
 mod strangers;
@@ -27,18 +26,21 @@ use crate::http::Readiness;
 use crate::inbox::{Input, Outbox};
 use crate::media_thread::MediaInbox;
 use crate::net::datagram::DatagramSocket;
+use crate::net::pace::Pace;
 use crate::net::wake::Waker;
 use crate::store::{Reader, Writer};
 use crate::telemetry::{Telemetry, limited};
 use crate::trace::{Direction, Tracer};
 use asks::{Pending, Users};
-use pace::Pace;
 pub use records::binding_record;
 use sockets::Sockets;
 use strangers::Strangers;
 
 /// Inputs that are taken in one round before the sockets are looked at again.
 const INPUTS_A_ROUND: usize = 256;
+
+/// The longest that a message waits for others while more than a thousand of them come in a second.
+const TICK: Duration = Duration::from_millis(2);
 
 /// How often the counters are handed to the telemetry, and the longest wait.
 const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
@@ -144,7 +146,7 @@ impl ControlThread {
             telemetry,
             tracer,
             counters: Counters::default(),
-            pace: Pace::new(Instant::now()),
+            pace: Pace::new(Instant::now(), TICK),
             draining: false,
             reported: Instant::now(),
         })
@@ -154,10 +156,11 @@ impl ControlThread {
     pub fn run(mut self) -> io::Result<()> {
         loop {
             if self.strangers.is_empty() {
-                if let Some(rest) = self.pace.rest(Instant::now()) {
-                    thread::sleep(rest);
+                match self.pace.rest(Instant::now()) {
+                    // The round looks everywhere by itself: what has come meanwhile needs no waiting for.
+                    Some(rest) => thread::sleep(rest),
+                    None => self.sockets.wait(self.exchange.poll_timeout(), TELEMETRY_EVERY)?,
                 }
-                self.sockets.wait(self.exchange.poll_timeout(), TELEMETRY_EVERY)?;
             }
             self.pace.wakes(Instant::now());
             self.waker.clear();

@@ -22,6 +22,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -41,9 +42,13 @@ use ringback_sansio::Flow;
 use crate::http::Readiness;
 use crate::inbox::{Inbox, Input};
 use crate::net::datagram::{Datagram, DatagramSocket};
+use crate::net::pace::Pace;
 use crate::telemetry::{NOBODY, Telemetry, limited};
 use inbox::{FAILED, refusal};
 use sockets::Sockets;
+
+/// The longest that a packet waits for others while more than two thousand of them come in a second.
+const TICK: Duration = Duration::from_millis(1);
 
 /// The longest wait: the counters are handed out at least this often.
 const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
@@ -87,6 +92,7 @@ pub struct MediaThread {
     readiness: Arc<Readiness>,
     counters: Counters,
     packet: Packet,
+    pace: Pace,
     /// Something that panics.
     #[cfg(test)]
     sabotaged: Option<tests::Sabotage>,
@@ -140,6 +146,7 @@ impl MediaThread {
             readiness,
             counters: Counters::default(),
             packet: Packet::new(),
+            pace: Pace::new(Instant::now(), TICK),
             #[cfg(test)]
             sabotaged: None,
         })
@@ -161,12 +168,18 @@ impl MediaThread {
     fn drive(&mut self) -> io::Result<()> {
         let mut reported = Instant::now();
         loop {
+            let rest = self.pace.rest(Instant::now()).filter(|_| !self.sockets.may_have_more());
+            if let Some(rest) = rest {
+                thread::sleep(rest);
+            }
             self.sockets.wait(self.worker.poll_timeout(), TELEMETRY_EVERY)?;
+            self.pace.wakes(Instant::now());
             self.commands.waker.clear();
             #[cfg(test)]
             self.fail_if_sabotaged(tests::Sabotage::Thread);
+            let mut received = 0;
             while let Some(ready) = self.sockets.next_ready() {
-                self.receive(ready)?;
+                received += self.receive(ready)?;
             }
             loop {
                 match self.commands.next() {
@@ -176,6 +189,7 @@ impl MediaThread {
                 }
             }
             let now = Instant::now();
+            self.pace.took(now, received);
             if self.worker.poll_timeout().is_some_and(|due| due <= now) {
                 self.worker.handle_timeout(now);
             }
@@ -208,11 +222,11 @@ impl MediaThread {
         self.telemetry.set_worker(self.number, stats, counters);
     }
 
-    /// Takes what has come by one socket.
-    fn receive(&mut self, ready: Socket) -> io::Result<()> {
+    /// Takes what has come by one socket; says how many packets.
+    fn receive(&mut self, ready: Socket) -> io::Result<usize> {
         let MediaThread { worker, sockets, packet, counters, .. } = self;
         let now = Instant::now();
-        let unsent = sockets.receive(ready, packet, |datagram, packet| {
+        let received = sockets.receive(ready, packet, |datagram, packet| {
             if datagram.truncated || !packet.fill(datagram.payload) {
                 counters.truncated += 1;
                 return None;
@@ -241,10 +255,10 @@ impl MediaThread {
                 None
             })
         })?;
-        self.counters.send_failed += unsent.failed;
-        self.counters.no_socket += unsent.no_socket;
+        self.counters.send_failed += received.failed;
+        self.counters.no_socket += received.no_socket;
         self.hand_out();
-        Ok(())
+        Ok(received.count)
     }
 
     /// Sends and tells what the worker has to send and to tell.

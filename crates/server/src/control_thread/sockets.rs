@@ -35,7 +35,7 @@ impl Sockets {
         for socket in &sockets {
             epoll::add(&epoll, socket.as_fd(), EventData::new_u64(0), EventFlags::IN)?;
         }
-        epoll::add(&epoll, waker.as_fd(), EventData::new_u64(0), EventFlags::IN)?;
+        epoll::add(&epoll, waker.as_fd(), EventData::new_u64(0), EventFlags::IN | EventFlags::ET)?;
         Ok(Sockets { sockets, epoll, batch: Batch::new(BATCH) })
     }
 

@@ -17,7 +17,7 @@ use crate::net::wake::Waker;
 const BATCH: usize = 32;
 
 /// Sockets that can be told ready at once; others are told by the next wait.
-const EVENTS: usize = 64;
+const EVENTS: usize = 256;
 
 /// The mark of the waker among the marks of sockets.
 const WAKER: u64 = u64::MAX;
@@ -28,6 +28,7 @@ pub struct Sockets {
     plain: HashMap<LegKey, Pair>,
     epoll: OwnedFd,
     ready: Vec<Socket>,
+    may_have_more: bool,
     batch: Batch<SLOT_LEN>,
 }
 
@@ -40,12 +41,14 @@ struct Pair {
     rtcp: DatagramSocket,
 }
 
-/// What could not be sent.
+/// What came of one look at a socket.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Unsent {
-    /// The kernel did not take it.
+pub struct Received {
+    /// Datagrams that were there.
+    pub count: usize,
+    /// Those whose answer or copy the kernel did not take.
     pub failed: u64,
-    /// There is no socket for it.
+    /// Those whose answer or copy has no socket to leave by.
     pub no_socket: u64,
 }
 
@@ -56,12 +59,13 @@ impl Sockets {
         for socket in &shared {
             epoll::add(&epoll, socket.as_fd(), EventData::new_u64(mark(Socket::Shared)), EventFlags::IN)?;
         }
-        epoll::add(&epoll, waker.as_fd(), EventData::new_u64(WAKER), EventFlags::IN)?;
+        epoll::add(&epoll, waker.as_fd(), EventData::new_u64(WAKER), EventFlags::IN | EventFlags::ET)?;
         Ok(Sockets {
             shared,
             plain: HashMap::new(),
             epoll,
             ready: Vec::with_capacity(EVENTS),
+            may_have_more: false,
             batch: Batch::new(BATCH),
         })
     }
@@ -103,6 +107,7 @@ impl Sockets {
             Err(rustix::io::Errno::INTR) => 0,
             Err(error) => return Err(error.into()),
         };
+        self.may_have_more = count == EVENTS;
         self.ready.clear();
         for event in events.iter().take(count) {
             let data = event.data;
@@ -111,6 +116,11 @@ impl Sockets {
             }
         }
         Ok(())
+    }
+
+    /// Whether a round since the last wait took as much as it can, so that the next one finds more at once.
+    pub fn may_have_more(&self) -> bool {
+        self.may_have_more
     }
 
     /// A socket that the last wait found ready.
@@ -124,27 +134,27 @@ impl Sockets {
         ready: Socket,
         packet: &mut Packet,
         mut handle: impl FnMut(&Datagram<'_>, &mut Packet) -> Option<Destination>,
-    ) -> io::Result<Unsent> {
-        let mut unsent = Unsent::default();
-        let Sockets { shared, plain, batch, .. } = self;
+    ) -> io::Result<Received> {
+        let mut received = Received::default();
+        let Sockets { shared, plain, batch, may_have_more, .. } = self;
         let sockets: &[DatagramSocket] = match ready {
             Socket::Shared => shared,
             Socket::Rtp(leg) => plain.get(&leg).map_or(&[], |pair| std::slice::from_ref(&pair.rtp)),
             Socket::Rtcp(leg) => plain.get(&leg).map_or(&[], |pair| std::slice::from_ref(&pair.rtcp)),
         };
         for socket in sockets {
-            if socket.receive(batch)? == 0 {
-                continue;
-            }
+            let count = socket.receive(batch)?;
+            received.count += count;
+            *may_have_more |= count == BATCH;
             for datagram in batch.datagrams(socket.bound()) {
                 let Some(destination) = handle(&datagram, packet) else { continue };
                 match send(shared, plain, &destination, packet.bytes()) {
-                    Some(sent) => unsent.failed += u64::from(sent.is_err()),
-                    None => unsent.no_socket += 1,
+                    Some(sent) => received.failed += u64::from(sent.is_err()),
+                    None => received.no_socket += 1,
                 }
             }
         }
-        Ok(unsent)
+        Ok(received)
     }
 
     /// Sends one datagram; `None` when there is no socket for it.

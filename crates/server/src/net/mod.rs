@@ -5,6 +5,7 @@ pub mod datagram;
 mod doorkeeper;
 mod end;
 mod farewell;
+pub mod pace;
 mod patience;
 pub mod sip_stream;
 mod source;

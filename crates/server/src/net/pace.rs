@@ -1,22 +1,20 @@
-//! How often the control thread looks: at once while little comes, once a millisecond under load.
+//! How often a thread looks at its sockets: at once while little comes, once a tick under load.
 //!
-//! Waking up costs as much as a message does. Above a few messages a millisecond a short sleep lets several share it,
-//! and delays none by more than [`TICK`].
+//! Waking up costs as much as a message or a packet does. When several come in a tick, a short sleep lets them share it, and
+//! delays none by more than the tick.
 
 use std::time::{Duration, Instant};
-
-/// The longest that a message waits for others.
-const TICK: Duration = Duration::from_millis(1);
 
 /// How long the rate is measured before it is believed.
 const WINDOW: Duration = Duration::from_millis(20);
 
-/// Messages in a window from which on it pays to gather: 2000 a second.
-const BUSY: u32 = 40;
+/// What comes in a tick when it pays to gather.
+const WORTH: u32 = 2;
 
-/// The rate of messages, and when the thread woke up last.
+/// The rate at which work comes, and when the thread woke up last.
 #[derive(Debug)]
 pub struct Pace {
+    tick: Duration,
     window: Instant,
     count: u32,
     is_busy: bool,
@@ -24,19 +22,19 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Nothing has come yet.
-    pub fn new(now: Instant) -> Self {
-        Pace { window: now, count: 0, is_busy: false, woken: now }
+    /// Nothing has come yet; what comes waits a `tick` for others at the most.
+    pub fn new(now: Instant, tick: Duration) -> Self {
+        Pace { tick, window: now, count: 0, is_busy: false, woken: now }
     }
 
-    /// A round has taken this many messages.
-    pub fn took(&mut self, now: Instant, messages: usize) {
-        self.count = self.count.saturating_add(u32::try_from(messages).unwrap_or(u32::MAX));
+    /// A round has taken this many messages or packets.
+    pub fn took(&mut self, now: Instant, count: usize) {
+        self.count = self.count.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         let elapsed = now.saturating_duration_since(self.window);
         if elapsed >= WINDOW {
             // A window that was slept through is longer, and its rate lower.
-            let windows = u32::try_from(elapsed.as_millis() / WINDOW.as_millis()).unwrap_or(u32::MAX);
-            self.is_busy = self.count / windows.max(1) >= BUSY;
+            let ticks = elapsed.as_micros() / self.tick.as_micros().max(1);
+            self.is_busy = u128::from(self.count) >= u128::from(WORTH) * ticks.max(1);
             self.window = now;
             self.count = 0;
         }
@@ -44,7 +42,7 @@ impl Pace {
 
     /// How long to sleep before the next look.
     pub fn rest(&self, now: Instant) -> Option<Duration> {
-        let left = (self.woken + TICK).checked_duration_since(now)?;
+        let left = (self.woken + self.tick).checked_duration_since(now)?;
         (self.is_busy && !left.is_zero()).then_some(left)
     }
 
@@ -58,27 +56,40 @@ impl Pace {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_quiet_thread_looks_at_once_and_a_busy_one_once_a_millisecond() {
-        let start = Instant::now();
-        let mut pace = Pace::new(start);
-        let mut now = start;
+    const TICK: Duration = Duration::from_millis(1);
+
+    /// A thread that has had so much in each tick of a tenth of a second, and the time at which it woke up last.
+    fn after(each: usize) -> (Pace, Instant) {
+        let mut now = Instant::now();
+        let mut pace = Pace::new(now, TICK);
         for _ in 0..100 {
             now += TICK;
             pace.wakes(now);
-            pace.took(now, 1);
-            assert_eq!(pace.rest(now), None, "1000 messages a second");
+            pace.took(now, each);
         }
-        for _ in 0..40 {
-            now += TICK;
-            pace.wakes(now);
-            pace.took(now, 4);
-        }
+        (pace, now)
+    }
+
+    #[test]
+    fn a_quiet_thread_looks_at_once() {
+        let (pace, now) = after(1);
+        assert_eq!(pace.rest(now), None);
+    }
+
+    #[test]
+    fn a_busy_thread_looks_once_a_tick() {
+        let (pace, now) = after(2);
         let since = Duration::from_micros(300);
         assert_eq!(pace.rest(now + since), Some(TICK - since));
-        assert_eq!(pace.rest(now + TICK), None);
+        assert_eq!(pace.rest(now + TICK), None, "the tick is over");
+    }
+
+    #[test]
+    fn a_thread_whose_load_is_over_looks_at_once() {
+        let (mut pace, mut now) = after(4);
         now += Duration::from_secs(1);
+        pace.wakes(now);
         pace.took(now, 1);
-        assert_eq!(pace.rest(now), None, "the load is over");
+        assert_eq!(pace.rest(now), None);
     }
 }
