@@ -180,7 +180,7 @@ pub(super) fn start(
 }
 
 fn run(orders: Receiver<Order>, mut committer: Committer, completions: Completions) {
-    let mut last_commit: Option<Instant> = None;
+    let mut last_commit = None;
     let mut batch = Vec::new();
     let mut open = true;
     while open {
@@ -192,8 +192,9 @@ fn run(orders: Receiver<Order>, mut committer: Committer, completions: Completio
         if open && !batch.is_empty() {
             open = fill(&orders, &mut batch, gather::until(last_commit, Instant::now()));
         }
+        let jobs = batch.len();
         let settled = committer.commit(&mut batch);
-        last_commit = Some(Instant::now());
+        last_commit = Some(gather::Commit { at: Instant::now(), jobs });
         if !settled.is_empty() {
             completions(settled);
         }
