@@ -31,7 +31,7 @@ use crate::inbox::{ConnectionNumbers, Inbox, Input};
 use crate::interfaces;
 use crate::media_thread::{self, Candidates, MediaInbox, MediaThread, Ports};
 use crate::net::wake::Waker;
-use crate::net::{Bounds, Doorkeeper};
+use crate::net::{Bounds, Certificates, Doorkeeper, Freshness};
 use crate::store::{Credentials, Recovery};
 use crate::telemetry::{LogLimit, NOBODY, Telemetry, limited};
 use crate::trace::Tracer;
@@ -141,10 +141,12 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("the network threads cannot start")?;
-    let tls = listeners::tls(&prepared.identity)?;
+    let certificates = Arc::new(Certificates::read(config.tls.clone(), prepared.identity.clone())?);
     runtime.block_on(async {
         let signals = stop::Signals::listen()?;
-        streams.start(&server, &doorkeeper, tls)?;
+        let freshness = Freshness::listen().context("SIGHUP cannot be waited for")?;
+        tokio::spawn(freshness.keep(certificates.clone()));
+        streams.start(&server, &doorkeeper, &certificates)?;
         let out = io::stdout();
         let text = prepared.announcement(&opened, &interfaces::reachable_addresses(), out.is_terminal());
         announce(&mut out.lock(), &text, &readiness)?;

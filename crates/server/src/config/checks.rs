@@ -35,7 +35,11 @@ pub(super) fn check(config: &Config, places: &BTreeMap<String, Place>) -> Result
         }
         peers.push(headers.peer);
     }
-    config.tls.load(SystemTime::now()).map_err(|problem| blame(problem.key(), Problem::Tls(problem)))?;
+    let now = SystemTime::now();
+    let tls = &config.tls;
+    tls.load(now).map_err(|problem| blame(problem.key(), Problem::Tls(problem)))?;
+    tls.load_client_ca().map_err(|problem| blame("tls.client_ca", Problem::Tls(problem)))?;
+    tls.load_named(now).map_err(|problem| blame("tls.sni", Problem::Tls(problem)))?;
     Ok(())
 }
 

@@ -22,6 +22,13 @@ fn consequences(config: &Config) -> Vec<String> {
             true => format!("TLS uses the local certificate in `{}`.", config.data_dir.display()),
             false => format!("TLS uses the certificate `{}`.", config.tls.certificate.display()),
         },
+        match config.tls.client_ca.as_os_str().is_empty() {
+            true => "SIP over TLS takes clients without a certificate.".to_owned(),
+            false => format!(
+                "SIP over TLS takes only clients with a certificate of `{}`.",
+                config.tls.client_ca.display()
+            ),
+        },
         match config.public_address.as_slice() {
             [] => "Media is offered at the addresses of this machine's interfaces.".to_owned(),
             several => format!(

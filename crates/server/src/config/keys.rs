@@ -153,8 +153,6 @@ const LATER: &[&str] = &[
     "rooms",
     "route",
     "store.url",
-    "tls.client_ca",
-    "tls.sni",
     "trunk",
     "turn",
 ];
@@ -186,9 +184,7 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_is_not_called_unknown() {
-        for text in
-            ["[turn]\nsecret = 'x'", "[[trunk]]\nname = 'x'", "[media]\nbypass = 'local'", "[[tls.sni]]\na=1"]
-        {
+        for text in ["[turn]\nsecret = 'x'", "[[trunk]]\nname = 'x'", "[media]\nbypass = 'local'"] {
             assert!(matches!(problem(text), Problem::NotInThisVersion { .. }), "{text}");
         }
     }

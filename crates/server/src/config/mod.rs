@@ -46,7 +46,7 @@ pub use public_address::PublicAddress;
 pub use source::Source;
 pub use store::StoreSettings;
 pub(crate) use tls::READABLE_BY_OTHERS;
-pub use tls::{Identity, Tls, TlsProblem};
+pub use tls::{Identity, NamedCertificate, Tls, TlsProblem};
 pub use trace::Trace;
 pub use user::{User, UserName};
 pub use warnings::{Surroundings, Warning};
@@ -118,12 +118,13 @@ impl Config {
         warnings::warnings(self, surroundings)
     }
 
-    /// The defaults, one user and one table of header fields, which is every key there is.
+    /// The defaults, one user, one table of header fields and one more certificate, which is every key there is.
     fn with_example_user() -> Self {
         let name = user::UserName::example();
         let user =
             User { name, password: Secret::new("secret"), display: String::new(), group: String::new() };
-        Config { headers: vec![Headers::example()], users: vec![user], ..Config::default() }
+        let tls = Tls { sni: vec![NamedCertificate::default()], ..Tls::default() };
+        Config { headers: vec![Headers::example()], users: vec![user], tls, ..Config::default() }
     }
 }
 

@@ -10,7 +10,7 @@ const REFERENCE: &str = include_str!("../../../../docs/reference/ringback.toml")
 
 /// Whether the section stands in the file as an example that is commented out.
 fn is_example(section: &str) -> bool {
-    matches!(section, "user" | "headers")
+    matches!(section, "user" | "headers" | "tls.sni")
 }
 
 /// The keys of the file in dotted form with their values, and whether a comment stands above each. Examples

@@ -6,15 +6,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-/// Paths of a certificate and its key in PEM; both empty for the local certificate of the data directory.
+/// Paths of certificates and keys in PEM; the first two empty for the local certificate of the data directory.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
@@ -22,9 +24,63 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// The authorities of those who may connect to SIP over TLS; empty when everybody may.
+    pub client_ca: PathBuf,
+    /// `[[tls.sni]]`: certificates for clients that ask for one of their names.
+    pub sni: Vec<NamedCertificate>,
+}
+
+/// Paths of a certificate that is shown to clients that ask for one of the names in it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedCertificate {
+    /// The certificate, followed by its intermediates.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
 }
 
 impl Tls {
+    /// Every file that is named.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let named = self.sni.iter().flat_map(|named| [&named.certificate, &named.key]);
+        let all = [&self.certificate, &self.key, &self.client_ca].into_iter().chain(named);
+        all.map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// Reads and checks the certificates of `[[tls.sni]]`, each with the names that it is for, in small letters.
+    pub fn load_named(&self, now: SystemTime) -> Result<Vec<(Identity, Vec<String>)>, TlsProblem> {
+        let mut found: Vec<(Identity, Vec<String>)> = Vec::with_capacity(self.sni.len());
+        for named in &self.sni {
+            let path = &named.certificate;
+            let identity = Identity::load(path, &named.key, now)?;
+            let names = identity.names();
+            if names.is_empty() {
+                return Err(TlsProblem::Nameless { path: path.clone() });
+            }
+            let mut others = found.iter().flat_map(|(_, names)| names);
+            if let Some(name) = others.find(|name| names.contains(name)) {
+                return Err(TlsProblem::NamedTwice { path: path.clone(), name: name.clone() });
+            }
+            found.push((identity, names));
+        }
+        Ok(found)
+    }
+
+    /// Reads the authorities of clients; `None` when no client needs a certificate.
+    pub fn load_client_ca(&self) -> Result<Option<RootCertStore>, TlsProblem> {
+        let path = &self.client_ca;
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let problem = || TlsProblem::NotAnAuthority { path: path.clone() };
+        let mut authorities = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&read(path)?) {
+            authorities.add(certificate.map_err(|_| problem())?).map_err(|_| problem())?;
+        }
+        if authorities.is_empty() { Err(problem()) } else { Ok(Some(authorities)) }
+    }
+
     /// Reads and checks the certificate; `None` when the local one is wanted.
     pub fn load(&self, now: SystemTime) -> Result<Option<Identity>, TlsProblem> {
         match (self.certificate.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
@@ -48,9 +104,6 @@ pub struct Identity {
 impl Identity {
     /// Reads a certificate and its key, and refuses what a client would refuse or what others could have read.
     pub fn load(certificate: &Path, key: &Path, now: SystemTime) -> Result<Identity, TlsProblem> {
-        let read = |path: &Path| {
-            fs::read(path).map_err(|source| TlsProblem::Unreadable { path: path.to_owned(), source })
-        };
         let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| TlsProblem::NotACertificate { path: certificate.to_owned() })?;
@@ -77,6 +130,26 @@ impl Identity {
             Err(_) => Err(TlsProblem::NotAKey { path: key.to_owned() }),
         }
     }
+}
+
+impl Identity {
+    /// The names of hosts that the certificate is for ([RFC 5280 §4.2.1.6]), in small letters; wildcards among them.
+    ///
+    /// [RFC 5280 §4.2.1.6]: https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.6
+    fn names(&self) -> Vec<String> {
+        let leaf = self.chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
+        let names = leaf.as_ref().and_then(|(_, leaf)| leaf.subject_alternative_name().ok().flatten());
+        let names = names.map(|names| names.value.general_names.as_slice()).unwrap_or_default();
+        let dns = names.iter().filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+            _ => None,
+        });
+        dns.collect()
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {
+    fs::read(path).map_err(|source| TlsProblem::Unreadable { path: path.to_owned(), source })
 }
 
 impl Clone for Identity {
@@ -147,6 +220,26 @@ pub enum TlsProblem {
         /// The key file.
         key: PathBuf,
     },
+    /// A certificate of `[[tls.sni]]` is for no name.
+    #[error("the certificate `{}` of [[tls.sni]] names no host, so nobody can ask for it; take one with a DNS name in it", .path.display())]
+    Nameless {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two certificates of `[[tls.sni]]` are for one name.
+    #[error("the certificate `{}` of [[tls.sni]] is for `{name}`, and so is one before it; take one of them out", .path.display())]
+    NamedTwice {
+        /// The second file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// The file of authorities holds none.
+    #[error("`{}` holds no certificate of an authority; give `tls.client_ca` the PEM file of who signs the certificates of clients", .path.display())]
+    NotAnAuthority {
+        /// The file.
+        path: PathBuf,
+    },
     /// Everybody on the machine can read the key.
     #[error("others can read the key `{}` (mode {mode:o}); run `chmod 600 {}`", .path.display(), .path.display())]
     KeyReadableByOthers {
@@ -165,6 +258,8 @@ impl TlsProblem {
             | TlsProblem::CertificateMissing
             | TlsProblem::KeyOfAnotherCertificate { .. }
             | TlsProblem::KeyReadableByOthers { .. } => "tls.key",
+            TlsProblem::NotAnAuthority { .. } => "tls.client_ca",
+            TlsProblem::Nameless { .. } | TlsProblem::NamedTwice { .. } => "tls.sni",
             _ => "tls.certificate",
         }
     }

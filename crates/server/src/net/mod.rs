@@ -1,6 +1,8 @@
-//! Sockets: datagrams with the address they came to, SIP over TCP and TLS, and what wakes a thread that waits.
+//! Sockets: datagrams with the address they came to, SIP over TCP and TLS, what wakes a thread that waits and how
+//! long it rests.
 
 pub mod accept;
+mod certificates;
 pub mod datagram;
 mod doorkeeper;
 mod end;
@@ -11,6 +13,7 @@ pub mod sip_stream;
 mod source;
 pub mod wake;
 
+pub use certificates::{Certificates, Freshness};
 pub use doorkeeper::{Bounds, Doorkeeper, Place};
 pub use end::End;
 pub use farewell::discard_rest;

@@ -7,14 +7,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
-use crate::config::{Addresses, Config, Identity};
+use crate::config::{Addresses, Config};
 use crate::first_start::Opened;
 use crate::http::{self, Peer, Server};
 use crate::net::datagram::DatagramSocket;
-use crate::net::{Doorkeeper, Place, accept, sip_stream};
+use crate::net::{Certificates, Doorkeeper, Place, accept, sip_stream};
 use crate::telemetry::Telemetry;
 
 /// Everything that is bound.
@@ -86,16 +84,21 @@ impl Listeners {
 
 impl Streams {
     /// Accepts connections on every listener.
-    pub fn start(self, server: &Server, doorkeeper: &Arc<Doorkeeper>, tls: Acceptors) -> anyhow::Result<()> {
+    pub fn start(
+        self,
+        server: &Server,
+        doorkeeper: &Arc<Doorkeeper>,
+        certificates: &Arc<Certificates>,
+    ) -> anyhow::Result<()> {
         let within = server.config.limits.tls_handshake();
         let start = Start { doorkeeper, telemetry: &server.telemetry };
         let plain = server.clone();
         start.all(self.http, move |peer, stream, place| {
             http::serve_connection(plain.clone(), peer, stream, place)
         })?;
-        let (secure, acceptor) = (server.clone(), tls.https);
+        let (secure, shown) = (server.clone(), certificates.clone());
         start.all(self.https, move |peer, stream, place| {
-            let (server, acceptor) = (secure.clone(), acceptor.clone());
+            let (server, acceptor) = (secure.clone(), shown.https());
             async move {
                 let shaken =
                     accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
@@ -108,9 +111,9 @@ impl Streams {
         start.all(self.sip_tcp, move |peer, stream, place| {
             sip_stream::serve(plain.clone(), peer, stream, place)
         })?;
-        let (secure, acceptor) = (server.clone(), tls.sip);
+        let (secure, shown) = (server.clone(), certificates.clone());
         start.all(self.sip_tls, move |peer, stream, place| {
-            let (server, acceptor) = (secure.clone(), acceptor.clone());
+            let (server, acceptor) = (secure.clone(), shown.sip());
             async move {
                 let shaken =
                     accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
@@ -145,27 +148,6 @@ impl Start<'_> {
         }
         Ok(())
     }
-}
-
-/// What takes TLS connections.
-pub struct Acceptors {
-    /// Of HTTPS: HTTP/1.1 only.
-    https: TlsAcceptor,
-    /// Of SIP, whose clients name no application protocol.
-    sip: TlsAcceptor,
-}
-
-/// What TLS shows and takes: versions 1.2 and 1.3 with the suites of the provider.
-pub fn tls(identity: &Identity) -> anyhow::Result<Acceptors> {
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(identity.chain.clone(), identity.key.clone_key())
-        .context("the certificate cannot be used for TLS")?;
-    let sip = TlsAcceptor::from(Arc::new(config.clone()));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Acceptors { https: TlsAcceptor::from(Arc::new(config)), sip })
 }
 
 fn bind_all<T>(

@@ -1,0 +1,276 @@
+//! What TLS listeners show and whom they take: certificates by the name that a client asks for, exchanged while the server
+//! runs.
+//!
+//! The files are looked at twice a minute and at SIGHUP. When one has changed all are read; a new connection gets what
+//! was read, one that stands keeps what it began with. What cannot be used changes nothing and is told to the log.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, ServerConfig};
+
+use crate::config::{Identity, Tls, TlsProblem};
+
+/// How often the files are looked at: who renews a certificate does it weeks before it ends.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// The certificates in use.
+pub struct Certificates {
+    settings: Tls,
+    /// Shown when the configuration names none.
+    local: Identity,
+    current: RwLock<Current>,
+}
+
+/// One reading of the files.
+struct Current {
+    stamps: Vec<Stamp>,
+    /// Of HTTPS: HTTP/1.1 only.
+    https: Arc<ServerConfig>,
+    /// Of SIP, whose clients name no application protocol.
+    sip: Arc<ServerConfig>,
+}
+
+impl Certificates {
+    /// Reads what `settings` name; `local` is shown when they name no certificate.
+    pub fn read(settings: Tls, local: Identity) -> Result<Self, CertificatesError> {
+        let current = Current::read(&settings, &local)?;
+        Ok(Certificates { settings, local, current: RwLock::new(current) })
+    }
+
+    /// What takes the next connection to HTTPS.
+    pub fn https(&self) -> TlsAcceptor {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).https.clone().into()
+    }
+
+    /// What takes the next connection of SIP.
+    pub fn sip(&self) -> TlsAcceptor {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).sip.clone().into()
+    }
+
+    /// Reads the files again; on an error what was in use stays.
+    fn read_again(&self) -> Result<(), CertificatesError> {
+        let current = Current::read(&self.settings, &self.local)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+        Ok(())
+    }
+
+    /// The files as they are now, when they are not those in use.
+    fn changed(&self) -> Option<Vec<Stamp>> {
+        let stamps = stamps(&self.settings);
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        (stamps != current.stamps).then_some(stamps)
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Current {
+    fn read(settings: &Tls, local: &Identity) -> Result<Self, CertificatesError> {
+        // Before the files themselves: one that changes while it is read is read again.
+        let stamps = stamps(settings);
+        let now = SystemTime::now();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let default = settings.load(now)?.unwrap_or_else(|| local.clone());
+        let mut named = HashMap::new();
+        for (identity, names) in settings.load_named(now)? {
+            let certified = certified(&identity, &provider)?;
+            named.extend(names.into_iter().map(|name| (name, certified.clone())));
+        }
+        let resolver = Arc::new(ByName { default: certified(&default, &provider)?, named });
+        let builder =
+            || ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let mut https = builder()?.with_no_client_auth().with_cert_resolver(resolver.clone());
+        https.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let sip = match settings.load_client_ca()? {
+            None => builder()?.with_no_client_auth(),
+            Some(authorities) => {
+                let authorities = Arc::new(authorities);
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(authorities, provider.clone()).build()?;
+                builder()?.with_client_cert_verifier(verifier)
+            }
+        };
+        let sip = sip.with_cert_resolver(resolver);
+        Ok(Current { stamps, https: Arc::new(https), sip: Arc::new(sip) })
+    }
+}
+
+/// Why certificates cannot be taken into use.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificatesError {
+    /// A file is not what it should be.
+    #[error(transparent)]
+    File(#[from] TlsProblem),
+    /// TLS does not take them.
+    #[error("TLS does not take the certificates of [tls]: {0}")]
+    Tls(#[from] rustls::Error),
+    /// Clients cannot be verified by the authorities.
+    #[error("`tls.client_ca` verifies nobody: {0}")]
+    Clients(#[from] rustls::server::VerifierBuilderError),
+}
+
+fn certified(identity: &Identity, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, rustls::Error> {
+    CertifiedKey::from_der(identity.chain.clone(), identity.key.clone_key(), provider).map(Arc::new)
+}
+
+/// Chooses by the name that the client asks for ([RFC 6066 §3]): the certificate of that name, else that of the wildcard
+/// over it, else the one of all others.
+///
+/// [RFC 6066 §3]: https://www.rfc-editor.org/rfc/rfc6066#section-3
+#[derive(Debug)]
+struct ByName {
+    default: Arc<CertifiedKey>,
+    named: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl ByName {
+    fn choose(&self, name: Option<&str>) -> &Arc<CertifiedKey> {
+        let Some(name) = name else { return &self.default };
+        let name = name.to_ascii_lowercase();
+        let wildcard = || self.named.get(&format!("*.{}", name.split_once('.')?.1));
+        self.named.get(&name).or_else(wildcard).unwrap_or(&self.default)
+    }
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.choose(hello.server_name()).clone())
+    }
+}
+
+/// What tells one state of a file from another; `None` when it cannot be looked at.
+type Stamp = Option<(u64, u64, SystemTime)>;
+
+fn stamps(settings: &Tls) -> Vec<Stamp> {
+    settings.files().map(stamp).collect()
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.ino(), metadata.len(), metadata.modified().ok()?))
+}
+
+/// What makes the files be looked at again.
+pub struct Freshness {
+    hang_up: Signal,
+}
+
+impl Freshness {
+    /// Listens for SIGHUP, which ends the process until somebody does.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Freshness { hang_up: signal(SignalKind::hangup())? })
+    }
+
+    /// Keeps the certificates those of the files, for ever.
+    pub async fn keep(mut self, certificates: Arc<Certificates>) {
+        // What was refused is told once, and tried again when it has changed.
+        let mut refused = None;
+        loop {
+            let asked = tokio::select! {
+                _ = self.hang_up.recv() => true,
+                () = tokio::time::sleep(LOOK_EVERY) => false,
+            };
+            let changed = certificates.changed();
+            if !asked && (changed.is_none() || changed == refused) {
+                continue;
+            }
+            match certificates.read_again() {
+                Ok(()) => {
+                    refused = None;
+                    tracing::info!("the certificates were read again; new connections get them");
+                }
+                Err(error) => {
+                    refused = changed;
+                    tracing::error!(%error, "the certificates of before stay in use");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(names: &[&str]) -> (Identity, String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        let identity = Identity {
+            chain: vec![certificate.der().clone()],
+            key: rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        };
+        (identity, certificate.pem(), key.serialize_pem())
+    }
+
+    #[test]
+    fn a_name_its_wildcard_and_every_other() {
+        let provider = aws_lc_rs::default_provider();
+        let of = |names: &[&str]| certified(&identity(names).0, &provider).unwrap();
+        let (default, exact, wild) = (of(&["localhost"]), of(&["phone.example.com"]), of(&["*.example.com"]));
+        let named = HashMap::from([
+            ("phone.example.com".to_owned(), exact.clone()),
+            ("*.example.com".to_owned(), wild.clone()),
+        ]);
+        let by_name = ByName { default: default.clone(), named };
+        for (asked, expected) in [
+            (Some("phone.example.com"), &exact),
+            (Some("PHONE.example.COM"), &exact),
+            (Some("other.example.com"), &wild),
+            // A wildcard stands for one label (RFC 6125 §6.4.3).
+            (Some("a.b.example.com"), &default),
+            (Some("example.com"), &default),
+            (None, &default),
+        ] {
+            assert!(Arc::ptr_eq(by_name.choose(asked), expected), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_is_seen_and_a_broken_one_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Tls {
+            certificate: folder.path().join("certificate.pem"),
+            key: folder.path().join("key.pem"),
+            ..Tls::default()
+        };
+        let write = |certificate: &str, key: &str| {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::write(&settings.certificate, certificate).unwrap();
+            std::fs::write(&settings.key, key).unwrap();
+            std::fs::set_permissions(&settings.key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        let (local, certificate, key) = identity(&["one.example.com"]);
+        write(&certificate, &key);
+        let certificates = Certificates::read(settings.clone(), local).unwrap();
+        assert_eq!(certificates.changed(), None);
+
+        let before = certificates.current.read().unwrap().sip.clone();
+        write("no certificate, and longer than any that", &key);
+        assert!(certificates.changed().is_some());
+        certificates.read_again().unwrap_err();
+        assert!(Arc::ptr_eq(&certificates.current.read().unwrap().sip, &before));
+        assert!(certificates.changed().is_some(), "it is still not what is in use");
+
+        let (_, certificate, key) = identity(&["two.example.com", "three.example.com"]);
+        write(&certificate, &key);
+        certificates.read_again().unwrap();
+        assert!(!Arc::ptr_eq(&certificates.current.read().unwrap().sip, &before));
+        assert_eq!(certificates.changed(), None);
+    }
+}
