@@ -17,7 +17,7 @@ use ringback_sip::transaction::{ClientId, ServerId};
 use super::body::{SDP, session_description};
 use super::headers::pass_response;
 use super::setup::refused;
-use super::{ALLOW, Call, Phase, Renegotiation};
+use super::{ALLOW, Call, Leg, Phase, Renegotiation};
 use crate::exchange::{Exchange, Silence, Timer, Use};
 
 /// How long a far end may look into an offer before it answers: a person may have to be asked.
@@ -46,8 +46,10 @@ impl Exchange {
         if is_update && self.early_update(now, call, key, server, &request) {
             return;
         }
+        let has_ours = call.leg(key).and_then(Leg::party).is_some_and(|party| party.offered().is_some());
         let glare = match call.renegotiation {
-            _ if !matches!(call.phase, Phase::Answered(_)) => Some(500),
+            // RFC 3311 §5.2: it meets an offer of ours, or comes on top of one that was not answered.
+            _ if !matches!(call.phase, Phase::Answered(_)) => Some(if has_ours { 491 } else { 500 }),
             Renegotiation::Idle => None,
             Renegotiation::Relaying { from, .. } | Renegotiation::Offered { from } if from == key => {
                 Some(500)
