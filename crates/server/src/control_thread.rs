@@ -173,6 +173,7 @@ impl ControlThread {
             }
             self.hand_out();
             self.serve_strangers();
+            self.wake_workers();
             if stop || self.draining && self.exchange.calls() == 0 {
                 return self.finish();
             }
@@ -303,6 +304,11 @@ impl ControlThread {
         }
     }
 
+    /// Ends a round: the media workers hear what it had for them.
+    fn wake_workers(&self) {
+        self.workers.iter().for_each(MediaInbox::wake);
+    }
+
     fn transmit(&mut self, transmit: &Transmit) {
         let flow = transmit.flow;
         trace(&self.tracer, &self.exchange, flow, Direction::Sent, &transmit.payload);
@@ -356,6 +362,7 @@ impl ControlThread {
     fn finish(mut self) -> io::Result<()> {
         self.exchange.shut_down(Instant::now());
         self.hand_out();
+        self.wake_workers();
         let deadline = Instant::now() + Duration::from_secs(3);
         while self.exchange.calls() > 0 && Instant::now() < deadline {
             self.sockets.wait(self.exchange.poll_timeout(), Duration::from_millis(100))?;
@@ -365,6 +372,7 @@ impl ControlThread {
             self.exchange.handle_timeout(Instant::now());
             self.hand_out();
             self.serve_strangers();
+            self.wake_workers();
         }
         Ok(())
     }

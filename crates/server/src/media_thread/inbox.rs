@@ -1,5 +1,6 @@
 //! The way into a media worker.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
@@ -11,12 +12,13 @@ use crate::net::wake::Waker;
 /// Commands that may wait for a worker.
 const COMMANDS: usize = 16_384;
 
-/// The sending side.
+/// The sending side. The worker hears of commands at [`MediaInbox::wake`], so that those of one round wake it once.
 #[derive(Debug)]
 pub struct MediaInbox {
     // Dropped in this order: the worker is woken when there is nobody left to send, and ends.
     sender: SyncSender<(LegKey, MediaCommand)>,
     waker: WakeOnDrop,
+    has_news: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -33,20 +35,28 @@ impl MediaInbox {
     pub fn new() -> io::Result<(Self, Commands)> {
         let waker = Waker::new()?;
         let (sender, receiver) = sync_channel(COMMANDS);
-        Ok((MediaInbox { sender, waker: WakeOnDrop(waker.clone()) }, Commands { receiver, waker }))
+        let inbox = MediaInbox { sender, waker: WakeOnDrop(waker.clone()), has_news: Cell::new(false) };
+        Ok((inbox, Commands { receiver, waker }))
     }
 
     /// Hands in a command. When it is not taken, the error is the answer that the worker would have given.
     pub fn send(&self, leg: LegKey, command: MediaCommand) -> Result<(), Option<MediaEvent>> {
         match self.sender.try_send((leg, command)) {
             Ok(()) => {
-                self.waker.0.wake();
+                self.has_news.set(true);
                 Ok(())
             }
             Err(TrySendError::Full((leg, command))) => {
                 Err(refusal(leg, &command, "the media workers are overloaded"))
             }
             Err(TrySendError::Disconnected((leg, command))) => Err(refusal(leg, &command, FAILED)),
+        }
+    }
+
+    /// Has the worker look at what was handed in since the last time.
+    pub fn wake(&self) {
+        if self.has_news.take() {
+            self.waker.0.wake();
         }
     }
 }

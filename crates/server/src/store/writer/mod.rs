@@ -164,6 +164,13 @@ struct Job {
     writes: Vec<Write>,
 }
 
+impl Job {
+    /// Whether nobody minds that it takes a while: a record of a call, but not a registration.
+    fn is_patient(&self) -> bool {
+        self.writes.iter().all(|write| matches!(write, Write::Cdr(_)))
+    }
+}
+
 /// Starts the thread.
 pub(super) fn start(
     connection: Connection,
@@ -190,7 +197,7 @@ fn run(orders: Receiver<Order>, mut committer: Committer, completions: Completio
             None => {}
         }
         if open && !batch.is_empty() {
-            open = fill(&orders, &mut batch, gather::until(last_commit, Instant::now()));
+            open = fill(&orders, &mut batch, last_commit);
         }
         let jobs = batch.len();
         let settled = committer.commit(&mut batch);
@@ -224,21 +231,28 @@ fn wait(orders: &Receiver<Order>, something_waits: bool) -> Option<Order> {
     }
 }
 
-/// Adds to the batch what has come by `until`, or is there already; says whether to go on after it.
+/// Adds to the batch what comes until it is time to commit, and what is there already; says whether to go on after it.
 ///
 /// It sleeps until then, so that a write wakes nobody: its own thread and this one have better things to do.
-fn fill(orders: &Receiver<Order>, batch: &mut Vec<Job>, until: Option<Instant>) -> bool {
-    if let Some(until) = until {
-        thread::sleep(until.saturating_duration_since(Instant::now()));
-    }
-    while batch.len() < gather::LARGEST_BATCH {
-        match orders.try_recv() {
-            Ok(Order::Job(job)) => batch.push(job),
-            Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
-            Err(TryRecvError::Empty) => return true,
+fn fill(orders: &Receiver<Order>, batch: &mut Vec<Job>, last: Option<gather::Commit>) -> bool {
+    loop {
+        let is_patient = batch.iter().all(Job::is_patient);
+        let rest = gather::rest(last, Instant::now(), is_patient);
+        if let Some(rest) = rest {
+            thread::sleep(rest);
+        }
+        while batch.len() < gather::LARGEST_BATCH {
+            match orders.try_recv() {
+                Ok(Order::Job(job)) => batch.push(job),
+                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        // What was slept for others may not be for who has come in the meantime.
+        if rest.is_none() || !is_patient || batch.len() >= gather::LARGEST_BATCH {
+            return true;
         }
     }
-    true
 }
 
 /// How long after a failure the disk is tried again.
