@@ -167,8 +167,12 @@ export class Baresip {
     await this.event('CALL_REMOTE_SDP', ({ param }) => param === 'answer');
   }
 
-  /** Asks for a blind transfer of the call to a number. */
-  transfer = (number) => this.command('transfer', `sip:${number}@${this.#exchange}`);
+  /** Asks for a transfer of the call to a number: a blind one, or in place of the dialog that `replaces` names. */
+  transfer = (number, replaces) => {
+    const uri = `sip:${number}@${this.#exchange}`;
+    const joined = replaces === undefined ? uri : `<${uri}?Replaces=${encodeURIComponent(replaces)}>`;
+    return this.command('transfer', joined);
+  };
 
   /** Sends a key as RFC 4733 events. */
   press = (key) => this.command('sndcode', key);

@@ -9,7 +9,7 @@ import { bounded } from './waiting.mjs';
 
 /**
  * Opens `url` in a context of its own, which is another person's browser to the page. A page that is `selfContained` may
- * load from its own origin, and open WebSockets to it, and to nowhere else.
+ * load from its own origin, and open WebSockets to it, and to nowhere else. `sockets` is what passed over each WebSocket.
  */
 export async function openPage(browser, url, name, { selfContained = false } = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
@@ -26,7 +26,14 @@ export async function openPage(browser, url, name, { selfContained = false } = {
   page.on('requestfailed', (request) => appendFileSync(log, `[request failed] ${request.url()}\n`));
   const asked = new Set();
   page.on('request', (request) => request.url().startsWith('data:') || asked.add(originOf(request.url())));
-  page.on('websocket', (socket) => asked.add(originOf(socket.url())));
+  const sockets = [];
+  page.on('websocket', (socket) => {
+    asked.add(originOf(socket.url()));
+    const passed = { sent: [], received: [] };
+    sockets.push(passed);
+    socket.on('framesent', ({ payload }) => passed.sent.push(String(payload)));
+    socket.on('framereceived', ({ payload }) => passed.received.push(String(payload)));
+  });
   const close = async () => {
     await context.close();
     assert.deepEqual(errors, [], `uncaught errors in the page of ${name}`);
@@ -34,7 +41,7 @@ export async function openPage(browser, url, name, { selfContained = false } = {
   };
   atEnd(`the page of ${name}`, close);
   await page.goto(url);
-  return { page, close };
+  return { page, close, sockets };
 }
 
 /** The origin of a URL; that of the page that has the same server for a WebSocket. */

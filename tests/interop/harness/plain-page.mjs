@@ -10,7 +10,7 @@ import { until } from './waiting.mjs';
 
 const PAGES = join(import.meta.dirname, '../pages');
 
-/** Serves the page of `library`, `jssip` or `sipjs`, on loopback, which browsers take for a secure place. */
+/** Serves the page of `library`, the name of a script in `pages/`, on loopback, which browsers take for a secure place. */
 export async function servePlainPage(library) {
   const bundle = await build({
     entryPoints: [join(PAGES, `${library}.js`)],
@@ -34,12 +34,13 @@ export async function servePlainPage(library) {
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
-/** Opens a page of `servePlainPage` and waits until it has signed in. */
-export async function openPlainPage(browser, url, server, user) {
+/** Opens a page of `servePlainPage`, with `more` in its query, and waits until it has signed in. */
+export async function openPlainPage(browser, url, server, user, more = {}) {
   const query = new URLSearchParams({
     ws: server.wsUrl,
     uri: server.aor(user),
     password: server.password(user),
+    ...more,
   });
   const opened = await openPage(browser, `${url}?${query}`, user);
   const page = new PlainPage(opened, server, user);
@@ -68,6 +69,8 @@ class PlainPage {
   press = (key) => this.#do('press', key);
   transfer = (number) => this.#do('transfer', this.#server.aor(number));
   join = () => this.#do('join');
+  /** Calls another function of the page, by its name. */
+  do = (what, argument) => this.#do(what, argument);
 
   /** Waits until the page says `value` of `what`: `registration`, `call` or `key`. */
   async told(what, value) {
@@ -86,6 +89,14 @@ class PlainPage {
 
   /** What the page says of `what`. */
   said = (what) => this.#opened.page.evaluate((name) => document.documentElement.dataset[name], what);
+
+  /** The SIP messages that it `sent` or `received`, oldest first, over all of its WebSockets. */
+  messages = (way) => this.#opened.sockets.flatMap((passed) => passed[way]);
+
+  /** How many WebSockets it has opened. */
+  get sockets() {
+    return this.#opened.sockets.length;
+  }
 
   close = () => this.#opened.close();
 

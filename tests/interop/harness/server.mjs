@@ -48,6 +48,7 @@ export class Server {
    * @param {string} [options.address] where it is reached
    * @param {string} [options.bind] what every listener binds, such as the wildcard `0.0.0.0`
    * @param {string[]} [options.set] more keys, as `limits.ring_seconds=2`
+   * @param {string[]} [options.config] more lines at the end of its configuration
    * @param {Record<string, string>} [options.env]
    * @param {string[]} [options.under] a command that runs it, as strace does
    */
@@ -58,12 +59,13 @@ export class Server {
       address = '127.0.0.1',
       bind = address,
       set = [],
+      config = [],
       env = {},
       under = [],
     },
     ports,
   ) {
-    this.#options = { users, groups, bind, set, env, under };
+    this.#options = { users, groups, bind, set, config, env, under };
     this.address = address;
     this.ports = ports;
     this.listen = {
@@ -213,7 +215,7 @@ export class Server {
   }
 
   #config() {
-    const { users, groups, bind } = this.#options;
+    const { users, groups, bind, config } = this.#options;
     const at = (port) => `"${bind}:${port}"`;
     const lines = ['[listen]'];
     for (const [key, port] of Object.entries(this.listen)) lines.push(`${key} = ${at(port)}`);
@@ -223,7 +225,7 @@ export class Server {
       lines.push('[[user]]', `name = "${name}"`, `password = "${this.password(name)}"`);
       if (groups[name] !== undefined) lines.push(`group = "${groups[name]}"`);
     }
-    return `${lines.join('\n')}\n`;
+    return `${[...lines, ...config].join('\n')}\n`;
   }
 }
 

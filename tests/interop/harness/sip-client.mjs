@@ -6,9 +6,9 @@ import { connect } from 'node:net';
 import { atEnd } from './lifetime.mjs';
 import { bounded } from './waiting.mjs';
 
-/** Opens a client of `server` over `transport`, `udp` or `tcp`. */
-export async function openSipClient(server, transport = 'udp') {
-  const wire = transport === 'udp' ? await openUdp(server) : await openTcp(server);
+/** Opens a client of `server` over `transport`, `udp` or `tcp`; over UDP from `port`, or any. */
+export async function openSipClient(server, transport = 'udp', { port = 0 } = {}) {
+  const wire = transport === 'udp' ? await openUdp(server, port) : await openTcp(server);
   atEnd(`the SIP client over ${transport}`, wire.close);
   return new SipClient(server, transport.toUpperCase(), wire);
 }
@@ -23,6 +23,7 @@ class SipClient {
   #transport;
   #wire;
   #waiting = new Map();
+  #other;
 
   constructor(server, transport, wire) {
     this.#server = server;
@@ -30,7 +31,9 @@ class SipClient {
     this.#wire = wire;
     wire.onMessage((text) => {
       const response = parse(text);
-      if (response.status >= 200) this.#waiting.get(response.headers.get('via'))?.(response);
+      const waiting = this.#waiting.get(response.headers.get('via'));
+      if (waiting === undefined) this.#other?.write(text);
+      else if (response.status >= 200) waiting(response);
     });
   }
 
@@ -96,6 +99,19 @@ class SipClient {
   /** Asks where `user` is registered. */
   fetchBindings(user) {
     return this.request('REGISTER', user);
+  }
+
+  /** Ends it, so that another one can have its port. */
+  close() {
+    return this.#wire.close();
+  }
+
+  /** Shares the connection with `socket`: what comes and answers nothing that was asked here goes there, and back. */
+  shareWith(socket) {
+    this.#other = socket;
+    socket.on('data', (bytes) => this.#wire.send(bytes));
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => this.#wire.close());
   }
 
   /** Waits until the server closes the connection. */
@@ -170,16 +186,24 @@ function answerChallenge(challenge, { method, target, user, password }) {
 const md5 = (text) => createHash('md5').update(text).digest('hex');
 const token = () => randomBytes(8).toString('hex');
 
-async function openUdp(server) {
+async function openUdp(server, from) {
   const socket = createSocket('udp4');
-  await new Promise((resolve) => socket.bind(0, server.address, resolve));
+  await new Promise((resolve) => socket.bind(from, server.address, resolve));
   const { address, port } = socket.address();
   return {
     address,
     port,
     send: (bytes) => socket.send(bytes, server.listen.sip_udp, server.address),
     onMessage: (handle) => socket.on('message', (bytes) => handle(bytes.toString())),
-    close: () => new Promise((resolve) => socket.close(resolve)),
+    close() {
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      try {
+        socket.close();
+      } catch {
+        return Promise.resolve();
+      }
+      return closed;
+    },
   };
 }
 

@@ -1,15 +1,25 @@
 // A plain page with JsSIP, as its documentation shows one. The query says who signs in where.
 import JsSIP from 'jssip';
 
-const { ws, uri, password } = Object.fromEntries(new URLSearchParams(location.search));
+const { ws, uri, password, expires } = Object.fromEntries(new URLSearchParams(location.search));
 const told = document.documentElement.dataset;
-const ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(ws)], uri, password });
+const ua = new JsSIP.UA({
+  sockets: [new JsSIP.WebSocketInterface(ws)],
+  uri,
+  password,
+  ...(expires === undefined ? {} : { register_expires: Number(expires) }),
+});
 const options = { mediaConstraints: { audio: true, video: false } };
+const list = { messages: [], notifications: [] };
 let session;
 let held;
 
 ua.on('registered', () => (told.registration = 'registered'));
 ua.on('registrationFailed', ({ cause }) => (told.registration = cause));
+ua.on('newMessage', ({ originator, message, request }) => {
+  if (originator === 'remote') list.messages.push(request.body);
+  if (originator === 'remote') message.accept();
+});
 ua.on('newRTCSession', (event) => {
   held = session;
   session = event.session;
@@ -41,12 +51,19 @@ function end(cause) {
 }
 
 window.phone = {
+  list: (what) => list[what],
+  write: ([target, text]) => void ua.sendMessage(target, text),
+  watch([target, event, type]) {
+    const subscriber = ua.subscribe(target, event, type, { expires: 600 });
+    subscriber.on('notify', (_final, _request, body) => list.notifications.push({ event, body }));
+    subscriber.subscribe();
+  },
   dial: (target) => void ua.call(target, options),
   accept: () => session.answer(options),
   hangUp: () => session.terminate(),
   reject: () => session.terminate({ status_code: 486 }),
-  hold: () => void session.hold(),
-  resume: () => void session.unhold(),
+  hold: () => new Promise((done) => session.hold({}, done)),
+  resume: () => new Promise((done) => session.unhold({}, done)),
   transfer: (target) => session.refer(target),
   /** Joins who is on hold with who is talked to. */
   join: () => held.refer(session.remote_identity.uri.toString(), { replaces: session }),
