@@ -1,13 +1,11 @@
 // One Kamailio of the system, on loopback, with what the kernel says about its processes.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-
-import { ticksOf } from './process.mjs';
 
 /** The Kamailio that is measured. */
 export const KAMAILIO = process.env.KAMAILIO_BINARY ?? '/usr/sbin/kamailio';
@@ -19,7 +17,7 @@ process.on('exit', () => {
 
 /** Starts Kamailio and waits until it answers. */
 export async function startKamailio() {
-  const kamailio = new Kamailio(await freePort());
+  const kamailio = new Kamailio(await freePort(), await freePort());
   await kamailio.ready();
   return kamailio;
 }
@@ -29,14 +27,20 @@ class Kamailio {
   #process;
   #log;
 
-  constructor(port) {
+  constructor(port, tlsPort) {
     this.udpPort = port;
+    this.tlsPort = tlsPort;
     const config = join(this.#folder, 'kamailio.cfg');
-    writeFileSync(config, CONFIGURATION.replaceAll('KAMAILIO_PORT', String(port)));
+    const values = { KAMAILIO_PORT: port, KAMAILIO_TLS_PORT: tlsPort, KAMAILIO_FOLDER: this.#folder };
+    writeFileSync(
+      config,
+      CONFIGURATION.replaceAll(/KAMAILIO_(PORT|TLS_PORT|FOLDER)/g, (name) => values[name]),
+    );
+    makeCertificate(this.#folder);
     this.#log = join(this.#folder, 'log');
     const log = openSync(this.#log, 'w');
     // -DD: in the foreground, with its workers.
-    const args = ['-DD', '-E', '-f', config, '-Y', this.#folder, '-M', '16', '-P', join(this.#folder, 'pid')];
+    const args = ['-DD', '-E', '-f', config, '-Y', this.#folder, '-M', '64', '-P', join(this.#folder, 'pid')];
     this.#process = spawn(KAMAILIO, args, {
       stdio: ['ignore', log, log],
       detached: true,
@@ -64,17 +68,22 @@ class Kamailio {
       socket.send(ping, this.udpPort, '127.0.0.1');
     }
     socket.close();
+    // The workers for UDP are the first that it starts.
+    for (let before = -1; before !== this.pids.length; await sleep(300)) before = this.pids.length;
+  }
+
+  /** Where it is reached over `transport`. */
+  url(transport) {
+    const port = ['tls', 'wss'].includes(transport) ? this.tlsPort : this.udpPort;
+    return `${transport}://127.0.0.1:${port}${transport.startsWith('ws') ? '/' : ''}`;
   }
 
   /** Its processes: the first one and its workers. */
   get pids() {
     const children = readFileSync(`/proc/${this.#process.pid}/task/${this.#process.pid}/children`, 'utf8');
-    return [this.#process.pid, ...children.trim().split(' ').map(Number)];
-  }
-
-  /** CPU that all processes have used, kernel included, in microseconds. */
-  cpu() {
-    return this.pids.reduce((sum, pid) => sum + ticksOf(`/proc/${pid}/stat`), 0);
+    // One that has ended and was not waited for yet has no memory to look at.
+    const isAlive = (pid) => !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return [this.#process.pid, ...children.trim().split(' ').map(Number)].filter(isAlive);
   }
 
   async stop() {
@@ -94,6 +103,16 @@ class Kamailio {
     running.delete(this);
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** A certificate of P-256, as Ringback makes its own. */
+function makeCertificate(folder) {
+  const [key, certificate] = ['key.pem', 'certificate.pem'].map((name) => join(folder, name));
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const subject = ['-subj', '/CN=127.0.0.1', '-days', '2'];
+  execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', certificate], {
+    stdio: 'ignore',
+  });
 }
 
 async function freePort() {

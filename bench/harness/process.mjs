@@ -12,9 +12,3 @@ export function ticksOf(path) {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
 }
-
-/** Bytes that the process would free if it ended: its proportional set size. */
-export function memoryOf(pid) {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return Number(/^Pss: +(\d+) kB/m.exec(rollup)[1]) * 1024;
-}

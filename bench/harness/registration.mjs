@@ -3,9 +3,6 @@ import { credentials } from './digest.mjs';
 import { read, write } from './message.mjs';
 
 const URI = 'sip:127.0.0.1';
-/** Timers of RFC 3261 §17.1.1.1, in milliseconds. */
-const T1 = 500;
-const T2 = 4_000;
 let registrations = 0;
 
 /** A registration in progress: REGISTER, 401, REGISTER with credentials, 200. */
@@ -13,16 +10,12 @@ export class Registration {
   #phone;
   #send;
   #cseq = 0;
-  #sent;
-  #due;
-  #wait;
 
   /**
    * @param {object} phone
    * @param {string} phone.user
    * @param {string} phone.contact
    * @param {string} phone.via the transport and sent-by of its Via
-   * @param {string} [phone.algorithm]
    * @param {(text: string) => void} send
    */
   constructor(phone, send) {
@@ -36,25 +29,15 @@ export class Registration {
     this.#request([]);
   }
 
-  /** Sends the request again when Timer E of RFC 3261 §17.1.2.2 says so; says whether it did. */
-  retransmit(now) {
-    if (now < this.#due) return false;
-    this.#wait = Math.min(2 * this.#wait, T2);
-    this.#transmit();
-    return true;
-  }
-
   /** Takes a response; says whether the registration is done. */
   handle(response) {
-    const { user, algorithm } = this.#phone;
-    // The answer to a request that was sent twice comes twice.
-    if (response.value('cseq') !== `${this.#cseq} REGISTER`) return false;
+    const { user } = this.#phone;
     if (response.status === 200) return true;
     if (response.status !== 401 || this.#cseq > 1) {
       throw new Error(`${user} was not registered: ${response.startLine}`);
     }
     const challenges = response.values('www-authenticate');
-    const answer = credentials(challenges, { user, method: 'REGISTER', uri: URI, algorithm });
+    const answer = credentials(challenges, { user, method: 'REGISTER', uri: URI });
     this.#request([['Authorization', answer]]);
     return false;
   }
@@ -74,14 +57,7 @@ export class Registration {
       ['User-Agent', 'ringback bench'],
       ...more,
     ];
-    this.#sent = write(`REGISTER ${URI} SIP/2.0`, headers);
-    this.#wait = T1;
-    this.#transmit();
-  }
-
-  #transmit() {
-    this.#due = performance.now() + this.#wait;
-    this.#send(this.#sent);
+    this.#send(write(`REGISTER ${URI} SIP/2.0`, headers));
   }
 }
 

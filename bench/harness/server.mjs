@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync,
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { memoryOf, ticksOf } from './process.mjs';
+import { ticksOf } from './process.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
@@ -84,6 +84,18 @@ class Server {
     this.httpPort = this.#port(/http:\/\/127\.0\.0\.1:(\d+)/);
     this.httpsPort = this.#port(/https:\/\/127\.0\.0\.1:(\d+)/);
     this.udpPort = this.#port(/SIP UDP +127\.0\.0\.1:(\d+)/);
+    this.tcpPort = this.#port(/SIP TCP +127\.0\.0\.1:(\d+)/);
+    this.tlsPort = this.#port(/SIP TLS +127\.0\.0\.1:(\d+)/);
+  }
+
+  /** Where it is reached over `transport`. */
+  url(transport) {
+    const ports = { udp: this.udpPort, tcp: this.tcpPort, tls: this.tlsPort, ws: this.httpPort, wss: this.httpsPort };
+    return `${transport}://127.0.0.1:${ports[transport]}${transport.startsWith('ws') ? '/ws' : ''}`;
+  }
+
+  get pids() {
+    return [this.pid];
   }
 
   #port(pattern) {
@@ -108,11 +120,6 @@ class Server {
       sums.set(name, (sums.get(name) ?? 0) + ticksOf(`${folder}/stat`));
     }
     return sums;
-  }
-
-  /** Bytes that the process would free if it ended: its proportional set size. */
-  memory() {
-    return memoryOf(this.pid);
   }
 
   /** The samples of `/metrics` by name and labels, as they stand there. They are at most a second old. */

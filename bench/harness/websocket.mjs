@@ -34,7 +34,6 @@ class Connection {
   #waiting;
   /** Why it ended, once it has. */
   ended;
-  pings = 0;
 
   constructor(socket) {
     this.#socket = socket;
@@ -113,7 +112,6 @@ class Connection {
         this.#deliver(payload.toString());
         break;
       case PING:
-        this.pings += 1;
         this.#frame(PONG, payload);
         break;
       case CLOSE:

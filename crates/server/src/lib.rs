@@ -4,6 +4,7 @@
 //! [`cli`] (what the user typed), follows [`config`] (what that means) and [`first_start`] (what must exist on disk) to
 //! [`serve`] (the running exchange).
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod control_thread;

@@ -315,7 +315,7 @@ fn warnings(config: &Config) -> Vec<String> {
 }
 
 /// Raises the number of files that may be open to what the system allows: every connection and every call has some.
-fn allow_files() {
+pub(crate) fn allow_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

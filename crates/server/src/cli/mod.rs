@@ -3,6 +3,7 @@
 //! Every failure is one sentence on standard error. The exit code is 2 when what was typed or configured is wrong, 1
 //! when something failed while running, 0 otherwise.
 
+mod bench;
 mod check;
 mod failure;
 mod serve;
@@ -46,6 +47,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Tap(arguments) => tap::run(*arguments),
+        Command::Bench(arguments) => bench::run(*arguments),
     }
 }
 
@@ -69,6 +71,8 @@ enum Command {
     User(user::Arguments),
     /// Stand between a browser phone and its SIP server, to see and alter what they say
     Tap(Box<tap::Arguments>),
+    /// Load a SIP server of your own with phones that sign in and call each other
+    Bench(Box<bench::Arguments>),
 }
 
 /// Where the configuration comes from.

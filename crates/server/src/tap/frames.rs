@@ -28,7 +28,7 @@ const MAX_CONTROL: usize = 125;
 
 /// What a WebSocket carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// A whole message.
     Message(Bytes, Kind),
     /// A ping with its payload.
@@ -43,7 +43,7 @@ pub(super) enum Frame {
 ///
 /// [RFC 7118 §5]: https://www.rfc-editor.org/rfc/rfc7118#section-5
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Text, which is UTF-8.
     Text,
     /// Bytes.
@@ -52,7 +52,7 @@ pub(super) enum Kind {
 
 /// What a close frame says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Farewell {
+pub(crate) struct Farewell {
     /// The code of [RFC 6455 §7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4).
     pub(super) code: u16,
     /// The words.
@@ -68,7 +68,7 @@ impl Farewell {
 
 /// Why nothing more comes over a WebSocket.
 #[derive(Debug, Error)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// The network.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -96,7 +96,7 @@ impl Broken {
 
 /// Which end of the connection we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// We were connected to.
     Server,
     /// We connected.
@@ -104,7 +104,7 @@ pub(super) enum Role {
 }
 
 /// A WebSocket after its opening handshake.
-pub(super) struct Socket<S> {
+pub(crate) struct Socket<S> {
     stream: S,
     role: Role,
     limit: usize,

@@ -95,7 +95,7 @@ impl Listener {
         let acceptor = options.identity.as_ref().map(trust::acceptor).transpose()?;
         let shared = Arc::new(Shared {
             rules,
-            connector: Connector::new(options)?,
+            connector: Connector::new(&options.server())?,
             started: Instant::now(),
             entries,
             missed: AtomicU64::new(0),

@@ -29,9 +29,11 @@ mod trust;
 mod upstream;
 
 pub use error::TapError;
+pub(crate) use frames::{Frame, Kind};
 pub use rules::{Origin, Rule, RuleError, Rules, RulesError};
 pub use save::Form;
 pub use target::{Target, TargetError};
+pub(crate) use upstream::{ConnectError, Connector, Server, Upstream};
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -72,6 +74,19 @@ pub struct Options {
     pub keep: usize,
     /// Where what is kept is written at the end.
     pub save: Option<PathBuf>,
+}
+
+impl Options {
+    /// The server that it leads to.
+    fn server(&self) -> Server<'_> {
+        Server {
+            target: &self.to,
+            host: self.host.as_deref(),
+            origin: self.origin.as_deref(),
+            authorities: self.authorities.as_deref(),
+            is_insecure: self.is_insecure,
+        }
+    }
 }
 
 /// Who has sent a message.

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{
     AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
@@ -27,7 +27,7 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use super::frames::{Broken, Frame, Kind, Role, Socket};
-use super::{Options, TapError, Target, trust};
+use super::{TapError, Target, trust};
 
 /// How long it may take until the server can be spoken to.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -38,8 +38,22 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// The bytes read from a stream at once.
 const READ_BUFFER: usize = 4 << 10;
 
+/// A server, and how it is to be connected to.
+pub(crate) struct Server<'a> {
+    /// Where it is.
+    pub(crate) target: &'a Target,
+    /// The Host that a WebSocket server is told; without one, that of `target`.
+    pub(crate) host: Option<&'a str>,
+    /// The Origin that a WebSocket server is told; without one, that of the browser.
+    pub(crate) origin: Option<&'a str>,
+    /// Certificates of authorities to trust, beside those of the system.
+    pub(crate) authorities: Option<&'a Path>,
+    /// Whether its certificate is not looked at.
+    pub(crate) is_insecure: bool,
+}
+
 /// What connects to the server.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     target: Target,
     host: HeaderValue,
     origin: Option<HeaderValue>,
@@ -48,7 +62,7 @@ pub(super) struct Connector {
 
 /// Why there is no connection to the server.
 #[derive(Debug, Error)]
-pub(super) enum ConnectError {
+pub(crate) enum ConnectError {
     /// No name, no route, nobody there.
     #[error("{0} cannot be reached: {1}")]
     Unreachable(String, io::Error),
@@ -85,7 +99,7 @@ trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 
 /// One connection to the server.
-pub(super) enum Upstream {
+pub(crate) enum Upstream {
     /// Frames are passed on.
     WebSocket(Socket<TokioIo<Upgraded>>),
     /// A socket of this browser's own, connected to the server.
@@ -95,7 +109,7 @@ pub(super) enum Upstream {
 }
 
 /// A stream that is cut into messages.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     stream: Box<dyn Duplex>,
     framer: StreamFramer,
     buffer: [u8; READ_BUFFER],
@@ -105,37 +119,37 @@ pub(super) struct Stream {
 
 impl Connector {
     /// Reads what the command line says of the server.
-    pub(super) fn new(options: &Options) -> Result<Connector, TapError> {
+    pub(crate) fn new(server: &Server<'_>) -> Result<Connector, TapError> {
         let header = |text: &str| HeaderValue::from_str(text).map_err(|_| TapError::Header(text.to_owned()));
-        let target = options.to.clone();
+        let target = server.target.clone();
         let tls = match target.transport.is_secure() {
             false => None,
             true => {
                 let name = ServerName::try_from(target.host.clone());
                 let name = name.map_err(|_| TapError::Name(target.host.clone()))?;
-                Some((trust::connector(options.authorities.as_deref(), options.is_insecure)?, name))
+                Some((trust::connector(server.authorities, server.is_insecure)?, name))
             }
         };
         Ok(Connector {
-            host: header(options.host.as_deref().unwrap_or(&target.authority()))?,
-            origin: options.origin.as_deref().map(header).transpose()?,
+            host: header(server.host.unwrap_or(&target.authority()))?,
+            origin: server.origin.map(header).transpose()?,
             target,
             tls,
         })
     }
 
     /// Connects for a browser, whose opening handshake says what else the server may want to know.
-    pub(super) async fn connect(
+    pub(crate) async fn connect<B>(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<B>,
     ) -> Result<(Upstream, FiveTuple), ConnectError> {
         let connected = timeout(CONNECT_WITHIN, self.connect_at_leisure(request)).await;
         connected.unwrap_or_else(|_| Err(ConnectError::Late(self.target.to_string())))
     }
 
-    async fn connect_at_leisure(
+    async fn connect_at_leisure<B>(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<B>,
     ) -> Result<(Upstream, FiveTuple), ConnectError> {
         let unreachable = |error| ConnectError::Unreachable(self.target.to_string(), error);
         let tuple = |local, remote| FiveTuple::new(self.target.transport, local, remote);
@@ -188,10 +202,10 @@ impl Connector {
     }
 
     /// The opening handshake with the server (RFC 6455 §4.1, RFC 7118 §4).
-    async fn handshake(
+    async fn handshake<B>(
         &self,
         stream: Box<dyn Duplex>,
-        request: &Request<Incoming>,
+        request: &Request<B>,
     ) -> Result<Socket<TokioIo<Upgraded>>, ConnectError> {
         let failed = |error| ConnectError::Handshake(self.target.to_string(), error);
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
@@ -211,7 +225,7 @@ impl Connector {
         Ok(Socket::new(TokioIo::new(upgraded), Role::Client, MAX_STREAM_MESSAGE))
     }
 
-    fn opening(&self, of_browser: &Request<Incoming>) -> Request<Empty<Bytes>> {
+    fn opening<B>(&self, of_browser: &Request<B>) -> Request<Empty<Bytes>> {
         let mut request = Request::new(Empty::new());
         let path = match &self.target.path {
             Some(path) => path.parse().ok(),
@@ -249,12 +263,12 @@ impl Upstream {
     }
 
     /// Whether an error of the network ends nothing.
-    pub(super) fn is_datagrams(&self) -> bool {
+    pub(crate) fn is_datagrams(&self) -> bool {
         matches!(self, Upstream::Datagrams(..))
     }
 
     /// The next frame, or a message as one. Nothing is lost when it is given up while it waits.
-    pub(super) async fn next(&mut self) -> Result<Option<Frame>, Broken> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Frame>, Broken> {
         match self {
             Upstream::WebSocket(socket) => socket.next().await,
             Upstream::Datagrams(socket, buffer) => {
@@ -267,7 +281,7 @@ impl Upstream {
     }
 
     /// Sends a frame, or what there is for it.
-    pub(super) async fn send(&mut self, frame: &Frame) -> Result<(), Broken> {
+    pub(crate) async fn send(&mut self, frame: &Frame) -> Result<(), Broken> {
         let bytes = match (&mut *self, frame) {
             (Upstream::WebSocket(socket), frame) => return socket.send(frame).await,
             (_, Frame::Message(bytes, _)) => &bytes[..],

@@ -1,0 +1,132 @@
+//! `ringback bench sip` and `ringback bench wss`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+use crate::bench::{BenchError, Options, Work};
+use crate::tap::Target;
+
+/// What `--help` says at its end.
+const EXAMPLES: &str = r#"The password file has a line NAME:PASSWORD for each user, and only its owner may read it.
+The exit code is 1 when anything has failed.
+
+Examples:
+  ringback bench sip --to udp://127.0.0.1:5060 --password-file users --rate 500 --seconds 10 register
+  ringback bench sip --to tls://127.0.0.1:5061 --ca ca.pem --password-file users --pid 4711 call
+  ringback bench wss --to wss://127.0.0.1:8443/ws --insecure --password-file users --seconds 25 idle"#;
+
+/// What `bench` takes.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    kind: Kind,
+}
+
+#[derive(Debug, Subcommand)]
+enum Kind {
+    /// Phones over UDP, TCP or TLS
+    #[command(after_help = EXAMPLES)]
+    Sip(Phones),
+    /// Browsers over WebSocket, plain or under TLS
+    #[command(after_help = EXAMPLES)]
+    Wss(Phones),
+}
+
+/// The phones and their server.
+#[derive(Debug, Args)]
+struct Phones {
+    /// What they do
+    #[arg(value_enum)]
+    work: Work,
+    /// The server: udp://HOST:PORT, tcp://… or tls://…; of browsers ws://HOST:PORT/PATH or wss://…
+    #[arg(long, value_name = "URL")]
+    to: Target,
+    /// Users and their passwords
+    #[arg(long, value_name = "FILE")]
+    password_file: PathBuf,
+    /// Use the first so many users of the file, instead of all
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    users: Option<u32>,
+    /// The host of the users' addresses, instead of that of --to
+    #[arg(long, value_name = "HOST")]
+    domain: Option<String>,
+    /// How many registrations or calls begin within a second
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// How long they begin; how long idle phones stand before each look at the memory
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// The same load for so long before it counts
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=600))]
+    warm_up: u32,
+    /// How long a call stands
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    talk: u32,
+    /// What takes longer has failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=120))]
+    within: u32,
+    /// Idle phones only connect, and do not sign in
+    #[arg(long)]
+    anonymous: bool,
+    /// Trust this authority too when the server is verified
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Do not verify the server's certificate
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
+    /// The ids of the server's processes on this machine, to read their CPU and memory
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<u32>,
+    /// The server is yours although it has a public address
+    #[arg(long)]
+    i_operate_this_server: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let (phones, is_websocket) = match arguments.kind {
+        Kind::Sip(phones) => (phones, false),
+        Kind::Wss(phones) => (phones, true),
+    };
+    if phones.to.transport.is_websocket() != is_websocket {
+        let (this, other) = if is_websocket { ("wss", "sip") } else { ("sip", "wss") };
+        let sentence = format!(
+            "`ringback bench {this}` cannot load {}; that is what `ringback bench {other}` is for",
+            phones.to
+        );
+        return Err(Failure::Usage(sentence));
+    }
+    if phones.anonymous && phones.work != Work::Idle {
+        return Err(Failure::Usage(
+            "--anonymous is for idle phones; leave it out, or end with `idle`".into(),
+        ));
+    }
+    let options = Options {
+        work: phones.work,
+        to: phones.to,
+        domain: phones.domain,
+        accounts: phones.password_file,
+        users: phones.users.map(|users| users as usize),
+        rate: phones.rate,
+        seconds: phones.seconds,
+        warm_up: phones.warm_up,
+        talk: Duration::from_millis(phones.talk.into()),
+        within: Duration::from_secs(phones.within.into()),
+        is_anonymous: phones.anonymous,
+        authorities: phones.ca,
+        is_insecure: phones.insecure,
+        pids: phones.pid,
+        is_consented: phones.i_operate_this_server,
+        is_json: phones.json,
+    };
+    crate::bench::run(&options).map_err(|error: BenchError| match error.is_usage() {
+        true => Failure::Usage(error.to_string()),
+        false => Failure::running(error.into()),
+    })
+}
