@@ -43,6 +43,7 @@ impl World {
             digest: vec![Algorithm::Md5],
             public_addresses: Vec::new(),
             own_addresses: Vec::new(),
+            listeners: Vec::new(),
             workers: 1,
             worker: 0,
             limits: Limits::default(),

@@ -1,7 +1,9 @@
 //! Questions that the exchange cannot answer by itself, and the answers.
 
+use ringback_sansio::Flow;
 use ringback_sip::digest::Ha1;
 use ringback_sip::location::Change;
+use ringback_sip::resolve;
 
 use crate::cdr::Cdr;
 use crate::features::Features;
@@ -54,6 +56,10 @@ pub enum Ask {
         /// All that is set.
         features: Box<Features>,
     },
+    /// What does the DNS say?
+    Dns(resolve::Question),
+    /// Connect to the target, or say which address of ours datagrams to it leave from.
+    Connect(resolve::Target),
 }
 
 /// The answer to an [`Ask`].
@@ -65,6 +71,32 @@ pub enum Answer {
     Persisted(bool),
     /// To [`Ask::StoredMessages`]; none when there are no more, or when they cannot be read.
     Messages(Vec<StoredMessage>),
+    /// To [`Ask::Dns`].
+    Dns(resolve::Answer),
+    /// To [`Ask::Connect`]: the flow, whose address of ours is the one that the far end can connect to.
+    Connected(Result<Flow, NotConnected>),
+}
+
+/// Why there is no connection to a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotConnected {
+    /// No way there, or nobody who listens.
+    #[error("nobody takes connections there")]
+    Unreachable,
+    /// It took too long.
+    #[error("the connection was not there in time")]
+    Late,
+    /// The TLS handshake failed, most often because the certificate is not one that is trusted for the name.
+    #[error(
+        "the TLS handshake failed; see that the certificate is for that name and of an authority in `tls.trust`"
+    )]
+    Untrusted,
+    /// The far end does not speak SIP over WebSocket.
+    #[error("the far end does not take the WebSocket sub-protocol `sip`")]
+    NoWebSocket,
+    /// As many connections are being made, or are open, as there may be.
+    #[error("there are as many connections as there may be")]
+    TooMany,
 }
 
 /// A user as the store knows one.

@@ -121,13 +121,18 @@ impl Exchange {
             }
             None if !claims_to_be(&incoming.message, &user.name) => self.refuse_identity(now, &incoming),
             None if *incoming.message.method_ref() == Method::Register => self.register(now, incoming, &user),
-            None => match incoming.message.method_ref() {
-                Method::Subscribe => self.subscribe(now, incoming, &user),
-                Method::Publish => self.publish(now, incoming, &user),
-                Method::Message => self.message(now, incoming, &user),
-                Method::Invite => self.start_call(now, incoming, &user),
-                _ => self.proxy(now, incoming, &user),
-            },
+            None => self.serve_when_reached(now, incoming, user),
+        }
+    }
+
+    /// Serves an authenticated request outside of dialogs.
+    pub(crate) fn serve(&mut self, now: Instant, incoming: Incoming, user: &User) {
+        match incoming.message.method_ref() {
+            Method::Subscribe => self.subscribe(now, incoming, user),
+            Method::Publish => self.publish(now, incoming, user),
+            Method::Message => self.message(now, incoming, user),
+            Method::Invite => self.start_call(now, incoming, user),
+            _ => self.proxy(now, incoming, user),
         }
     }
 
@@ -138,7 +143,7 @@ impl Exchange {
         String::from_utf8_lossy(claimed).chars().take(MAX_CLAIMED).collect()
     }
 
-    fn begins_call(&self, incoming: &Incoming) -> bool {
+    pub(crate) fn begins_call(&self, incoming: &Incoming) -> bool {
         *incoming.message.method_ref() == Method::Invite
             && incoming.message.to().is_ok_and(|to| to.tag().is_none())
     }

@@ -87,7 +87,7 @@ impl Exchange {
             return Err(CallRefused::Busy);
         }
         let others = bindings.iter().filter(|binding| user != caller || binding.flow() != flow);
-        Ok(match Target::of_device(&user, others) {
+        Ok(match Target::of_device(&user, others.map(|binding| self.way_of(binding))) {
             Some(target) => {
                 let groups = [vec![target]].into();
                 Destination::Targets { user, groups, steps: Arc::default() }
@@ -98,7 +98,11 @@ impl Exchange {
 
     /// The contacts of a user that a request can be sent to, in the order to try them.
     pub(crate) fn reachable(&self, user: &str) -> impl Iterator<Item = &Arc<Binding>> {
-        self.location.targets(user.as_bytes()).filter(|binding| self.keepalive.answers(binding.id()))
+        let bindings = self.location.bindings(user.as_bytes()).iter();
+        bindings.filter(|binding| {
+            (self.location.is_reachable(binding) || self.is_reached_anew(binding))
+                && self.keepalive.answers(binding.id())
+        })
     }
 
     /// The contact that a client has registered over the flow of a dialog, when it has written a GRUU of ours as its
@@ -128,7 +132,9 @@ impl Exchange {
         let aor = String::from_utf8_lossy(lost.aor().as_bytes()).into_owned();
         let Some(instance) = lost.instance() else { return };
         let same = self.reachable(&aor).filter(|binding| binding.instance() == Some(instance));
-        if let Some(to) = same.max_by_key(|binding| binding.recency()).map(|binding| binding.flow()) {
+        if let Some(to) =
+            same.max_by_key(|binding| binding.recency()).map(|binding| self.way_of(binding).flow)
+        {
             self.move_dialogs(&aor, &lost.flow(), to);
             self.move_subscriptions(now, &aor, &lost.flow(), to);
         }

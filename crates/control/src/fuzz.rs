@@ -13,8 +13,9 @@ use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transport};
 use ringback_sip::digest::{self, Algorithm, Ha1, Login, Purpose};
 use ringback_sip::gruu::Gruus;
 use ringback_sip::message::{Builder, Message, Method, Name};
+use ringback_sip::resolve;
 
-use crate::ask::{Answer, Ask, AskId, User};
+use crate::ask::{Answer, Ask, AskId, NotConnected, User};
 use crate::exchange::Exchange;
 use crate::features::Features;
 use crate::header_tables::HeaderTables;
@@ -62,6 +63,7 @@ impl Play {
             digest: vec![Algorithm::Md5],
             public_addresses: Vec::new(),
             own_addresses: Vec::new(),
+            listeners: Vec::new(),
             workers: 1,
             worker: 0,
             headers: HeaderTables::default(),
@@ -492,6 +494,8 @@ impl Play {
                         self.messages.retain(|message| message.number != number);
                         Answer::Persisted(!self.is_broken)
                     }
+                    Ask::Dns(_) => Answer::Dns(resolve::Answer::Failed),
+                    Ask::Connect(target) => Answer::Connected(connected(&target, self.serial)),
                     Ask::Persist(_) | Ask::Record(_) | Ask::ForgetMessages { .. } | Ask::Features { .. } => {
                         Answer::Persisted(!self.is_broken)
                     }
@@ -624,3 +628,16 @@ const KEPT: usize = 12;
 const MAX_STEPS: usize = 400;
 /// Every timer of everything that was begun has fired by then.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The flow to a target that takes connections, which those with an even port do.
+fn connected(target: &resolve::Target, serial: u32) -> Result<Flow, NotConnected> {
+    if target.address.port() % 2 == 1 {
+        return Err(NotConnected::Unreachable);
+    }
+    let tuple = FiveTuple::new(target.transport, ([192, 0, 2, 1], 5060).into(), target.address);
+    let connection = match target.transport {
+        Transport::Udp => ConnectionId::NONE,
+        _ => ConnectionId(1 << 32 | u64::from(serial) << 8 | u64::from(target.address.port() & 0xff)),
+    };
+    Ok(Flow { tuple, connection })
+}

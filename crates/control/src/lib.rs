@@ -29,6 +29,7 @@ mod kit;
 mod owner;
 mod parked;
 mod proxying;
+mod reach;
 mod refuse;
 mod registration;
 mod routing;
@@ -36,7 +37,7 @@ mod settings;
 mod stats;
 
 pub use admission::Standing;
-pub use ask::{Answer, Ask, AskId, User};
+pub use ask::{Answer, Ask, AskId, NotConnected, User};
 pub use cdr::{Cdr, CdrLeg, EndedBy};
 pub use event::Event;
 pub use events::EventLimits;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use ringback_sip::digest::Claim;
 use ringback_sip::message::Message;
+use ringback_sip::resolve;
 use ringback_sip::transaction::ServerId;
 
 use crate::ask::{Answer, AskId};
@@ -11,6 +12,7 @@ use crate::call::refused::{CallRefused, Caller};
 use crate::call::service::PendingSetting;
 use crate::exchange::{Exchange, Incoming};
 use crate::messages::PendingMessage;
+use crate::reach::Place;
 use crate::registration::PendingRegistration;
 
 /// What waits for the answer to a question.
@@ -36,6 +38,10 @@ pub(crate) enum Parked {
     StoreMessage(Box<PendingMessage>),
     /// The messages of a user that are being read.
     StoredMessages(String),
+    /// A place that is being looked for waits for the DNS.
+    Dns(Place, resolve::AskId),
+    /// Places that are being looked for wait for a connection.
+    Connect(resolve::Target),
     /// What nobody waits for: bindings that have expired, records of calls that nobody hung up.
     Unanswered,
 }
@@ -78,6 +84,8 @@ impl Exchange {
             (Parked::Setting(pending), answer) => {
                 self.setting_kept(now, *pending, matches!(answer, Answer::Persisted(true)));
             }
+            (Parked::Dns(place, id), answer) => self.dns_answered(now, &place, id, answer),
+            (Parked::Connect(target), answer) => self.connect_answered(now, &target, answer),
             (Parked::Cancelled, _) => {}
             // The driver answered another question. Nobody is left waiting for it.
             (Parked::Credentials(incoming, _) | Parked::Callee(incoming, _), _) => {
@@ -112,7 +120,7 @@ impl Exchange {
             }
             _ => None,
         });
-        let Some(id) = waiting else { return };
+        let Some(id) = waiting else { return self.cancel_held(now, invite) };
         // The answer is still to come, and finds nobody.
         if let Some(Parked::Credentials(incoming, _) | Parked::Callee(incoming, _)) =
             self.parked.insert(id, Parked::Cancelled)

@@ -124,7 +124,8 @@ impl Exchange {
             Addressee::User(user) => self.groups_of(user, &sender.name, flow),
             Addressee::Device { user, bindings } => {
                 let others = bindings.iter().filter(|binding| binding.flow() != flow);
-                Target::of_device(user, others).map(|target| vec![target]).into_iter().collect()
+                let ways = others.map(|binding| self.way_of(binding));
+                Target::of_device(user, ways).map(|target| vec![target]).into_iter().collect()
             }
         };
         if groups.is_empty() {

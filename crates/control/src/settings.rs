@@ -1,6 +1,6 @@
 //! What the exchange is told when it starts. Nothing here changes while it runs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use ringback_sip::digest::Algorithm;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub public_addresses: Vec<IpAddr>,
     /// The addresses of this machine's interfaces: a URI that names one of them is for us.
     pub own_addresses: Vec<IpAddr>,
+    /// What this process listens on, over any transport: no connection of ours goes there.
+    pub listeners: Vec<SocketAddr>,
     /// Media workers; a call is placed on one of them when it starts and stays there.
     pub workers: u16,
     /// The number of this control worker, written into every tag it makes.

@@ -85,6 +85,34 @@ pub struct Stats {
     /// Of these, those that answered later.
     pub contacts_heard_again: u64,
 
+    // Connections of our own to proxies and contacts.
+    /// Requests that waited until a contact could be reached.
+    pub requests_held: u64,
+    /// Of these, those that went on without the contact.
+    pub requests_held_in_vain: u64,
+    /// Connections made.
+    pub connections_made: u64,
+    /// Nobody takes connections there.
+    pub connects_unreachable: u64,
+    /// A connection that was not there in time.
+    pub connects_late: u64,
+    /// The certificate of the far end is not trusted for its name, or there is no TLS.
+    pub connects_untrusted: u64,
+    /// The far end speaks no SIP over WebSocket.
+    pub connects_without_websocket: u64,
+    /// Not made, because there are as many as there may be.
+    pub connects_too_many: u64,
+    /// URIs of Path, Contact or Route that name no server that could be looked up.
+    pub destinations_unresolvable: u64,
+    /// URIs that the DNS knows no address of.
+    pub destinations_not_found: u64,
+    /// Addresses that a client may not have us connect to.
+    pub destinations_refused: u64,
+    /// Not looked for, because too many are being looked for.
+    pub destinations_overloaded: u64,
+    /// Dialogs whose connection was lost and that go on over one of our own.
+    pub dialogs_reconnected: u64,
+
     // Requests on their way to contacts.
     /// Sent on to one contact or more.
     pub requests_proxied: u64,

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringback_control::{Event, Exchange, MediaCommand, Standing};
+use ringback_control::{Answer, AskId, Event, Exchange, MediaCommand, Standing};
 use ringback_sansio::{ConnectionId, Flow, Transmit, Transport};
 use ringback_sip::message::Message;
 use tokio::sync::mpsc::error::TrySendError;
@@ -25,6 +25,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::http::Readiness;
 use crate::inbox::{Input, Outbox};
 use crate::media_thread::MediaInbox;
+use crate::net::client::Dialler;
 use crate::net::datagram::DatagramSocket;
 use crate::net::pace::Pace;
 use crate::net::wake::Waker;
@@ -104,6 +105,8 @@ pub struct Surroundings {
     pub writer: Writer,
     /// The store, to read from.
     pub reader: Reader,
+    /// What looks up names and makes connections.
+    pub dialler: Dialler,
     /// Those who may sign in.
     pub users: Vec<ringback_control::User>,
     /// What `/readyz` and `/healthz` tell.
@@ -126,6 +129,7 @@ impl ControlThread {
             workers,
             writer,
             reader,
+            dialler,
             users,
             readiness,
             telemetry,
@@ -141,7 +145,7 @@ impl ControlThread {
             connections: HashMap::new(),
             workers,
             users: Users::new(users),
-            pending: Pending::new(writer, reader, epoch, telemetry.log.clone()),
+            pending: Pending::new(writer, reader, dialler, epoch, telemetry.log.clone()),
             readiness,
             telemetry,
             tracer,
@@ -247,6 +251,12 @@ impl ControlThread {
                 }
                 Input::Messages(ticket, rows) => {
                     self.pending.read(now, ticket, rows, &mut self.exchange);
+                }
+                Input::LookedUp(number, answer) => {
+                    self.exchange.handle_answer(now, AskId(number), Answer::Dns(answer));
+                }
+                Input::Connected(number, result) => {
+                    self.exchange.handle_answer(now, AskId(number), Answer::Connected(result));
                 }
                 Input::Media(event) => self.exchange.handle_media(now, event),
                 Input::UserChanged(name, user) => {

@@ -5,8 +5,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringback_control::{Features, MediaEvent, User};
+use ringback_control::{Features, MediaEvent, NotConnected, User};
 use ringback_sansio::{ConnectionId, Flow};
+use ringback_sip::resolve;
 use tokio::sync::mpsc;
 
 use crate::net::Place;
@@ -26,6 +27,10 @@ pub enum Input {
     Persisted(Vec<(u64, bool)>),
     /// The store has read the messages that this ticket asked for.
     Messages(u64, Vec<MessageRow>),
+    /// What the DNS said to the question of this number.
+    LookedUp(u64, resolve::Answer),
+    /// The connection that was asked for by this number is open, after its [`Input::Opened`], or cannot be made.
+    Connected(u64, Result<Flow, NotConnected>),
     /// News from a media worker.
     Media(MediaEvent),
     /// A user was added or changed, or (`None`) removed.
@@ -88,12 +93,30 @@ impl Inbox {
         sent
     }
 
+    /// Tells that there is a connection; gives what is to be sent over it.
+    pub fn open(&self, flow: Flow, place: &Arc<Place>) -> Result<mpsc::Receiver<Bytes>, Refused> {
+        let (sender, outgoing) = mpsc::channel(OUTBOX_LENGTH);
+        self.send(Input::Opened(flow, Outbox { sender, place: place.clone() }))?;
+        Ok(outgoing)
+    }
+
+    /// Hands in what the control thread waits for; when the thread is behind, it is waited for.
+    pub async fn send_surely(&self, mut result: Input) {
+        loop {
+            let refused = match self.sender.try_send(result) {
+                Ok(()) | Err(TrySendError::Disconnected(_)) => return self.waker.wake(),
+                Err(TrySendError::Full(refused)) => refused,
+            };
+            self.waker.wake();
+            result = refused;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Tells that a connection is gone. The control thread must hear of it, or its contacts would stay; when the thread
     /// is behind, it is waited for.
     pub async fn send_closed(&self, flow: Flow) {
-        while self.send(Input::Closed(flow)) == Err(Refused::Full) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.send_surely(Input::Closed(flow)).await;
     }
 }
 

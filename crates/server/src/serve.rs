@@ -25,11 +25,13 @@ use ringback_sip::gruu::Gruus;
 
 use crate::config::{Config, Limits, Peer, Surroundings};
 use crate::control_thread::{self, ControlThread};
-use crate::first_start::{self, Account, Prepared};
+use crate::first_start::{self, Account, Opened, Prepared};
 use crate::http::{Hosts, Readiness, Server};
 use crate::inbox::{ConnectionNumbers, Inbox, Input};
 use crate::interfaces;
 use crate::media_thread::{self, Candidates, MediaInbox, MediaThread, Ports};
+use crate::net::client::trust::Trust;
+use crate::net::client::{Client, Dialler};
 use crate::net::wake::Waker;
 use crate::net::{Bounds, Certificates, Doorkeeper, Freshness};
 use crate::store::{Credentials, Recovery};
@@ -74,13 +76,13 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let readiness = Arc::new(Readiness::default());
     readiness.warn(warnings);
 
-    let mut exchange = Exchange::new(settings(&config, prepared.gruu_secret, epoch)?)?;
+    let opened = listeners.opened();
+    let mut exchange = Exchange::new(settings(&config, prepared.gruu_secret, &opened, epoch)?)?;
     restore(&mut exchange, &prepared, epoch)?;
     for (name, features) in features(&config, &prepared)? {
         exchange.set_features(&name, features);
     }
 
-    let opened = listeners.opened();
     let identity = media_identity()?;
     let public: Vec<_> = config.public_address.iter().map(|address| address.ip()).collect();
     let mut workers = Vec::new();
@@ -106,6 +108,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         threads.push(thread::Builder::new().name(name).spawn(move || thread.run())?);
     }
 
+    let trust = Trust::new(config.tls.trust()).context("tls.trust")?;
+    let (dialler, orders) = Dialler::new();
     let tracer = Tracer::start(&config.trace)?;
     let control = ControlThread::new(
         exchange,
@@ -116,6 +120,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
             workers,
             writer,
             reader,
+            dialler,
             users: prepared.accounts.iter().map(user).collect(),
             readiness: readiness.clone(),
             telemetry: telemetry.clone(),
@@ -147,6 +152,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         let freshness = Freshness::listen().context("SIGHUP cannot be waited for")?;
         tokio::spawn(freshness.keep(certificates.clone()));
         streams.start(&server, &doorkeeper, &certificates)?;
+        let client = Client::new(server.clone(), doorkeeper.clone(), opened.clone(), trust);
+        tokio::spawn(client.serve(orders));
         let out = io::stdout();
         let text = prepared.announcement(&opened, &interfaces::reachable_addresses(), out.is_terminal());
         announce(&mut out.lock(), &text, &readiness)?;
@@ -164,7 +171,12 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(config: &Config, gruu_secret: [u8; 32], epoch: Epoch) -> anyhow::Result<Settings> {
+fn settings(
+    config: &Config,
+    gruu_secret: [u8; 32],
+    opened: &Opened,
+    epoch: Epoch,
+) -> anyhow::Result<Settings> {
     let mut seed = [0; 32];
     rand::rng().fill_bytes(&mut seed);
     let seconds = |seconds: u32| std::time::Duration::from_secs(seconds.into());
@@ -185,6 +197,7 @@ fn settings(config: &Config, gruu_secret: [u8; 32], epoch: Epoch) -> anyhow::Res
         digest: config.digest.iter().map(|algorithm| algorithm.0).collect(),
         public_addresses: config.public_address.iter().map(|address| address.ip()).collect(),
         own_addresses: interfaces.iter().map(|interface| interface.address).collect(),
+        listeners: opened.all().collect(),
         workers: config.media.workers,
         worker: 0,
         headers: header_tables(config)?,

@@ -261,6 +261,7 @@ fn a_certificate_that_a_client_would_refuse_is_refused_here() {
     }
     assert!(refusal("[tls]\nkey = 'a.key'\n").contains("`tls.key` is set without `tls.certificate`"));
     assert!(refusal("[tls]\ncertificate = 'no.pem'\nkey = 'no.key'\n").contains("cannot read `no.pem`"));
+    assert!(refusal("[tls]\ntrust = 'no.pem'\n").contains("`no.pem` cannot be read or holds no authority"));
 }
 
 #[test]

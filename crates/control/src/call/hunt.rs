@@ -17,7 +17,7 @@ use ringback_media::session::LegKey;
 use ringback_sansio::Flow;
 use ringback_sip::location::Binding;
 use ringback_sip::message::Message;
-use ringback_sip::outbound::{Way, way_to};
+use ringback_sip::outbound::Way;
 
 use super::divert::{Cause, Diversion};
 use super::transfer::MOST_LEGS;
@@ -48,9 +48,9 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The contact of one binding.
-    pub fn of(aor: &str, binding: &Binding) -> Self {
-        let Way { request_uri, routes, flow, .. } = way_of(binding);
+    /// The contact that a way leads to.
+    pub fn of(aor: &str, way: Way) -> Self {
+        let Way { request_uri, routes, flow, .. } = way;
         Target {
             aor: aor.to_owned(),
             flow,
@@ -62,11 +62,11 @@ impl Target {
         }
     }
 
-    /// A device that was dialled, by its bindings with the newest first.
-    pub fn of_device<'l>(aor: &str, bindings: impl IntoIterator<Item = &'l Arc<Binding>>) -> Option<Self> {
-        let mut bindings = bindings.into_iter();
-        let mut target = Target { is_device: true, ..Target::of(aor, bindings.next()?) };
-        target.spares.extend(bindings.map(|binding| way_of(binding)));
+    /// A device that was dialled, by the ways to its bindings with the newest first.
+    pub fn of_device(aor: &str, ways: impl IntoIterator<Item = Way>) -> Option<Self> {
+        let mut ways = ways.into_iter();
+        let mut target = Target { is_device: true, ..Target::of(aor, ways.next()?) };
+        target.spares.extend(ways);
         target.spares.reverse();
         Some(target)
     }
@@ -84,12 +84,6 @@ impl Target {
             steps: self.steps.clone(),
         })
     }
-}
-
-/// The way to a binding: along its Path, over the flow that its REGISTER came by. No Path has a URI of ours in it, for
-/// the exchange sends no REGISTER on.
-fn way_of(binding: &Binding) -> Way {
-    way_to(binding, |_| None)
 }
 
 /// Contacts by descending preference; those of one group are rung together.
@@ -173,7 +167,7 @@ impl Exchange {
                     groups.get_mut(group).and_then(|group: &mut Vec<Target>| group.get_mut(place))
                 {
                     // Bindings come newest first, and the newest is tried first.
-                    target.spares.insert(0, way_of(binding));
+                    target.spares.insert(0, self.way_of(binding));
                 }
                 continue;
             }
@@ -189,7 +183,7 @@ impl Exchange {
             if let Some(instance) = instance {
                 devices.push((instance, at, group.len()));
             }
-            group.push(Target::of(user, binding));
+            group.push(Target::of(user, self.way_of(binding)));
         }
         groups
     }

@@ -39,6 +39,7 @@ use crate::messages::{Messages, PageId};
 use crate::owner;
 use crate::parked::Parked;
 use crate::proxying::{ProxiedId, Proxying};
+use crate::reach::{HeldId, Reach};
 use crate::settings::{InvalidSettings, Settings};
 use crate::stats::Stats;
 
@@ -78,6 +79,7 @@ pub struct Exchange {
     pub(crate) messages: Messages,
     pub(crate) keepalive: Keepalive,
     pub(crate) proxying: Proxying,
+    pub(crate) reach: Reach,
     pub(crate) stats: Stats,
     pub(crate) draining: bool,
     asks: VecDeque<(AskId, Ask)>,
@@ -161,6 +163,8 @@ pub(crate) enum Timer {
     Session(CallNumber, LegKey),
     /// Until when the contacts of a user take an instant message.
     Page(PageId),
+    /// Until when a request waits for a contact to be reached.
+    Held(HeldId),
 }
 
 impl Exchange {
@@ -190,6 +194,7 @@ impl Exchange {
             messages: Messages::default(),
             keepalive: Keepalive::new(settings.limits.ping),
             proxying: Proxying::new(&settings.seed),
+            reach: Reach::default(),
             stats: Stats::default(),
             draining: false,
             asks: VecDeque::new(),
@@ -226,7 +231,9 @@ impl Exchange {
     pub fn handle_flow_lost(&mut self, now: Instant, flow: Flow) {
         self.contain("a lost connection", |exchange| {
             exchange.transactions.handle_flow_failed(now, flow);
+            exchange.reach.lost(&flow);
             exchange.flow_unregistered(now, flow);
+            exchange.seek_dialogs(now, flow);
         });
         self.settle(now);
     }
@@ -306,6 +313,7 @@ impl Exchange {
                     self.on_call(now, call, |exchange, call| exchange.session_timer_due(now, call, leg));
                 }
                 Timer::Page(id) => self.page_timed_out(now, id),
+                Timer::Held(id) => self.contain("a held request", |exchange| exchange.held_due(now, id)),
             }
         }
         self.contain("bindings", |exchange| exchange.bindings_due(now));
@@ -420,6 +428,7 @@ impl Exchange {
             + self.event_state.calls.len()
             + self.messages.under_way()
             + self.proxying.under_way()
+            + self.reach.under_way()
     }
 
     pub(crate) fn ask(&mut self, parked: Parked, ask: Ask) -> AskId {

@@ -76,7 +76,9 @@ impl Exchange {
                     Addressee::User(user) => self.contacts_to_page(&user, flow),
                     Addressee::Device { user, bindings } => {
                         let others = bindings.iter().filter(|binding| binding.flow() != flow);
-                        Target::of_device(&user, others).into_iter().collect()
+                        Target::of_device(&user, others.map(|binding| self.way_of(binding)))
+                            .into_iter()
+                            .collect()
                     }
                 };
                 let origin = Origin::Sender { server, request: Box::new(request), is_for_device };

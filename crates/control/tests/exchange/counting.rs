@@ -131,6 +131,24 @@ const SCENES: &[Scene] = &[
         ],
     ),
     (
+        crate::reaching::hard_to_reach,
+        &[
+            "requests_held",
+            "requests_held_in_vain",
+            "connections_made",
+            "connects_unreachable",
+            "connects_late",
+            "connects_untrusted",
+            "connects_without_websocket",
+            "connects_too_many",
+            "destinations_unresolvable",
+            "destinations_not_found",
+            "destinations_refused",
+            "destinations_overloaded",
+            "dialogs_reconnected",
+        ],
+    ),
+    (
         events,
         &[
             "subscriptions",

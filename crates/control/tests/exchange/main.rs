@@ -35,6 +35,7 @@ mod presence;
 mod privacy;
 mod proxying;
 mod publishing;
+mod reaching;
 mod refusing;
 mod registration;
 mod reliable;

@@ -16,6 +16,7 @@
 #![allow(unreachable_pub, reason = "the kit is compiled into the unit tests too")]
 #![allow(missing_docs, reason = "a test reads like its names")]
 
+mod connecting;
 mod drawing;
 mod hearing;
 mod phone;
@@ -38,6 +39,7 @@ use ringback_sip::gruu::Gruus;
 use ringback_sip::location::Change;
 use ringback_sip::message::{Builder, Message, Method, Name};
 
+pub use connecting::Outside;
 use drawing::Drawing;
 pub use phone::{Client, Manners, OnReinvite, Phone, Stage};
 pub use surroundings::{Media, Store};
@@ -80,6 +82,7 @@ pub struct World {
     pub store: Store,
     pub media: Media,
     pub network: Network,
+    pub outside: Outside,
     /// What the exchange told, but for the records.
     pub events: Vec<Event>,
     pub cdrs: Vec<Cdr>,
@@ -107,6 +110,7 @@ impl World {
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
             public_addresses: Vec::new(),
             own_addresses: Vec::new(),
+            listeners: Vec::new(),
             workers: 2,
             worker: 0,
             headers: HeaderTables::default(),
@@ -121,6 +125,7 @@ impl World {
             settings,
             store: Store::default(),
             media: Media::default(),
+            outside: Outside::default(),
             network: Network::new(u64::from(seed), Link::perfect(DELAY)),
             events: Vec::new(),
             cdrs: Vec::new(),
@@ -389,6 +394,7 @@ impl World {
             .chain(self.network.poll_timeout())
             .chain(self.exchange.poll_timeout())
             .chain(self.store.poll_timeout())
+            .chain(self.outside.poll_timeout())
             .chain(self.media.poll_timeout())
             .min()
     }
@@ -420,6 +426,7 @@ impl World {
         while let Some(event) = self.media.poll_event(now) {
             self.exchange.handle_media(now, event);
         }
+        self.answer_from_outside(now);
         self.flush();
     }
 
@@ -465,6 +472,7 @@ impl World {
     }
 
     fn ask(&mut self, now: Instant, id: AskId, ask: ringback_control::Ask) {
+        let Some(ask) = self.outside.ask(now, id, ask) else { return };
         self.store.ask(now, id, ask);
         self.cdrs.append(&mut self.store.cdrs);
         while let Some((id, answer)) = self.store.poll_answer(now) {

@@ -566,7 +566,11 @@ impl Phone {
     }
 
     pub fn contact(&self) -> String {
-        self.client.contact(&self.user, &self.host())
+        let contact = self.client.contact(&self.user, &self.host());
+        match self.flow.transport() {
+            Transport::Tcp => contact.replace('>', ";transport=tcp>"),
+            _ => contact,
+        }
     }
 
     pub(super) fn aor(&self, user: &str) -> String {

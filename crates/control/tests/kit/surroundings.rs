@@ -84,6 +84,7 @@ impl Store {
                 assert_eq!(self.messages.len() + 1, before, "{number} of {user} was stored");
                 Answer::Persisted(!self.broken)
             }
+            Ask::Dns(_) | Ask::Connect(_) => panic!("no question for a store: {ask:?}"),
             Ask::ForgetMessages { user } => {
                 self.messages.retain(|message| message.user != user);
                 Answer::Persisted(!self.broken)

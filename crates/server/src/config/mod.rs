@@ -6,6 +6,7 @@
 mod addresses;
 mod checks;
 mod digest;
+mod dns;
 mod domain;
 mod error;
 mod explain;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 
 pub use addresses::Addresses;
 pub use digest::DigestAlgorithm;
+pub use dns::Dns;
 pub use domain::Domain;
 pub use error::{ConfigError, Place, Problem};
 pub use headers::{Headers, Peer};
@@ -74,6 +76,8 @@ pub struct Config {
     pub listen: Listen,
     /// `[tls]`.
     pub tls: Tls,
+    /// `[dns]`.
+    pub dns: Dns,
     /// `[media]`.
     pub media: Media,
     /// `[limits]`.
@@ -138,6 +142,7 @@ impl Default for Config {
             public_address: Vec::new(),
             listen: Listen::default(),
             tls: Tls::default(),
+            dns: Dns::default(),
             media: Media::default(),
             limits: Limits::default(),
             store: StoreSettings::default(),

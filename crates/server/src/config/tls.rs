@@ -16,6 +16,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use crate::net::client::trust::certificates;
+
 /// Paths of certificates and keys in PEM; the first two empty for the local certificate of the data directory.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +28,8 @@ pub struct Tls {
     pub key: PathBuf,
     /// The authorities of those who may connect to SIP over TLS; empty when everybody may.
     pub client_ca: PathBuf,
+    /// Authorities that are trusted besides those of the machine when we connect to somebody; empty for none.
+    pub trust: PathBuf,
     /// `[[tls.sni]]`: certificates for clients that ask for one of their names.
     pub sni: Vec<NamedCertificate>,
 }
@@ -73,16 +77,21 @@ impl Tls {
         if path.as_os_str().is_empty() {
             return Ok(None);
         }
-        let problem = || TlsProblem::NotAnAuthority { path: path.clone() };
         let mut authorities = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&read(path)?) {
-            authorities.add(certificate.map_err(|_| problem())?).map_err(|_| problem())?;
-        }
-        if authorities.is_empty() { Err(problem()) } else { Ok(Some(authorities)) }
+        authorities.add_parsable_certificates(authorities_of("tls.client_ca", path)?);
+        Ok(Some(authorities))
     }
 
-    /// Reads and checks the certificate; `None` when the local one is wanted.
+    /// The file of authorities, if there is one.
+    pub fn trust(&self) -> Option<&Path> {
+        Some(&*self.trust).filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// Reads and checks the certificate, and whether there are authorities where some should be; `None` when the local one is wanted.
     pub fn load(&self, now: SystemTime) -> Result<Option<Identity>, TlsProblem> {
+        if let Some(path) = self.trust() {
+            authorities_of("tls.trust", path)?;
+        }
         match (self.certificate.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
             (true, false) => Err(TlsProblem::CertificateMissing),
@@ -146,6 +155,11 @@ impl Identity {
         });
         dns.collect()
     }
+}
+
+/// The authorities in the file that a key names; at least one.
+fn authorities_of(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+    certificates(path).map_err(|_| TlsProblem::NoAuthority { key, path: path.to_owned() })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {
@@ -234,9 +248,14 @@ pub enum TlsProblem {
         /// The name.
         name: String,
     },
-    /// The file of authorities holds none.
-    #[error("`{}` holds no certificate of an authority; give `tls.client_ca` the PEM file of who signs the certificates of clients", .path.display())]
-    NotAnAuthority {
+    /// A file of authorities holds none.
+    #[error(
+        "`{}` cannot be read or holds no authority; give `{key}` a file that starts with -----BEGIN CERTIFICATE-----",
+        .path.display()
+    )]
+    NoAuthority {
+        /// The key that names it.
+        key: &'static str,
         /// The file.
         path: PathBuf,
     },
@@ -258,8 +277,8 @@ impl TlsProblem {
             | TlsProblem::CertificateMissing
             | TlsProblem::KeyOfAnotherCertificate { .. }
             | TlsProblem::KeyReadableByOthers { .. } => "tls.key",
-            TlsProblem::NotAnAuthority { .. } => "tls.client_ca",
             TlsProblem::Nameless { .. } | TlsProblem::NamedTwice { .. } => "tls.sni",
+            TlsProblem::NoAuthority { key, .. } => key,
             _ => "tls.certificate",
         }
     }

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringback_control::{Answer, Ask, AskId, Epoch, Exchange, User};
+use ringback_control::{Answer, Ask, AskId, Epoch, Exchange, NotConnected, User};
 use ringback_sip::location::Change;
+use ringback_sip::resolve;
 
 use super::records;
+use crate::net::client::{Dialler, Order};
 use crate::store::{MessageRow, Reader, Write, Writer};
 use crate::telemetry::{LogLimit, NOBODY, limited};
 
@@ -35,6 +37,7 @@ impl Users {
 pub struct Pending {
     writer: Writer,
     reader: Reader,
+    dialler: Dialler,
     epoch: Epoch,
     asked: HashMap<u64, AskId>,
     next: u64,
@@ -43,8 +46,8 @@ pub struct Pending {
 
 impl Pending {
     /// Nothing waits.
-    pub fn new(writer: Writer, reader: Reader, epoch: Epoch, log: Arc<LogLimit>) -> Self {
-        Pending { writer, reader, epoch, asked: HashMap::new(), next: 0, log }
+    pub fn new(writer: Writer, reader: Reader, dialler: Dialler, epoch: Epoch, log: Arc<LogLimit>) -> Self {
+        Pending { writer, reader, dialler, epoch, asked: HashMap::new(), next: 0, log }
     }
 
     /// Answers a question, at once or when the store has written.
@@ -92,6 +95,17 @@ impl Pending {
                         tracing::warn!(%refused, "a setting was refused");
                         exchange.handle_answer(now, id, Answer::Persisted(false));
                     }
+                }
+            }
+            // The numbers of the exchange are those of the orders: they come back as they are.
+            Ask::Dns(question) => {
+                if self.dialler.order(Order::LookUp(id.0, question)).is_err() {
+                    exchange.handle_answer(now, id, Answer::Dns(resolve::Answer::Failed));
+                }
+            }
+            Ask::Connect(target) => {
+                if self.dialler.order(Order::Connect(id.0, target)).is_err() {
+                    exchange.handle_answer(now, id, Answer::Connected(Err(NotConnected::TooMany)));
                 }
             }
             Ask::Record(cdr) => {

@@ -19,6 +19,14 @@ pub struct Opened {
     pub sip_tls: Vec<SocketAddr>,
 }
 
+impl Opened {
+    /// Every listener.
+    pub fn all(&self) -> impl Iterator<Item = SocketAddr> {
+        let Opened { https, http, sip_udp, sip_tcp, sip_tls } = self;
+        [https, http, sip_udp, sip_tcp, sip_tls].into_iter().flatten().copied()
+    }
+}
+
 /// `interfaces` are the addresses that others reach this machine at, the likeliest first.
 pub(super) fn announcement(
     prepared: &Prepared,

@@ -15,6 +15,7 @@ mod websocket;
 pub use health::Readiness;
 pub use host::Hosts;
 pub use refusal::Refusal;
+pub use websocket::serve_web_socket;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};

@@ -23,7 +23,7 @@ use hyper::header::{
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
-use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transport};
+use ringback_sansio::{FiveTuple, Flow, Transport};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -36,7 +36,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message as Frame, Rol
 use super::message_clock::MessageClock;
 use super::refusal::{Refusal, refuse};
 use super::{Body, Peer, Server};
-use crate::inbox::{Input, OUTBOX_LENGTH, Outbox};
+use crate::inbox::Input;
 use crate::net::{End, Place, discard_rest};
 
 /// The bytes of a read buffer. Most connections are idle most of the time and each has one.
@@ -77,7 +77,13 @@ pub fn upgrade(
     let (server, place) = (server.clone(), place.clone());
     tokio::spawn(async move {
         match hyper::upgrade::on(request).await {
-            Ok(upgraded) => serve(server, tuple, upgraded, place).await,
+            Ok(upgraded) => {
+                let flow = Flow { tuple, connection: server.numbers.next() };
+                match server.inbox.open(flow, &place) {
+                    Ok(outgoing) => serve(server, flow, upgraded, place, outgoing, Side::Server).await,
+                    Err(refused) => server.telemetry.ended(tuple, refused.into()),
+                }
+            }
             Err(_) => server.telemetry.ended(tuple, End::Broken),
         }
     });
@@ -121,7 +127,35 @@ fn handshake(server: &Server, request: &Request<Incoming>) -> Result<HeaderValue
     HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| Refusal::WebSocketKey)
 }
 
-async fn serve(server: Server, tuple: FiveTuple, upgraded: Upgraded, place: Arc<Place>) {
+/// Which side of a connection we are.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Server,
+    /// The connection is given up when nothing but pongs comes over it for so long.
+    Client(Duration),
+}
+
+/// Carries messages over a connection that we made and that the control thread knows, until it ends or nothing comes over it
+/// for `idle`.
+pub async fn serve_web_socket(
+    server: Server,
+    flow: Flow,
+    upgraded: Upgraded,
+    place: Arc<Place>,
+    outgoing: mpsc::Receiver<Bytes>,
+    idle: Duration,
+) {
+    serve(server, flow, upgraded, place, outgoing, Side::Client(idle)).await;
+}
+
+async fn serve(
+    server: Server,
+    flow: Flow,
+    upgraded: Upgraded,
+    place: Arc<Place>,
+    outgoing: mpsc::Receiver<Bytes>,
+    side: Side,
+) {
     let limits = &server.config.limits;
     let limit = limits.message_bytes as usize;
     let settings = WebSocketConfig::default()
@@ -130,20 +164,17 @@ async fn serve(server: Server, tuple: FiveTuple, upgraded: Upgraded, place: Arc<
         .max_write_buffer_size(4 * limit)
         .max_message_size(Some(limit))
         .max_frame_size(Some(limit));
-    let flow = Flow { tuple, connection: server.numbers.next() };
-    debug_assert_ne!(flow.connection, ConnectionId::NONE);
-    let (sender, outgoing) = mpsc::channel(OUTBOX_LENGTH);
-    let outbox = Outbox { sender, place: place.clone() };
-    if let Err(refused) = server.inbox.send(Input::Opened(flow, outbox)) {
-        return server.telemetry.ended(tuple, refused.into());
-    }
     let stream = MessageClock::new(TokioIo::new(upgraded), limits.message());
-    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(settings)).await;
+    let role = match side {
+        Side::Server => Role::Server,
+        Side::Client(_) => Role::Client,
+    };
+    let mut socket = WebSocketStream::from_raw_socket(stream, role, Some(settings)).await;
     let end = tokio::select! {
-        end = converse(&server, flow, &mut socket, outgoing) => end,
+        end = converse(&server, flow, &mut socket, outgoing, side) => end,
         end = place.lost(limits.sign_in()) => end,
     };
-    server.telemetry.ended(tuple, end);
+    server.telemetry.ended(flow.tuple, end);
     server.inbox.send_closed(flow).await;
     if let Some(code) = close_code(end) {
         let close = CloseFrame { code, reason: end.words().into() };
@@ -159,6 +190,7 @@ async fn converse(
     flow: Flow,
     socket: &mut Socket,
     mut outgoing: mpsc::Receiver<Bytes>,
+    side: Side,
 ) -> End {
     let limits = &server.config.limits;
     let mut pings = interval_at(Instant::now() + limits.ping(), limits.ping());
@@ -167,7 +199,9 @@ async fn converse(
     let first_request = sleep_until(Instant::now() + limits.first_request());
     tokio::pin!(first_request);
     let mut kind = Kind::Text;
-    let mut has_request = false;
+    // Who was connected to owes nothing.
+    let mut has_request = matches!(side, Side::Client(_));
+    let mut received_last = Instant::now();
     loop {
         let frame = tokio::select! {
             received = socket.next() => match received {
@@ -180,6 +214,7 @@ async fn converse(
                         Received::KeepAlive(pong) => pong,
                         Received::Message(message, of_kind) => {
                             (has_request, kind) = (true, of_kind);
+                            received_last = Instant::now();
                             if let Err(refused) = server.inbox.send(Input::Message(flow, message)) {
                                 return refused.into();
                             }
@@ -195,6 +230,9 @@ async fn converse(
             _ = pings.tick() => {
                 if unanswered >= PINGS_MISSED {
                     return End::NoPong;
+                }
+                if matches!(side, Side::Client(idle) if received_last.elapsed() >= idle) {
+                    return End::Idle;
                 }
                 unanswered += 1;
                 Frame::Ping(Bytes::new())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringback_sansio::{FiveTuple, Transport, canonical};
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -46,13 +46,18 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     // What is accepted has these as well.
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new().with_time(QUIET).with_interval(PROBE_EVERY).with_retries(PROBES),
-    )?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    keep_watch(SockRef::from(&socket))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Has the kernel find out when the far end of a connection is dead.
+pub fn keep_watch(socket: SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new().with_time(QUIET).with_interval(PROBE_EVERY).with_retries(PROBES),
+    )?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
 /// Accepts plain connections for ever.
@@ -118,8 +123,6 @@ pub async fn handshake(
 
 #[cfg(test)]
 mod tests {
-    use socket2::SockRef;
-
     use super::*;
 
     #[test]

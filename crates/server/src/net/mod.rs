@@ -3,6 +3,7 @@
 
 pub mod accept;
 mod certificates;
+pub mod client;
 pub mod datagram;
 mod doorkeeper;
 mod end;

@@ -38,6 +38,11 @@ impl Patience {
         }
     }
 
+    /// With a connection that we made at `now`, and that ends when nothing comes over it for `idle`.
+    pub fn of_ours(now: Instant, limits: &Limits, idle: Duration) -> Self {
+        Patience { message: limits.message(), idle, between: (now + idle, End::Idle), whole: None }
+    }
+
     /// Something was read.
     pub fn handle_read(&mut self, now: Instant, Progress { has_message, is_in_message }: Progress) {
         if has_message {

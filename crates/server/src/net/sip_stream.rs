@@ -17,7 +17,7 @@ use tokio::time::{sleep_until, timeout};
 use super::patience::{Patience, Progress};
 use super::{End, Place, discard_rest};
 use crate::http::{Peer, Server};
-use crate::inbox::{Input, OUTBOX_LENGTH, Outbox};
+use crate::inbox::Input;
 
 /// The bytes read at once. Every connection has a buffer of this size while it waits.
 const READ_BUFFER: usize = 2 << 10;
@@ -29,35 +29,53 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const ANSWERED_WITHIN: Duration = Duration::from_millis(200);
 
 /// Serves one connection until it ends.
-pub async fn serve<S>(server: Server, peer: Peer, mut stream: S, place: Arc<Place>)
+pub async fn serve<S>(server: Server, peer: Peer, stream: S, place: Arc<Place>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let transport = if peer.secure { Transport::Tls } else { Transport::Tcp };
     let tuple = FiveTuple::new(transport, peer.local, peer.remote);
     let flow = Flow { tuple, connection: server.numbers.next() };
-    let (sender, outgoing) = mpsc::channel(OUTBOX_LENGTH);
-    let outbox = Outbox { sender, place: place.clone() };
-    if let Err(refused) = server.inbox.send(Input::Opened(flow, outbox)) {
-        return server.telemetry.ended(tuple, refused.into());
+    let patience = Patience::new(Instant::now(), &server.config.limits);
+    match server.inbox.open(flow, &place) {
+        Ok(outgoing) => carry(server, flow, stream, place, outgoing, patience).await,
+        Err(refused) => server.telemetry.ended(tuple, refused.into()),
     }
+}
+
+/// Carries messages over a connection that the control thread knows, whoever made it, until it ends.
+pub async fn carry<S>(
+    server: Server,
+    flow: Flow,
+    mut stream: S,
+    place: Arc<Place>,
+    outgoing: mpsc::Receiver<Bytes>,
+    patience: Patience,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let end = tokio::select! {
-        end = converse(&server, flow, &mut stream, outgoing) => end,
+        end = converse(&server, flow, &mut stream, outgoing, patience) => end,
         end = place.lost(server.config.limits.sign_in()) => end,
     };
     drop(stream);
-    server.telemetry.ended(tuple, end);
+    server.telemetry.ended(flow.tuple, end);
     server.inbox.send_closed(flow).await;
 }
 
-async fn converse<S>(server: &Server, flow: Flow, stream: &mut S, mut outgoing: mpsc::Receiver<Bytes>) -> End
+async fn converse<S>(
+    server: &Server,
+    flow: Flow,
+    stream: &mut S,
+    mut outgoing: mpsc::Receiver<Bytes>,
+    mut patience: Patience,
+) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let limits = &server.config.limits;
     let mut framer = StreamFramer::with_limit(limits.message_bytes as usize);
     let mut buffer = [0; READ_BUFFER];
-    let mut patience = Patience::new(Instant::now(), limits);
     loop {
         let (deadline, late) = patience.deadline();
         tokio::select! {

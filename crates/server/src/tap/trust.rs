@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::TapError;
 use crate::config::Identity;
+use crate::net::client::trust::{self, TrustError};
 
 /// What connects to a server: versions 1.2 and 1.3, verified against the system's authorities and those of the file.
 pub(super) fn connector(authorities: Option<&Path>, is_insecure: bool) -> Result<TlsConnector, TapError> {
@@ -44,19 +44,13 @@ pub(super) fn acceptor(identity: &Identity) -> Result<TlsAcceptor, TapError> {
 }
 
 fn roots(authorities: Option<&Path>) -> Result<RootCertStore, TapError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = authorities {
-        let unusable = || TapError::Authorities(path.to_owned());
-        let certificates = CertificateDer::pem_file_iter(path)
-            .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
-            .map_err(|_| unusable())?;
-        let (added, _) = roots.add_parsable_certificates(certificates);
-        if added == 0 {
-            return Err(unusable());
-        }
-    }
-    if roots.is_empty() { Err(TapError::NoAuthorities) } else { Ok(roots) }
+    let unusable = |error| match error {
+        TrustError::File(path) => TapError::Authorities(path),
+        TrustError::Nobody => TapError::NoAuthorities,
+        TrustError::Tls(error) => TapError::Certificate(error),
+    };
+    let more = authorities.map_or(Ok(Vec::new()), trust::certificates).map_err(unusable)?;
+    trust::roots(more).map_err(unusable)
 }
 
 /// Takes every certificate: `--insecure`. The handshake itself is still verified, so the key is that of the certificate.

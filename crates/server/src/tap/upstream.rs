@@ -7,11 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
-};
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
 use hyper::upgrade::Upgraded;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -24,10 +20,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use super::frames::{Broken, Frame, Kind, Role, Socket};
 use super::{TapError, Target, trust};
+use crate::net::client::web_socket::{self, NotOpened};
 
 /// How long it may take until the server can be spoken to.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -72,22 +68,20 @@ pub(crate) enum ConnectError {
     /// It took too long.
     #[error("{0} could not be connected to within 10 s")]
     Late(String),
-    /// The server does not speak HTTP.
-    #[error("{0} does not answer as a WebSocket server: {1}")]
-    Handshake(String, hyper::Error),
-    /// The server does not want a WebSocket.
-    #[error("{0} answered the WebSocket handshake with {1}")]
-    Refused(String, StatusCode),
-    /// The server does not take the sub-protocol.
-    #[error("{0} did not take the sub-protocol `sip`; does the path lead to SIP over WebSocket?")]
-    NoSubProtocol(String),
+    /// The server does not speak SIP over WebSocket.
+    #[error("{0} cannot be spoken to: {1}")]
+    Handshake(String, NotOpened),
 }
 
 impl ConnectError {
     /// What the browser is answered.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            ConnectError::Refused(_, status) if !status.is_success() && !status.is_informational() => *status,
+            ConnectError::Handshake(_, NotOpened::Refused(status))
+                if !status.is_success() && !status.is_informational() =>
+            {
+                *status
+            }
             ConnectError::Late(_) => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::BAD_GATEWAY,
         }
@@ -207,26 +201,13 @@ impl Connector {
         stream: Box<dyn Duplex>,
         request: &Request<B>,
     ) -> Result<Socket<TokioIo<Upgraded>>, ConnectError> {
-        let failed = |error| ConnectError::Handshake(self.target.to_string(), error);
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-        tokio::spawn(async move {
-            // Who waits for the answer is told of its error.
-            let _ = connection.with_upgrades().await;
-        });
-        let mut response = sender.send_request(self.opening(request)).await.map_err(failed)?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(ConnectError::Refused(self.target.to_string(), response.status()));
-        }
-        let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
-        if !protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"sip")) {
-            return Err(ConnectError::NoSubProtocol(self.target.to_string()));
-        }
-        let upgraded = hyper::upgrade::on(&mut response).await.map_err(failed)?;
+        let upgraded = web_socket::open(stream, self.opening(request)).await;
+        let upgraded = upgraded.map_err(|error| ConnectError::Handshake(self.target.to_string(), error))?;
         Ok(Socket::new(TokioIo::new(upgraded), Role::Client, MAX_STREAM_MESSAGE))
     }
 
     fn opening<B>(&self, of_browser: &Request<B>) -> Request<Empty<Bytes>> {
-        let mut request = Request::new(Empty::new());
+        let mut request = web_socket::opening(self.host.clone());
         let path = match &self.target.path {
             Some(path) => path.parse().ok(),
             None => of_browser.uri().path_and_query().and_then(|path| path.as_str().parse().ok()),
@@ -235,14 +216,6 @@ impl Connector {
             *request.uri_mut() = path;
         }
         let headers = request.headers_mut();
-        headers.insert(HOST, self.host.clone());
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        if let Ok(key) = HeaderValue::from_str(&generate_key()) {
-            headers.insert(SEC_WEBSOCKET_KEY, key);
-        }
-        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("sip"));
         if let Some(origin) = &self.origin {
             headers.insert(ORIGIN, origin.clone());
         }

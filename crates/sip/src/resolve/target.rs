@@ -38,6 +38,13 @@ impl Targets {
         self.valid_until
     }
 
+    /// Keeps the targets that `may_be` takes, in their order; says how many it did not. None may be left.
+    pub fn retain(&mut self, may_be: impl FnMut(&Target) -> bool) -> u64 {
+        let before = self.list.len();
+        self.list.retain(may_be);
+        (before - self.list.len()) as u64
+    }
+
     /// The targets for a request of that many bytes ([RFC 3261 §18.1.1]): one that is too large for a datagram is tried
     /// by TCP before UDP, at the same address and port, when TCP is among our transports.
     ///

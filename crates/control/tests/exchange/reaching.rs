@@ -1,0 +1,369 @@
+//! Contacts that are reached over a connection of our own: behind proxies, and where their own connection is gone.
+
+use std::net::SocketAddr;
+
+use ringback_control::{Features, NotConnected};
+use ringback_sansio::Transport;
+use ringback_sip::message::Name;
+use ringback_sip::resolve::{Data, Srv};
+
+use crate::kit::{Client, PhoneId, World, ms, secs};
+
+/// Everything that can go wrong on the way to a contact, and once nothing does.
+pub fn hard_to_reach() -> World {
+    let (mut world, alice, edge) = world("<sip:198.51.100.60:1;transport=tcp;lr>");
+    for (number, server) in [
+        "198.51.100.60:2;transport=tcp",
+        "198.51.100.60:3;transport=ws",
+        "198.51.100.60:4;transport=tls",
+        "198.51.100.60:5;transport=tcp",
+        "nobody.example",
+        "somebody.example;transport=sctp",
+        "127.0.0.1:8080",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let contact = format!("<sip:bob@10.0.0.7:{}>;expires=600", 6000 + number);
+        let register = world.phone(edge).register_request(&contact);
+        let register = register.header(Name::Path, format!("<sip:{server};lr>")).finish();
+        world.phone(edge).send(register);
+        world.run(ms(200));
+    }
+    world.outside.silent.insert("198.51.100.60:1".parse().unwrap());
+    for (port, why) in [
+        (2, NotConnected::TooMany),
+        (3, NotConnected::NoWebSocket),
+        (4, NotConnected::Untrusted),
+        (5, NotConnected::Unreachable),
+    ] {
+        world.outside.refusing.insert(SocketAddr::new("198.51.100.60".parse().unwrap(), port), why);
+    }
+    world.disconnect(edge);
+    for _ in 0..300 {
+        world.phone(alice).write("bob", "hello");
+    }
+    world.run(secs(20));
+    let carol = world.baresip_over_tcp("carol");
+    world.phone(carol).register();
+    world.run(secs(1));
+    world.listen(carol, Transport::Tcp);
+    world.phone(alice).dial("carol");
+    world.run(ms(300));
+    world.phone(carol).answer();
+    world.run(ms(300));
+    world.disconnect(carol);
+    world.run(secs(1));
+    world.phone(alice).hang_up();
+    world.settle();
+    world
+}
+
+const BOB: &str = "<sip:bob@10.0.0.7:5060>;expires=600";
+
+/// Alice at a telephone, and a proxy that has sent on the REGISTER of Bob's telephone over TCP, with that Path.
+fn world(path: &str) -> (World, PhoneId, PhoneId) {
+    let mut world = World::with(1, |settings| {
+        settings.listeners = vec!["0.0.0.0:5060".parse().unwrap(), "127.0.0.1:8080".parse().unwrap()];
+        settings.own_addresses = vec!["192.0.2.1".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+    });
+    let alice = world.baresip("alice");
+    let edge = world.baresip_over_tcp("edge");
+    world.phone(edge).user = "bob".to_owned();
+    world.phone(edge).password = "bob".chars().rev().collect();
+    world.store.add("bob");
+    world.phone(alice).register();
+    let register = world.phone(edge).register_request(BOB).header(Name::Path, path).finish();
+    world.phone(edge).send(register);
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).last_status("REGISTER"), Some(200));
+    world.begin();
+    (world, alice, edge)
+}
+
+fn srv(priority: u16, weight: u16, target: &str, port: u16) -> Data {
+    Data::Srv(Srv { priority, weight, port, target: target.to_owned() })
+}
+
+fn connect(world: &mut World, alice: PhoneId, edge: PhoneId) {
+    world.phone(alice).dial("bob");
+    world.run(ms(300));
+    world.phone(edge).answer();
+    world.run(ms(300));
+    assert!(world.phone(alice).is_up() && world.phone(edge).is_up(), "{}", world.ladder());
+}
+
+#[test]
+fn a_call_to_a_contact_behind_a_proxy_whose_connection_is_gone_makes_a_new_one() {
+    let (mut world, alice, edge) = world("<sip:token@198.51.100.11:5060;transport=tcp;lr>");
+    world.listen(edge, Transport::Tcp);
+    world.disconnect(edge);
+    connect(&mut world, alice, edge);
+    let invite = world.phone(edge).requests("INVITE").pop().unwrap().clone();
+    assert_eq!(invite.header(Name::Route).unwrap(), b"<sip:token@198.51.100.11:5060;transport=tcp;lr>");
+    assert!(invite.header(Name::Via).unwrap().starts_with(b"SIP/2.0/TCP 192.0.2.1:5060;"));
+    assert_eq!(invite.header(Name::Contact).unwrap(), b"<sip:ringback@192.0.2.1:5060;transport=tcp>");
+    world.phone(edge).hang_up();
+    world.settle();
+    world.assert_nothing_is_left();
+    assert_eq!(world.exchange.stats().connections_made, 1);
+    insta::assert_snapshot!(world.story());
+}
+
+#[test]
+fn the_next_requests_share_the_connection_until_it_is_lost() {
+    let (mut world, alice, edge) = world("<sip:198.51.100.11;transport=tcp;lr>");
+    world.listen(edge, Transport::Tcp);
+    world.disconnect(edge);
+    for text in ["one", "two"] {
+        world.phone(alice).write("bob", text);
+        world.run(secs(1));
+    }
+    assert_eq!(world.outside.log, ["connect TCP 198.51.100.11:5060 as 198.51.100.11"]);
+    world.disconnect(edge);
+    world.phone(alice).write("bob", "three");
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).requests("MESSAGE").len(), 3);
+    assert_eq!(world.outside.log.len(), 2);
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_proxy_known_by_name_is_found_by_srv_and_the_second_is_taken_when_the_first_refuses() {
+    let (mut world, alice, edge) = world("<sip:edge.example;transport=tcp;lr>");
+    world.listen(edge, Transport::Tcp);
+    world.disconnect(edge);
+    let address = |text: &str| vec![Data::Address(text.parse().unwrap())];
+    world.outside.records.extend([
+        (
+            "SRV _sip._tcp.edge.example".to_owned(),
+            vec![srv(20, 0, "two.example", 5060), srv(10, 5, "one.example", 5080)],
+        ),
+        ("A one.example".to_owned(), address("198.51.100.50")),
+        ("A two.example".to_owned(), address("198.51.100.11")),
+    ]);
+    world.phone(alice).write("bob", "hello");
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).requests("MESSAGE").len(), 1);
+    assert_eq!(
+        world.outside.log,
+        [
+            "SRV _sip._tcp.edge.example",
+            "A one.example",
+            "AAAA one.example",
+            "A two.example",
+            "AAAA two.example",
+            "connect TCP 198.51.100.50:5080 as edge.example",
+            "connect TCP 198.51.100.11:5060 as edge.example",
+        ]
+    );
+    // The one that failed is not tried again while that is remembered.
+    world.disconnect(edge);
+    world.phone(alice).write("bob", "again");
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).requests("MESSAGE").len(), 2);
+    assert_eq!(world.outside.log.last().unwrap(), "connect TCP 198.51.100.11:5060 as edge.example");
+    assert_eq!(world.exchange.stats().connects_unreachable, 1);
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_path_over_datagrams_that_names_another_transport_is_followed() {
+    let mut world = World::new(1);
+    let alice = world.baresip("alice");
+    let edge = world.add("bob", "edge", Client::Baresip);
+    world.phone(alice).register();
+    let path = "<sip:198.51.100.11;transport=tcp;lr>";
+    let register = world.phone(edge).register_request(BOB).header(Name::Path, path).finish();
+    world.phone(edge).send(register);
+    world.run(secs(1));
+    world.listen(edge, Transport::Tcp);
+    world.phone(alice).write("bob", "hello");
+    world.run(secs(1));
+    let message = world.phone(edge).requests("MESSAGE").pop().unwrap().clone();
+    assert!(message.header(Name::Via).unwrap().starts_with(b"SIP/2.0/TCP "));
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_path_that_leads_nowhere_leaves_the_flow_that_the_registration_came_by() {
+    let mut world = World::new(1);
+    let alice = world.baresip("alice");
+    let edge = world.add("bob", "edge", Client::Baresip);
+    world.phone(alice).register();
+    let register = world.phone(edge).register_request(BOB);
+    let register = register.header(Name::Path, "<sip:nobody.example;lr>").finish();
+    world.phone(edge).send(register);
+    world.run(secs(1));
+    world.phone(alice).write("bob", "hello");
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).requests("MESSAGE").len(), 1);
+    assert_eq!(world.exchange.stats().destinations_not_found, 1);
+    let asked = world.outside.log.len();
+    world.phone(alice).write("bob", "again");
+    world.run(secs(1));
+    assert_eq!(world.outside.log.len(), asked, "that is remembered for a while");
+    assert_eq!(world.phone(edge).requests("MESSAGE").len(), 2);
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_telephone_that_takes_connections_is_connected_to_when_its_own_is_gone() {
+    let mut world = World::new(1);
+    let alice = world.baresip("alice");
+    let bob = world.baresip_over_tcp("bob");
+    world.phone(alice).register();
+    let contact = format!("<sip:bob@{};transport=tcp>;expires=600", world.phone(bob).host());
+    world.phone(bob).send_register(&contact);
+    world.run(secs(1));
+    world.listen(bob, Transport::Tcp);
+    world.disconnect(bob);
+    world.begin();
+    connect(&mut world, alice, bob);
+    // And again within the call.
+    world.disconnect(bob);
+    world.run(secs(1));
+    world.phone(alice).hang_up();
+    world.settle();
+    assert!(world.phone(bob).is_idle(), "{}", world.ladder());
+    assert_eq!(world.exchange.stats().dialogs_reconnected, 1);
+    world.assert_nothing_is_left();
+    insta::assert_snapshot!(world.story());
+}
+
+#[test]
+fn nobody_is_connected_to_on_the_word_of_a_client_that_could_not_go_there_itself() {
+    for (path, is_asked) in [
+        ("<sip:127.0.0.1:6379;transport=tcp;lr>", false),
+        ("<sip:[::ffff:127.0.0.1]:6379;transport=tcp;lr>", false),
+        ("<sip:169.254.169.254:80;transport=tcp;lr>", false),
+        ("<sip:192.0.2.1:5060;transport=tcp;lr>", false),
+        ("<sip:224.0.1.75;transport=tcp;lr>", false),
+        ("<sip:0.0.0.0;transport=tcp;lr>", false),
+        ("<sip:198.51.100.99:6379;transport=tcp;lr>", true),
+    ] {
+        let (mut world, alice, edge) = world(path);
+        world.disconnect(edge);
+        world.phone(alice).dial("bob");
+        world.run(secs(1));
+        assert_eq!(world.phone(alice).last_status("INVITE"), Some(480), "{path}");
+        assert_eq!(!world.outside.log.is_empty(), is_asked, "{path}: {:?}", world.outside.log);
+        assert_eq!(world.exchange.stats().destinations_refused, u64::from(!is_asked), "{path}");
+        world.settle();
+        world.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_contact_leads_to_no_other_host_than_the_one_that_registered_it() {
+    let mut world = World::new(1);
+    let alice = world.baresip("alice");
+    let bob = world.baresip_over_tcp("bob");
+    world.phone(alice).register();
+    world.phone(bob).send_register("<sip:bob@198.51.100.99;transport=tcp>;expires=600");
+    world.run(secs(1));
+    world.disconnect(bob);
+    world.phone(alice).dial("bob");
+    world.run(secs(1));
+    assert_eq!(world.phone(alice).last_status("INVITE"), Some(480));
+    assert_eq!(world.outside.log, Vec::<String>::new());
+    assert_eq!(world.exchange.stats().destinations_refused, 1);
+}
+
+#[test]
+fn a_caller_waits_no_longer_than_a_moment_for_a_proxy_that_says_nothing() {
+    let (mut world, alice, edge) = world("<sip:198.51.100.11;transport=tcp;lr>");
+    world.disconnect(edge);
+    let silent: SocketAddr = "198.51.100.11:5060".parse().unwrap();
+    world.outside.silent.insert(silent);
+    world.phone(alice).dial("bob");
+    world.run(secs(3));
+    assert_eq!(world.phone(alice).last_status("INVITE"), Some(100));
+    world.run(secs(2));
+    assert_eq!(world.phone(alice).last_status("INVITE"), Some(480));
+    assert_eq!(world.exchange.stats().requests_held_in_vain, 1);
+    // A contact that can ring does so at once, or nearly.
+    let other = world.add("bob", "other", Client::Baresip);
+    world.phone(other).register();
+    world.run(secs(40));
+    world.begin();
+    world.phone(alice).dial("bob");
+    world.run(secs(1));
+    assert_eq!(world.phone(other).requests("INVITE").len(), 1);
+    world.phone(alice).cancel();
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_call_that_waits_for_a_proxy_can_be_cancelled() {
+    let (mut world, alice, edge) = world("<sip:198.51.100.11;transport=tcp;lr>");
+    world.disconnect(edge);
+    world.outside.silent.insert("198.51.100.11:5060".parse().unwrap());
+    world.phone(alice).dial("bob");
+    world.run(secs(1));
+    world.phone(alice).cancel();
+    world.run(secs(1));
+    assert_eq!(world.phone(alice).last_status("INVITE"), Some(487));
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_counted_and_the_contact_absent() {
+    let (mut world, alice, edge) = world("<sip:edge.example:5061;transport=tls;lr>");
+    world.disconnect(edge);
+    let address = Data::Address("198.51.100.11".parse().unwrap());
+    world.outside.records.insert("A edge.example".to_owned(), vec![address]);
+    world.outside.refusing.insert("198.51.100.11:5061".parse().unwrap(), NotConnected::Untrusted);
+    world.phone(alice).dial("bob");
+    world.run(secs(1));
+    assert_eq!(world.phone(alice).last_status("INVITE"), Some(480));
+    assert_eq!(world.outside.log.last().unwrap(), "connect TLS 198.51.100.11:5061 as edge.example");
+    assert_eq!(world.exchange.stats().connects_untrusted, 1);
+}
+
+#[test]
+fn a_registration_of_the_process_before_is_reached_by_its_path() {
+    let (mut world, alice, edge) = world("<sip:198.51.100.11;transport=tcp;lr>");
+    world.listen(edge, Transport::Tcp);
+    world.restart();
+    world.phone(alice).write("bob", "hello");
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).requests("MESSAGE").len(), 1);
+}
+
+#[test]
+fn the_user_that_calls_are_forwarded_to_is_reached_as_well() {
+    let (mut world, alice, edge) = world("<sip:198.51.100.11;transport=tcp;lr>");
+    world.listen(edge, Transport::Tcp);
+    world.disconnect(edge);
+    world.store.add("carol");
+    let always = Some("bob".to_owned());
+    world.exchange.set_features("carol", Features { always, ..Features::default() });
+    world.phone(alice).dial("carol");
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).requests("INVITE").len(), 1, "{}", world.ladder());
+    world.phone(alice).cancel();
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn nobody_connects_to_a_browser() {
+    for client in [Client::JsSip, Client::SipJs] {
+        let mut world = World::new(1);
+        let alice = world.baresip("alice");
+        let bob = world.add("bob", "bob", client);
+        world.register_all();
+        world.disconnect(bob);
+        world.phone(alice).dial("bob");
+        world.run(secs(1));
+        assert_eq!(world.phone(alice).last_status("INVITE"), Some(480));
+        assert_eq!(world.outside.log, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,67 @@
+//! The client's side of the opening handshake of SIP over WebSocket ([RFC 6455 §4.1], [RFC 7118 §4]).
+//!
+//! [RFC 6455 §4.1]: https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//! [RFC 7118 §4]: https://www.rfc-editor.org/rfc/rfc7118#section-4
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper::header::{
+    CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use hyper::upgrade::Upgraded;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+
+/// Why a server does not speak SIP over WebSocket with us.
+#[derive(Debug, Error)]
+pub enum NotOpened {
+    /// It does not speak HTTP.
+    #[error("it does not answer as a WebSocket server: {0}")]
+    Http(#[from] hyper::Error),
+    /// It does not want a WebSocket.
+    #[error("it answered the WebSocket handshake with {0}")]
+    Refused(StatusCode),
+    /// It does not take the sub-protocol.
+    #[error("it did not take the sub-protocol `sip`; does the path lead to SIP over WebSocket?")]
+    NoSubProtocol,
+}
+
+/// The request that asks `host` for a WebSocket, at the path `/`.
+pub fn opening(host: HeaderValue) -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
+    let headers = request.headers_mut();
+    headers.insert(HOST, host);
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(key) = HeaderValue::from_str(&generate_key()) {
+        headers.insert(SEC_WEBSOCKET_KEY, key);
+    }
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("sip"));
+    request
+}
+
+/// Sends the request; the stream carries frames from then on.
+pub async fn open<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Upgraded, NotOpened>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move {
+        // Who waits for the answer is told of its error.
+        let _ = connection.with_upgrades().await;
+    });
+    let mut response = sender.send_request(request).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(NotOpened::Refused(response.status()));
+    }
+    let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
+    if !protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"sip")) {
+        return Err(NotOpened::NoSubProtocol);
+    }
+    Ok(hyper::upgrade::on(&mut response).await?)
+}
