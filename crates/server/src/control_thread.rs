@@ -34,7 +34,7 @@ use crate::telemetry::{Telemetry, limited};
 use crate::trace::{Direction, Tracer};
 use asks::{Pending, Users};
 pub use records::binding_record;
-use sockets::Sockets;
+use sockets::{DATAGRAMS_A_ROUND, Sockets};
 use strangers::Strangers;
 
 /// Inputs that are taken in one round before the sockets are looked at again.
@@ -62,6 +62,8 @@ pub struct ControlThread {
     tracer: Tracer,
     counters: Counters,
     pace: Pace,
+    /// Whether the last round took as much as it may, so that there is more.
+    is_behind: bool,
     draining: bool,
     reported: Instant,
 }
@@ -151,6 +153,7 @@ impl ControlThread {
             tracer,
             counters: Counters::default(),
             pace: Pace::new(Instant::now(), TICK),
+            is_behind: false,
             draining: false,
             reported: Instant::now(),
         })
@@ -160,7 +163,7 @@ impl ControlThread {
     pub fn run(mut self) -> io::Result<()> {
         loop {
             if self.strangers.is_empty() {
-                match self.pace.rest(Instant::now()) {
+                match self.pace.rest(Instant::now()).filter(|_| !self.is_behind) {
                     // The round looks everywhere by itself: what has come meanwhile needs no waiting for.
                     Some(rest) => thread::sleep(rest),
                     None => self.sockets.wait(self.exchange.poll_timeout(), TELEMETRY_EVERY)?,
@@ -172,6 +175,7 @@ impl ControlThread {
             let (inputs, stop) = self.take_inputs();
             let now = Instant::now();
             self.pace.took(now, datagrams + inputs);
+            self.is_behind = datagrams >= DATAGRAMS_A_ROUND || inputs >= INPUTS_A_ROUND;
             if self.exchange.poll_timeout().is_some_and(|due| due <= now) {
                 self.exchange.handle_timeout(now);
             }

@@ -52,8 +52,12 @@ pub struct Outbox {
     pub place: Arc<Place>,
 }
 
-/// Messages that may wait for a connection to take them.
+/// Messages that may wait for the connection of a client to take them.
 pub const OUTBOX_LENGTH: usize = 32;
+
+/// Messages that may wait for a connection of our own: a proxy has many clients behind it, and all that waited for the
+/// connection is sent when it is there.
+pub const OWN_OUTBOX_LENGTH: usize = 1024;
 
 /// Inputs that may wait for the control thread.
 const LENGTH: usize = 65_536;
@@ -94,8 +98,13 @@ impl Inbox {
     }
 
     /// Tells that there is a connection; gives what is to be sent over it.
-    pub fn open(&self, flow: Flow, place: &Arc<Place>) -> Result<mpsc::Receiver<Bytes>, Refused> {
-        let (sender, outgoing) = mpsc::channel(OUTBOX_LENGTH);
+    pub fn open(
+        &self,
+        flow: Flow,
+        place: &Arc<Place>,
+        length: usize,
+    ) -> Result<mpsc::Receiver<Bytes>, Refused> {
+        let (sender, outgoing) = mpsc::channel(length);
         self.send(Input::Opened(flow, Outbox { sender, place: place.clone() }))?;
         Ok(outgoing)
     }

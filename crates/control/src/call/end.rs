@@ -139,6 +139,7 @@ impl Exchange {
     pub(crate) fn cancel_timers(&mut self, call: CallNumber, key: LegKey) {
         self.deadlines.cancel(&Timer::Bye(call, key));
         self.deadlines.cancel(&Timer::Session(call, key));
+        self.stranded_no_more(key);
     }
 
     /// The far end has left by itself: its dialog is over, and nothing of ours in it is repeated.

@@ -88,8 +88,11 @@ impl Exchange {
             T::AckTimedOut { .. } => self.stats.acks_missing += 1,
             T::Undeliverable { id } => {
                 self.stats.responses_undeliverable += 1;
-                if let Some(&call) = self.invited.get(&id) {
-                    self.on_call(now, call, |exchange, call| exchange.caller_lost(now, call, id));
+                match self.invited.get(&id) {
+                    Some(&call) => {
+                        self.on_call(now, call, |exchange, call| exchange.caller_lost(now, call, id))
+                    }
+                    None => self.forget_held(now, id),
                 }
             }
             T::StrayResponse { .. } => self.stats.responses_stray += 1,

@@ -165,6 +165,8 @@ pub(crate) enum Timer {
     Page(PageId),
     /// Until when a request waits for a contact to be reached.
     Held(HeldId),
+    /// The time to connect to the far end of a leg again.
+    Stranded(LegKey),
 }
 
 impl Exchange {
@@ -313,6 +315,9 @@ impl Exchange {
                     self.on_call(now, call, |exchange, call| exchange.session_timer_due(now, call, leg));
                 }
                 Timer::Page(id) => self.page_timed_out(now, id),
+                Timer::Stranded(leg) => {
+                    self.contain("a lost dialog", |exchange| exchange.seek_dialog(now, leg))
+                }
                 Timer::Held(id) => self.contain("a held request", |exchange| exchange.held_due(now, id)),
             }
         }

@@ -1,12 +1,12 @@
 //! Dialogs whose connection is gone: they go on over one of ours, where their far end can be connected to.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringback_media::session::LegKey;
 use ringback_sansio::{Flow, Transport};
 
 use super::search::{Sought, Waiting};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Timer};
 
 /// A leg whose flow is gone.
 #[derive(Debug, Clone, Copy)]
@@ -16,20 +16,57 @@ pub(super) struct Stranded {
     from: Flow,
 }
 
+/// How often a leg has lost its connection lately.
+#[derive(Debug)]
+pub(super) struct Losses {
+    count: u32,
+    last: Instant,
+    /// The flow that was lost last.
+    from: Flow,
+}
+
+impl Losses {
+    /// How long to wait before the next connection: nothing after a first loss, then twice as long each time.
+    fn rest(&self) -> Duration {
+        match self.count {
+            0 | 1 => Duration::ZERO,
+            count => Duration::from_secs(1 << (count - 2).min(6)).min(CALM),
+        }
+    }
+}
+
 impl Exchange {
     /// A connection is gone: looks for the far ends of the dialogs that were on it and have not moved elsewhere.
     pub(crate) fn seek_dialogs(&mut self, now: Instant, from: Flow) {
         if from.transport() == Transport::Udp {
             return;
         }
-        let legs = self.calls.values().flat_map(|call| call.legs()).filter(|leg| leg.flow == from);
-        let stranded: Vec<_> = legs
-            .filter_map(|leg| Some((Stranded { leg: leg.key, from }, Self::place_of_dialog(leg.dialog()?)?)))
-            .collect();
-        for (stranded, place) in stranded {
-            if let Sought::Found(flow) = self.seek(now, &place, Waiting::Dialog(stranded)) {
-                self.rejoin(stranded, flow);
+        let legs = self.calls.values().flat_map(|call| call.legs());
+        let stranded: Vec<_> = legs.filter(|leg| leg.flow == from).map(|leg| leg.key).collect();
+        for leg in stranded {
+            let losses = self.reach.losses.entry(leg).or_insert(Losses { count: 0, last: now, from });
+            if now.duration_since(losses.last) > CALM {
+                losses.count = 0;
             }
+            losses.count += 1;
+            (losses.last, losses.from) = (now, from);
+            match losses.rest() {
+                Duration::ZERO => self.seek_dialog(now, leg),
+                rest => self.deadlines.set(Timer::Stranded(leg), now + rest),
+            }
+        }
+    }
+
+    /// Looks for the far end of a dialog whose connection is gone.
+    pub(crate) fn seek_dialog(&mut self, now: Instant, key: LegKey) {
+        let Some(&Losses { from, .. }) = self.reach.losses.get(&key) else { return };
+        let leg = self.calls.get(&self.call_of(key)).and_then(|call| call.leg(key));
+        // The device may have come back by itself.
+        let Some(dialog) = leg.filter(|leg| leg.flow == from).and_then(|leg| leg.dialog()) else { return };
+        let Some(place) = Self::place_of_dialog(dialog) else { return };
+        let stranded = Stranded { leg: key, from };
+        if let Sought::Found(flow) = self.seek(now, &place, Waiting::Dialog(stranded)) {
+            self.rejoin(stranded, flow);
         }
     }
 
@@ -44,4 +81,14 @@ impl Exchange {
         }
         self.stats.dialogs_reconnected += 1;
     }
+
+    /// A leg is no more.
+    pub(crate) fn stranded_no_more(&mut self, leg: LegKey) {
+        if self.reach.losses.remove(&leg).is_some() {
+            self.deadlines.cancel(&Timer::Stranded(leg));
+        }
+    }
 }
+
+/// Without a loss for so long a connection lasts; the longest wait for the next one.
+const CALM: Duration = Duration::from_secs(60);

@@ -66,11 +66,19 @@ impl Exchange {
 
     /// The INVITE that a CANCEL is for may be waiting here.
     pub(crate) fn cancel_held(&mut self, now: Instant, invite: ServerId) {
-        let found = self.reach.held.iter().find(|(_, held)| held.incoming.server == invite);
-        let Some((&id, _)) = found else { return };
-        if let Some(Held { incoming, .. }) = self.take_held(id) {
+        if let Some(Held { incoming, .. }) = self.take_held_of(invite) {
             let response = self.reply(&incoming.message, 487).finish();
             self.respond(now, incoming.server, response);
+        }
+    }
+
+    /// There is nobody left to answer: who sent the request is gone.
+    pub(crate) fn forget_held(&mut self, now: Instant, server: ServerId) {
+        if let Some(Held { incoming, .. }) = self.take_held_of(server) {
+            self.stats.callers_lost += 1;
+            // It goes nowhere, and ends the transaction.
+            let response = self.reply(&incoming.message, 480).finish();
+            self.respond(now, server, response);
         }
     }
 
@@ -78,6 +86,11 @@ impl Exchange {
         if let Some(Held { incoming, user, .. }) = self.take_held(id) {
             self.serve(now, incoming, &user);
         }
+    }
+
+    fn take_held_of(&mut self, server: ServerId) -> Option<Held> {
+        let (&id, _) = self.reach.held.iter().find(|(_, held)| held.incoming.server == server)?;
+        self.take_held(id)
     }
 
     fn take_held(&mut self, id: HeldId) -> Option<Held> {

@@ -17,8 +17,10 @@
 //!
 //! Assumptions and what is left out:
 //! - A connection is made when somebody asks for it, not when the one before it is lost; only a dialog is looked after at
-//!   once.
-//! - A place that could not be reached is not tried again for a while, and neither is a target.
+//!   once, and a little later each time when its connections do not last.
+//! - A place that could not be reached is not tried again for a while; a target that failed is tried after others.
+//! - Nobody leads us to another host than its own. A proxy with several addresses, or one that others stand in for, is
+//!   reached at the address that its registrations come from.
 //! - A request that the exchange makes by itself, such as a NOTIFY or a ping, waits for nothing: it takes a flow that is
 //!   there.
 //! - Of several targets over UDP the first is taken: nothing says that it is not there.
@@ -33,13 +35,15 @@ mod place;
 mod search;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringback_media::session::LegKey;
 use ringback_sansio::{Flow, Transport};
 use ringback_sip::resolve::{FailedTargets, Target};
 
+use dialogs::Losses;
 use held::Held;
 pub(crate) use held::HeldId;
 pub(crate) use place::Place;
@@ -60,6 +64,8 @@ pub(crate) struct Reach {
     failed: FailedTargets,
     held: BTreeMap<HeldId, Held>,
     next_held: u64,
+    /// Legs whose connection was lost lately.
+    losses: BTreeMap<LegKey, Losses>,
 }
 
 /// A flow to a place.
@@ -101,6 +107,7 @@ impl Default for Reach {
             failed: FailedTargets::new(MAX_FAILED),
             held: BTreeMap::new(),
             next_held: 0,
+            losses: BTreeMap::new(),
         }
     }
 }
@@ -125,6 +132,18 @@ impl Reach {
         }
     }
 
+    /// Whether one more connection may be made to a host.
+    fn has_room_for(&self, host: IpAddr) -> bool {
+        let all = || self.connections.keys().chain(self.connecting.keys());
+        let at_host = all().filter(|endpoint| endpoint.address.ip() == host).count();
+        all().count() < MAX_CONNECTIONS && at_host < MAX_CONNECTIONS_A_HOST
+    }
+
+    /// How many places are looked for at a host.
+    fn searches_at(&self, host: IpAddr) -> usize {
+        self.searches.keys().filter(|place| place.host == host).count()
+    }
+
     /// How much is kept for what is under way.
     pub fn under_way(&self) -> usize {
         self.searches.len() + self.connecting.len() + self.held.len()
@@ -133,7 +152,7 @@ impl Reach {
     /// Remembers the flow to a place. When the table is full another place is forgotten, and looked for when it is needed.
     fn remember(&mut self, place: Place, way: Way) {
         self.hopeless.remove(&place);
-        if self.ways.len() >= MAX_WAYS {
+        if self.ways.len() >= MAX_WAYS && !self.ways.contains_key(&place) {
             self.ways.pop_first();
         }
         self.ways.insert(place, way);
@@ -150,6 +169,10 @@ impl Reach {
     }
 }
 
+/// Connections of ours at the same time.
+const MAX_CONNECTIONS: usize = 1024;
+/// Those to one host: what one client can have us make. A proxy has one for each transport and name.
+const MAX_CONNECTIONS_A_HOST: usize = 8;
 /// Places whose flow is remembered.
 const MAX_WAYS: usize = 4096;
 /// Places that are remembered as out of reach; a list that is looked through whenever one joins it.

@@ -13,48 +13,20 @@ use ringback_sip::uri::{Scheme, Uri};
 
 use crate::exchange::Exchange;
 
-/// A server that a URI names, and where it may be.
+/// A server that a URI names, and the host that it must be at: the one that the client came from who says so. A client that
+/// we serve is none that we trust, and its words lead nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// The URI without what says nothing about the server: the clients of one proxy share its place.
     pub(super) uri: Bytes,
-    near: Near,
-}
-
-/// Where a client may have us go. A client that we serve is none that we trust: its words lead no further than it could go
-/// by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Near {
-    /// To the host that the client came from and to no other: what a Contact says.
-    Host(IpAddr),
-    /// To any host, but to loopback and link-local ones from there only: what a Path or a Record-Route says.
-    Network(Network),
-}
-
-/// Which hosts can speak to each other without a router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Network {
-    Loopback,
-    LinkLocal,
-    Routed,
-}
-
-impl Network {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            address if address.is_loopback() => Network::Loopback,
-            IpAddr::V4(v4) if v4.is_link_local() => Network::LinkLocal,
-            IpAddr::V6(v6) if v6.is_unicast_link_local() => Network::LinkLocal,
-            _ => Network::Routed,
-        }
-    }
+    pub(super) host: IpAddr,
 }
 
 impl Place {
     /// The proxy that a Path or a Route names.
     fn of_proxy(uri: &[u8], came_by: &Flow) -> Option<Self> {
         let uri = Uri::parse(uri).ok().filter(Uri::is_sip)?;
-        Some(Place { uri: server(&uri), near: Near::Network(Network::of(came_by.remote().ip())) })
+        Some(Place { uri: server(&uri), host: came_by.remote().ip() })
     }
 
     /// The device that a Contact names, if it says that it takes connections. A browser never does.
@@ -67,7 +39,7 @@ impl Place {
         let is_invalid = uri.host.name().is_some_and(|name| name.to_ascii_lowercase().ends_with(INVALID));
         let is_stream = came_by.transport().is_stream();
         (takes_connections && is_stream && !is_invalid)
-            .then(|| Place { uri: server(&uri), near: Near::Host(came_by.remote().ip()) })
+            .then(|| Place { uri: server(&uri), host: came_by.remote().ip() })
     }
 }
 
@@ -114,27 +86,18 @@ impl Exchange {
         }
     }
 
-    /// Whether a client may have us connect to the target: never to ourselves, and nowhere that it could not go itself.
+    /// Whether a client may have us connect to the target: to its own host, and never to ourselves.
     pub(super) fn may_go_to(&self, place: &Place, target: &Target) -> bool {
-        let address = target.address.ip();
-        let is_near = match place.near {
-            Near::Host(host) => host == address,
-            Near::Network(network) => {
-                matches!(Network::of(address), Network::Routed) || Network::of(address) == network
-            }
-        };
-        is_near && !self.listens_at(target.address)
+        place.host == target.address.ip().to_canonical() && !self.listens_at(target.address)
     }
 
+    /// Whether one of our listeners may be there: behind a NAT a public address is that of any of them.
     fn listens_at(&self, address: SocketAddr) -> bool {
         let settings = &self.settings;
         let is_ours = address.ip().is_loopback()
             || settings.own_addresses.contains(&address.ip())
             || settings.public_addresses.contains(&address.ip());
-        settings.listeners.iter().any(|listener| {
-            let any = listener.ip().is_unspecified() && listener.is_ipv4() == address.is_ipv4();
-            listener.port() == address.port() && (listener.ip() == address.ip() || any && is_ours)
-        })
+        is_ours && settings.listeners.iter().any(|listener| listener.port() == address.port())
     }
 }
 

@@ -76,7 +76,9 @@ impl Exchange {
     }
 
     fn begin_search(&mut self, now: Instant, place: &Place) {
-        if self.reach.searches.len() >= MAX_SEARCHES {
+        if self.reach.searches.len() >= MAX_SEARCHES
+            || self.reach.searches_at(place.host) >= MAX_SEARCHES_A_HOST
+        {
             self.stats.destinations_overloaded += 1;
             return;
         }
@@ -135,6 +137,7 @@ impl Exchange {
 
     fn located(&mut self, now: Instant, place: &Place, mut targets: Targets) {
         self.stats.destinations_refused += targets.retain(|target| self.may_go_to(place, target));
+        targets.truncate(MAX_TARGETS);
         let until = targets.valid_until();
         let Some(failover) = Failover::new(now, &targets, &self.reach.failed) else {
             return self.out_of_reach(now, place, NOT_AGAIN);
@@ -156,11 +159,15 @@ impl Exchange {
         if let Some(&flow) = self.reach.connections.get(&endpoint) {
             return self.reached(now, place, flow);
         }
-        let places = self.reach.connecting.entry(endpoint).or_default();
-        places.push(place.clone());
-        if places.len() == 1 {
-            self.ask(Parked::Connect(target.clone()), Ask::Connect(target));
+        if let Some(places) = self.reach.connecting.get_mut(&endpoint) {
+            return places.push(place.clone());
         }
+        if !self.reach.has_room_for(target.address.ip()) {
+            self.stats.connects_too_many += 1;
+            return self.out_of_reach(now, place, AT_ONCE);
+        }
+        self.reach.connecting.insert(endpoint, vec![place.clone()]);
+        self.ask(Parked::Connect(target.clone()), Ask::Connect(target));
     }
 
     /// The connection to a target is there, or is not.
@@ -189,7 +196,11 @@ impl Exchange {
             Err(why) => {
                 self.count_not_connected(why);
                 for place in &places {
-                    self.connect_failed(now, place);
+                    match why {
+                        // That says nothing about the target.
+                        NotConnected::TooMany => self.out_of_reach(now, place, AT_ONCE),
+                        _ => self.connect_failed(now, place),
+                    }
                 }
             }
         }
@@ -253,7 +264,13 @@ impl Exchange {
 const OURS: [Transport; 5] = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
 /// Places that are looked for at the same time.
 const MAX_SEARCHES: usize = 256;
+/// Those at one host: what one client can have us look for.
+const MAX_SEARCHES_A_HOST: usize = 8;
+/// Targets of a place that are tried.
+const MAX_TARGETS: usize = 4;
 /// What waits for one place at the same time.
 const MAX_WAITING: usize = 256;
 /// For how long a place that could not be reached is not tried again.
 const NOT_AGAIN: Duration = Duration::from_secs(30);
+/// The same, when it was our own fault.
+const AT_ONCE: Duration = Duration::ZERO;

@@ -11,12 +11,12 @@ use crate::kit::{Client, PhoneId, World, ms, secs};
 
 /// Everything that can go wrong on the way to a contact, and once nothing does.
 pub fn hard_to_reach() -> World {
-    let (mut world, alice, edge) = world("<sip:198.51.100.60:1;transport=tcp;lr>");
+    let (mut world, alice, edge) = world("<sip:198.51.100.11:1;transport=tcp;lr>");
     for (number, server) in [
-        "198.51.100.60:2;transport=tcp",
-        "198.51.100.60:3;transport=ws",
-        "198.51.100.60:4;transport=tls",
-        "198.51.100.60:5;transport=tcp",
+        "198.51.100.11:2;transport=tcp",
+        "198.51.100.11:3;transport=ws",
+        "198.51.100.11:4;transport=tls",
+        "198.51.100.11:5;transport=tcp",
         "nobody.example",
         "somebody.example;transport=sctp",
         "127.0.0.1:8080",
@@ -30,14 +30,14 @@ pub fn hard_to_reach() -> World {
         world.phone(edge).send(register);
         world.run(ms(200));
     }
-    world.outside.silent.insert("198.51.100.60:1".parse().unwrap());
+    world.outside.silent.insert("198.51.100.11:1".parse().unwrap());
     for (port, why) in [
         (2, NotConnected::TooMany),
         (3, NotConnected::NoWebSocket),
         (4, NotConnected::Untrusted),
         (5, NotConnected::Unreachable),
     ] {
-        world.outside.refusing.insert(SocketAddr::new("198.51.100.60".parse().unwrap(), port), why);
+        world.outside.refusing.insert(SocketAddr::new("198.51.100.11".parse().unwrap(), port), why);
     }
     world.disconnect(edge);
     for _ in 0..300 {
@@ -140,7 +140,7 @@ fn a_proxy_known_by_name_is_found_by_srv_and_the_second_is_taken_when_the_first_
             "SRV _sip._tcp.edge.example".to_owned(),
             vec![srv(20, 0, "two.example", 5060), srv(10, 5, "one.example", 5080)],
         ),
-        ("A one.example".to_owned(), address("198.51.100.50")),
+        ("A one.example".to_owned(), address("198.51.100.11")),
         ("A two.example".to_owned(), address("198.51.100.11")),
     ]);
     world.phone(alice).write("bob", "hello");
@@ -154,7 +154,7 @@ fn a_proxy_known_by_name_is_found_by_srv_and_the_second_is_taken_when_the_first_
             "AAAA one.example",
             "A two.example",
             "AAAA two.example",
-            "connect TCP 198.51.100.50:5080 as edge.example",
+            "connect TCP 198.51.100.11:5080 as edge.example",
             "connect TCP 198.51.100.11:5060 as edge.example",
         ]
     );
@@ -236,7 +236,7 @@ fn a_telephone_that_takes_connections_is_connected_to_when_its_own_is_gone() {
 }
 
 #[test]
-fn nobody_is_connected_to_on_the_word_of_a_client_that_could_not_go_there_itself() {
+fn a_path_leads_to_no_other_host_than_the_one_that_registered() {
     for (path, is_asked) in [
         ("<sip:127.0.0.1:6379;transport=tcp;lr>", false),
         ("<sip:[::ffff:127.0.0.1]:6379;transport=tcp;lr>", false),
@@ -244,7 +244,9 @@ fn nobody_is_connected_to_on_the_word_of_a_client_that_could_not_go_there_itself
         ("<sip:192.0.2.1:5060;transport=tcp;lr>", false),
         ("<sip:224.0.1.75;transport=tcp;lr>", false),
         ("<sip:0.0.0.0;transport=tcp;lr>", false),
-        ("<sip:198.51.100.99:6379;transport=tcp;lr>", true),
+        ("<sip:198.51.100.99:6379;transport=tcp;lr>", false),
+        ("<sip:[::ffff:198.51.100.11]:6379;transport=tcp;lr>", true),
+        ("<sip:198.51.100.11:6379;transport=tcp;lr>", true),
     ] {
         let (mut world, alice, edge) = world(path);
         world.disconnect(edge);
@@ -256,6 +258,78 @@ fn nobody_is_connected_to_on_the_word_of_a_client_that_could_not_go_there_itself
         world.settle();
         world.assert_nothing_is_left();
     }
+}
+
+/// The places of one client do not take those of the others.
+#[test]
+fn one_client_has_only_so_many_places_looked_for() {
+    let (mut world, alice, edge) = world("<sip:198.51.100.11:1;transport=tcp;lr>");
+    for port in 1..=16u16 {
+        let contact = format!("<sip:bob@10.0.0.7:{}>;expires=600", 6000 + port);
+        let path = format!("<sip:198.51.100.11:{port};transport=tcp;lr>");
+        world.outside.silent.insert(SocketAddr::new("198.51.100.11".parse().unwrap(), port));
+        let register = world.phone(edge).register_request(&contact).header(Name::Path, path).finish();
+        world.phone(edge).send(register);
+        world.run(ms(200));
+    }
+    let carol = world.baresip_over_tcp("carol");
+    let at = world.flow(carol).remote().ip();
+    world.phone(carol).send_register(&format!("<sip:carol@{at};transport=tcp>;expires=600"));
+    world.run(secs(1));
+    world.listen(carol, Transport::Tcp);
+    world.disconnect(edge);
+    world.disconnect(carol);
+    world.phone(alice).write("bob", "hello");
+    world.run(ms(300));
+    assert_eq!(world.outside.log.len(), 8, "{:?}", world.outside.log);
+    assert!(world.exchange.stats().destinations_overloaded > 0);
+    world.phone(alice).write("carol", "hello");
+    world.run(secs(1));
+    assert_eq!(world.phone(carol).requests("MESSAGE").len(), 1);
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_connection_that_does_not_last_is_made_again_more_and_more_seldom() {
+    let (mut world, alice, edge) = world("<sip:198.51.100.11;transport=tcp;lr>");
+    world.listen(edge, Transport::Tcp);
+    world.disconnect(edge);
+    connect(&mut world, alice, edge);
+    let before = world.exchange.stats().connections_made;
+    for _ in 0..200 {
+        world.disconnect(edge);
+        world.run(ms(100));
+    }
+    // At once, and after 1, 2, 4 and 8 s.
+    assert_eq!(world.exchange.stats().connections_made - before, 5);
+    world.run(secs(20));
+    assert_eq!(world.exchange.stats().connections_made - before, 6);
+    world.phone(alice).hang_up();
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_caller_that_is_gone_before_a_proxy_was_reached_rings_nobody() {
+    let (mut world, _, edge) = world("<sip:198.51.100.11;transport=tcp;lr>");
+    let carol = world.baresip_over_tcp("carol");
+    let other = world.add("bob", "other", Client::Baresip);
+    for id in [carol, other] {
+        world.phone(id).register();
+    }
+    world.run(secs(1));
+    world.disconnect(edge);
+    world.outside.silent.insert("198.51.100.11:5060".parse().unwrap());
+    world.phone(carol).dial("bob");
+    world.run(ms(200));
+    assert_eq!(world.exchange.stats().requests_held, 1);
+    world.disconnect(carol);
+    world.run(secs(5));
+    assert_eq!(world.phone(other).requests("INVITE").len(), 0);
+    assert_eq!(world.exchange.stats().callers_lost, 1);
+    world.settle();
+    world.assert_nothing_is_left();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::accounts::Account;
 use super::connections::{Connections, News};
-use super::load::{Load, Settings};
+use super::load::{Load, Settings, Tally};
 use super::report::{Costs, Memory, Report};
 use super::{BenchError, Options, Work, consent, gauge};
 use crate::tap::{Connector, Server};
@@ -57,6 +57,7 @@ pub(super) async fn run(options: &Options, accounts: Vec<Account>) -> Result<Rep
         news,
         tick,
         connecting: 0,
+        signing_in: None,
         refused: 0,
         closed: 0,
         pings: 0,
@@ -93,6 +94,8 @@ struct Driver<'a> {
     news: Receiver<News>,
     tick: Interval,
     connecting: usize,
+    /// What came of the registrations before the load.
+    signing_in: Option<Tally>,
     /// Connections that could not be made.
     refused: u64,
     /// Connections that ended.
@@ -108,6 +111,7 @@ impl Driver<'_> {
         self.connect(0, self.load.phones()).await?;
         // Each once: callers and callees are there, and the tables of the server have their size.
         self.register("signing in", self.load.phones()).await;
+        self.signing_in = Some(self.load.registrations.clone());
         self.begin_at_rate("warming up", self.options.warm_up).await;
         self.load.forget_results();
         let (cpu, own, began) = (self.cpu()?, gauge::own_cpu(), Instant::now());
@@ -160,6 +164,7 @@ impl Driver<'_> {
             pings: self.pings,
             lost: self.connections.lost,
             is_registered: !options.is_anonymous,
+            signing_in: self.signing_in,
             tally: if is_calls { self.load.calls.clone() } else { self.load.registrations.clone() },
             costs,
             memory,

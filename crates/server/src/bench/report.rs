@@ -27,6 +27,8 @@ pub(super) struct Report {
     pub(super) lost: u64,
     /// Whether idle phones had signed in.
     pub(super) is_registered: bool,
+    /// What came of the registrations before the load.
+    pub(super) signing_in: Option<Tally>,
     pub(super) tally: Tally,
     /// Of registrations and calls.
     pub(super) costs: Option<Costs>,
@@ -74,7 +76,12 @@ impl Report {
     /// Whether there was something to do and all of it succeeded.
     pub(super) fn is_success(&self) -> bool {
         let has_worked = self.tally.succeeded > 0 || !self.is_registered;
-        has_worked && self.tally.failed() + self.refused + self.closed == 0
+        has_worked && self.tally.failed() + self.not_signed_in() + self.refused + self.closed == 0
+    }
+
+    /// How many phones could not sign in before the load.
+    fn not_signed_in(&self) -> u64 {
+        self.signing_in.as_ref().map_or(0, Tally::failed)
     }
 
     /// Writes it to standard output.
@@ -118,6 +125,7 @@ impl Report {
             "succeeded": self.tally.succeeded,
             "failed": self.tally.failed(),
             "failures": failures,
+            "not_signed_in": self.not_signed_in(),
             "connections_refused": self.refused,
             "connections_closed": self.closed,
             "pings": self.pings,
@@ -168,11 +176,9 @@ impl fmt::Display for Report {
                 None => format!("{} begun, {} succeeded", tally.begun, tally.succeeded),
             },
         )?;
-        if tally.failed() > 0 {
-            let reasons = tally.failures.iter().map(|(failure, count)| format!("{count} × {failure}"));
-            line("failed", format!("{}: {}", tally.failed(), reasons.collect::<Vec<_>>().join(", ")))?;
-        } else {
-            line("failed", "0".to_owned())?;
+        line("failed", failed(tally))?;
+        if let Some(signing_in) = self.signing_in.as_ref().filter(|tally| tally.failed() > 0) {
+            line("not signed in", failed(signing_in))?;
         }
         if tally.succeeded > 0 {
             line("until the 200", spread(&tally.answered))?;
@@ -222,6 +228,15 @@ fn millis(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }
 
+/// How many failed, and why.
+fn failed(tally: &Tally) -> String {
+    let reasons = tally.failures.iter().map(|(failure, count)| format!("{count} × {failure}"));
+    match tally.failed() {
+        0 => "0".to_owned(),
+        count => format!("{count}: {}", reasons.collect::<Vec<_>>().join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +259,7 @@ mod tests {
             pings: 0,
             lost: 0,
             is_registered: true,
+            signing_in: Some(Tally::new()),
             tally,
             costs: Some(Costs {
                 lasted: Duration::from_secs(20),
@@ -290,6 +306,10 @@ mod tests {
         assert!(!quiet.is_success(), "a connection was closed");
         quiet.closed = 0;
         assert!(quiet.is_success());
+        quiet.signing_in.get_or_insert_with(Tally::new).failures.insert(Failure::Status(401), 1);
+        assert!(!quiet.is_success(), "somebody could not sign in");
+        assert!(quiet.to_string().contains("not signed in   1: 1 × 401 Unauthorized"), "{quiet}");
+        quiet.signing_in = None;
         quiet.tally.succeeded = 0;
         assert!(!quiet.is_success(), "nothing was done");
     }

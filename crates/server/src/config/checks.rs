@@ -38,6 +38,7 @@ pub(super) fn check(config: &Config, places: &BTreeMap<String, Place>) -> Result
     let now = SystemTime::now();
     let tls = &config.tls;
     tls.load(now).map_err(|problem| blame(problem.key(), Problem::Tls(problem)))?;
+    tls.check_trust().map_err(|problem| blame("tls.trust", Problem::Tls(problem)))?;
     tls.load_client_ca().map_err(|problem| blame("tls.client_ca", Problem::Tls(problem)))?;
     tls.load_named(now).map_err(|problem| blame("tls.sni", Problem::Tls(problem)))?;
     Ok(())

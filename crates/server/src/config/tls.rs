@@ -45,11 +45,16 @@ pub struct NamedCertificate {
 }
 
 impl Tls {
-    /// Every file that is named.
+    /// Every file that is read again when it changes.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let named = self.sni.iter().flat_map(|named| [&named.certificate, &named.key]);
         let all = [&self.certificate, &self.key, &self.client_ca].into_iter().chain(named);
         all.map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// Checks that there are authorities where some should be.
+    pub fn check_trust(&self) -> Result<(), TlsProblem> {
+        self.trust().map_or(Ok(()), |path| authorities_of("tls.trust", path).map(drop))
     }
 
     /// Reads and checks the certificates of `[[tls.sni]]`, each with the names that it is for, in small letters.
@@ -87,11 +92,8 @@ impl Tls {
         Some(&*self.trust).filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// Reads and checks the certificate, and whether there are authorities where some should be; `None` when the local one is wanted.
+    /// Reads and checks the certificate; `None` when the local one is wanted.
     pub fn load(&self, now: SystemTime) -> Result<Option<Identity>, TlsProblem> {
-        if let Some(path) = self.trust() {
-            authorities_of("tls.trust", path)?;
-        }
         match (self.certificate.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
             (true, true) => Ok(None),
             (true, false) => Err(TlsProblem::CertificateMissing),

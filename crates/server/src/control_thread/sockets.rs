@@ -21,6 +21,9 @@ const BATCH: usize = 16;
 /// that the next one from somebody who is known is found.
 const BATCHES_A_ROUND: usize = 16;
 
+/// Datagrams of one socket after which there may be more of it.
+pub const DATAGRAMS_A_ROUND: usize = BATCH * BATCHES_A_ROUND;
+
 /// The sockets, and what waits for them and for the waker at once.
 pub struct Sockets {
     sockets: Vec<DatagramSocket>,

@@ -36,7 +36,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message as Frame, Rol
 use super::message_clock::MessageClock;
 use super::refusal::{Refusal, refuse};
 use super::{Body, Peer, Server};
-use crate::inbox::Input;
+use crate::inbox::{Input, OUTBOX_LENGTH};
 use crate::net::{End, Place, discard_rest};
 
 /// The bytes of a read buffer. Most connections are idle most of the time and each has one.
@@ -79,7 +79,7 @@ pub fn upgrade(
         match hyper::upgrade::on(request).await {
             Ok(upgraded) => {
                 let flow = Flow { tuple, connection: server.numbers.next() };
-                match server.inbox.open(flow, &place) {
+                match server.inbox.open(flow, &place, OUTBOX_LENGTH) {
                     Ok(outgoing) => serve(server, flow, upgraded, place, outgoing, Side::Server).await,
                     Err(refused) => server.telemetry.ended(tuple, refused.into()),
                 }

@@ -12,13 +12,17 @@ use crate::net::wake::Waker;
 /// Commands that may wait for a worker.
 const COMMANDS: usize = 16_384;
 
+/// Commands after which the worker hears of them before the round is over.
+const MANY: usize = 1024;
+
 /// The sending side. The worker hears of commands at [`MediaInbox::wake`], so that those of one round wake it once.
 #[derive(Debug)]
 pub struct MediaInbox {
     // Dropped in this order: the worker is woken when there is nobody left to send, and ends.
     sender: SyncSender<(LegKey, MediaCommand)>,
     waker: WakeOnDrop,
-    has_news: Cell<bool>,
+    /// Commands since the worker was woken.
+    news: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -35,7 +39,7 @@ impl MediaInbox {
     pub fn new() -> io::Result<(Self, Commands)> {
         let waker = Waker::new()?;
         let (sender, receiver) = sync_channel(COMMANDS);
-        let inbox = MediaInbox { sender, waker: WakeOnDrop(waker.clone()), has_news: Cell::new(false) };
+        let inbox = MediaInbox { sender, waker: WakeOnDrop(waker.clone()), news: Cell::new(0) };
         Ok((inbox, Commands { receiver, waker }))
     }
 
@@ -43,7 +47,10 @@ impl MediaInbox {
     pub fn send(&self, leg: LegKey, command: MediaCommand) -> Result<(), Option<MediaEvent>> {
         match self.sender.try_send((leg, command)) {
             Ok(()) => {
-                self.has_news.set(true);
+                self.news.set(self.news.get() + 1);
+                if self.news.get() >= MANY {
+                    self.wake();
+                }
                 Ok(())
             }
             Err(TrySendError::Full((leg, command))) => {
@@ -55,7 +62,7 @@ impl MediaInbox {
 
     /// Has the worker look at what was handed in since the last time.
     pub fn wake(&self) {
-        if self.has_news.take() {
+        if self.news.take() > 0 {
             self.waker.0.wake();
         }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -167,13 +167,16 @@ fn stamp(path: &Path) -> Stamp {
 
 /// What makes the files be looked at again.
 pub struct Freshness {
-    hang_up: Signal,
+    hang_up: Option<Signal>,
 }
 
 impl Freshness {
-    /// Listens for SIGHUP, which ends the process until somebody does.
+    /// Listens for SIGHUP, unless the process has a terminal: then that is gone, and SIGHUP ends the process as it does
+    /// for whoever does not listen.
     pub fn listen() -> io::Result<Self> {
-        Ok(Freshness { hang_up: signal(SignalKind::hangup())? })
+        let has_terminal = io::stdin().is_terminal();
+        let hang_up = (!has_terminal).then(|| signal(SignalKind::hangup())).transpose()?;
+        Ok(Freshness { hang_up })
     }
 
     /// Keeps the certificates those of the files, for ever.
@@ -182,7 +185,7 @@ impl Freshness {
         let mut refused = None;
         loop {
             let asked = tokio::select! {
-                _ = self.hang_up.recv() => true,
+                () = hung_up(&mut self.hang_up) => true,
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
             let changed = certificates.changed();
@@ -200,6 +203,13 @@ impl Freshness {
                 }
             }
         }
+    }
+}
+
+async fn hung_up(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{sleep_until, timeout};
 use super::patience::{Patience, Progress};
 use super::{End, Place, discard_rest};
 use crate::http::{Peer, Server};
-use crate::inbox::Input;
+use crate::inbox::{Input, OUTBOX_LENGTH};
 
 /// The bytes read at once. Every connection has a buffer of this size while it waits.
 const READ_BUFFER: usize = 2 << 10;
@@ -37,7 +37,7 @@ where
     let tuple = FiveTuple::new(transport, peer.local, peer.remote);
     let flow = Flow { tuple, connection: server.numbers.next() };
     let patience = Patience::new(Instant::now(), &server.config.limits);
-    match server.inbox.open(flow, &place) {
+    match server.inbox.open(flow, &place, OUTBOX_LENGTH) {
         Ok(outgoing) => carry(server, flow, stream, place, outgoing, patience).await,
         Err(refused) => server.telemetry.ended(tuple, refused.into()),
     }

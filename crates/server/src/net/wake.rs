@@ -32,14 +32,15 @@ impl Waker {
     /// Gives the descriptor an edge.
     pub fn wake(&self) {
         if !self.0.pending.swap(true, Ordering::AcqRel) {
-            // It fails only when the counter is full, and then the thread is about to wake anyway.
+            // It fails only when the counter is full, which takes longer than any machine lasts.
             let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
         }
     }
 
     /// Called by the woken thread **before** it looks for work, so that work which comes later wakes it again.
     pub fn clear(&self) {
-        self.0.pending.store(false, Ordering::Release);
+        // A swap, not a store: what is looked for next must not be looked for before others can see this.
+        self.0.pending.swap(false, Ordering::AcqRel);
     }
 }
 

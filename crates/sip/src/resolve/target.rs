@@ -45,6 +45,11 @@ impl Targets {
         (before - self.list.len()) as u64
     }
 
+    /// Keeps the first `most` targets, at least one.
+    pub fn truncate(&mut self, most: usize) {
+        self.list.truncate(most.max(1));
+    }
+
     /// The targets for a request of that many bytes ([RFC 3261 §18.1.1]): one that is too large for a datagram is tried
     /// by TCP before UDP, at the same address and port, when TCP is among our transports.
     ///

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::{Client, IDLE, source_towards, web_socket};
 use crate::http::serve_web_socket;
-use crate::inbox::Input;
+use crate::inbox::{Input, OWN_OUTBOX_LENGTH};
 use crate::net::patience::Patience;
 use crate::net::{Place, accept, sip_stream};
 use crate::telemetry::limited;
@@ -57,7 +57,8 @@ impl Client {
             // It was made for a user: no crowd of strangers takes its place.
             place.authenticated();
             let place = Arc::new(place);
-            let outgoing = self.server.inbox.open(flow, &place).map_err(|_| NotConnected::TooMany)?;
+            let outgoing =
+                self.server.inbox.open(flow, &place, OWN_OUTBOX_LENGTH).map_err(|_| NotConnected::TooMany)?;
             Ok((made, flow, place, outgoing))
         });
         match entered {

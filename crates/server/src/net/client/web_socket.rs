@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper::header::{
-    CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::upgrade::Upgraded;
 use hyper::{Request, StatusCode};
@@ -15,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Why a server does not speak SIP over WebSocket with us.
 #[derive(Debug, Error)]
@@ -25,6 +27,9 @@ pub enum NotOpened {
     /// It does not want a WebSocket.
     #[error("it answered the WebSocket handshake with {0}")]
     Refused(StatusCode),
+    /// Its answer is none to our question: it may be one that a cache has kept.
+    #[error("its answer to the WebSocket handshake is not one to our key")]
+    WrongAccept,
     /// It does not take the sub-protocol.
     #[error("it did not take the sub-protocol `sip`; does the path lead to SIP over WebSocket?")]
     NoSubProtocol,
@@ -50,6 +55,7 @@ pub async fn open<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Upgrad
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let expected = request.headers().get(SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         // Who waits for the answer is told of its error.
@@ -58,6 +64,10 @@ where
     let mut response = sender.send_request(request).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(NotOpened::Refused(response.status()));
+    }
+    let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
+    if accept.map(HeaderValue::as_bytes) != expected.as_ref().map(String::as_bytes) {
+        return Err(NotOpened::WrongAccept);
     }
     let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
     if !protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"sip")) {
