@@ -139,7 +139,7 @@ overUdpAndTcp({ groups, set: ['domain=127.0.0.1'] }, (test) => {
         .expect(200, { dialog: true, provisional: true })
         .acknowledge()
         .mark('talks')
-        .pause(4_000)
+        .pause(10_000)
         .bye(),
     );
     await alice.reached('talks');

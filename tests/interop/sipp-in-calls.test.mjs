@@ -281,7 +281,7 @@ overUdpAndTcp({}, (test) => {
   test('an INVITE with Join is refused as long as calls have two sides', async (people) => {
     const carol = people.dialog('carol').receive('INVITE').respond(200, SDP).receive('ACK').hungUp();
     const callee = await people.answers('carol', carol);
-    const alice = people.calls(consults(people).pause(4_000).bye(), 'alice-talks');
+    const alice = people.calls(consults(people).pause(10_000).bye(), 'alice-talks');
     const joins = people
       .dialog('alice')
       .begin('INVITE', 'carol', { ...SDP, headers: [`Join: ${await alice.reached('replaces')}`] })
@@ -294,7 +294,7 @@ overUdpAndTcp({}, (test) => {
   test("an INVITE with Replaces for a call that is somebody else's, or none, is refused", async (people) => {
     const carol = people.dialog('carol').receive('INVITE').respond(200, SDP).receive('ACK').hungUp();
     const callee = await people.answers('carol', carol);
-    const alice = people.calls(consults(people).pause(4_000).bye(), 'alice-talks');
+    const alice = people.calls(consults(people).pause(10_000).bye(), 'alice-talks');
     const replaces = await alice.reached('replaces');
     const asks = (user, value) =>
       people
