@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use divan::{AllocProfiler, Bencher, black_box};
-use ringback_control::{Answer, Ask, Epoch, Exchange, HeaderTables, Limits, Settings, User};
+use ringback_control::{Answer, Ask, Bypass, Epoch, Exchange, HeaderTables, Limits, Settings, User};
 use ringback_sansio::{Flow, sim::Clock};
 use ringback_sip::digest::{self, Algorithm, Ha1, Login, Purpose};
 use ringback_sip::gruu::Gruus;
@@ -45,6 +45,7 @@ impl World {
             own_addresses: Vec::new(),
             listeners: Vec::new(),
             workers: 1,
+            bypass: Bypass::Never,
             worker: 0,
             limits: Limits::default(),
             epoch: Epoch { instant: now, time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) },

@@ -51,6 +51,8 @@ pub struct Cdr {
     pub reason: String,
     /// The audio codec that was agreed.
     pub codec: Option<String>,
+    /// Whether its media, or some of it, went past the exchange: nobody has counted that.
+    pub is_bypassed: bool,
     /// The caller's leg, and the one that answered.
     pub legs: Vec<CdrLeg>,
 }
@@ -66,6 +68,6 @@ pub struct CdrLeg {
     pub flow: Flow,
     /// The media profile.
     pub profile: Profile,
-    /// What the leg carried; `None` when its media worker did not say in time.
+    /// What the leg carried; `None` when its media went past the exchange, or its media worker did not say in time.
     pub media: Option<LegReport>,
 }

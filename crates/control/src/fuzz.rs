@@ -3,6 +3,7 @@
 mod reliable;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -21,16 +22,18 @@ use crate::features::Features;
 use crate::header_tables::HeaderTables;
 use crate::media::{MediaCommand, MediaEvent, Medium};
 use crate::messages::StoredMessage;
-use crate::settings::{Epoch, Limits, Settings};
+use crate::settings::{Bypass, Epoch, Limits, Settings};
 use crate::stats::Stats;
 
-/// Lets an exchange live through what the bytes say: a byte for how it begins, then steps, each an opcode and what it
-/// takes. Nothing panics, every message of the exchange keeps the rules of SIP, and in the end nothing of all that is
-/// left. Gives the counters, which say how deep it went.
+/// Lets an exchange live through what the bytes say: a byte for how it begins and whether media may go past it, then
+/// steps, each an opcode and what it takes. Nothing panics, every message of the exchange keeps the rules of SIP, and in
+/// the end nothing of all that is left. Gives the counters, which say how deep it went.
 pub fn exchange(start: Instant, data: &[u8]) -> Stats {
-    let Some(mut play) = Play::new(start) else { return Stats::default() };
     let mut input = Input(data);
-    let prologue = PROLOGUES.get(input.number(PROLOGUES.len())).copied().unwrap_or_default();
+    let beginning = input.number(2 * PROLOGUES.len());
+    let bypass = if beginning < PROLOGUES.len() { Bypass::Never } else { Bypass::Local };
+    let Some(mut play) = Play::new(start, bypass) else { return Stats::default() };
+    let prologue = PROLOGUES.get(beginning % PROLOGUES.len()).copied().unwrap_or_default();
     play.live(&mut Input(prologue));
     play.live(&mut input);
     play.end();
@@ -56,21 +59,29 @@ struct Play {
 }
 
 impl Play {
-    fn new(start: Instant) -> Option<Self> {
+    fn new(start: Instant, bypass: Bypass) -> Option<Self> {
         let settings = Settings {
             domains: Vec::new(),
             realm: "ringback".to_owned(),
             digest: vec![Algorithm::Md5],
             public_addresses: Vec::new(),
-            own_addresses: Vec::new(),
+            own_addresses: vec![TELEPHONES.into()],
             listeners: Vec::new(),
             workers: 1,
+            bypass,
             worker: 0,
             headers: HeaderTables::default(),
             limits: Limits { calls_per_user: 4, ring: Duration::from_secs(20), ..Limits::default() },
             epoch: Epoch { instant: start, time: SystemTime::UNIX_EPOCH },
             gruus: Gruus::new([7; 32]),
             seed: [7; 32],
+        };
+        // Where media may go past the exchange, telephones are where their session descriptions say.
+        let telephone = |host, port| match bypass {
+            Bypass::Never => {
+                Flow::datagram(([192, 0, 2, 1], 5060).into(), ([198, 51, 100, host], 5060).into())
+            }
+            Bypass::Local => Flow::datagram(([192, 0, 2, 1], 5060).into(), (TELEPHONES, port).into()),
         };
         let flow = |transport, host: u8, connection| {
             let ours = ([192, 0, 2, 1], 5060).into();
@@ -86,8 +97,8 @@ impl Play {
             exchange,
             now: start,
             flows: [
-                flow(Transport::Udp, 10, 0),
-                flow(Transport::Udp, 11, 0),
+                telephone(10, 5062),
+                telephone(11, 5064),
                 flow(Transport::Wss, 12, 1),
                 flow(Transport::Wss, 13, 2),
             ],
@@ -412,7 +423,12 @@ impl Play {
             .header(Name::To, format!("<sip:{callee}@192.0.2.1>"))
             .header(Name::CallId, format!("call-{}", self.serial))
             .header(Name::CSeq, format!("1 {method}"))
-            .header(Name::Contact, format!("<sip:user{from}@198.51.100.{}>", 10 + from))
+            .header(Name::Contact, format!("<sip:user{from}@{}>", self.host(from)))
+    }
+
+    /// The address of a phone.
+    fn host(&self, phone: usize) -> IpAddr {
+        self.flows.get(phone).map_or([198, 51, 100, 99].into(), |flow| flow.remote().ip())
     }
 
     /// Sends a request and, when it is challenged, again with credentials.
@@ -621,6 +637,8 @@ const PROLOGUES: &[&[u8]] = &[
 ];
 const EVENTS: [&str; 6] = ["presence", "dialog", "message-summary", "reg", "conference", "presence;id=1"];
 const EXPIRES: [&str; 4] = ["0", "1", "15", "3600"];
+/// The address in [`with_body`]'s descriptions of telephones.
+const TELEPHONES: [u8; 4] = [198, 51, 100, 9];
 const PASSWORD: &[u8] = b"secret";
 /// Messages and legs that are remembered.
 const KEPT: usize = 12;

@@ -47,5 +47,5 @@ pub use header_tables::{FixedHeader, HeaderName, HeaderTables, InvalidHeader, Pe
 pub use media::{MediaCommand, MediaEvent, Medium};
 pub use messages::{MessageLimits, StoredMessage};
 pub use routing::advertised;
-pub use settings::{Epoch, InvalidSettings, Limits, Settings};
+pub use settings::{Bypass, Epoch, InvalidSettings, Limits, Settings};
 pub use stats::Stats;

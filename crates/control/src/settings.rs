@@ -27,6 +27,8 @@ pub struct Settings {
     pub listeners: Vec<SocketAddr>,
     /// Media workers; a call is placed on one of them when it starts and stays there.
     pub workers: u16,
+    /// Which calls have their media past the exchange.
+    pub bypass: Bypass,
     /// The number of this control worker, written into every tag it makes.
     pub worker: u16,
     /// Which header fields each kind of peer gets.
@@ -39,6 +41,16 @@ pub struct Settings {
     pub gruus: Gruus,
     /// The secret that random numbers, nonces and tags are drawn from.
     pub seed: [u8; 32],
+}
+
+/// Which calls have their media past the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Bypass {
+    /// None: a media worker forwards every packet.
+    #[default]
+    Never,
+    /// Those between two plain telephones that reach each other.
+    Local,
 }
 
 /// Settings that no exchange can be made with.

@@ -150,6 +150,12 @@ pub struct Stats {
     pub callers_lost: u64,
     /// Calls that ended because a media worker did not open a leg.
     pub legs_unopened: u64,
+    /// Calls whose media goes past us.
+    pub calls_bypassed: u64,
+    /// Legs whose media went past us and comes by us since.
+    pub legs_brought_back: u64,
+    /// Calls that ended because a phone would not be told where its media has to go.
+    pub readdressings_failed: u64,
     /// Contacts that gave no final response.
     pub branches_unanswered: u64,
     /// Other flows of a device that were tried because the first one failed.

@@ -199,6 +199,7 @@ fn settings(
         own_addresses: interfaces.iter().map(|interface| interface.address).collect(),
         listeners: opened.all().collect(),
         workers: config.media.workers,
+        bypass: config.media.bypass.into(),
         worker: 0,
         headers: header_tables(config)?,
         limits,

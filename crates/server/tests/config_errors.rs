@@ -79,8 +79,7 @@ fn keys_of_later_versions_are_not_in_this_version() {
         ("[turn]\nsecret = 'x'\n", "turn"),
         ("[cluster]\nurl = 'redis://x'\n", "cluster"),
         ("[listen]\nturn = '0.0.0.0:3478'\n", "listen.turn"),
-        ("[[tls.sni]]\ncertificate = 'x'\n", "tls.sni"),
-        ("[media]\nbypass = 'local'\n", "media.bypass"),
+        ("[media]\nstun = ''\n", "media.stun"),
     ] {
         let sentence = refusal(text);
         assert!(sentence.ends_with(&format!("`{key}` is not in this version; remove it")), "{sentence}");

@@ -25,7 +25,11 @@ impl Exchange {
         if call.hold(Held::Branch(key, Box::new(response.clone()))) {
             return;
         }
-        match final_answer(call, key, response) {
+        let taken = take_answer(call, key, response);
+        if taken.is_ok() && !self.joins(call, call.caller.key, key) {
+            return self.await_media(now, call, Held::Branch(key, Box::new(response.clone())));
+        }
+        match taken.and_then(|()| final_answer(call, key)) {
             Ok(answer) => {
                 self.start_session_timer(now, call, key, response);
                 self.answer_caller(now, call, key, &answer, Some(response));
@@ -50,6 +54,9 @@ impl Exchange {
         if call.hold(Held::Alone) {
             return;
         }
+        if !self.is_by_us(call, [call.caller.key]) {
+            return self.await_media(now, call, Held::Alone);
+        }
         let is_bound = call.is_bound();
         let (key, is_late) = (call.caller.key, call.is_late);
         let Some(party) = call.caller.party_mut() else { return };
@@ -70,7 +77,12 @@ impl Exchange {
         if response.body().is_empty() {
             return None;
         }
-        match final_answer(call, key, response) {
+        let taken = take_answer(call, key, response);
+        if taken.is_ok() && !self.joins(call, call.caller.key, key) {
+            // The media workers open what it needs, for the answer that follows.
+            return None;
+        }
+        match taken.and_then(|()| final_answer(call, key)) {
             Ok(answer) => {
                 self.configure(call, call.caller.key, key);
                 Some(answer)
@@ -97,6 +109,7 @@ impl Exchange {
             return;
         }
         self.provisionals_over(call);
+        call.awaiting = None;
         if call.is_late && has_session {
             call.renegotiation = Renegotiation::Offered { from: call.caller.key };
         }
@@ -229,6 +242,9 @@ impl Exchange {
     /// The same for two legs, once both have agreed.
     pub(super) fn configure(&mut self, call: &mut Call, a: LegKey, b: LegKey) {
         let worker = call.worker;
+        if call.is_past_us(a) || call.is_past_us(b) {
+            return self.note_bypass(call, a, b);
+        }
         let Some((party_a, party_b)) = call.parties_mut(a, b) else { return };
         let (Some(agreed_a), Some(agreed_b)) = (party_a.agreed(), party_b.agreed()) else { return };
         // Who answered last had the last word.
@@ -244,7 +260,9 @@ impl Exchange {
     /// The same for a leg that hears itself, or nothing.
     fn configure_echo(&mut self, call: &mut Call) {
         let key = call.first;
-        let Some(party) = call.leg(key).and_then(Leg::party) else { return };
+        let Some(party) = call.leg(key).and_then(Leg::party).filter(|party| !party.is_past_us()) else {
+            return;
+        };
         let Some(agreed) = party.agreed() else { return };
         let map = Box::new(payload_map(party, party));
         call.record.codec = Some(agreed.codec.clone()).filter(|codec| !codec.is_empty());
@@ -270,20 +288,26 @@ impl Exchange {
     }
 }
 
-/// Reads what branch `key` answered and writes the answer (or, after an INVITE without one, the offer) for the caller.
-///
-/// Asked again with the same input it gives the same bytes, so that the 183 and the 200 say the same; another answer
-/// (of a fork behind the callee) gives another.
-fn final_answer(call: &mut Call, key: LegKey, response: &Message) -> Result<Bytes, Refusal> {
-    let (caller, is_late, is_bound) = (call.caller.key, call.is_late, call.is_bound());
+/// Reads what branch `key` answered.
+fn take_answer(call: &mut Call, key: LegKey, response: &Message) -> Result<(), Refusal> {
     // After an UPDATE in the early dialog the first answer is history.
     let answer = session_description(response).ok().flatten().filter(|_| !call.has_changed_early(key));
     let answer = answer.or_else(|| call.leg(key)?.early_answer_of(response));
-    let (caller, callee): (&mut Party, &mut Party) = call.parties_mut(caller, key).ok_or(Refusal::NoOffer)?;
+    let (_, callee) = call.parties_mut(call.caller.key, key).ok_or(Refusal::NoOffer)?;
     // An answer that came in a provisional response may be missing in the 2xx.
     if answer.is_some() || callee.agreed().is_none() {
         callee.handle_answer(answer.as_deref().unwrap_or_default())?;
     }
+    Ok(())
+}
+
+/// Writes the answer of branch `key` (or, after an INVITE without one, the offer) for the caller.
+///
+/// Asked again with the same input it gives the same bytes, so that the 183 and the 200 say the same; another answer
+/// (of a fork behind the callee) gives another.
+fn final_answer(call: &mut Call, key: LegKey) -> Result<Bytes, Refusal> {
+    let (caller, is_late, is_bound) = (call.caller.key, call.is_late, call.is_bound());
+    let (caller, callee): (&mut Party, &mut Party) = call.parties_mut(caller, key).ok_or(Refusal::NoOffer)?;
     match caller.current().filter(|_| is_bound) {
         Some(current) => Ok(current),
         None if is_late => caller.offer_from_answer(callee),

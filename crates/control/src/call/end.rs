@@ -176,9 +176,13 @@ impl Exchange {
     pub(crate) fn command_close(&mut self, call: &mut Call, key: LegKey) {
         let worker = call.worker;
         let Some(leg) = call.leg_mut(key) else { return };
-        if matches!(leg.media, LegMedia::Opening | LegMedia::Open(_)) {
-            leg.media = LegMedia::Closing;
-            self.command(worker, key, MediaCommand::Close);
+        match leg.media {
+            LegMedia::Opening | LegMedia::Open(_) | LegMedia::Returning(_) => {
+                leg.media = LegMedia::Closing;
+                self.command(worker, key, MediaCommand::Close);
+            }
+            LegMedia::Bypassed(_) => leg.media = LegMedia::Closed(None),
+            LegMedia::Refused(_) | LegMedia::Closing | LegMedia::Closed(_) => {}
         }
     }
 

@@ -212,6 +212,10 @@ impl Exchange {
                 self.stats.legs_unopened += 1;
                 self.fail(now, call, 503, "no media worker answers");
             }
+            Phase::Ringing if call.awaiting.is_some() => {
+                self.stats.legs_unopened += 1;
+                self.fail(now, call, 503, "no media worker answers");
+            }
             Phase::Ringing if call.is_held() => {}
             Phase::Ringing => {
                 if !self.forward(now, call, Cause::NoAnswer) {

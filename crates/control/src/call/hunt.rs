@@ -112,6 +112,11 @@ impl Hunt {
         Hunt { user, steps, heard: None, is_for_device, groups, spares: Vec::new() }
     }
 
+    /// Everybody who is still to be rung, before anybody is.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.groups.iter().flatten()
+    }
+
     /// Nobody else is rung.
     pub fn stop(&mut self) {
         self.groups.clear();
@@ -136,7 +141,7 @@ impl Leg {
     /// Whether it is a branch that can still take the call.
     pub fn is_pending(&self) -> bool {
         match self.signalling {
-            Signalling::Idle { .. } => matches!(self.media, LegMedia::Opening),
+            Signalling::Idle { .. } => matches!(self.media, LegMedia::Opening | LegMedia::Bypassed(_)),
             Signalling::Inviting { cancelled, .. } => !cancelled,
             _ => false,
         }
@@ -249,8 +254,13 @@ impl Exchange {
         let key = self.next_leg(call);
         let spare = target.next_way();
         call.hunt.spares.extend(spare.map(|spare| (key, spare)));
-        let leg = self.callee_leg(key, target);
-        self.command_open(call.worker, &leg);
+        let may_pass = self.takes_past(call, &target);
+        let mut leg = self.callee_leg(key, target);
+        if may_pass {
+            self.let_past(&mut leg);
+        } else {
+            self.command_open(call.worker, &leg);
+        }
         call.callees.push(leg);
     }
 
@@ -275,6 +285,7 @@ impl Exchange {
 
     /// When nobody is left who could take the call: rings the next group, else sends the call on, else refuses it.
     pub(crate) fn branches_failed(&mut self, now: Instant, call: &mut Call) {
+        self.invite_past_us(now, call);
         let waits = call.callees.iter().any(Leg::is_pending) || call.newcomer().is_some() || call.is_held();
         if !call.is_alerting() || waits {
             return;

@@ -16,6 +16,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod bypass;
 pub(crate) mod divert;
 pub(crate) mod dtmf;
 pub(crate) mod end;
@@ -53,7 +54,7 @@ use crate::exchange::Incoming;
 use divert::Diversion;
 use hunt::Hunt;
 use identity::Identity;
-use prack::{EarlyDialog, Reliable};
+use prack::{EarlyDialog, Held, Reliable};
 use service::Service;
 use session_timer::SessionTimer;
 use transfer::{Part, Subscription, Transfer};
@@ -77,6 +78,8 @@ pub(crate) struct Call {
     pub phase: Phase,
     /// Whether the caller's INVITE has no offer.
     pub is_late: bool,
+    /// Whether its media goes past the exchange, or went.
+    pub is_local: bool,
     pub caller: Leg,
     /// The contacts that were rung, in that order; none for a number that the exchange answers. Among and after them the
     /// legs that came by pickups and transfers.
@@ -94,6 +97,10 @@ pub(crate) struct Call {
     pub reoffer: Option<Reoffer>,
     /// What the caller is told reliably before the answer, if anything.
     pub reliable: Option<Box<Reliable>>,
+    /// Who has answered, while the media workers open what the answer needs.
+    pub awaiting: Option<Box<Held>>,
+    /// How often its legs were told anew where media goes.
+    pub readdressed: u8,
     /// What parties were promised to be told of their transfers.
     pub subscriptions: Vec<Subscription>,
     /// The users among whose calls at the same time this one counts, each by the leg that it counts for.
@@ -180,6 +187,10 @@ pub(crate) enum Signalling {
 pub(crate) enum LegMedia {
     Opening,
     Open(Box<Party>),
+    /// It goes past the exchange; no media worker knows of the leg.
+    Bypassed(Box<Party>),
+    /// The same, while a media worker opens our side.
+    Returning(Box<Party>),
     Refused(String),
     Closing,
     Closed(Option<Box<LegReport>>),
@@ -324,18 +335,18 @@ impl Leg {
         }
     }
 
-    /// The leg's offer/answer state, while its media is open.
+    /// The leg's offer/answer state, while its media is open or past us.
     pub fn party(&self) -> Option<&Party> {
         match &self.media {
-            LegMedia::Open(party) => Some(party),
+            LegMedia::Open(party) | LegMedia::Bypassed(party) | LegMedia::Returning(party) => Some(party),
             _ => None,
         }
     }
 
-    /// The leg's offer/answer state, while its media is open.
+    /// The leg's offer/answer state, while its media is open or past us.
     pub fn party_mut(&mut self) -> Option<&mut Party> {
         match &mut self.media {
-            LegMedia::Open(party) => Some(party),
+            LegMedia::Open(party) | LegMedia::Bypassed(party) | LegMedia::Returning(party) => Some(party),
             _ => None,
         }
     }

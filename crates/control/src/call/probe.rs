@@ -1,7 +1,8 @@
 //! Whether the far end of a silent leg is still there: OPTIONS within the dialog ([RFC 3261 §11]).
 //!
 //! A leg of WebRTC is judged by its ICE consent, a plain leg that may send by its media. A plain leg that was told not
-//! to send, by a hold or by its own wish, need not send RTCP either: it is asked. A far end that refreshes a session
+//! to send, by a hold or by its own wish, need not send RTCP either: it is asked, as is one whose media goes past us. A
+//! far end that refreshes a session
 //! timer is judged by that.
 //!
 //! [RFC 3261 §11]: https://www.rfc-editor.org/rfc/rfc3261#section-11
@@ -60,6 +61,6 @@ impl Leg {
         self.profile == Profile::Rtp
             && !self.session_timer.is_some_and(|timer| timer.is_theirs())
             && matches!(self.signalling, Signalling::Confirmed { .. })
-            && !may_send()
+            && (self.is_past_us() || !may_send())
     }
 }

@@ -28,6 +28,7 @@ impl Exchange {
             ended_by: EndedBy::Exchange,
             reason: String::new(),
             codec: None,
+            is_bypassed: false,
             legs: Vec::new(),
         }
     }

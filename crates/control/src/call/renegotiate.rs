@@ -386,6 +386,10 @@ impl Exchange {
         answer: Result<&Message, Silence>,
     ) {
         let is_glare = answer.is_ok_and(|response| response.status() == Some(491));
+        let may_again = match answer {
+            Ok(response) => response.status().is_some_and(|status| (500..600).contains(&status)),
+            Err(silence) => silence == Silence::FlowLost,
+        };
         let accepted = answer.ok().filter(|response| response.status().is_some_and(|status| status < 300));
         let answer = accepted.and_then(|response| session_description(response).ok().flatten());
         let Some(party) = call.leg_mut(key).and_then(|leg| leg.party_mut()) else { return };
@@ -398,6 +402,8 @@ impl Exchange {
         self.stats.offers_of_ours_refused += 1;
         if is_glare {
             self.offer_again(now, call, key);
+        } else {
+            self.readdressing_refused(now, call, key, may_again);
         }
     }
 

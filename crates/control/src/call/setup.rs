@@ -87,6 +87,7 @@ impl Exchange {
             worker: owner::media_worker_of(number, self.settings.workers),
             phase: Phase::Opening,
             is_late: offer.is_none(),
+            is_local: false,
             callees: Vec::new(),
             first: key,
             hunt: Box::new(hunt),
@@ -95,6 +96,8 @@ impl Exchange {
             transfer: None,
             reoffer: None,
             reliable: None,
+            awaiting: None,
+            readdressed: 0,
             subscriptions: Vec::new(),
             payers: vec![(key, caller.name.clone())],
             placed: Vec::new(),
@@ -121,11 +124,20 @@ impl Exchange {
         self.fingerprints.insert(fingerprint, server);
         *self.calls_by_user.entry(caller.name.clone()).or_default() += 1;
         self.deadlines.set(Timer::Ring(number), now + OPEN_WITHIN);
-        self.command_open(call.worker, &call.caller);
+        if self.may_bypass(&call, offer.as_deref()) {
+            self.let_past(&mut call.caller);
+            call.is_local = true;
+        } else {
+            self.command_open(call.worker, &call.caller);
+        }
         self.add_next_group(&mut call);
         self.place(&mut call, key);
         self.event_state.calls.note(&call);
+        let is_open = !call.is_opening();
         self.calls.insert(number, call);
+        if is_open {
+            self.on_call(now, number, |exchange, call| exchange.alert(now, call));
+        }
     }
 
     /// Asks a media worker for the local side of a leg.
@@ -147,17 +159,17 @@ impl Exchange {
     ) {
         let session = self.random.next_u64() >> 2; // RFC 3264 §5: fits into 63 bits
         let Some(leg) = call.leg_mut(key) else { return };
-        if !matches!(leg.media, LegMedia::Opening) {
-            return;
+        match leg.media {
+            LegMedia::Opening => {}
+            LegMedia::Returning(_) => return self.leg_returned(now, call, key, result),
+            _ => return,
         }
         leg.media = match result {
             Ok(local) => LegMedia::Open(Box::new(Party::new(*local, session))),
             Err(sentence) => LegMedia::Refused(sentence),
         };
         match call.phase {
-            Phase::Opening if call.legs().all(|leg| !matches!(leg.media, LegMedia::Opening)) => {
-                self.alert(now, call);
-            }
+            Phase::Opening if !call.is_opening() => self.alert(now, call),
             Phase::Opening | Phase::Ending => {}
             _ if call.leg(key).is_some_and(|leg| matches!(leg.signalling, Signalling::Invited { .. })) => {
                 self.transfer_opened(now, call, key);
@@ -200,13 +212,13 @@ impl Exchange {
     }
 
     /// Sends the INVITE of one branch.
-    fn invite(&mut self, now: Instant, call: &mut Call, index: usize) {
+    pub(super) fn invite(&mut self, now: Instant, call: &mut Call, index: usize) {
         let Call { number, caller, callees, identity, is_late, .. } = call;
         let Signalling::Invited { invite, .. } = &caller.signalling else { return };
         let Some(leg) = callees.get_mut(index) else { return };
         let Signalling::Idle { target, routes, steps } = &leg.signalling else { return };
         let (target, routes, steps) = (target.clone(), routes.clone(), steps.clone());
-        let (LegMedia::Open(party), Some(caller_party)) = (&mut leg.media, caller.party()) else {
+        let (Some(party), Some(caller_party)) = (leg.party_mut(), caller.party()) else {
             leg.signalling = Signalling::Over;
             return;
         };
@@ -297,7 +309,7 @@ pub(crate) fn profile_of(flow: Flow) -> Profile {
 }
 
 /// The same of a contact that may be behind other proxies: it says itself by which transport it is reached there.
-fn profile_behind(target: &Target) -> Profile {
+pub(super) fn profile_behind(target: &Target) -> Profile {
     let transport = Uri::parse(&target.uri).ok().and_then(|uri| uri.params.get(b"transport").flatten());
     let is_websocket = |name: &[u8]| name.eq_ignore_ascii_case(b"ws") || name.eq_ignore_ascii_case(b"wss");
     match transport {

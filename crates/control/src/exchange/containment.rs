@@ -20,7 +20,11 @@ impl Exchange {
             self.stats.news_for_no_call += 1;
             return;
         };
-        if catch_unwind(AssertUnwindSafe(|| act(self, &mut call))).is_err() {
+        let act = AssertUnwindSafe(|| {
+            act(self, &mut call);
+            self.mend_media(now, &mut call);
+        });
+        if catch_unwind(act).is_err() {
             self.stats.panics += 1;
             self.events.push_back(Event::CallPanicked { id: call.record.id.clone() });
             if catch_unwind(AssertUnwindSafe(|| self.give_up(now, &mut call, MISTAKE))).is_err() {
@@ -83,7 +87,11 @@ impl Exchange {
         for leg in call.legs_mut() {
             leg.signalling = Signalling::Over;
             if !matches!(leg.media, LegMedia::Closed(_) | LegMedia::Refused(_)) {
+                let is_known = !matches!(leg.media, LegMedia::Bypassed(_));
                 leg.media = LegMedia::Closed(None);
+                if !is_known {
+                    continue;
+                }
                 self.commands.push_back((worker, leg.key, crate::media::MediaCommand::Close));
             }
         }

@@ -104,6 +104,7 @@ const SCENES: &[Scene] = &[
     ),
     (pickups, &["calls_picked_up", "pickups_refused"]),
     (parking, &["calls_parked", "parked_calls_recalled"]),
+    (crate::bypass::counted, &["calls_bypassed", "legs_brought_back", "readdressings_failed"]),
     (two_flows, &["flows_failed_over"]),
     (
         odd_offers,

@@ -10,7 +10,7 @@ use ringback_sansio::sim::{Clock, Rng};
 fn nothing_that_comes_breaks_the_exchange() {
     let start = Clock::new().now();
     let mut rng = Rng::new(2026);
-    let mut calls = [0; 17];
+    let mut calls = [0; 19];
     for _ in 0..9000 {
         let mut bytes = vec![0; 40 + rng.below(500) as usize];
         rng.fill(&mut bytes);
@@ -33,6 +33,8 @@ fn nothing_that_comes_breaks_the_exchange() {
             stats.settings_changed,
             stats.calls_forwarded,
             stats.pickups_refused,
+            stats.calls_bypassed,
+            stats.legs_brought_back,
         ];
         for (sum, count) in calls.iter_mut().zip(counted) {
             *sum += count;

@@ -10,6 +10,7 @@ mod kit;
 
 mod basic;
 mod busy_lamps;
+mod bypass;
 mod cancelling;
 mod counting;
 mod ending;

@@ -141,8 +141,9 @@ pub fn record(cdr: &Cdr) -> String {
             format!("{} ({} {profile}{media})", leg.party, leg.flow.transport())
         })
         .collect();
+    let bypass = if cdr.is_bypassed { ", bypassed" } else { "" };
     format!(
-        "{} -> {}: {}, answered {}, ended {:.3} by {} ({}), codec {}, legs {}",
+        "{} -> {}: {}, answered {}, ended {:.3} by {} ({}), codec {}{bypass}, legs {}",
         cdr.caller,
         cdr.dialled,
         cdr.status,

@@ -31,7 +31,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use ringback_control::{AskId, Cdr, Epoch, Event, Exchange, HeaderTables, Limits, Settings};
+use ringback_control::{AskId, Bypass, Cdr, Epoch, Event, Exchange, HeaderTables, Limits, Settings};
 use ringback_sansio::sim::{Clock, Fate, Head, Link, Network};
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transmit, Transport};
 use ringback_sip::digest::Algorithm;
@@ -112,6 +112,7 @@ impl World {
             own_addresses: Vec::new(),
             listeners: Vec::new(),
             workers: 2,
+            bypass: Bypass::Never,
             worker: 0,
             headers: HeaderTables::default(),
             limits: Limits::default(),

@@ -29,6 +29,8 @@
 //! - The o= version grows by one when the text changes, and only then. Asking again with unchanged input gives the same
 //!   bytes, so 183 and 200 carry one answer.
 //!
+//! - Where media goes past us ([`Party::past_us`]) each is told the other's own address, and rtcp-mux is theirs to agree
+//!   on. The `o=` line stays ours.
 //! - Of `a=rtcp` only the port counts: a third address would aim our packets at someone else.
 //!
 //! Left out: SDES, DTLS without ICE, video, transcoding (nothing shared is [`Refusal::NoCommonCodec`]), `a=tls-id`, and
@@ -40,6 +42,7 @@
 //! [RFC 8842 §5.5]: https://www.rfc-editor.org/rfc/rfc8842#section-5.5
 
 mod acceptance;
+mod bypass;
 mod formats;
 #[doc(hidden)]
 pub mod fuzz;
@@ -50,6 +53,7 @@ mod refusal;
 mod settings;
 mod writing;
 
+pub use bypass::{Source, plain_address, reach_each_other};
 pub use local::{Local, Profile};
 pub use party::Party;
 pub use payloads::{Payload, PayloadMap, Payloads, payload_map};

@@ -1,21 +1,27 @@
 //! One leg's state of offer and answer.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use ringback_nat::ice::Credentials;
 
 use super::acceptance::{check_answer, choose, meant_direction, names, remote};
+use super::bypass::Source;
 use super::formats::{answered, answered_alone, known_to_us, offered_alone, renumbered};
 use super::writing::{Content, Frame, describe};
 use super::{Dtls, LegSettings, Local, Payload, Profile, Refusal};
 use crate::dtls::Role;
-use crate::sdp::{Codec, Description, Direction, Kind, Section, Setup};
+use crate::sdp::{Codec, Description, Direction, Kind, Origin, Section, Setup};
 
 /// One leg's state of offer and answer (RFC 3264): plain data, without a socket or a clock.
 #[derive(Debug, Clone)]
 pub struct Party {
-    local: Local,
+    pub(super) local: Local,
+    /// Where the far end's signalling comes from, while its media goes past us.
+    pub(super) past: Option<Source>,
+    /// The address of our `o=` line, which stays as it is (RFC 3264 §8).
+    origin: IpAddr,
     /// The session id of our `o=` line.
     session: u64,
     /// The highest version of our `o=` line so far; 0 before the first description.
@@ -60,7 +66,7 @@ struct Written {
 impl Party {
     /// A leg without any description; `session` becomes the session id of our `o=` line.
     pub fn new(local: Local, session: u64) -> Party {
-        Party { local, session, version: 0, agreed: None, pending: None }
+        Party { past: None, origin: local.address, local, session, version: 0, agreed: None, pending: None }
     }
 
     /// Takes an offer of this party, the first or a later one.
@@ -129,6 +135,7 @@ impl Party {
             direction: Direction::SendRecv,
             ptime: None,
             maxptime: None,
+            rtcp_mux: false,
         })
     }
 
@@ -136,6 +143,7 @@ impl Party {
     ///
     /// Called again with unchanged input, it gives the same bytes.
     pub fn answer(&mut self, from: &Party) -> Result<Bytes, Refusal> {
+        self.face(from);
         let section = from.described().ok_or(Refusal::NoDescription)?;
         let (offer, served) = self.offer_of_theirs()?;
         let offered = codecs_at(offer, served);
@@ -151,6 +159,7 @@ impl Party {
             direction: meant_direction(section, from.local.profile),
             ptime: section.ptime,
             maxptime: section.maxptime,
+            rtcp_mux: self.past.is_none() || section.rtcp_mux,
         };
         self.answer_content(content)
     }
@@ -165,7 +174,13 @@ impl Party {
             return Err(Refusal::NoCommonCodec { offered: names(offered), supported: names(&known_to_us()) });
         }
         let ptime = offer.sections.get(served).and_then(|section| section.ptime);
-        self.answer_content(Content { codecs, direction: Direction::SendRecv, ptime, maxptime: None })
+        self.answer_content(Content {
+            codecs,
+            direction: Direction::SendRecv,
+            ptime,
+            maxptime: None,
+            rtcp_mux: true,
+        })
     }
 
     /// Our current description again, unchanged: of the last exchange, or of an offer that waits.
@@ -281,6 +296,17 @@ impl Party {
         Some(theirs.codecs.iter().filter(|codec| is_listed(codec, &ours.codecs)).cloned().collect())
     }
 
+    /// What a format is in the numbers of this party, when it receives it: before all one with the same parameters.
+    pub(super) fn received_as(&self, codec: &Codec) -> Option<&Codec> {
+        let agreed = self.agreed.as_ref()?;
+        let (ours, theirs) = (agreed.our_section()?, agreed.their_section()?);
+        let same = || {
+            let codecs = theirs.codecs.iter().filter(|other| other.is_same_format(codec));
+            codecs.filter(|other| is_listed(other, &ours.codecs))
+        };
+        same().find(|other| other.fmtp == codec.fmtp).or_else(|| same().next())
+    }
+
     /// The codecs that this party sends, in the numbers it sends them with: those of our description that its own has
     /// too, and then its own numbers for them where they mean nothing else.
     pub(super) fn sent_codecs(&self) -> impl Iterator<Item = &Codec> {
@@ -297,7 +323,7 @@ impl Party {
     }
 
     /// The served section of this party's last description.
-    fn described(&self) -> Option<&Section> {
+    pub(super) fn described(&self) -> Option<&Section> {
         match (&self.pending, &self.agreed) {
             (Some(Pending::Theirs { offer, served }), _) => offer.sections.get(*served),
             (_, Some(agreed)) => agreed.their_section(),
@@ -324,11 +350,13 @@ impl Party {
             known.extend_from_slice(codecs_at(&ours.description, *served));
             known.extend_from_slice(codecs_at(theirs, *served));
         }
+        self.face(from);
         Ok(self.offer_content(Content {
             codecs: renumbered(&section.codecs, &known),
             direction,
             ptime: section.ptime,
             maxptime: section.maxptime,
+            rtcp_mux: self.past.is_some() && section.rtcp_mux,
         }))
     }
 
@@ -337,7 +365,9 @@ impl Party {
             Some(agreed) => (agreed.frame(), &agreed.ours.description.sections[..], agreed.served),
             None => (Frame::first(self.local.profile), &[][..], 0),
         };
-        let description = describe(&self.local, self.session, others, served, frame, content);
+        let rtcp_mux = if self.past.is_some() { content.rtcp_mux } else { frame.rtcp_mux };
+        let frame = Frame { rtcp_mux, ..frame };
+        let description = describe(&self.local, self.first_origin(), others, served, frame, content);
         let offer = self.write(description);
         let text = offer.text.clone();
         self.pending = Some(Pending::Ours { offer, served });
@@ -353,16 +383,25 @@ impl Party {
             protocol: section.protocol.clone(),
             mid: section.mid.clone(),
             bundled: section.mid.as_ref().is_some_and(|mid| offer.bundles.iter().any(|b| b.contains(mid))),
-            rtcp_mux: section.rtcp_mux,
+            rtcp_mux: section.rtcp_mux && content.rtcp_mux,
             setup: self.answer_setup(offer, served),
         };
-        let description = describe(&self.local, self.session, &offer.sections, served, frame, content);
+        let description = describe(&self.local, self.first_origin(), &offer.sections, served, frame, content);
         let theirs = offer.clone();
         let ours = self.write(description);
         let text = ours.text.clone();
         self.agreed = Some(Agreed { ours, theirs, served, offerer: Side::Them });
         self.pending = None;
         Ok(text)
+    }
+
+    fn first_origin(&self) -> Origin {
+        Origin { session: self.session, version: 0, address: self.origin }
+    }
+
+    /// The served section of our last description that was answered, or that answers.
+    pub(super) fn last_written(&self) -> Option<&Section> {
+        self.agreed.as_ref()?.our_section()
     }
 
     /// Our role in the answer to an offer: what the offer leaves, or the one we have, or the server.

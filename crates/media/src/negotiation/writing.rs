@@ -14,6 +14,8 @@ pub(super) struct Content {
     pub(super) ptime: Option<u16>,
     /// The most of it.
     pub(super) maxptime: Option<u16>,
+    /// Whether RTCP may share the port of RTP: that is for who receives on it to say.
+    pub(super) rtcp_mux: bool,
 }
 
 /// What of the served section is agreed with the far end of this leg.
@@ -43,7 +45,7 @@ impl Frame {
 /// Our description: the served section in its place, all others rejected.
 pub(super) fn describe(
     local: &Local,
-    session: u64,
+    origin: Origin,
     others: &[Section],
     served: usize,
     frame: Frame,
@@ -64,13 +66,13 @@ pub(super) fn describe(
         ice_options: if is_webrtc { vec!["ice2".to_owned()] } else { Vec::new() },
         bundles,
         sections,
-        ..Description::new(Origin { session, version: 0, address: local.address })
+        ..Description::new(origin)
     }
 }
 
 fn serve(local: &Local, frame: Frame, content: Content) -> Section {
     let Frame { protocol, mid, rtcp_mux, setup, .. } = frame;
-    let Content { codecs, direction, ptime, maxptime } = content;
+    let Content { codecs, direction, ptime, maxptime, .. } = content;
     let formats: Vec<String> = codecs.iter().map(|codec| codec.payload_type.to_string()).collect();
     let section = Section {
         connection: Some(Host::Address(local.address)),

@@ -147,7 +147,6 @@ const LATER: &[&str] = &[
     "edge",
     "listen.turn",
     "listen.turn_tls",
-    "media.bypass",
     "media.stun",
     "ng",
     "rooms",
@@ -184,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_is_not_called_unknown() {
-        for text in ["[turn]\nsecret = 'x'", "[[trunk]]\nname = 'x'", "[media]\nbypass = 'local'"] {
+        for text in ["[turn]\nsecret = 'x'", "[[trunk]]\nname = 'x'", "[media]\nstun = ''"] {
             assert!(matches!(problem(text), Problem::NotInThisVersion { .. }), "{text}");
         }
     }

@@ -13,11 +13,33 @@ pub struct Media {
     pub rtp_ports: PortRange,
     /// How many threads carry media. Each has a WebRTC port of its own.
     pub workers: u16,
+    /// Which calls have their media past Ringback.
+    pub bypass: Bypass,
+}
+
+/// Which calls have their media past Ringback.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bypass {
+    /// None.
+    #[default]
+    Never,
+    /// Those between two telephones that reach each other.
+    Local,
+}
+
+impl From<Bypass> for ringback_control::Bypass {
+    fn from(bypass: Bypass) -> Self {
+        match bypass {
+            Bypass::Never => ringback_control::Bypass::Never,
+            Bypass::Local => ringback_control::Bypass::Local,
+        }
+    }
 }
 
 impl Default for Media {
     fn default() -> Self {
-        Media { rtp_ports: PortRange { first: 20_000, last: 29_999 }, workers: 1 }
+        Media { rtp_ports: PortRange { first: 20_000, last: 29_999 }, workers: 1, bypass: Bypass::Never }
     }
 }
 

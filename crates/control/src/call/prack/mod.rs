@@ -93,7 +93,7 @@ impl Call {
 
     /// Whether somebody has answered, and the caller cannot be told yet.
     pub fn is_held(&self) -> bool {
-        self.reliable.as_deref().is_some_and(|reliable| reliable.held.is_some())
+        self.awaiting.is_some() || self.reliable.as_deref().is_some_and(|reliable| reliable.held.is_some())
     }
 
     /// Whether a provisional response to the caller can bring what a branch answers: as an answer, or as the offer to one
@@ -120,6 +120,7 @@ impl Call {
     /// Whether the branch has answered, and the caller cannot be told yet.
     pub fn holds_answer_of(&self, key: LegKey) -> bool {
         let held = self.reliable.as_deref().and_then(|reliable| reliable.held.as_ref());
+        let held = held.or(self.awaiting.as_deref());
         matches!(held, Some(Held::Branch(held, _)) if *held == key)
     }
 

@@ -220,20 +220,27 @@ impl Exchange {
         let Some(reliable) = call.reliable.as_deref_mut() else { return };
         let next = reliable.next.take();
         match reliable.held.take() {
-            Some(Held::Branch(key, response)) => {
-                self.branch_won(now, call, key, &response);
-                if call.transfer.is_some() {
-                    self.deadlines.set(Timer::Ring(call.number), now + OPEN_WITHIN);
-                }
-            }
-            Some(Held::Newcomer(key, has_offered)) => self.newcomer_after_prack(now, call, key, has_offered),
-            Some(Held::Alone) => self.answer_alone(now, call),
+            Some(held) => self.goes_on_with(now, call, held),
             None => {
                 if let (Some(next), Signalling::Invited { server, .. }) = (next, &call.caller.signalling) {
                     let server = *server;
                     self.send_reliably(now, call, server, &next);
                 }
             }
+        }
+    }
+
+    /// What an answer waited for is there.
+    pub(crate) fn goes_on_with(&mut self, now: Instant, call: &mut Call, held: Held) {
+        match held {
+            Held::Branch(key, response) => {
+                self.branch_won(now, call, key, &response);
+                if call.transfer.is_some() {
+                    self.deadlines.set(Timer::Ring(call.number), now + OPEN_WITHIN);
+                }
+            }
+            Held::Newcomer(key, has_offered) => self.newcomer_after_prack(now, call, key, has_offered),
+            Held::Alone => self.answer_alone(now, call),
         }
     }
 

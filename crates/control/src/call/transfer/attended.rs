@@ -8,6 +8,7 @@
 
 use std::time::Instant;
 
+use ringback_media::negotiation::Party;
 use ringback_media::session::LegKey;
 use ringback_sip::header::Replaces;
 
@@ -92,6 +93,7 @@ impl Exchange {
         };
         let record = self.record_of_transfer(now, &stays, &target.aor);
         let key = target.key;
+        call.is_local |= target.party().is_some_and(Party::is_past_us);
         self.adopted.insert(key, call.number);
         call.callees.push(target);
         if timers {

@@ -26,6 +26,9 @@ impl Exchange {
             return;
         }
         let (transferee, is_attended) = (transfer.transferee, transfer.asked_by == AskedBy::Attended);
+        if !self.is_by_us(call, [transferee].into_iter().chain(target)) {
+            return;
+        }
         let offer = match target {
             // Who was held by the transferor is not held by the other party.
             Some(target) if is_attended => {

@@ -70,7 +70,9 @@ impl Exchange {
             let call_id = leg.as_ref().map(|leg| leg.call_id.clone()).unwrap_or_default();
             let report = match leg.map(|leg| &mut leg.media) {
                 Some(LegMedia::Closed(report)) => report.take(),
-                Some(LegMedia::Closing | LegMedia::Open(_) | LegMedia::Opening) if !all => {
+                Some(LegMedia::Closing | LegMedia::Open(_) | LegMedia::Opening | LegMedia::Returning(_))
+                    if !all =>
+                {
                     call.parts.push(part);
                     continue;
                 }

@@ -273,6 +273,9 @@ impl Exchange {
         if call.hold(Held::Newcomer(key, has_offered)) {
             return;
         }
+        if !self.is_by_us(call, [caller]) {
+            return self.await_media(now, call, Held::Newcomer(key, has_offered));
+        }
         let is_bound = call.is_bound();
         let answers = call.parties_mut(caller, key).map(|(caller, newcomer)| match (is_late, has_offered) {
             // What the caller was given reliably stays.
