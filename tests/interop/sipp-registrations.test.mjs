@@ -118,7 +118,7 @@ overUdpAndTcp({ set: ['limits.nat_ping_seconds=1'] }, (test, transport) => {
     await people.signOut('bob');
     const bob = takes(people, { has: [['Route', 'sip:edge@.*;lr']] });
     const callee = await people.answers('bob', bob, {
-      headers: { Supported: 'path', Path: '<sip:edge@127.0.0.1;lr>' },
+      headers: (port) => ({ Supported: 'path', Path: `<sip:edge@127.0.0.1:${port};lr>` }),
     });
     await everyone(people.calls(calls(people, 'bob')), callee);
   });

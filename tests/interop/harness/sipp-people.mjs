@@ -64,7 +64,8 @@ class People {
    * @param {Dialog} dialog
    * @param {object} [options]
    * @param {string} [options.parameters] of its Contact
-   * @param {Record<string, string>} [options.headers] more ones of the REGISTER
+   * @param {Record<string, string> | ((port: number) => Record<string, string>)} [options.headers] more ones of the
+   *   REGISTER; sipp has that port
    * @param {string} [options.host] in its Contact
    */
   async answers(user, dialog, options = {}) {
@@ -76,7 +77,7 @@ class People {
     const register = async (client) => {
       const Contact = `<sip:${user}@${host}:${port};transport=${transport}>${parameters}`;
       const response = await client.request('REGISTER', user, {
-        headers: { Contact, Expires: 600, ...headers },
+        headers: { Contact, Expires: 600, ...(typeof headers === 'function' ? headers(port) : headers) },
       });
       if (response.status !== 200) throw new Error(`${user} is not registered: ${response.text}`);
     };
