@@ -81,6 +81,25 @@ scenario('a phone behind a proxy that is reached over WebSocket', async () => {
   await counted(server, 'connections_made', 1);
 });
 
+scenario('a caller behind a proxy whose connection is gone before the answer is answered', async () => {
+  const server = await startServer();
+  const edge = await startEdge(server, { transport: 'tcp' });
+  const alice = await startBaresip(edge, 'alice', { tone: TONES.first });
+  const bob = await startBaresip(server, 'bob', { tone: TONES.second });
+  const cdr = await recordOf(server, async () => {
+    await alice.dial('bob');
+    await bob.incoming();
+    // The edge proxy closes its connection while the telephone rings.
+    await counted(server, 'responses_reconnected', 1);
+    await bob.accept();
+    await Promise.all([alice.established(), bob.established()]);
+    await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+    await bob.hangUp();
+    await alice.closed();
+  });
+  assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
+});
+
 scenario('a proxy that is known by name is found by SRV, past one that takes no connections', async () => {
   const port = (await reservePorts()).one();
   const server = await startServer({ set: [`dns.servers="127.0.0.1:${port}"`] });

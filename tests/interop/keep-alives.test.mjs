@@ -8,7 +8,8 @@ import { openConnection } from './harness/connection.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { atEnd } from './harness/lifetime.mjs';
 import { startServer } from './harness/server.mjs';
-import { bounded, until } from './harness/waiting.mjs';
+import { openSipClient } from './harness/sip-client.mjs';
+import { until } from './harness/waiting.mjs';
 
 let server;
 before(async () => {
@@ -30,22 +31,63 @@ for (const [transport, tls] of [
   });
 }
 
+/** A UDP socket; `request` sends a STUN message of that type, and `heard` has what came back. */
+async function stunClient() {
+  const socket = createSocket('udp4');
+  await new Promise((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  atEnd('the STUN client', () => new Promise((resolve) => socket.close(resolve)));
+  const heard = [];
+  socket.on('message', (bytes) => heard.push(bytes));
+  const request = (type) => {
+    // RFC 8489 §5: the type, no attributes, the magic cookie, a transaction of its own.
+    const bytes = Buffer.concat([Buffer.from(`${type}00002112a442`, 'hex'), randomBytes(12)]);
+    socket.send(bytes, server.listen.sip_udp, '127.0.0.1');
+    return bytes;
+  };
+  return { request, heard, port: socket.address().port };
+}
+
+/** Whether a response is that to the request and says where it came from. */
+function assertAnswers(bytes, request, port) {
+  assert.equal(bytes.readUInt16BE(0), 0x0101, 'a Binding success response');
+  assert.deepEqual(bytes.subarray(4, 20), request.subarray(4, 20), 'of this transaction');
+  const at = bytes.indexOf(Buffer.from('00200008', 'hex'), 20);
+  assert.ok(at > 0, 'XOR-MAPPED-ADDRESS');
+  assert.equal(bytes.readUInt16BE(at + 6) ^ 0x2112, port);
+}
+
+const counted = (name) => server.metric('ringback_control_thread_total', `"${name}"`);
+
 scenario(
   'a STUN Binding request to the SIP port over UDP is answered with the address it came from',
   async () => {
-    const socket = createSocket('udp4');
-    await new Promise((resolve) => socket.bind(0, '127.0.0.1', resolve));
-    atEnd('the STUN client', () => new Promise((resolve) => socket.close(resolve)));
-    const response = new Promise((resolve) => socket.once('message', resolve));
-    // RFC 8489 §5: Binding request, no attributes, the magic cookie, a transaction of its own.
-    const request = Buffer.concat([Buffer.from('000100002112a442', 'hex'), randomBytes(12)]);
-    socket.send(request, server.listen.sip_udp, '127.0.0.1');
-    const bytes = await bounded('the STUN response', response, 3_000);
-    assert.equal(bytes.readUInt16BE(0), 0x0101, 'a Binding success response');
-    assert.deepEqual(bytes.subarray(4, 20), request.subarray(4, 20), 'of this transaction');
-    const at = bytes.indexOf(Buffer.from('00200008', 'hex'), 20);
-    assert.ok(at > 0, 'XOR-MAPPED-ADDRESS');
-    assert.equal(bytes.readUInt16BE(at + 6) ^ 0x2112, socket.address().port);
+    const { request, heard, port } = await stunClient();
+    const stranger = request('0001');
+    await until('the STUN response', () => heard.length === 1, { within: 3_000 });
+    assertAnswers(heard[0], stranger, port);
+
+    // Somebody signs in from this address: from here on it is known.
+    const alice = await openSipClient(server);
+    assert.equal((await alice.request('OPTIONS', 'alice', { to: 'alice' })).status, 480);
+    const known = request('0001');
+    await until('the STUN response', () => heard.length === 2, { within: 3_000 });
+    assertAnswers(heard[1], known, port);
   },
-  { todo: 'the SIP listener over UDP does not speak STUN' },
+);
+
+scenario(
+  'STUN on the SIP port that is no Binding request is dropped and counted, not read as SIP',
+  async () => {
+    const { request, heard } = await stunClient();
+    const invalid = await server.metric('ringback_sip_total', '"messages_unparsed_dropped"');
+    const dropped = await counted('stun_dropped');
+    // An indication and a response have no answer; the Binding request behind them has.
+    request('0011');
+    request('0101');
+    request('0001');
+    await until('the STUN response', () => heard.length > 0, { within: 3_000 });
+    await until('both to be counted', async () => (await counted('stun_dropped')) === dropped + 2);
+    assert.equal(heard.length, 1);
+    assert.equal(await server.metric('ringback_sip_total', '"messages_unparsed_dropped"'), invalid);
+  },
 );

@@ -120,7 +120,7 @@ impl Exchange {
             Ok(admitted) => admitted,
             Err(refused) => return self.refuse_proxied(now, server, message, refused),
         };
-        let groups = match &addressee {
+        let mut groups = match &addressee {
             Addressee::User(user) => self.groups_of(user, &sender.name, flow),
             Addressee::Device { user, bindings } => {
                 let others = bindings.iter().filter(|binding| binding.flow() != flow);
@@ -132,6 +132,9 @@ impl Exchange {
             return self.ask_for_addressee(now, incoming, addressee.user().to_owned());
         }
         let request = self.without_private(message);
+        for target in groups.iter_mut().flatten() {
+            self.prefers_stream(request.bytes().len() + VIA, target);
+        }
         let context =
             ResponseContext::new(now, &request, &budget, candidates(groups), proxy::Settings::default());
         let id = ProxiedId(self.proxying.next);
@@ -309,3 +312,5 @@ fn candidates(groups: Groups) -> impl Iterator<Item = Candidate<Way>> {
 /// The user part of our own Contact.
 const OWN: &str = "ringback";
 const Q_OF_FIRST: u16 = 1000;
+/// What a copy has more than the request: a Via of ours.
+const VIA: usize = 100;

@@ -110,7 +110,13 @@ pub struct Stats {
     pub destinations_refused: u64,
     /// Not looked for, because too many are being looked for.
     pub destinations_overloaded: u64,
-    /// Dialogs whose connection was lost and that go on over one of our own.
+    /// Connections of ours over which a request was answered 503 or not at all.
+    pub targets_failed: u64,
+    /// Requests too large for a datagram that went over TCP.
+    pub requests_moved_to_tcp: u64,
+    /// Requests too large for a datagram that went as one, to a contact that takes no connections.
+    pub requests_large_by_udp: u64,
+    /// Dialogs whose connection was lost and that go on over another flow.
     pub dialogs_reconnected: u64,
 
     // Requests on their way to contacts.
@@ -132,6 +138,8 @@ pub struct Stats {
     pub responses_stray: u64,
     /// Responses whose connection is gone.
     pub responses_undeliverable: u64,
+    /// INVITEs whose connection was lost and whose responses go over one of our own.
+    pub responses_reconnected: u64,
     /// Answers to no question, or not to the one that was asked.
     pub answers_unasked: u64,
     /// News, from the media workers or from far ends, of calls that are over.

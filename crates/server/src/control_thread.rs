@@ -28,6 +28,7 @@ use crate::media_thread::MediaInbox;
 use crate::net::client::Dialler;
 use crate::net::datagram::DatagramSocket;
 use crate::net::pace::Pace;
+use crate::net::stun;
 use crate::net::wake::Waker;
 use crate::store::{Reader, Writer};
 use crate::telemetry::{Telemetry, limited};
@@ -79,6 +80,10 @@ pub struct Counters {
     pub datagram_refused: u64,
     /// Keep-alives over UDP.
     pub keep_alives: u64,
+    /// Keep-alives over UDP by STUN, answered with the address that they came from.
+    pub stun_answered: u64,
+    /// STUN over UDP that is no Binding request.
+    pub stun_dropped: u64,
     /// Datagrams longer than any that SIP allows.
     pub truncated: u64,
     /// Media commands that a worker did not take.
@@ -192,7 +197,7 @@ impl ControlThread {
     /// Takes what has come over UDP; says how many messages.
     fn receive_datagrams(&mut self) -> io::Result<usize> {
         let ControlThread { exchange, sockets, strangers, counters, tracer, .. } = self;
-        sockets.receive(|flow, datagram| {
+        sockets.receive(|flow, datagram, socket| {
             if datagram.truncated {
                 counters.truncated += 1;
                 return;
@@ -203,6 +208,10 @@ impl ControlThread {
             }
             let now = Instant::now();
             match exchange.standing(now, flow) {
+                Standing::Known if stun::is_stun(datagram.payload) => {
+                    let send = |reply: &[u8]| socket.send(datagram.local.ip(), datagram.remote, reply);
+                    answer_stun(flow, datagram.payload, counters, send);
+                }
                 Standing::Known => {
                     let bytes = Bytes::copy_from_slice(datagram.payload);
                     trace(tracer, exchange, flow, Direction::Received, &bytes);
@@ -220,6 +229,11 @@ impl ControlThread {
     /// Serves those who are not known yet, some of them: the next round looks for the others first.
     fn serve_strangers(&mut self) {
         for (flow, bytes) in self.strangers.round() {
+            if flow.transport() == Transport::Udp && stun::is_stun(&bytes) {
+                let send = |reply: &[u8]| self.sockets.send(&flow, reply);
+                answer_stun(flow, &bytes, &mut self.counters, send);
+                continue;
+            }
             self.take_message(flow, bytes);
             self.hand_out();
         }
@@ -389,6 +403,23 @@ impl ControlThread {
             self.wake_workers();
         }
         Ok(())
+    }
+}
+
+/// Answers a keep-alive by STUN.
+fn answer_stun(
+    flow: Flow,
+    datagram: &[u8],
+    counters: &mut Counters,
+    send: impl FnOnce(&[u8]) -> io::Result<()>,
+) {
+    let Some(reply) = stun::answer(flow.remote(), datagram) else {
+        counters.stun_dropped += 1;
+        return;
+    };
+    match send(reply.bytes()) {
+        Ok(()) => counters.stun_answered += 1,
+        Err(_) => counters.datagram_refused += 1,
     }
 }
 

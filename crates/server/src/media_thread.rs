@@ -34,15 +34,14 @@ use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
     self, Destination, Event, Gone, LegKey, Packet, Settings, Socket, Verdict, Worker,
 };
-use ringback_nat::demux::{Class, classify};
 use ringback_nat::ice::Credentials;
-use ringback_nat::stun;
 use ringback_sansio::Flow;
 
 use crate::http::Readiness;
 use crate::inbox::{Inbox, Input};
-use crate::net::datagram::{Datagram, DatagramSocket};
+use crate::net::datagram::DatagramSocket;
 use crate::net::pace::Pace;
+use crate::net::stun;
 use crate::telemetry::{NOBODY, Telemetry, limited};
 use inbox::{FAILED, refusal};
 use sockets::Sockets;
@@ -234,8 +233,8 @@ impl MediaThread {
             // The worker keeps its legs apart by itself; this is for what is nobody's.
             let handled = catch_unwind(AssertUnwindSafe(|| {
                 if ready == Socket::Shared
-                    && stun::username(packet.bytes()).is_none()
-                    && answer_stun(datagram, packet)
+                    && let Some(reply) = stun::answer(datagram.remote, datagram.payload)
+                    && packet.fill(reply.bytes())
                 {
                     counters.stun_answered += 1;
                     let (local, remote) = (datagram.local, datagram.remote);
@@ -421,17 +420,5 @@ impl MediaThread {
         if self.sabotaged.take_if(|sabotaged| *sabotaged == what).is_some() {
             std::panic::resume_unwind(Box::new("sabotaged"));
         }
-    }
-}
-
-/// Puts the answer to a Binding request that names no leg into the packet; says whether there is one.
-fn answer_stun(datagram: &Datagram<'_>, packet: &mut Packet) -> bool {
-    if classify(datagram.payload) != Class::Stun || stun::username(datagram.payload).is_some() {
-        return false;
-    }
-    let mut reply = [0; stun::REPLY_ROOM];
-    match stun::server::respond(datagram.remote, datagram.payload, &mut reply) {
-        stun::server::Answer::Reply(length) => reply.get(..length).is_some_and(|reply| packet.fill(reply)),
-        stun::server::Answer::Drop(_) => false,
     }
 }

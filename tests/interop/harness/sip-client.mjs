@@ -24,12 +24,14 @@ class SipClient {
   #wire;
   #waiting = new Map();
   #other;
+  #requests;
 
   constructor(server, transport, wire) {
     this.#server = server;
     this.#transport = transport;
     this.#wire = wire;
     wire.onMessage((text) => {
+      if (this.#requests !== undefined && !text.startsWith('SIP/2.0 ')) return this.#requests.push(text);
       const response = parse(text);
       const waiting = this.#waiting.get(response.headers.get('via'));
       if (waiting === undefined) this.#other?.write(text);
@@ -40,6 +42,17 @@ class SipClient {
   /** The contact of this client for `user`. */
   contact(user) {
     return `<sip:${user}@${this.#wire.address}:${this.#wire.port}>`;
+  }
+
+  /** The port that it sends from. */
+  get port() {
+    return this.#wire.port;
+  }
+
+  /** The requests that come from here on, as they are; nobody answers them. */
+  hearRequests() {
+    this.#requests = [];
+    return this.#requests;
   }
 
   /** Bytes as they are, without waiting for anything. */

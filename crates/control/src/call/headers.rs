@@ -176,6 +176,14 @@ fn pass(from: &Message, mut to: Builder, what: Passing, hides: bool, table: &Pee
     set_headers(to, table)
 }
 
+/// The bytes of what passes from a request, and of what a table sets.
+pub(crate) fn passed_length(from: &Message, table: &PeerTable) -> usize {
+    let passed = from.lines().filter(|line| passes(line, Passing::Request, table));
+    let passed = passed.map(|line| line.raw_name().len() + line.value().len());
+    let set = table.set().map(|(name, value)| name.len() + value.len());
+    passed.chain(set).map(|length| length + b": \r\n".len()).sum()
+}
+
 /// Writes what a table sets.
 pub(crate) fn set_headers(mut to: Builder, table: &PeerTable) -> Builder {
     for (name, value) in table.set() {

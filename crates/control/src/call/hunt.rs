@@ -117,6 +117,16 @@ impl Hunt {
         self.groups.iter().flatten()
     }
 
+    /// A branch goes another way than this one, which is tried when that fails, before the others of the device.
+    pub fn keep_for_later(&mut self, key: LegKey, mut target: Target) {
+        if let Some(at) = self.spares.iter().position(|(leg, _)| *leg == key) {
+            let (_, Target { uri, routes, flow, spares, .. }) = self.spares.swap_remove(at);
+            target.spares = spares;
+            target.spares.push(Way { request_uri: uri, routes, flow, next_hop: None });
+        }
+        self.spares.push((key, target));
+    }
+
     /// Nobody else is rung.
     pub fn stop(&mut self) {
         self.groups.clear();

@@ -213,11 +213,19 @@ impl Exchange {
 
     /// Sends the INVITE of one branch.
     pub(super) fn invite(&mut self, now: Instant, call: &mut Call, index: usize) {
-        let Call { number, caller, callees, identity, is_late, .. } = call;
+        let Call { number, caller, callees, identity, is_late, hunt, .. } = call;
         let Signalling::Invited { invite, .. } = &caller.signalling else { return };
         let Some(leg) = callees.get_mut(index) else { return };
         let Signalling::Idle { target, routes, steps } = &leg.signalling else { return };
-        let (target, routes, steps) = (target.clone(), routes.clone(), steps.clone());
+        let target = Target {
+            aor: leg.aor.clone(),
+            flow: leg.flow,
+            uri: target.clone(),
+            routes: routes.clone(),
+            spares: Vec::new(),
+            is_device: hunt.is_for_device,
+            steps: steps.clone(),
+        };
         let (Some(party), Some(caller_party)) = (leg.party_mut(), caller.party()) else {
             leg.signalling = Signalling::Over;
             return;
@@ -229,10 +237,32 @@ impl Exchange {
             let key = leg.key;
             return self.command_close(call, key);
         };
+        let mut request = self.invite_to(invite, leg, &target, identity, &offer);
+        if target.routes.is_empty()
+            && let Some(stream) = self.stream_for(request.bytes().len(), leg.flow)
+        {
+            leg.flow = stream;
+            request = self.invite_to(invite, leg, &target, identity, &offer);
+            hunt.keep_for_later(leg.key, target);
+        }
+        leg.invite = request.bytes().clone();
+        let client = self.send_request(now, leg.flow, request, Use::Invite(*number, leg.key));
+        leg.signalling = Signalling::Inviting { client, early: None, cancelled: false };
+    }
+
+    /// The INVITE of a branch.
+    fn invite_to(
+        &mut self,
+        invite: &Message,
+        leg: &Leg,
+        target: &Target,
+        identity: &Identity,
+        offer: &[u8],
+    ) -> Message {
         let tag = self.local_tag(leg.key);
         let host = self.identity_host(&leg.flow);
         let request = self
-            .request_along(Method::Invite, &target, &routes, leg.flow)
+            .request_along(Method::Invite, &target.uri, &target.routes, leg.flow)
             .header(Name::MaxForwards, hops_left(invite).to_string())
             .header(Name::From, identity.as_from(&host, &tag))
             .header(Name::To, format!("<{}>", sip_uri(&leg.aor, &host)))
@@ -242,12 +272,9 @@ impl Exchange {
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED);
         let request = identity.assert(request, &host, &self.settings.headers.users);
-        let request = tell_history(request, &leg.aor, &host, &steps);
+        let request = tell_history(request, &leg.aor, &host, &target.steps);
         let request = pass_request(invite, request, identity, &self.settings.headers.users);
-        let request = request.body(SDP, &offer).finish();
-        leg.invite = request.bytes().clone();
-        let client = self.send_request(now, leg.flow, request, Use::Invite(*number, leg.key));
-        leg.signalling = Signalling::Inviting { client, early: None, cancelled: false };
+        request.body(SDP, offer).finish()
     }
 
     pub(super) fn callee_leg(&mut self, key: LegKey, target: Target) -> Leg {

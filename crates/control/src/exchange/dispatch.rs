@@ -86,15 +86,7 @@ impl Exchange {
                 }
             }
             T::AckTimedOut { .. } => self.stats.acks_missing += 1,
-            T::Undeliverable { id } => {
-                self.stats.responses_undeliverable += 1;
-                match self.invited.get(&id) {
-                    Some(&call) => {
-                        self.on_call(now, call, |exchange, call| exchange.caller_lost(now, call, id))
-                    }
-                    None => self.forget_held(now, id),
-                }
-            }
+            T::Undeliverable { id } => self.response_undeliverable(now, id),
             T::StrayResponse { .. } => self.stats.responses_stray += 1,
         }
     }
@@ -248,6 +240,7 @@ impl Exchange {
     }
 
     fn handle_response(&mut self, now: Instant, id: ClientId, response: &Message) {
+        self.request_answered(now, id, response);
         let status = response.status().unwrap_or_default();
         let goes_on = status < 200 || *response.method_ref() == Method::Invite && status < 300;
         let purpose = match self.clients.get(&id) {
@@ -304,6 +297,7 @@ impl Exchange {
     }
 
     fn handle_silence(&mut self, now: Instant, id: ClientId, silence: Silence) {
+        self.request_unanswered(now, id, silence);
         match self.clients.remove(&id) {
             Some(Use::Invite(call, leg)) => {
                 self.stats.branches_unanswered += 1;

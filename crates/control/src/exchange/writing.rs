@@ -49,7 +49,8 @@ impl Exchange {
         request: Message,
         purpose: Use,
     ) -> ClientId {
-        let id = self.transactions.request(now, flow, request);
+        let id = self.transactions.request(now, flow, request.clone());
+        self.request_leaves(id, flow, &request);
         self.clients.insert(id, purpose);
         id
     }

@@ -102,9 +102,12 @@ impl Exchange {
     ) {
         let id = PageId(self.messages.next_page);
         self.messages.next_page += 1;
-        let page = Page { origin, message, open: targets.len(), targets, is_silent: false, best: None };
-        for (place, target) in page.targets.iter().enumerate() {
-            let request = self.message_to(&page.message, target, page.origin.hops_left());
+        let mut page = Page { origin, message, open: targets.len(), targets, is_silent: false, best: None };
+        for (place, target) in page.targets.iter_mut().enumerate() {
+            let mut request = self.message_to(&page.message, target, page.origin.hops_left());
+            if self.prefers_stream(request.bytes().len(), target) {
+                request = self.message_to(&page.message, target, page.origin.hops_left());
+            }
             self.send_request(now, target.flow, request, Use::Page(id, place));
         }
         self.deadlines.set(Timer::Page(id), now + ANSWER_WITHIN);

@@ -11,9 +11,9 @@ use crate::exchange::{Exchange, Timer};
 /// A leg whose flow is gone.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stranded {
-    leg: LegKey,
+    pub leg: LegKey,
     /// The flow. A device that comes back by itself is on another one by then.
-    from: Flow,
+    pub from: Flow,
 }
 
 /// How often a leg has lost its connection lately.
@@ -41,8 +41,15 @@ impl Exchange {
         if from.transport() == Transport::Udp {
             return;
         }
-        let legs = self.calls.values().flat_map(|call| call.legs());
-        let stranded: Vec<_> = legs.filter(|leg| leg.flow == from).map(|leg| leg.key).collect();
+        // What it stood in for is still there.
+        let datagrams = self.reach.beside.remove(&from);
+        let legs = self.calls.values().flat_map(|call| call.legs()).filter(|leg| leg.flow == from);
+        if let Some(datagrams) = datagrams {
+            let legs = legs.filter(|leg| leg.dialog().is_some());
+            let stranded: Vec<_> = legs.map(|leg| Stranded { leg: leg.key, from }).collect();
+            return stranded.into_iter().for_each(|stranded| self.rejoin(stranded, datagrams));
+        }
+        let stranded: Vec<_> = legs.map(|leg| leg.key).collect();
         for leg in stranded {
             let losses = self.reach.losses.entry(leg).or_insert(Losses { count: 0, last: now, from });
             if now.duration_since(losses.last) > CALM {

@@ -43,7 +43,8 @@ impl Exchange {
             self.fingerprints.insert(self.fingerprint(&incoming.message), incoming.server);
         }
         self.stats.requests_held += 1;
-        let within = if has_others { WITHIN_BESIDE_OTHERS } else { WITHIN };
+        let is_brief = has_others || places.iter().all(|place| place.is_beside);
+        let within = if is_brief { WITHIN_BESIDE_OTHERS } else { WITHIN };
         self.deadlines.set(Timer::Held(id), now + within);
         self.reach.held.insert(id, Held { incoming, user, open });
     }
@@ -114,18 +115,21 @@ impl Exchange {
         let Some(Addressee::User(user) | Addressee::Device { user, .. }) = addressee else {
             return (places, has_others);
         };
+        let may_be_large = self.may_be_large(&incoming.message);
         let mut users = vec![user];
         let mut at = 0;
         while let Some(user) = users.get(at).cloned() {
             at += 1;
             for binding in self.location.bindings(user.as_bytes()) {
                 let way = ringback_sip::outbound::way_to(binding, |_| None);
-                match self.place_of(binding, &way) {
-                    Some(place) if places.len() < MAX_PLACES && !places.contains(&place) => {
-                        places.push(place)
-                    }
-                    Some(_) => {}
-                    None => has_others |= at == 1 && self.location.is_reachable(binding),
+                let place = self.place_of(binding, &way);
+                if place.is_none() {
+                    has_others |= at == 1 && self.location.is_reachable(binding);
+                }
+                let beside = || may_be_large.then(|| self.place_beside(binding)).flatten();
+                let Some(place) = place.or_else(beside) else { continue };
+                if places.len() < MAX_PLACES && !places.contains(&place) {
+                    places.push(place);
                 }
             }
             let Some(features) = self.features.get(&user) else { continue };
@@ -142,7 +146,7 @@ impl Exchange {
 /// How long a request waits: a caller who hears nothing for longer gives up.
 const WITHIN: Duration = Duration::from_secs(4);
 /// How long it waits while there are contacts that could ring.
-const WITHIN_BESIDE_OTHERS: Duration = Duration::from_millis(500);
+pub(super) const WITHIN_BESIDE_OTHERS: Duration = Duration::from_millis(500);
 /// Requests that wait at the same time; more go on without waiting.
 const MAX_HELD: usize = 4096;
 /// Places that one request waits for.

@@ -1,9 +1,10 @@
 //! How a request reaches a place that has no flow to us: by a flow of our own ([RFC 3263], [RFC 3261 §18.1]).
 //!
-//! Most requests leave over a flow that their far end opened. Three go elsewhere: to a contact behind a proxy, along the
+//! Most requests leave over a flow that their far end opened. Four go elsewhere: to a contact behind a proxy, along the
 //! Path of its registration, when the proxy's connection is gone or the Path names another place; to a contact that takes
-//! connections, when the one that it registered over is gone; within a dialog whose connection is gone. [`place`] says
-//! which place each of them means, and who may have us go where.
+//! connections, when the one that it registered over is gone; within a dialog whose connection is gone; and those that are
+//! too large for a datagram ([`large`]). So do the responses to an INVITE whose connection is gone ([`responses`]). [`place`]
+//! says which place each of them means, and who may have us go where.
 //!
 //! A place is located, and then connected to: its targets one after the other, until one takes the connection. The flow is
 //! kept for the place until it is lost, and shared by every place that leads to the same target ([RFC 5923]). A request
@@ -29,9 +30,12 @@
 //! [RFC 3261 §18.1]: https://www.rfc-editor.org/rfc/rfc3261#section-18.1
 //! [RFC 5923]: https://www.rfc-editor.org/rfc/rfc5923
 
+mod answers;
 mod dialogs;
 mod held;
+mod large;
 mod place;
+mod responses;
 mod search;
 
 use std::collections::{BTreeMap, HashMap};
@@ -42,7 +46,9 @@ use std::time::{Duration, Instant};
 use ringback_media::session::LegKey;
 use ringback_sansio::{Flow, Transport};
 use ringback_sip::resolve::{FailedTargets, Target};
+use ringback_sip::transaction::ClientId;
 
+use answers::Unproven;
 use dialogs::Losses;
 use held::Held;
 pub(crate) use held::HeldId;
@@ -62,6 +68,10 @@ pub(crate) struct Reach {
     /// Places that could not be reached, and until when they are not tried again.
     hopeless: BTreeMap<Place, Instant>,
     failed: FailedTargets,
+    /// The connections that were made for large requests, and the flows of datagrams that they stand in for.
+    beside: HashMap<Flow, Flow>,
+    /// The requests over connections of ours that have no response yet.
+    unproven: HashMap<ClientId, Unproven>,
     held: BTreeMap<HeldId, Held>,
     next_held: u64,
     /// Legs whose connection was lost lately.
@@ -72,7 +82,8 @@ pub(crate) struct Reach {
 #[derive(Debug, Clone, Copy)]
 struct Way {
     flow: Flow,
-    /// Until when datagrams go there without another look into the DNS. A connection stays until it is lost.
+    /// Until when requests go there without another look into the DNS. A connection is good until it is lost, or until its
+    /// far end says that it cannot serve.
     until: Option<Instant>,
 }
 
@@ -105,6 +116,8 @@ impl Default for Reach {
             made: HashMap::new(),
             hopeless: BTreeMap::new(),
             failed: FailedTargets::new(MAX_FAILED),
+            beside: HashMap::new(),
+            unproven: HashMap::new(),
             held: BTreeMap::new(),
             next_held: 0,
             losses: BTreeMap::new(),
@@ -146,7 +159,7 @@ impl Reach {
 
     /// How much is kept for what is under way.
     pub fn under_way(&self) -> usize {
-        self.searches.len() + self.connecting.len() + self.held.len()
+        self.searches.len() + self.connecting.len() + self.held.len() + self.unproven.len()
     }
 
     /// Remembers the flow to a place. When the table is full another place is forgotten, and looked for when it is needed.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use ringback_sansio::{Flow, Transport};
 use ringback_sip::dialog::Dialog;
-use ringback_sip::header::Address;
+use ringback_sip::header::{Address, Via};
 use ringback_sip::location::Binding;
 use ringback_sip::outbound::{Way, way_to};
 use ringback_sip::resolve::Target;
@@ -20,13 +20,15 @@ pub(crate) struct Place {
     /// The URI without what says nothing about the server: the clients of one proxy share its place.
     pub(super) uri: Bytes,
     pub(super) host: IpAddr,
+    /// Whether it is a second way to a device that has one.
+    pub(super) is_beside: bool,
 }
 
 impl Place {
     /// The proxy that a Path or a Route names.
     fn of_proxy(uri: &[u8], came_by: &Flow) -> Option<Self> {
         let uri = Uri::parse(uri).ok().filter(Uri::is_sip)?;
-        Some(Place { uri: server(&uri), host: came_by.remote().ip() })
+        Some(Place { uri: server(&uri), host: came_by.remote().ip(), is_beside: false })
     }
 
     /// The device that a Contact names, if it says that it takes connections. A browser never does.
@@ -38,8 +40,36 @@ impl Place {
         };
         let is_invalid = uri.host.name().is_some_and(|name| name.to_ascii_lowercase().ends_with(INVALID));
         let is_stream = came_by.transport().is_stream();
-        (takes_connections && is_stream && !is_invalid)
-            .then(|| Place { uri: server(&uri), host: came_by.remote().ip() })
+        (takes_connections && is_stream && !is_invalid).then(|| Place {
+            uri: server(&uri),
+            host: came_by.remote().ip(),
+            is_beside: false,
+        })
+    }
+
+    /// Where a device may take connections whose datagrams come from there: at the same address and port.
+    pub(super) fn beside(remote: SocketAddr) -> Self {
+        Place { uri: format!("sip:{remote};transport=tcp").into(), host: remote.ip(), is_beside: true }
+    }
+
+    /// Where the sender of a request takes responses ([RFC 3261 §18.2.2]): at the host that it came from, whatever its Via
+    /// calls it, and the port of the Via. A browser takes none.
+    ///
+    /// [RFC 3261 §18.2.2]: https://www.rfc-editor.org/rfc/rfc3261#section-18.2.2
+    pub(super) fn of_sender(via: &Via<'_>, came_by: &Flow) -> Option<Self> {
+        let source = came_by.remote().ip();
+        let uri = match came_by.transport() {
+            Transport::Tcp => {
+                format!("sip:{};transport=tcp", SocketAddr::new(source, via.port.unwrap_or(5060)))
+            }
+            Transport::Tls => {
+                let host = via.host.to_string().to_ascii_lowercase();
+                let port = via.port.map(|port| format!(":{port}")).unwrap_or_default();
+                format!("sip:{host}{port};transport=tls")
+            }
+            Transport::Udp | Transport::Ws | Transport::Wss => return None,
+        };
+        Some(Place { uri: uri.into(), host: source, is_beside: false })
     }
 }
 

@@ -10,6 +10,9 @@ use ringback_sip::resolve::{
 use ringback_sip::uri::Uri;
 
 use super::dialogs::Stranded;
+use super::held::WITHIN_BESIDE_OTHERS;
+use super::large::NO_TCP;
+use super::responses::Unanswerable;
 use super::{Endpoint, HeldId, Place, Way};
 use crate::ask::{Answer, Ask, NotConnected};
 use crate::exchange::Exchange;
@@ -18,6 +21,7 @@ use crate::parked::Parked;
 /// A place that is being looked for.
 #[derive(Debug)]
 pub(super) struct Search {
+    begun: Instant,
     stage: Stage,
     waiting: Vec<Waiting>,
 }
@@ -39,6 +43,8 @@ pub(super) enum Waiting {
     Held(HeldId),
     /// A dialog whose connection is gone.
     Dialog(Stranded),
+    /// The responses to an INVITE whose connection is gone.
+    Response(Unanswerable),
 }
 
 /// What there is to a place at once.
@@ -63,6 +69,10 @@ impl Exchange {
             self.begin_search(now, place);
         }
         match self.reach.searches.get_mut(place) {
+            // It was waited for as long as it may be, and the device has another way.
+            Some(search) if place.is_beside && now >= search.begun + WITHIN_BESIDE_OTHERS => {
+                Sought::OutOfReach
+            }
             Some(search) if search.waiting.len() < MAX_WAITING => {
                 search.waiting.push(waiting);
                 Sought::UnderWay
@@ -91,7 +101,8 @@ impl Exchange {
             self.stats.destinations_unresolvable += 1;
             return self.reach.give_up(now, place.clone(), NOT_AGAIN);
         };
-        let search = Search { stage: Stage::Locating(Box::new(resolution)), waiting: Vec::new() };
+        let stage = Stage::Locating(Box::new(resolution));
+        let search = Search { begun: now, stage, waiting: Vec::new() };
         self.reach.searches.insert(place.clone(), search);
         self.locate(now, place);
     }
@@ -217,6 +228,7 @@ impl Exchange {
         };
         match failover.handle_failure(now, Failure::Transport, &mut self.reach.failed) {
             Some(_) => self.connect(now, place),
+            None if place.is_beside => self.out_of_reach(now, place, NO_TCP),
             None => self.out_of_reach(now, place, NOT_AGAIN),
         }
     }
@@ -244,6 +256,7 @@ impl Exchange {
                 (Waiting::Held(id), _) => self.place_settled(now, id),
                 (Waiting::Dialog(stranded), Some(flow)) => self.rejoin(stranded, flow),
                 (Waiting::Dialog(_), None) => {}
+                (Waiting::Response(unanswerable), flow) => self.answer_over(now, unanswerable, flow),
             }
         }
     }

@@ -149,6 +149,9 @@ const SCENES: &[Scene] = &[
             "dialogs_reconnected",
         ],
     ),
+    (crate::large_requests::sizes, &["requests_moved_to_tcp", "requests_large_by_udp"]),
+    (crate::reaching::an_overloaded_proxy, &["targets_failed"]),
+    (crate::reaching::a_lost_caller_who_listens, &["responses_reconnected"]),
     (
         events,
         &[

@@ -24,6 +24,7 @@ mod hunting;
 mod identity;
 mod in_dialog;
 mod keepalive;
+mod large_requests;
 mod late_offers;
 mod loss;
 mod media_workers;

@@ -59,6 +59,27 @@ pub fn hard_to_reach() -> World {
     world
 }
 
+/// A caller loses its connection while the callee rings, and takes connections.
+pub fn a_lost_caller_who_listens() -> World {
+    let mut world = World::new(1);
+    let alice = world.baresip_over_tcp("alice");
+    let bob = world.baresip("bob");
+    world.register_all();
+    world.listen(alice, Transport::Tcp);
+    world.phone(alice).dial("bob");
+    world.run(ms(300));
+    assert_eq!(world.phone(alice).last_status("INVITE"), Some(180));
+    world.disconnect(alice);
+    world.run(ms(300));
+    assert_eq!(world.outside.log, ["connect TCP 198.51.100.10:5060 as 198.51.100.10"]);
+    world.phone(bob).answer();
+    world.run(ms(300));
+    assert!(world.phone(alice).is_up() && world.phone(bob).is_up(), "{}", world.ladder());
+    world.phone(bob).hang_up();
+    world.settle();
+    world
+}
+
 const BOB: &str = "<sip:bob@10.0.0.7:5060>;expires=600";
 
 /// Alice at a telephone, and a proxy that has sent on the REGISTER of Bob's telephone over TCP, with that Path.
@@ -165,6 +186,63 @@ fn a_proxy_known_by_name_is_found_by_srv_and_the_second_is_taken_when_the_first_
     assert_eq!(world.phone(edge).requests("MESSAGE").len(), 2);
     assert_eq!(world.outside.log.last().unwrap(), "connect TCP 198.51.100.11:5060 as edge.example");
     assert_eq!(world.exchange.stats().connects_unreachable, 1);
+    world.settle();
+    world.assert_nothing_is_left();
+}
+
+/// A proxy with two servers on one host, of which the first takes connections and cannot serve.
+pub fn an_overloaded_proxy() -> World {
+    let (mut world, alice, edge) = world("<sip:edge.example;transport=tcp;lr>");
+    let second = world.baresip_over_tcp("second");
+    world.disconnect(second);
+    world.reconnect_from(second, "198.51.100.11:5070".parse().unwrap());
+    for id in [edge, second] {
+        world.listen(id, Transport::Tcp);
+        world.disconnect(id);
+    }
+    let address = |text: &str| vec![Data::Address(text.parse().unwrap())];
+    world.outside.records.extend([
+        (
+            "SRV _sip._tcp.edge.example".to_owned(),
+            vec![srv(10, 0, "one.example", 5060), srv(20, 0, "two.example", 5070)],
+        ),
+        ("A one.example".to_owned(), address("198.51.100.11")),
+        ("A two.example".to_owned(), address("198.51.100.11")),
+    ]);
+    world.phone(edge).manners.on_info = Some(503);
+    world.phone(alice).write("bob", "one");
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).requests("MESSAGE").len(), 1);
+    world.phone(alice).write("bob", "two");
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).requests("MESSAGE").len(), 1, "it is left alone");
+    assert_eq!(world.phone(second).requests("MESSAGE").len(), 1);
+    world.settle();
+    world
+}
+
+#[test]
+fn a_proxy_that_answers_503_is_left_alone_and_the_next_request_goes_to_its_other_server() {
+    let mut world = an_overloaded_proxy();
+    assert_eq!(world.exchange.stats().targets_failed, 1);
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_proxy_that_says_nothing_over_its_connection_is_left_for_another_one() {
+    let (mut world, alice, edge) = world("<sip:198.51.100.11;transport=tcp;lr>");
+    world.listen(edge, Transport::Tcp);
+    world.disconnect(edge);
+    world.phone(edge).manners.on_info = None;
+    world.phone(alice).write("bob", "one");
+    world.run(secs(40));
+    assert_eq!(world.exchange.stats().targets_failed, 1);
+    // There is no other one: it is tried all the same, over the connection that there is.
+    world.phone(edge).manners.on_info = Some(200);
+    world.phone(alice).write("bob", "two");
+    world.run(secs(1));
+    assert!(world.phone(edge).messages().contains(&"two".to_owned()));
+    assert_eq!(world.outside.log.len(), 1);
     world.settle();
     world.assert_nothing_is_left();
 }
@@ -440,4 +518,57 @@ fn nobody_connects_to_a_browser() {
         assert_eq!(world.phone(alice).last_status("INVITE"), Some(480));
         assert_eq!(world.outside.log, Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_caller_whose_connection_is_lost_while_it_rings_is_answered_over_a_new_one() {
+    let mut world = a_lost_caller_who_listens();
+    assert_eq!(world.exchange.stats().responses_reconnected, 1);
+    assert_eq!(world.exchange.stats().responses_undeliverable, 0);
+    world.assert_nothing_is_left();
+    insta::assert_snapshot!(world.story());
+}
+
+#[test]
+fn a_caller_whose_connection_is_lost_and_who_takes_none_is_lost_and_nobody_rings_for_it() {
+    for is_silent in [false, true] {
+        let mut world = World::new(1);
+        let alice = world.baresip_over_tcp("alice");
+        let bob = world.baresip("bob");
+        world.register_all();
+        world.phone(alice).dial("bob");
+        world.run(ms(300));
+        if is_silent {
+            world.outside.silent.insert("198.51.100.10:5060".parse().unwrap());
+        }
+        world.disconnect(alice);
+        world.run(ms(300));
+        assert_eq!(world.phone(bob).requests("CANCEL").len(), usize::from(!is_silent));
+        world.run(secs(15));
+        assert_eq!(world.phone(bob).requests("CANCEL").len(), 1);
+        assert_eq!(world.exchange.stats().responses_undeliverable, 1);
+        assert_eq!(world.exchange.stats().callers_lost, 1);
+        world.settle();
+        assert_eq!(world.exchange.under_way(), 0);
+    }
+}
+
+/// An answer over another connection goes to the host that asked, not to the one that a Via names.
+#[test]
+fn a_via_leads_to_no_other_host_than_the_one_that_the_request_came_from() {
+    let mut world = World::new(1);
+    let alice = world.baresip_over_tcp("alice");
+    world.baresip("bob");
+    world.register_all();
+    world.phone(alice).sent_by = Some("198.51.100.99:6379".to_owned());
+    world.phone(alice).dial("bob");
+    world.run(ms(300));
+    assert_eq!(world.phone(alice).last_status("INVITE"), Some(180));
+    world.disconnect(alice);
+    world.run(ms(300));
+    // Where its Contact and where its Via say.
+    assert_eq!(
+        world.outside.log,
+        [5060, 6379].map(|port| format!("connect TCP 198.51.100.10:{port} as 198.51.100.10"))
+    );
 }

@@ -281,6 +281,20 @@ impl World {
         }
     }
 
+    /// The connection to a telephone is lost that was made beside its datagrams; these go on.
+    pub fn lose_stream(&mut self, id: PhoneId) {
+        let address = self.phones[id.0].flow.local();
+        let flow = self.flows.insert(address, Flow::datagram(UDP.parse().unwrap(), address));
+        let flow = flow.filter(|flow| flow.transport() == Transport::Tcp).expect("a connection");
+        // What is on its way is lost with it.
+        self.network.cut(address);
+        while self.network.receive(self.clock.now() + secs(1)).is_some() {}
+        self.network.mend(address);
+        let label = self.phones[id.0].label.clone();
+        self.drawing.note(self.clock.elapsed(), format!("the connection to {label} is lost"));
+        self.exchange.handle_flow_lost(self.clock.now(), flow);
+    }
+
     /// The browser connects again, from another port of the same address.
     pub fn reconnect(&mut self, id: PhoneId) {
         let address = self.phones[id.0].flow.local();

@@ -72,6 +72,8 @@ pub struct Phone {
     pub client: Client,
     pub flow: Flow,
     pub manners: Manners,
+    /// What it says of itself in Via, when that is not where it is.
+    pub sent_by: Option<String>,
     pub call: Option<PhoneCall>,
     /// Calls that it has beside that one.
     pub aside: Vec<PhoneCall>,
@@ -125,6 +127,7 @@ impl Phone {
             password: password_of(user),
             client,
             flow,
+            sent_by: None,
             manners: Manners {
                 rings: true,
                 acknowledges: true,
@@ -590,6 +593,7 @@ impl Phone {
     pub fn new_via(&mut self) -> String {
         let rport = if self.flow.transport() == Transport::Udp { ";rport" } else { "" };
         let branch = self.transactions.new_branch();
-        format!("SIP/2.0/{} {};branch={branch}{rport}", self.flow.transport(), self.host())
+        let sent_by = self.sent_by.clone().unwrap_or_else(|| self.host());
+        format!("SIP/2.0/{} {sent_by};branch={branch}{rport}", self.flow.transport())
     }
 }

@@ -54,14 +54,18 @@ impl Sockets {
         }
     }
 
-    /// Receives what is there, so many batches a socket at most; says how many datagrams.
-    pub fn receive(&mut self, mut take: impl FnMut(Flow, &Datagram<'_>)) -> io::Result<usize> {
+    /// Receives what is there, so many batches a socket at most; says how many datagrams. Who takes one may answer by its
+    /// socket.
+    pub fn receive(
+        &mut self,
+        mut take: impl FnMut(Flow, &Datagram<'_>, &DatagramSocket),
+    ) -> io::Result<usize> {
         let mut received = 0;
         for socket in &self.sockets {
             for _ in 0..BATCHES_A_ROUND {
                 let count = socket.receive(&mut self.batch)?;
                 for datagram in self.batch.datagrams(socket.bound()) {
-                    take(Flow::datagram(datagram.local, datagram.remote), &datagram);
+                    take(Flow::datagram(datagram.local, datagram.remote), &datagram, socket);
                 }
                 received += count;
                 if count < BATCH {

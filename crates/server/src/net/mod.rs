@@ -12,6 +12,7 @@ pub mod pace;
 mod patience;
 pub mod sip_stream;
 mod source;
+pub mod stun;
 pub mod wake;
 
 pub use certificates::{Certificates, Freshness};

@@ -26,9 +26,10 @@ counters! {
         registrations_refused, persists_failed, dialogs_moved, pings, pings_answered, ping_milliseconds, contacts_silent, contacts_heard_again,
         requests_held, requests_held_in_vain, connections_made, connects_unreachable, connects_late,
         connects_untrusted, connects_without_websocket, connects_too_many, destinations_unresolvable,
-        destinations_not_found, destinations_refused, destinations_overloaded, dialogs_reconnected,
+        destinations_not_found, destinations_refused, destinations_overloaded, targets_failed, requests_moved_to_tcp,
+        requests_large_by_udp, dialogs_reconnected,
         requests_proxied, proxied_refused, proxied_overloaded, proxied_unanswered, acks_stray, acks_missing, responses_stray,
-        responses_undeliverable, answers_unasked, news_for_no_call, legs_stray, calls_started, calls_answered,
+        responses_undeliverable, responses_reconnected, answers_unasked, news_for_no_call, legs_stray, calls_started, calls_answered,
         calls_ended, callers_lost, legs_unopened, calls_bypassed, legs_brought_back, readdressings_failed,
         branches_unanswered, flows_failed_over,
         calls_forwarded, redirections_followed, redirections_refused, calls_picked_up, calls_parked,
@@ -73,8 +74,8 @@ counters! {
 counters! {
     /// Those of [`control_thread::Counters`].
     control_thread(control_thread::Counters) {
-        outbox_full, connection_gone, datagram_refused, keep_alives, truncated, worker_full, traced,
-        trace_missed, trace_failed, strangers_dropped,
+        outbox_full, connection_gone, datagram_refused, keep_alives, stun_answered, stun_dropped, truncated,
+        worker_full, traced, trace_missed, trace_failed, strangers_dropped,
     }
 }
 

@@ -195,6 +195,14 @@ impl Transactions {
         self.out.send(flow, message.bytes().clone());
     }
 
+    /// Has the responses to a request leave over another flow, because its connection is gone ([RFC 3261 §18.2.2]); the last
+    /// one is sent there again. Says whether the transaction is still there.
+    ///
+    /// [RFC 3261 §18.2.2]: https://www.rfc-editor.org/rfc/rfc3261#section-18.2.2
+    pub fn reconnect(&mut self, id: ServerId, flow: Flow) -> bool {
+        self.servers.reconnect(id, flow, &mut self.out)
+    }
+
     /// Fails what waits for an answer over `flow`: a connection that closed, or a fatal ICMP error for
     /// datagrams.
     pub fn handle_flow_failed(&mut self, now: Instant, flow: Flow) {
@@ -354,6 +362,41 @@ mod tests {
             .header(Name::CallId, "c1")
             .header(Name::CSeq, format!("1 {method}"))
             .finish()
+    }
+
+    /// The responses leave over the other connection, and its end is told; that of the first one is not.
+    #[test]
+    fn a_request_whose_connection_is_gone_is_answered_over_another_one() {
+        let now = Clock::new().now();
+        let (here, there) = ("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap());
+        let [first, second] = [7, 8].map(|number| Flow {
+            tuple: FiveTuple::new(Transport::Tcp, here, there),
+            connection: ConnectionId(number),
+        });
+        let mut layer = Transactions::new(Timers::default(), 1);
+        let invite = request(&mut layer, Method::Invite);
+        let Some(Event::Request { id, message, .. }) = layer.handle_message(now, first, invite) else {
+            panic!("not a new request");
+        };
+        layer.respond(now, id, Builder::reply(&message, 180).to_tag(b"b1").finish());
+        layer.handle_flow_failed(now, first);
+        assert_eq!(layer.poll_event(), Some(Event::Undeliverable { id }));
+        while layer.poll_transmit().is_some() {}
+        assert!(layer.reconnect(id, second));
+        layer.respond(now, id, Builder::reply(&message, 486).to_tag(b"b1").finish());
+        for status in [180, 486] {
+            let sent = layer.poll_transmit().unwrap();
+            assert_eq!(sent.flow, second);
+            assert_eq!(Message::parse(sent.payload).unwrap().status(), Some(status));
+        }
+        layer.handle_flow_failed(now, first);
+        assert_eq!(layer.poll_event(), None);
+        layer.handle_flow_failed(now, second);
+        assert_eq!(layer.poll_event(), Some(Event::Undeliverable { id }));
+        while let Some(at) = layer.poll_timeout() {
+            layer.handle_timeout(at);
+        }
+        assert!(layer.servers.is_bare() && !layer.reconnect(id, second));
     }
 
     /// When all is over nothing is left in any table, whatever the requests and their answers were.

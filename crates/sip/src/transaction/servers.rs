@@ -245,6 +245,21 @@ impl Servers {
         }
     }
 
+    /// Moves a transaction to another flow; says whether it is still there.
+    pub(super) fn reconnect(&mut self, id: ServerId, flow: Flow, out: &mut Output) -> bool {
+        let Some(server) = self.server_mut(id) else { return false };
+        let before = std::mem::replace(&mut server.flow, flow).connection;
+        if !server.response.is_empty() {
+            out.stats.responses_retransmitted += 1;
+            out.send(flow, server.response.clone());
+        }
+        self.by_connection.remove(&(before, id.0.index));
+        if flow.connection != ConnectionId::NONE {
+            self.by_connection.insert((flow.connection, id.0.index));
+        }
+        true
+    }
+
     /// Starts the repetition of a 2xx, once for each INVITE.
     fn begin_success(
         &mut self,
