@@ -112,15 +112,17 @@ impl Exchange {
         }
         let uri = self.uri_of_ours(&incoming.message, incoming.flow).ok();
         let addressee = uri.and_then(|uri| self.addressee(&uri).ok());
-        let Some(Addressee::User(user) | Addressee::Device { user, .. }) = addressee else {
-            return (places, has_others);
+        let (user, device) = match addressee {
+            Some(Addressee::User(user)) => (user, None),
+            Some(Addressee::Device { user, bindings }) => (user, Some(bindings)),
+            None => return (places, has_others),
         };
         let may_be_large = self.may_be_large(&incoming.message);
         let mut users = vec![user];
         let mut at = 0;
         while let Some(user) = users.get(at).cloned() {
             at += 1;
-            for binding in self.location.bindings(user.as_bytes()) {
+            for binding in device.as_deref().unwrap_or_else(|| self.location.bindings(user.as_bytes())) {
                 let way = ringback_sip::outbound::way_to(binding, |_| None);
                 let place = self.place_of(binding, &way);
                 if place.is_none() {
@@ -132,7 +134,9 @@ impl Exchange {
                     places.push(place);
                 }
             }
-            let Some(features) = self.features.get(&user) else { continue };
+            // Who dials a device does not mean another one.
+            let features = self.features.get(&user).filter(|_| device.is_none());
+            let Some(features) = features else { continue };
             for next in [&features.always, &features.busy, &features.no_answer].into_iter().flatten() {
                 if users.len() < MAX_USERS && !users.contains(next) {
                     users.push(next.clone());

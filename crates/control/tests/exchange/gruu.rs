@@ -1,5 +1,7 @@
 //! GRUUs: what a client is given, and that a request to one reaches that device and no other.
 
+use std::net::SocketAddr;
+
 use ringback_sip::message::{Message, Method, Name};
 
 use crate::kit::{Client, PhoneId, World, ms, secs};
@@ -258,4 +260,29 @@ fn state_is_watched_by_the_address_of_the_user() {
         world.run(secs(1));
         assert_eq!(world.phone(alice).last_status("SUBSCRIBE"), Some(status), "{uri}");
     }
+}
+
+/// Another device of Bob's is behind a proxy that says nothing: who dials this one does not wait for it.
+#[test]
+fn a_call_to_a_gruu_waits_for_no_other_device() {
+    let (mut world, alice, [page, other]) = world();
+    let edge = world.baresip_over_tcp("edge");
+    world.phone(edge).user = "bob".to_owned();
+    world.phone(edge).password = "bob".chars().rev().collect();
+    let at = world.flow(edge).remote().ip();
+    let register = world.phone(edge).register_request("<sip:bob@10.0.0.7:5060>;expires=600");
+    let register = register.header(Name::Path, format!("<sip:{at};transport=tcp;lr>")).finish();
+    world.phone(edge).send(register);
+    world.run(secs(1));
+    assert_eq!(world.phone(edge).last_status("REGISTER"), Some(200));
+    world.disconnect(edge);
+    world.outside.silent.insert(SocketAddr::new(at, 5060));
+    let gruu = given(&mut world, page, "pub-gruu", OTHER);
+    world.phone(alice).dial(&gruu);
+    world.run(ms(200));
+    assert!(world.phone(other).is_ringing(), "{}", world.ladder());
+    assert_eq!(world.exchange.stats().requests_held, 0);
+    world.phone(alice).cancel();
+    world.settle();
+    world.assert_nothing_is_left();
 }
