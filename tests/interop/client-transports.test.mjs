@@ -2,11 +2,12 @@
 // WebSocket, and by name.
 import assert from 'node:assert/strict';
 
+import { makeAuthority } from './harness/authority.mjs';
 import { startBaresip } from './harness/baresip.mjs';
 import { assertAnswered, recordOf } from './harness/cdr.mjs';
 import { assertHearEachOther } from './harness/conversation.mjs';
 import { startDns } from './harness/dns.mjs';
-import { makeIdentity, startEdge } from './harness/edge.mjs';
+import { startEdge } from './harness/edge.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { reservePorts } from './harness/ports.mjs';
 import { startServer } from './harness/server.mjs';
@@ -51,14 +52,16 @@ scenario('a call to a phone behind a proxy over TCP, whose connection is gone', 
 });
 
 scenario('the same over TLS, with a certificate that is trusted', async () => {
-  const identity = makeIdentity('IP:127.0.0.1');
-  const server = await startServer({ set: [`tls.trust="${identity.certificate}"`] });
+  const authority = await makeAuthority('edge');
+  const identity = await authority.issue('edge', ['127.0.0.1']);
+  const server = await startServer({ set: [`tls.trust="${authority.certificate}"`] });
   await assertCall(server, await startEdge(server, { transport: 'tls', identity }));
 });
 
 scenario('a certificate for another name is not trusted, and the log says what to do', async () => {
-  const identity = makeIdentity('IP:127.0.0.2');
-  const server = await startServer({ set: [`tls.trust="${identity.certificate}"`] });
+  const authority = await makeAuthority('edge');
+  const identity = await authority.issue('edge', ['127.0.0.2']);
+  const server = await startServer({ set: [`tls.trust="${authority.certificate}"`] });
   const edge = await startEdge(server, { transport: 'tls', identity });
   await startBaresip(edge, 'bob', { answers: true });
   await closed(server);

@@ -1,6 +1,7 @@
 // A certificate authority of a test, and the certificates that it issues.
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -37,11 +38,14 @@ export async function makeAuthority(name) {
     ...constraints,
   );
 
-  /** Issues a certificate for names of hosts, as the paths of its files. */
+  /** Issues a certificate for names of hosts, or addresses, as the paths of its files. */
   const issue = async (file, names) => {
     const issued = { certificate: at(`${file}.pem`), key: at(`${file}.key`) };
     const [request, extensions] = [at(`${file}.csr`), at(`${file}.ext`)];
-    writeFileSync(extensions, `subjectAltName=${names.map((host) => `DNS:${host}`).join(',')}\n`);
+    writeFileSync(
+      extensions,
+      `subjectAltName=${names.map((host) => `${isIP(host) ? 'IP' : 'DNS'}:${host}`).join(',')}\n`,
+    );
     await openssl('req', ...KEY, '-keyout', issued.key, '-out', request, '-subj', `/CN=${file}`);
     const by = [
       '-CA',

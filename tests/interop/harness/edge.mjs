@@ -92,30 +92,3 @@ function listens(port) {
   const rows = execFileSync('ss', ['-Hltn', `sport = :${port}`]).toString();
   return rows.trim() !== '';
 }
-
-/** A certificate for `name` (as `IP:127.0.0.1` or `DNS:edge.example`) that vouches for itself, and its key. */
-export function makeIdentity(name) {
-  const folder = mkdtempSync(join(tmpdir(), 'ringback-identity-'));
-  atExit(() => rmSync(folder, { recursive: true, force: true }));
-  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
-  execFileSync(
-    'openssl',
-    [
-      ...[
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-      ],
-      ...['-subj', '/CN=edge', '-addext', `subjectAltName=${name}`],
-      ...['-addext', 'basicConstraints=critical,CA:FALSE', '-keyout', key, '-out', certificate],
-    ],
-    { stdio: 'pipe' },
-  );
-  return { certificate, key };
-}
