@@ -32,6 +32,8 @@ pub struct Stats {
     pub identities_refused: u64,
     /// 503: too many questions wait for their answer.
     pub requests_overloaded: u64,
+    /// 503: more comes than can be served, and this could wait (see [`Pressure`](crate::Pressure)).
+    pub requests_shed: u64,
 
     // Requests that nothing is begun for.
     /// 481: in no dialog of ours.

@@ -5,6 +5,7 @@
 //! hands out what it has to say.
 
 mod asks;
+mod backlog;
 mod records;
 mod sockets;
 mod strangers;
@@ -17,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringback_control::{Answer, AskId, Event, Exchange, MediaCommand, Standing};
+use ringback_control::{Answer, AskId, Event, Exchange, MediaCommand, Pressure, Standing};
 use ringback_sansio::{ConnectionId, Flow, Transmit, Transport};
 use ringback_sip::message::Message;
 use tokio::sync::mpsc::error::TrySendError;
@@ -31,9 +32,10 @@ use crate::net::pace::Pace;
 use crate::net::stun;
 use crate::net::wake::Waker;
 use crate::store::{Reader, Writer};
-use crate::telemetry::{Telemetry, limited};
+use crate::telemetry::{NOBODY, Telemetry, limited};
 use crate::trace::{Direction, Tracer};
 use asks::{Pending, Users};
+use backlog::Backlog;
 pub use records::binding_record;
 use sockets::{DATAGRAMS_A_ROUND, Sockets};
 use strangers::Strangers;
@@ -65,6 +67,7 @@ pub struct ControlThread {
     pace: Pace,
     /// Whether the last round took as much as it may, so that there is more.
     is_behind: bool,
+    backlog: Backlog,
     draining: bool,
     reported: Instant,
 }
@@ -159,6 +162,7 @@ impl ControlThread {
             counters: Counters::default(),
             pace: Pace::new(Instant::now(), TICK),
             is_behind: false,
+            backlog: Backlog::default(),
             draining: false,
             reported: Instant::now(),
         })
@@ -176,11 +180,18 @@ impl ControlThread {
             }
             self.pace.wakes(Instant::now());
             self.waker.clear();
-            let datagrams = self.receive_datagrams()?;
+            let began = Instant::now();
+            let (datagrams, known) = self.receive_datagrams()?;
             let (inputs, stop) = self.take_inputs();
             let now = Instant::now();
             self.pace.took(now, datagrams + inputs);
-            self.is_behind = datagrams >= DATAGRAMS_A_ROUND || inputs >= INPUTS_A_ROUND;
+            let (is_flooded, is_busy) = (datagrams >= DATAGRAMS_A_ROUND, inputs >= INPUTS_A_ROUND);
+            self.is_behind = is_flooded || is_busy;
+            // A flood of strangers is put aside faster than it comes; it is no reason to refuse anybody who is known.
+            let is_full = is_flooded && known > datagrams / 2 || is_busy;
+            if let Some(pressure) = self.backlog.round(began, now, is_full) {
+                self.press(pressure);
+            }
             if self.exchange.poll_timeout().is_some_and(|due| due <= now) {
                 self.exchange.handle_timeout(now);
             }
@@ -194,10 +205,20 @@ impl ControlThread {
         }
     }
 
-    /// Takes what has come over UDP; says how many messages.
-    fn receive_datagrams(&mut self) -> io::Result<usize> {
+    /// The exchange hears how far behind the thread is.
+    fn press(&mut self, pressure: Pressure) {
+        self.exchange.set_pressure(pressure);
+        if pressure == Pressure::Extreme {
+            let words = "more comes than can be served: new calls are refused with 503 until it is caught up";
+            limited!(self.telemetry.log, WARN, NOBODY, "pressure", "{words}");
+        }
+    }
+
+    /// Takes what has come over UDP; says how many messages, and how many of them are from those who are known.
+    fn receive_datagrams(&mut self) -> io::Result<(usize, usize)> {
         let ControlThread { exchange, sockets, strangers, counters, tracer, .. } = self;
-        sockets.receive(|flow, datagram, socket| {
+        let mut known = 0;
+        let all = sockets.receive(|flow, datagram, socket| {
             if datagram.truncated {
                 counters.truncated += 1;
                 return;
@@ -213,6 +234,7 @@ impl ControlThread {
                     answer_stun(flow, datagram.payload, counters, send);
                 }
                 Standing::Known => {
+                    known += 1;
                     let bytes = Bytes::copy_from_slice(datagram.payload);
                     trace(tracer, exchange, flow, Direction::Received, &bytes);
                     exchange.handle_message(now, flow, bytes);
@@ -223,11 +245,16 @@ impl ControlThread {
                 }
                 Standing::OverBudget => {}
             }
-        })
+        })?;
+        Ok((all, known))
     }
 
-    /// Serves those who are not known yet, some of them: the next round looks for the others first.
+    /// Serves those who are not known yet, some of them: the next round looks for the others first. While the thread is behind
+    /// with the others, they wait, and when too many do, they are dropped.
     fn serve_strangers(&mut self) {
+        if self.backlog.pressure() > Pressure::None {
+            return;
+        }
         for (flow, bytes) in self.strangers.round() {
             if flow.transport() == Transport::Udp && stun::is_stun(&bytes) {
                 let send = |reply: &[u8]| self.sockets.send(&flow, reply);

@@ -138,7 +138,11 @@ impl Exchange {
                 self.authenticate(now, incoming);
             }
             Some(Membership::None) => self.refuse_outside_dialog(incoming),
-            None => self.admit_outside_dialog(now, incoming),
+            None => {
+                if let Some(incoming) = self.shed(now, incoming) {
+                    self.admit_outside_dialog(now, incoming);
+                }
+            }
         }
     }
 

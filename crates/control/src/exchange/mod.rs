@@ -38,6 +38,7 @@ use crate::media::{MediaCommand, MediaEvent};
 use crate::messages::{Messages, PageId};
 use crate::owner;
 use crate::parked::Parked;
+use crate::pressure::Pressure;
 use crate::proxying::{ProxiedId, Proxying};
 use crate::reach::{HeldId, Reach};
 use crate::settings::{InvalidSettings, Settings};
@@ -82,6 +83,7 @@ pub struct Exchange {
     pub(crate) reach: Reach,
     pub(crate) stats: Stats,
     pub(crate) draining: bool,
+    pub(crate) pressure: Pressure,
     asks: VecDeque<(AskId, Ask)>,
     commands: VecDeque<(u16, LegKey, MediaCommand)>,
     pub(crate) random: StdRng,
@@ -199,6 +201,7 @@ impl Exchange {
             reach: Reach::default(),
             stats: Stats::default(),
             draining: false,
+            pressure: Pressure::None,
             asks: VecDeque::new(),
             commands: VecDeque::new(),
             tag_secret: random.next_u64(),

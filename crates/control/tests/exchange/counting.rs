@@ -61,6 +61,7 @@ const SCENES: &[Scene] = &[
         ],
     ),
     (overload, &["requests_overloaded"]),
+    (crate::pressure::a_refused_call, &["requests_shed"]),
     (a_merged_request, &["requests_merged"]),
     (odd_requests_in_a_dialog, &["requests_out_of_order", "dialogs_challenged", "dialogs_moved"]),
     (lost_ones, &["callers_lost", "responses_undeliverable", "branches_unanswered", "acks_missing"]),

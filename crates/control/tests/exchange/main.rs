@@ -34,6 +34,7 @@ mod outbound;
 mod parking;
 mod pickup;
 mod presence;
+mod pressure;
 mod privacy;
 mod proxying;
 mod publishing;

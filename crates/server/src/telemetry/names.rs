@@ -19,7 +19,7 @@ counters! {
     exchange(ringback_control::Stats) {
         messages_received, messages_unparsed_answered, messages_unparsed_dropped, messages_from_nowhere,
         requests_invalid, messages_invalid_dropped, messages_over_budget, requests_banned, requests_unauthenticated,
-        credentials_refused, dialogs_challenged, identities_refused, requests_overloaded,
+        credentials_refused, dialogs_challenged, identities_refused, requests_overloaded, requests_shed,
         requests_outside_dialog, requests_out_of_order, requests_merged, methods_not_allowed,
         extensions_refused, schemes_refused, domains_refused, calls_refused, callees_unknown, callees_absent,
         callees_busy, callees_undisturbed, forwards_refused, pickups_refused, codes_refused, registrations,

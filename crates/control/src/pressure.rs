@@ -1,0 +1,54 @@
+//! What is refused while more comes than can be served (RFC 3261 §21.5.4, and what RFC 7339 calls rejecting).
+//!
+//! A server that takes everything in its turn is late for all of it: requests come again while the first of them waits, and
+//! work is done for callers who have given up. So what can wait is refused at once, the costliest last, and calls that were
+//! taken go on as ever. The driver sees how far it is behind and says so; nothing here measures time.
+
+use std::time::Instant;
+
+use ringback_sip::message::{Method, Name};
+
+use crate::exchange::{Exchange, Incoming, warning};
+
+/// How far the driver is behind with what it is to hand in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    /// It keeps up.
+    #[default]
+    None,
+    /// It is behind: strangers are refused, and what can wait (OPTIONS, SUBSCRIBE, PUBLISH, and what is passed on outside of
+    /// dialogs).
+    High,
+    /// It stays behind: new calls and instant messages are refused too. What belongs to a dialog never is, nor is the
+    /// registration of somebody who is known.
+    Extreme,
+}
+
+impl Exchange {
+    /// Says how far behind the driver is, from here on.
+    pub fn set_pressure(&mut self, pressure: Pressure) {
+        self.pressure = pressure;
+    }
+
+    /// Refuses a request outside of a dialog that the pressure leaves no time for; gives back one that it does.
+    pub(crate) fn shed(&mut self, now: Instant, incoming: Incoming) -> Option<Incoming> {
+        let needs = match incoming.message.method_ref() {
+            _ if self.pressure == Pressure::None => return Some(incoming),
+            _ if !self.admission.knows(now, incoming.flow.remote().ip()) => Pressure::High,
+            Method::Register | Method::Cancel | Method::Ack => return Some(incoming),
+            Method::Invite | Method::Message => Pressure::Extreme,
+            _ => Pressure::High,
+        };
+        if self.pressure < needs {
+            return Some(incoming);
+        }
+        self.stats.requests_shed += 1;
+        let retry_after = self.retry_after();
+        let reply = self.reply(&incoming.message, 503).header(Name::RetryAfter, retry_after);
+        let words = warning("more is asked of the server than it can do: try again in a moment");
+        let reply = reply.header(Name::Warning, words).finish();
+        let reply = self.without_weight(now, &incoming.message, incoming.flow, reply);
+        self.reply_stateless(incoming.server, reply);
+        None
+    }
+}
