@@ -1,17 +1,18 @@
 //! Subscriptions and publications (RFC 6665, RFC 3903): presence, busy lamps, mailboxes and registrations of local users.
 //!
-//! `subscribe` and `publish` take the requests, `notify` sends the news; `presence`, `dialogs`, `contacts` and `lists` say
-//! what there is to tell. Whatever changes something calls `touch` and nothing else: what a watcher knows already is found
+//! `subscribe` and `publish` take the requests, `notify` sends the news; `presence`, `dialogs`, `contacts`, `watchers` and
+//! `lists` say what there is to tell. Whatever changes something calls `touch` and nothing else: what a watcher knows already is found
 //! out when its NOTIFY is due, so a call too many costs a comparison.
 //!
-//! Who may watch: presence and calls of anybody are shown to every user who has signed in; mailboxes and registrations to
-//! the user alone. The other side of a call is told to the user alone. A user that there is not looks like one who is
+//! Who may watch: presence and calls of anybody are shown to every user who has signed in; mailboxes, registrations and
+//! who watches one's presence to the user alone. The other side of a call is told to the user alone. A user that there is not looks like one who is
 //! not signed in.
 //!
 //! Assumptions and what is left out:
 //! - Users of other exchanges cannot be watched: there is no SUBSCRIBE of our own.
 //! - A subscription does not outlive the process: its watcher subscribes again when it expires.
-//! - Watcher information (RFC 3857), filters (RFC 4660) and partial presence (RFC 5262) are not there.
+//! - Watcher information (RFC 3857) is of presence alone, and of at most 200 watchers; nobody has to be approved.
+//! - Filters (RFC 4660) and partial presence (RFC 5262) are not there.
 
 mod contacts;
 mod dialogs;
@@ -21,6 +22,7 @@ mod presence;
 mod publish;
 mod refused;
 mod subscribe;
+mod watchers;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,14 +30,15 @@ use std::time::Duration;
 use ringback_sip::event::documents::dialog_info::Dialog;
 use ringback_sip::event::documents::pidf::Presence;
 use ringback_sip::event::documents::reginfo::Contact;
-use ringback_sip::event::{Bounds, Compositor, Expiry, Notifier, Package};
+use ringback_sip::event::documents::watcherinfo::Watcher;
+use ringback_sip::event::{Bounds, Compositor, Expiry, Notifier, Package, SubscriptionId};
 
 use crate::call::Call;
 use crate::exchange::Exchange;
 use dialogs::CallsByUser;
 
 /// The packages that can be subscribed to, as the value of Allow-Events.
-pub(crate) const ALLOW_EVENTS: &str = "presence, dialog, message-summary, reg";
+pub(crate) const ALLOW_EVENTS: &str = "presence, dialog, message-summary, reg, presence.winfo";
 
 /// The option of lists (RFC 4662).
 pub(crate) const EVENT_LIST: &[u8] = b"eventlist";
@@ -132,6 +135,8 @@ pub(crate) enum Known {
     Dialogs(Vec<Dialog>),
     /// Their contacts.
     Contacts(BTreeMap<String, Contact>),
+    /// Who watches them.
+    Watchers(BTreeMap<SubscriptionId, Watcher>),
 }
 
 impl Exchange {

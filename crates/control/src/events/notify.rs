@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use ringback_sip::event::documents::message_summary::{self, Summary};
-use ringback_sip::event::documents::{dialog_info, reginfo};
+use ringback_sip::event::documents::{dialog_info, reginfo, watcherinfo};
 use ringback_sip::event::{Outcome, Package, Reason, SubscriptionId};
 use ringback_sip::message::{Builder, Message, Method, Name};
 
@@ -152,13 +152,29 @@ impl Exchange {
                 text
             }
             Package::Reg => {
-                let present = self.contacts_of(now, user);
+                let present = self.contacts_of(now, user, uri);
                 let contacts = match known {
                     Some(Known::Contacts(told)) => contacts::changes(told, &present)?,
                     _ => present.values().cloned().collect(),
                 };
                 *known = Some(Known::Contacts(present));
                 reginfo::write(uri, *version, &contacts)
+            }
+            Package::PresenceWinfo => {
+                let present = self.watchers_of(user, uri);
+                let of = Package::Presence.name();
+                let text = match known {
+                    Some(Known::Watchers(told)) => {
+                        let changes = watcherinfo::changes(told, &present);
+                        if changes.is_empty() {
+                            return None;
+                        }
+                        watcherinfo::write(uri, of, *version, false, &changes)
+                    }
+                    _ => watcherinfo::write(uri, of, *version, true, &present),
+                };
+                *known = Some(Known::Watchers(present));
+                text
             }
         };
         *version = version.saturating_add(1);

@@ -134,8 +134,7 @@ impl Exchange {
         let package = Package::parse(event.package).ok_or(EventRefused::Event)?;
         let told = if request.body().is_empty() {
             let user = self.user_watched(&uri).map_err(EventRefused::Uri)?;
-            let is_private = matches!(package, Package::MessageSummary | Package::Reg);
-            if is_private && user != watcher {
+            if package.is_private() && user != watcher {
                 return Err(EventRefused::NotYours);
             }
             Told::of(vec![Watched::new(address(&uri), Some(user))], None)

@@ -54,6 +54,56 @@ fn a_client_that_asks_is_given_both_and_one_that_does_not_is_given_none() {
     assert!(!contact.contains("gruu"), "{contact}");
 }
 
+/// What stands between two marks in the last document about Bob's contacts, for the device.
+fn told(world: &mut World, id: PhoneId, mark: &str, instance: &str) -> String {
+    let (_, document) = world.phone(id).notifications().pop().expect("a NOTIFY");
+    let contact =
+        document.split("<contact ").find(|contact| contact.contains(instance)).expect("its contact");
+    let (_, rest) = contact.split_once(mark).unwrap_or_else(|| panic!("{mark} in {document}"));
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
+/// RFC 5628.
+#[test]
+fn a_user_is_told_the_gruus_of_its_devices_with_its_contacts() {
+    let (mut world, alice, [page, _]) = world();
+    world.phone(page).subscribe("reg", "bob", 3600);
+    world.run(secs(10));
+    for (param, mark) in [("pub-gruu", "<gr:pub-gruu uri=\""), ("temp-gruu", "<gr:temp-gruu uri=\"")] {
+        assert_eq!(told(&mut world, page, mark, PAGE), given(&mut world, page, param, PAGE));
+    }
+    let cseq = told(&mut world, page, " cseq=\"", OTHER);
+    assert_eq!(told(&mut world, page, "first-cseq=\"", OTHER), cseq, "its first REGISTER");
+    assert_eq!(world.phone(page).notifications().len(), 1);
+    // A refresh gives another one and voids none: it is not told.
+    let first = told(&mut world, page, "first-cseq=\"", PAGE);
+    world.phone(page).register();
+    world.run(secs(10));
+    assert_eq!(world.phone(page).notifications().len(), 1);
+    world.phone(page).resubscribe("reg", 3600);
+    world.run(secs(10));
+    assert_eq!(told(&mut world, page, "first-cseq=\"", PAGE), first, "those from before are good");
+    // Another Call-ID voids them.
+    let void = told(&mut world, page, "<gr:temp-gruu uri=\"", PAGE);
+    world.phone(page).forget_registration();
+    world.phone(page).register();
+    world.run(secs(10));
+    assert_eq!(world.phone(page).notifications().len(), 3);
+    assert_eq!(told(&mut world, page, "callid=\"", PAGE), "again-page");
+    let cseq = told(&mut world, page, " cseq=\"", PAGE);
+    assert_eq!(told(&mut world, page, "first-cseq=\"", PAGE), cseq);
+    let new = told(&mut world, page, "<gr:temp-gruu uri=\"", PAGE);
+    for (uri, status) in [(void, 404), (new, 486)] {
+        world.phone(alice).dial(&uri);
+        world.run(secs(1));
+        if status == 486 {
+            world.phone(page).refuse(486);
+        }
+        world.settle();
+        assert_eq!(world.phone(alice).last_failure(), Some(status), "{uri}");
+    }
+}
+
 #[test]
 fn a_call_to_a_gruu_rings_that_device_alone() {
     for (param, instance) in [("pub-gruu", OTHER), ("temp-gruu", OTHER), ("pub-gruu", PAGE)] {

@@ -48,4 +48,5 @@ mod subscriptions;
 mod takeovers;
 mod transfers;
 mod transfers_forwarded;
+mod watcher_information;
 mod watching_lists;

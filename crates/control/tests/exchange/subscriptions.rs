@@ -79,7 +79,7 @@ fn what_cannot_be_watched_is_refused_and_says_what_would_do() {
             None,
             |r| r,
             489,
-            Some((Name::AllowEvents, "presence, dialog, message-summary, reg")),
+            Some((Name::AllowEvents, "presence, dialog, message-summary, reg, presence.winfo")),
         ),
         ("presence", "bob", Some(9), |r| r, 423, Some((Name::MinExpires, "10"))),
         ("presence", "bob", None, |r| r.header(Name::Accept, "application/cpim-pidf+xml"), 406, None),

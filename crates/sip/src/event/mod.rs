@@ -10,12 +10,13 @@
 //! ```
 //!
 //! Assumptions and what is left out:
-//! - A subscription is a dialog of its own: a second SUBSCRIBE with another `id` in the same dialog is not taken.
+//! - A subscription is a dialog of its own: a second SUBSCRIBE with another event or `id` in the same dialog is
+//!   not taken (RFC 6665 §4.5.2 tells watchers to make none).
 //! - Who may watch is decided before; a subscription that waits for that decision is *pending*.
 //! - A NOTIFY whose connection is gone does not end the subscription: its far end may come back over another one
 //!   ([`Notifier::moved`]), or it expires.
-//! - The subscriber's side, watcherinfo ([RFC 3857]), conditional notification (RFC 5839) and the `Event` rate
-//!   parameters of RFC 6446 are not here.
+//! - Who watches is a package like others ([RFC 3857]); watchers that were refused or asked once are not remembered.
+//! - The subscriber's side, conditional notification (RFC 5839) and the `Event` rate parameters of RFC 6446 are not here.
 //!
 //! [RFC 6665]: https://www.rfc-editor.org/rfc/rfc6665
 //! [RFC 3903]: https://www.rfc-editor.org/rfc/rfc3903

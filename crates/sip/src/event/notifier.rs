@@ -142,6 +142,7 @@ impl<T> Notifier<T> {
         }
         *self.counts.entry(watcher.clone()).or_default() += 1;
         self.connect(id, dialog.flow.connection);
+        self.watchers_changed(package, &resources);
         let subscription = Subscription {
             dialog,
             package,
@@ -175,6 +176,10 @@ impl<T> Notifier<T> {
 
     /// The watcher may watch.
     pub fn approve(&mut self, now: Instant, id: SubscriptionId) {
+        if let Some(subscription) = self.subscriptions.get(&id) {
+            let (package, resources) = (subscription.package, subscription.resources.clone());
+            self.watchers_changed(package, &resources);
+        }
         self.occur(now, id, Occurrence::Approved, 0);
     }
 
@@ -191,6 +196,7 @@ impl<T> Notifier<T> {
         self.disconnect(id, subscription.dialog.flow.connection);
         self.deadlines.cancel(&Timer::Expiration(id));
         self.deadlines.cancel(&Timer::Interval(id));
+        self.watchers_changed(subscription.package, &subscription.resources);
         for resource in &subscription.resources {
             let key = (subscription.package, resource.clone());
             if let Some(ids) = self.watchers.get_mut(&key) {
@@ -222,6 +228,16 @@ impl<T> Notifier<T> {
     /// Whether anybody watches the resource.
     pub fn is_watched(&self, package: Package, resource: &str) -> bool {
         !self.watchers.is_empty() && self.watchers.contains_key(&(package, resource.to_owned()))
+    }
+
+    /// The subscriptions by which somebody watches the resource, the oldest first.
+    pub fn watching(
+        &self,
+        package: Package,
+        resource: &str,
+    ) -> impl Iterator<Item = (SubscriptionId, &Subscription<T>)> {
+        let ids = self.watchers.get(&(package, resource.to_owned())).into_iter().flatten();
+        ids.filter_map(|id| Some((*id, self.get(*id)?)))
     }
 
     /// A subscription for which a NOTIFY is due. Its user calls [`Notifier::sent`] or [`Notifier::nothing_new`].
@@ -369,6 +385,14 @@ impl<T> Notifier<T> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.subscriptions.is_empty()
+    }
+
+    /// Who watches these has changed, which is news for who watches that (RFC 3857).
+    fn watchers_changed(&mut self, package: Package, resources: &[String]) {
+        let Some(winfo) = package.watcher_information() else { return };
+        for resource in resources {
+            self.touch(winfo, resource);
+        }
     }
 
     fn connect(&mut self, id: SubscriptionId, connection: ConnectionId) {

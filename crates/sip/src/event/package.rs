@@ -15,11 +15,14 @@ pub enum Package {
     MessageSummary,
     /// The contacts of an address of record ([RFC 3680](https://www.rfc-editor.org/rfc/rfc3680)).
     Reg,
+    /// Who watches the presence of somebody ([RFC 3857](https://www.rfc-editor.org/rfc/rfc3857)).
+    PresenceWinfo,
 }
 
 impl Package {
     /// Every package.
-    pub const ALL: [Package; 4] = [Package::Presence, Package::Dialog, Package::MessageSummary, Package::Reg];
+    pub const ALL: [Package; 5] =
+        [Package::Presence, Package::Dialog, Package::MessageSummary, Package::Reg, Package::PresenceWinfo];
 
     /// The package of that name; event packages are compared case by case (RFC 6665 §8.2.1).
     pub fn parse(name: &[u8]) -> Option<Package> {
@@ -33,6 +36,7 @@ impl Package {
             Package::Dialog => "dialog",
             Package::MessageSummary => "message-summary",
             Package::Reg => "reg",
+            Package::PresenceWinfo => "presence.winfo",
         }
     }
 
@@ -43,14 +47,28 @@ impl Package {
             Package::Dialog => "application/dialog-info+xml",
             Package::MessageSummary => "application/simple-message-summary",
             Package::Reg => "application/reginfo+xml",
+            Package::PresenceWinfo => "application/watcherinfo+xml",
         }
     }
 
+    /// The package that tells who watches this one (RFC 3857 §4.1), where there is one.
+    pub const fn watcher_information(self) -> Option<Package> {
+        match self {
+            Package::Presence => Some(Package::PresenceWinfo),
+            _ => None,
+        }
+    }
+
+    /// Whether its documents are for nobody but whom they are about.
+    pub const fn is_private(self) -> bool {
+        matches!(self, Package::MessageSummary | Package::Reg | Package::PresenceWinfo)
+    }
+
     /// The least time between two NOTIFYs that nobody asked for: RFC 3856 §6.10, RFC 4235 §3.10, RFC 3842 §3.10,
-    /// RFC 3680 §4.10.
+    /// RFC 3680 §4.10, RFC 3857 §4.10.
     pub const fn interval(self) -> Duration {
         match self {
-            Package::Presence | Package::Reg => Duration::from_secs(5),
+            Package::Presence | Package::Reg | Package::PresenceWinfo => Duration::from_secs(5),
             Package::Dialog | Package::MessageSummary => Duration::from_secs(1),
         }
     }
@@ -65,7 +83,7 @@ mod tests {
         for package in Package::ALL {
             assert_eq!(Package::parse(package.name().as_bytes()), Some(package));
         }
-        for name in ["Presence", "presence.winfo", "refer", ""] {
+        for name in ["Presence", "presence.winfo.winfo", "dialog.winfo", "refer", ""] {
             assert_eq!(Package::parse(name.as_bytes()), None, "{name}");
         }
     }

@@ -13,7 +13,7 @@
 //!                                      +-------------+
 //! ```
 //!
-//! The state *waiting* of RFC 3857 is for watchers of watchers and is left out with them.
+//! The state *waiting* of RFC 3857, in which a refused watcher is remembered, is left out: nobody has to be asked here.
 //!
 //! [RFC 6665 §4.1.3]: https://www.rfc-editor.org/rfc/rfc6665#section-4.1.3
 //! [RFC 3857 §4.7.1]: https://www.rfc-editor.org/rfc/rfc3857#section-4.7.1

@@ -26,6 +26,7 @@ pub struct Binding {
     id: BindingId,
     recency: u64,
     cseq: u32,
+    first_cseq: u32,
     reg_id: Option<NonZeroU32>,
     q: u16,
     contact_end: u16,
@@ -50,6 +51,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) q: u16,
     pub(crate) call_id: &'a [u8],
     pub(crate) cseq: u32,
+    /// Of the first REGISTER with that Call-ID, as far as it is known.
+    pub(crate) first_cseq: u32,
     pub(crate) path: &'a [u8],
     pub(crate) user_agent: &'a [u8],
     pub(crate) flow: Flow,
@@ -111,6 +114,7 @@ impl Binding {
             id,
             recency,
             cseq: draft.cseq,
+            first_cseq: draft.first_cseq,
             reg_id: draft.reg_id.filter(|_| draft.instance.is_some()),
             q: draft.q.min(Self::HIGHEST_Q),
             contact_end,
@@ -179,6 +183,12 @@ impl Binding {
     /// The CSeq number of the last REGISTER.
     pub fn cseq(&self) -> u32 {
         self.cseq
+    }
+
+    /// The CSeq number of the first REGISTER with the Call-ID of the last one: the temporary GRUUs that were given since are
+    /// good. Not kept by the store; after a restart it is that of the last REGISTER before it.
+    pub fn first_cseq(&self) -> u32 {
+        self.first_cseq
     }
 
     /// What the device calls itself, at most 128 bytes of it. For eyes only: never an input to a decision.

@@ -182,6 +182,7 @@ impl Location {
             q: row.q,
             call_id: row.call_id,
             cseq: row.cseq,
+            first_cseq: row.cseq,
             path: row.path.unwrap_or_default(),
             user_agent: row.user_agent.unwrap_or_default(),
             flow: Flow { tuple: row.flow, connection: ConnectionId::NONE },

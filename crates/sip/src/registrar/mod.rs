@@ -172,7 +172,9 @@ impl<'m> Registration<'m> {
         if let Some(binding) = &known {
             self.check_order(update, binding)?;
         }
-        let place = known.map(|binding| binding.id());
+        let place = known.as_ref().map(|binding| binding.id());
+        let same_call_id = known.filter(|binding| binding.call_id() == self.call_id);
+        let first_cseq = same_call_id.map_or(self.cseq, |binding| binding.first_cseq());
         let Some(seconds) = settings.grant(contact.expires().or(self.expires))? else {
             if let Some(id) = place {
                 update.remove(id);
@@ -189,6 +191,7 @@ impl<'m> Registration<'m> {
                 q: contact.q(),
                 call_id: self.call_id,
                 cseq: self.cseq,
+                first_cseq,
                 path: &self.path,
                 user_agent: self.user_agent,
                 flow: self.flow,

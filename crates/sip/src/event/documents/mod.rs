@@ -11,6 +11,7 @@ mod pidf_read;
 pub mod reginfo;
 pub mod resource_lists;
 pub mod rlmi;
+pub mod watcherinfo;
 mod xml;
 
 use thiserror::Error;

@@ -1,0 +1,30 @@
+//! Who watches the presence of a user, as its watcher information tells the user (RFC 3857).
+
+use std::collections::BTreeMap;
+
+use ringback_sip::event::documents::watcherinfo::{Status, Watcher};
+use ringback_sip::event::{Package, SubscriptionId};
+
+use crate::call::setup::sip_uri;
+use crate::exchange::Exchange;
+
+/// Watchers that are told of, the oldest first: what one NOTIFY holds.
+const MOST: usize = 200;
+
+impl Exchange {
+    /// Who watches the presence of a user, by lists too; `entity` is the URI by which that user is known. Who asked for
+    /// one NOTIFY alone watches nothing.
+    pub(super) fn watchers_of(&self, user: &str, entity: &str) -> BTreeMap<SubscriptionId, Watcher> {
+        let host = entity.rsplit('@').next().unwrap_or_default();
+        self.event_state
+            .notifier
+            .watching(Package::Presence, user)
+            .filter(|(_, subscription)| !subscription.state().is_terminated())
+            .take(MOST)
+            .map(|(id, subscription)| {
+                let uri = sip_uri(&subscription.watcher, host);
+                (id, Watcher { uri, status: Status::of(subscription.state()) })
+            })
+            .collect()
+    }
+}
