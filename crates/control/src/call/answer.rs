@@ -105,7 +105,9 @@ impl Exchange {
     ) {
         // Once the caller has answered our offer in a PRACK there is nothing more to offer.
         let has_session = !(call.is_late && call.is_bound());
-        if self.accept(now, &mut call.caller, has_session.then_some(body), response).is_none() {
+        let connected = self.connected(call, key, response);
+        let caller = &mut call.caller;
+        if self.accept(now, caller, has_session.then_some(body), response, connected).is_none() {
             return;
         }
         self.provisionals_over(call);
@@ -128,13 +130,15 @@ impl Exchange {
         self.events.push_back(Event::CallAnswered { id: call.record.id.clone() });
     }
 
-    /// Answers the INVITE of a leg with 200, which passes on what a `response` to us says; the INVITE, if one waited.
+    /// Answers the INVITE of a leg with 200, which passes on what a `response` to us says and asserts who is
+    /// `connected`; the INVITE, if one waited.
     pub(super) fn accept(
         &mut self,
         now: Instant,
         leg: &mut Leg,
         body: Option<&[u8]>,
         response: Option<&Message>,
+        connected: Option<String>,
     ) -> Option<Message> {
         let (server, invite, mut dialog) = match std::mem::replace(&mut leg.signalling, Signalling::Over) {
             Signalling::Invited { server, invite, dialog } => (server, invite, dialog),
@@ -148,6 +152,9 @@ impl Exchange {
             .header(Name::Contact, self.contact(&leg.flow))
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED);
+        if let Some(connected) = connected {
+            reply = reply.header(Name::PAssertedIdentity, connected);
+        }
         if let Some(response) = response {
             reply = pass_response(response, reply, &self.settings.headers.users);
         }

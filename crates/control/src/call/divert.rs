@@ -2,10 +2,14 @@
 //!
 //! A call is forwarded to users and numbers of this exchange only, at most [`MOST`] times, and never twice by the same
 //! user. What happened is told in History-Info ([RFC 7044]) and Diversion ([RFC 5806]); those of a peer do not cross.
+//! Nobody on the way is named when the caller asks for that (`Privacy: history`, `header` or `session`), nobody so far
+//! when the Contact of a 3xx does, and not the user whose phone does in its 3xx ([RFC 7044 §10.1]): that somebody was
+//! there is told, and not who.
 //!
 //! Left out: forwarding to other networks, by time of day, and the entries of single contacts in History-Info.
 //!
 //! [RFC 7044]: https://www.rfc-editor.org/rfc/rfc7044
+//! [RFC 7044 §10.1]: https://www.rfc-editor.org/rfc/rfc7044#section-10.1
 //! [RFC 5806]: https://www.rfc-editor.org/rfc/rfc5806
 
 use std::sync::Arc;
@@ -16,6 +20,7 @@ use ringback_sip::message::{Builder, Message, Name, reason_phrase};
 use ringback_sip::uri::Uri;
 
 use super::hunt::Target;
+use super::identity::{ANONYMOUS, Identity, asks_to_hide_history};
 use super::refused::CallRefused;
 use super::setup::sip_uri;
 use super::transfer::AskedBy;
@@ -50,6 +55,8 @@ pub(crate) enum Cause {
 pub(crate) struct Diversion {
     pub from: String,
     pub cause: Cause,
+    /// Whether those that the call goes to may not know who it was.
+    pub is_hidden: bool,
 }
 
 impl Cause {
@@ -89,25 +96,39 @@ impl Cause {
 }
 
 /// Writes how an INVITE came to be for `target`; nothing when it was meant for it.
-pub(crate) fn tell_history(request: Builder, target: &str, host: &str, steps: &[Diversion]) -> Builder {
+pub(crate) fn tell_history(
+    request: Builder,
+    target: &str,
+    host: &str,
+    steps: &[Diversion],
+    caller: &Identity,
+) -> Builder {
     if steps.is_empty() {
         return request;
     }
-    let mut request = request.header(Name::HistoryInfo, history(target, host, steps));
-    for step in steps.iter().rev() {
-        let value = format!("<{}>;reason={};counter=1", sip_uri(&step.from, host), step.cause.reason());
+    let hides = caller.hides_history();
+    let mut request = request.header(Name::HistoryInfo, history(target, host, steps, hides));
+    for Diversion { from, cause, is_hidden } in steps.iter().rev() {
+        let reason = cause.reason();
+        let value = match hides || *is_hidden {
+            true => format!("{ANONYMOUS};reason={reason};counter=1;privacy=full"),
+            false => format!("<{}>;reason={reason};counter=1", sip_uri(from, host)),
+        };
         request = request.header(Name::Diversion, value);
     }
     request
 }
 
-fn history(target: &str, host: &str, steps: &[Diversion]) -> String {
+fn history(target: &str, host: &str, steps: &[Diversion], hides: bool) -> String {
     let mut value = String::new();
     let mut index = "1".to_owned();
     let mut came_by: Option<(Cause, String)> = None;
-    let users = steps.iter().map(|step| (step.from.as_str(), Some(step.cause)));
-    for (user, leaves_by) in users.chain([(target, None)]) {
-        let uri = sip_uri(user, host);
+    let users = steps.iter().map(|step| (step.from.as_str(), step.is_hidden, Some(step.cause)));
+    for (user, is_hidden, leaves_by) in users.chain([(target, false, None)]) {
+        let uri = match hides || is_hidden {
+            true => "sip:anonymous@anonymous.invalid".to_owned(),
+            false => sip_uri(user, host),
+        };
         let cause = came_by.as_ref().map(|(cause, _)| format!(";cause={}", cause.of_target()));
         let reason =
             leaves_by.and_then(Cause::response).map(|response| format!("?Reason=SIP%3Bcause%3D{response}"));
@@ -121,6 +142,11 @@ fn history(target: &str, host: &str, steps: &[Diversion]) -> String {
         index.push_str(".1");
     }
     value
+}
+
+/// Whether a Contact of a 3xx asks in its URI that the new request not tell its history.
+fn hides_history(contact: &Uri<'_>) -> bool {
+    contact.header(b"Privacy").is_some_and(|value| asks_to_hide_history(&value))
 }
 
 impl Exchange {
@@ -147,7 +173,7 @@ impl Exchange {
             let features = self.features_of(&user);
             // Who is forwarded to can still call who forwards.
             if let Some(to) = features.always.filter(|to| to != caller) {
-                steps.push(Diversion { from: std::mem::replace(&mut user, to), cause: Cause::Always });
+                steps.push(Diversion::by(std::mem::replace(&mut user, to), Cause::Always));
                 continue;
             }
             let is_busy = self.is_busy(&user, features.waiting);
@@ -167,7 +193,7 @@ impl Exchange {
                 }
             };
             let Some(to) = to else { return Err(refused) };
-            steps.push(Diversion { from: std::mem::replace(&mut user, to), cause });
+            steps.push(Diversion::by(std::mem::replace(&mut user, to), cause));
         }
     }
 
@@ -203,17 +229,16 @@ impl Exchange {
         };
         match to {
             Some(to) => {
-                self.send_on(now, call, &to, cause);
+                let steps = call.steps_on(cause);
+                self.send_on(now, call, &to, steps);
                 true
             }
             None => false,
         }
     }
 
-    /// The call leaves the user that is being rung for another one.
-    fn send_on(&mut self, now: Instant, call: &mut Call, to: &str, cause: Cause) {
-        let mut steps = call.hunt.steps.to_vec();
-        steps.push(Diversion { from: call.hunt.user.clone(), cause });
+    /// The call leaves the user that is being rung for another one; that is the last of the steps.
+    fn send_on(&mut self, now: Instant, call: &mut Call, to: &str, steps: Vec<Diversion>) {
         let dialler = call.dialler();
         let destination = self.destination_of(to, &dialler.aor, dialler.flow, &steps);
         self.give_up_branches(now, call);
@@ -263,7 +288,7 @@ impl Exchange {
     pub(crate) fn redirected(&mut self, now: Instant, call: &mut Call, response: &Message) -> bool {
         let dialler = call.dialler();
         let (caller, flow) = (dialler.aor.clone(), dialler.flow);
-        let names: Vec<String> = response
+        let names: Vec<(String, bool)> = response
             .contacts()
             .take(MOST_CONTACTS)
             .filter_map(|contact| {
@@ -272,23 +297,31 @@ impl Exchange {
                     Uri::parse(contact.uri).ok().filter(|uri| uri.is_sip() && self.is_local(uri, flow))?;
                 let user = uri.user_unescaped()?;
                 let user = String::from_utf8_lossy(&user).into_owned();
-                (user != call.hunt.user && Code::parse(&user).is_none()).then_some(user)
+                let is_user = user != call.hunt.user && Code::parse(&user).is_none();
+                is_user.then(|| (user, hides_history(&uri)))
             })
             .collect();
-        let Some(first) = names.first() else {
+        let Some((first, hides_all)) = names.first() else {
             self.stats.redirections_refused += 1;
             return false;
         };
         self.stats.redirections_followed += 1;
+        let mut steps = call.steps_on(Cause::Redirected);
+        if let Some(own) = steps.last_mut() {
+            own.is_hidden = response.headers(Name::Privacy).any(asks_to_hide_history);
+        }
+        let steps_for = |hides_all: bool| -> Vec<Diversion> {
+            let step =
+                |step: &Diversion| Diversion { is_hidden: hides_all || step.is_hidden, ..step.clone() };
+            steps.iter().map(step).collect()
+        };
         if !call.is_hunting() {
-            self.send_on(now, call, first, Cause::Redirected);
+            self.send_on(now, call, first, steps_for(*hides_all));
             return true;
         }
-        let mut steps = call.hunt.steps.to_vec();
-        steps.push(Diversion { from: call.hunt.user.clone(), cause: Cause::Redirected });
         let mut beside = Vec::<Target>::new();
-        for name in &names {
-            let found = self.destination_of(name, &caller, flow, &steps);
+        for (name, hides_all) in &names {
+            let found = self.destination_of(name, &caller, flow, &steps_for(*hides_all));
             if let Ok(Destination::Targets { mut groups, steps, .. }) = found {
                 let targets = groups.pop_front().into_iter().flatten();
                 beside.extend(targets.map(|target| Target { steps: steps.clone(), ..target }));
@@ -299,7 +332,20 @@ impl Exchange {
     }
 }
 
+impl Diversion {
+    /// By a user who has nothing against being named.
+    fn by(from: String, cause: Cause) -> Self {
+        Diversion { from, cause, is_hidden: false }
+    }
+}
+
 impl Call {
+    /// The steps of the call when it leaves the user that is being rung.
+    fn steps_on(&self, cause: Cause) -> Vec<Diversion> {
+        let own = Diversion::by(self.hunt.user.clone(), cause);
+        self.hunt.steps.iter().cloned().chain([own]).collect()
+    }
+
     /// By whose dial rules it rings: the caller, or who transfers the call.
     fn dialler(&self) -> &Leg {
         let transferor = self.transfer.as_deref().filter(|transfer| transfer.asked_by == AskedBy::Refer);
@@ -313,11 +359,17 @@ mod tests {
 
     #[test]
     fn the_history_names_everyone_on_the_way_and_why() {
-        let step = |from: &str, cause| Diversion { from: from.to_owned(), cause };
-        let steps = [step("bob", Cause::Busy), step("carol", Cause::Always)];
+        let step = |from: &str, cause| Diversion::by(from.to_owned(), cause);
+        let mut steps = [step("bob", Cause::Busy), step("carol", Cause::Always)];
         assert_eq!(
-            history("dave", "h", &steps),
+            history("dave", "h", &steps, false),
             "<sip:bob@h?Reason=SIP%3Bcause%3D486>;index=1, <sip:carol@h;cause=486>;index=1.1;mp=1, \
+             <sip:dave@h;cause=302>;index=1.1.1;mp=1.1"
+        );
+        steps[0].is_hidden = true;
+        assert_eq!(
+            history("dave", "h", &steps, false),
+            "<sip:anonymous@anonymous.invalid?Reason=SIP%3Bcause%3D486>;index=1, <sip:carol@h;cause=486>;index=1.1;mp=1, \
              <sip:dave@h;cause=302>;index=1.1.1;mp=1.1"
         );
     }

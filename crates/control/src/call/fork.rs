@@ -50,6 +50,7 @@ impl Exchange {
     fn branch_progress(&mut self, now: Instant, call: &mut Call, key: LegKey, response: &Message) {
         let may_be_heard = call.may_be_heard(key);
         let Some(leg) = call.leg_mut(key) else { return };
+        leg.note_privacy(response);
         let of_response = leg.dialog_of(response);
         let Signalling::Inviting { early, cancelled: false, .. } = &mut leg.signalling else { return };
         if early.is_none() {
@@ -75,9 +76,11 @@ impl Exchange {
             (_, Some(status)) => status,
         };
         let Some((server, reply)) = Exchange::reply_to_caller(call, status) else { return };
-        let contact = self.contact(&call.caller.flow);
-        let reply =
-            pass_response(response, reply.header(Name::Contact, contact), &self.settings.headers.users);
+        let mut reply = reply.header(Name::Contact, self.contact(&call.caller.flow));
+        if let Some(connected) = self.connected(call, key, Some(response)) {
+            reply = reply.header(Name::PAssertedIdentity, connected);
+        }
+        let reply = pass_response(response, reply, &self.settings.headers.users);
         if answer.is_some() {
             call.hunt.heard = Some(key);
         }
@@ -94,6 +97,7 @@ impl Exchange {
         response: &Message,
     ) {
         let Some(leg) = call.leg_mut(key) else { return };
+        leg.note_privacy(response);
         let Some(dialog) = leg.confirmed_by(response) else {
             // A 2xx that cannot be read makes no dialog: there is nobody to talk to.
             self.stats.answers_without_dialog += 1;

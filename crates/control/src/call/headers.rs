@@ -8,7 +8,7 @@
 
 use ringback_sip::message::{Builder, Line, Message, Name};
 
-use super::identity::Identity;
+use super::identity::{Identity, asks_to_hide};
 use crate::header_tables::PeerTable;
 
 /// What kind of thing a header field is, which says whether it passes.
@@ -162,14 +162,14 @@ pub(crate) fn pass_in_dialog(from: &Message, to: Builder, hides: bool, table: &P
     pass(from, to, Passing::InDialog, hides, table)
 }
 
-/// Copies what passes from a response of one leg into a response for the other.
+/// Copies what passes from a response of one leg into a response for the other; less of one that asks for privacy.
 pub(crate) fn pass_response(from: &Message, to: Builder, table: &PeerTable) -> Builder {
-    pass(from, to, Passing::Response, false, table)
+    pass(from, to, Passing::Response, asks_to_hide(from) == Some(true), table)
 }
 
 fn pass(from: &Message, mut to: Builder, what: Passing, hides: bool, table: &PeerTable) -> Builder {
     for line in from.lines() {
-        if passes(&line, what, table) && !(hides && tells_of_caller(&line)) {
+        if passes(&line, what, table) && !(hides && tells_of_sender(&line)) {
             to = to.header_named(line.raw_name(), line.value());
         }
     }
@@ -232,7 +232,7 @@ fn passes(line: &Line<'_>, what: Passing, table: &PeerTable) -> bool {
 }
 
 /// What a user says of itself beside its address; it goes with the address (RFC 3323 §5.3).
-fn tells_of_caller(line: &Line<'_>) -> bool {
+fn tells_of_sender(line: &Line<'_>) -> bool {
     let is_place = line.raw_name().eq_ignore_ascii_case(b"geolocation");
     is_place
         || matches!(
@@ -241,8 +241,10 @@ fn tells_of_caller(line: &Line<'_>) -> bool {
                 | Name::InReplyTo
                 | Name::Organization
                 | Name::ReplyTo
+                | Name::Server
                 | Name::Subject
                 | Name::UserAgent
+                | Name::Warning
         )
 }
 

@@ -1,21 +1,31 @@
-//! Who calls, as the people called see it ([RFC 3323], [RFC 3325]).
+//! Who calls, as the people called see it, and who has answered, as the caller sees it ([RFC 3323], [RFC 3325]).
 //!
-//! The identity is that of the credentials; what a phone says of itself counts where it says the same. A caller that
-//! asks for privacy (`id`, `user` or `header`) is anonymous to every callee; that our Contact, Via, Call-ID and media
-//! addresses tell nothing of the caller holds for every call. The record of the call keeps who it was.
+//! The identity is that of the credentials, or of the registration that was called; what a phone says of itself
+//! counts where it says the same. A caller that asks for privacy (`id`, `user` or `header`) is anonymous to every
+//! callee; that our Contact, Via, Call-ID and media addresses tell nothing of the caller holds for every call. The
+//! record of the call keeps who it was.
 //!
-//! Left out: privacy of the callee in responses, of who is called and then transferred, and of instant messages;
-//! `Privacy: history`.
+//! A caller is told in P-Asserted-Identity which user rings and which one has answered ([`Exchange::connected`]): it
+//! may be another one than was dialled. A callee that asks for privacy in a response is not asserted, from that
+//! response on, until another one says `none`; nor is anybody who was reached by a temporary GRUU, which is made to
+//! tell nothing of its user.
+//!
+//! A phone that picks a call up, or takes it over, is told the same of whom it talks to.
+//!
+//! Left out: privacy of instant messages, and what parties are told of each other after a transfer (RFC 4916).
 //!
 //! [RFC 3323]: https://www.rfc-editor.org/rfc/rfc3323
 //! [RFC 3325]: https://www.rfc-editor.org/rfc/rfc3325
 
+use ringback_media::session::LegKey;
 use ringback_sip::header::Address;
 use ringback_sip::message::{Builder, Message, Name};
 use ringback_sip::uri::Uri;
 
 use super::setup::sip_uri;
+use super::{Call, Leg, Signalling};
 use crate::ask::User;
+use crate::exchange::Exchange;
 use crate::header_tables::PeerTable;
 
 /// Who calls.
@@ -26,6 +36,8 @@ pub(crate) struct Identity {
     /// The name to show; may be empty.
     display: String,
     privacy: Privacy,
+    /// Whether the callees may know by whom the call came to them.
+    history: Privacy,
 }
 
 /// Whether the callees may know.
@@ -39,21 +51,21 @@ enum Privacy {
 impl Identity {
     /// Who an authenticated INVITE is from.
     pub fn of(caller: &User, invite: &Message) -> Self {
-        let is_hiding = |value: &[u8]| {
-            value.split(|&byte| byte == b';').any(|word| {
-                [&b"id"[..], b"user", b"header"]
-                    .iter()
-                    .any(|kind| kind.eq_ignore_ascii_case(word.trim_ascii()))
-            })
-        };
-        let privacy =
-            if invite.headers(Name::Privacy).any(is_hiding) { Privacy::Hidden } else { Privacy::Shown };
-        Identity { user: caller.name.clone(), display: display_name(caller, invite), privacy }
+        Identity {
+            user: caller.name.clone(),
+            display: display_name(caller, invite),
+            privacy: Privacy::asked(invite, &IDENTITY).unwrap_or(Privacy::Shown),
+            history: Privacy::asked(invite, &HISTORY).unwrap_or(Privacy::Shown),
+        }
     }
 
-    /// A user who has said nothing of itself.
-    pub fn of_user(user: &str) -> Self {
-        Identity { user: user.to_owned(), display: String::new(), privacy: Privacy::Shown }
+    /// A party of a call. Only who has called has said how it is named.
+    pub fn of_party(call: &Call, leg: &Leg) -> Self {
+        if leg.key == call.caller.key {
+            return (*call.identity).clone();
+        }
+        let privacy = if leg.is_hidden { Privacy::Hidden } else { Privacy::Shown };
+        Identity { user: leg.aor.clone(), display: String::new(), privacy, history: Privacy::Shown }
     }
 
     /// Whether the callees may not know who it is.
@@ -61,12 +73,17 @@ impl Identity {
         self.privacy == Privacy::Hidden
     }
 
+    /// Whether the callees may not know by whom the call came to them (RFC 7044 §10.1).
+    pub fn hides_history(&self) -> bool {
+        self.history == Privacy::Hidden
+    }
+
     /// The From of the INVITE of a branch.
     pub fn as_from(&self, host: &str, tag: &str) -> String {
         match self.privacy {
             Privacy::Shown => from_value(&self.display, &self.user, host, tag),
             // RFC 3323 §4.1.1.3: the address is not one that anybody has.
-            Privacy::Hidden => format!("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag={tag}"),
+            Privacy::Hidden => format!("{ANONYMOUS};tag={tag}"),
         }
     }
 
@@ -80,9 +97,68 @@ impl Identity {
     }
 }
 
+impl Privacy {
+    /// What a message asks for by a word of these; `None` when it does not speak of privacy.
+    fn asked(message: &Message, words: &[&[u8]]) -> Option<Privacy> {
+        let is_hidden = message.headers(Name::Privacy).any(|value| has_word(value, words));
+        message.has(Name::Privacy).then_some(if is_hidden { Privacy::Hidden } else { Privacy::Shown })
+    }
+}
+
+/// Whether the sender of a message wants to be anonymous; `None` when it does not speak of privacy.
+pub(crate) fn asks_to_hide(message: &Message) -> Option<bool> {
+    Privacy::asked(message, &IDENTITY).map(|privacy| privacy == Privacy::Hidden)
+}
+
+/// Whether the value of a Privacy header field asks that nobody be named by whom the call came.
+pub(super) fn asks_to_hide_history(value: &[u8]) -> bool {
+    has_word(value, &HISTORY)
+}
+
+fn has_word(value: &[u8], words: &[&[u8]]) -> bool {
+    value
+        .split(|&byte| byte == b';')
+        .any(|word| words.iter().any(|known| known.eq_ignore_ascii_case(word.trim_ascii())))
+}
+
+/// Whether a request is for a device whose user its sender does not know.
+pub(super) fn is_to_temporary_gruu(request: &Message) -> bool {
+    Uri::parse(request.request_uri()).is_ok_and(|uri| uri.params.get(b"gr") == Some(None))
+}
+
+impl Leg {
+    /// Takes note of what a response of the leg says of privacy (RFC 3323 §4.2).
+    pub fn note_privacy(&mut self, response: &Message) {
+        if let Some(hides) = asks_to_hide(response) {
+            self.is_hidden = hides;
+        }
+    }
+}
+
+impl Exchange {
+    /// The P-Asserted-Identity of leg `key` for the caller (RFC 3325 §5); `None` when there is nobody to tell of, or nobody
+    /// who wants to be known. The name is what its response says, where it speaks of the same user.
+    pub(super) fn connected(&self, call: &Call, key: LegKey, response: Option<&Message>) -> Option<String> {
+        let Signalling::Invited { invite, .. } = &call.caller.signalling else { return None };
+        let leg = call.leg(key).filter(|leg| leg.key != call.caller.key && !leg.is_hidden)?;
+        if is_to_temporary_gruu(invite) {
+            return None;
+        }
+        let display = response.and_then(|response| preferred(&leg.aor, response)).unwrap_or_default();
+        Some(address(&display, &sip_uri(&leg.aor, &self.identity_host(&call.caller.flow))))
+    }
+
+    /// The same for a phone that comes into a call, of the leg that it talks to.
+    pub(super) fn connected_newcomer(&self, call: &Call, newcomer: LegKey, other: LegKey) -> Option<String> {
+        let host = self.identity_host(&call.leg(newcomer)?.flow);
+        let Identity { user, display, privacy, .. } = Identity::of_party(call, call.leg(other)?);
+        (privacy == Privacy::Shown).then(|| address(&display, &sip_uri(&user, &host)))
+    }
+}
+
 /// The name to show: what the store knows, else what the caller says of itself; may be empty.
 pub(crate) fn display_name(caller: &User, request: &Message) -> String {
-    let own = || preferred(caller, request).or_else(|| display_of(request.from().ok()?));
+    let own = || preferred(&caller.name, request).or_else(|| display_of(request.from().ok()?));
     caller.display.clone().or_else(own).unwrap_or_default()
 }
 
@@ -91,15 +167,17 @@ pub(crate) fn from_value(display: &str, user: &str, host: &str, tag: &str) -> St
     address(display, &sip_uri(user, host)) + ";tag=" + tag
 }
 
-/// The name in a P-Preferred-Identity that is an identity of the caller (RFC 3325 §6).
-fn preferred(caller: &User, invite: &Message) -> Option<String> {
+/// The name in a P-Preferred-Identity that is an identity of the user (RFC 3325 §6); a phone that asserts itself means the
+/// same by it (RFC 5876).
+fn preferred(user: &str, message: &Message) -> Option<String> {
     let is_own = |address: &Address<'_>| {
-        let user =
+        let named =
             Uri::parse(address.uri).ok().and_then(|uri| uri.user_unescaped().map(|user| user.into_owned()));
-        user.as_deref() == Some(caller.name.as_bytes())
+        named.as_deref() == Some(user.as_bytes())
     };
-    invite
+    message
         .values(Name::PPreferredIdentity)
+        .chain(message.values(Name::PAssertedIdentity))
         .filter_map(|value| Address::parse(value).ok())
         .find(is_own)
         .and_then(display_of)
@@ -124,6 +202,15 @@ fn address(display: &str, uri: &str) -> String {
     format!("\"{quoted}\" <{uri}>")
 }
 
+/// An address that nobody has (RFC 3323 §4.1.1.3).
+pub(super) const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+
+/// The words of Privacy that hide who somebody is.
+const IDENTITY: [&[u8]; 3] = [b"id", b"user", b"header"];
+
+/// The words of Privacy that hide by whom a call came (RFC 7044 §10.1.1).
+const HISTORY: [&[u8]; 3] = [b"history", b"header", b"session"];
+
 /// Characters of a name that are shown.
 const MAX_DISPLAY: usize = 128;
 
@@ -132,8 +219,12 @@ mod tests {
     use super::*;
 
     fn shown(user: &str, display: &str) -> String {
-        let identity =
-            Identity { user: user.to_owned(), display: display.to_owned(), privacy: Privacy::Shown };
+        let identity = Identity {
+            user: user.to_owned(),
+            display: display.to_owned(),
+            privacy: Privacy::Shown,
+            history: Privacy::Shown,
+        };
         identity.as_from("example.org", "1")
     }
 

@@ -173,7 +173,7 @@ impl Exchange {
             return self.respond(now, server, self.reply(&request, status).finish());
         };
         let number = call.number;
-        let hides = key == call.caller.key && call.identity.is_hidden();
+        let hides = call.leg(key).is_some_and(|leg| leg.is_hidden);
         let leg = call.leg_mut(other).map(|leg| (leg.flow, leg.dialog_mut()));
         let Some((flow, Some(dialog))) = leg else {
             return self.refuse(now, server, &request, 481, "the call is over");

@@ -156,6 +156,8 @@ pub(crate) struct Leg {
     pub is_missed: bool,
     /// The Call-ID of its dialog.
     pub call_id: String,
+    /// Whether it does not want to be known.
+    pub is_hidden: bool,
     /// Whether we called it: its Call-ID is ours.
     pub is_called: bool,
     /// The INVITE that we sent to a callee, as long as a 2xx to it can make a dialog, also one that nobody wants.
@@ -328,6 +330,7 @@ impl Leg {
             session_timer: None,
             is_missed: false,
             call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
+            is_hidden: identity::asks_to_hide(&invite) == Some(true),
             is_called: false,
             invite: Bytes::new(),
             early_dialogs: Vec::new(),

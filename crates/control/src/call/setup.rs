@@ -15,7 +15,7 @@ use super::body::{SDP, session_description};
 use super::divert::tell_history;
 use super::headers::pass_request;
 use super::hunt::{Hunt, Target};
-use super::identity::Identity;
+use super::identity::{Identity, is_to_temporary_gruu};
 use super::refused::{CallRefused, Caller};
 use super::service::Service;
 use super::{ALLOW, Call, Leg, LegMedia, Phase, Renegotiation, SUPPORTED, Signalling};
@@ -216,6 +216,7 @@ impl Exchange {
         let Call { number, caller, callees, identity, is_late, hunt, .. } = call;
         let Signalling::Invited { invite, .. } = &caller.signalling else { return };
         let Some(leg) = callees.get_mut(index) else { return };
+        leg.is_hidden |= is_to_temporary_gruu(invite);
         let Signalling::Idle { target, routes, steps } = &leg.signalling else { return };
         let target = Target {
             aor: leg.aor.clone(),
@@ -272,7 +273,7 @@ impl Exchange {
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED);
         let request = identity.assert(request, &host, &self.settings.headers.users);
-        let request = tell_history(request, &leg.aor, &host, &target.steps);
+        let request = tell_history(request, &leg.aor, &host, &target.steps, identity);
         let request = pass_request(invite, request, identity, &self.settings.headers.users);
         request.body(SDP, offer).finish()
     }
@@ -289,6 +290,7 @@ impl Exchange {
             session_timer: None,
             is_missed: false,
             call_id: self.random_token(),
+            is_hidden: false,
             is_called: true,
             invite: Bytes::new(),
             early_dialogs: Vec::new(),

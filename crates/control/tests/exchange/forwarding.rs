@@ -295,3 +295,65 @@ fn phones_that_send_a_caller_round_in_a_circle_get_482() {
     assert_eq!(world.phone(alice).last_failure(), Some(482));
     world.assert_nothing_is_left();
 }
+
+const ANONYMOUS: &str = "<sip:anonymous@anonymous.invalid";
+
+/// RFC 7044 §10.1: that there was somebody is told, and not who.
+#[test]
+fn a_caller_who_asks_for_it_has_nobody_named_on_the_way() {
+    for (privacy, hides) in [("history", true), ("id; HISTORY", true), ("session", true), ("id", false)] {
+        let (mut world, alice, _, carol) = world(Features { always: to("carol"), ..Features::default() });
+        world.phone(alice).dial_with("bob", |invite| invite.header(Name::Privacy, privacy));
+        world.run(ms(500));
+        let [history] = &header(&mut world, carol, Name::HistoryInfo)[..] else { panic!("one line") };
+        let [diversion] = &header(&mut world, carol, Name::Diversion)[..] else { panic!("one line") };
+        assert_eq!(history.contains("bob"), !hides, "{privacy}: {history}");
+        assert_eq!(diversion.contains("bob"), !hides, "{privacy}: {diversion}");
+        if hides {
+            assert_eq!(
+                *history,
+                format!("{ANONYMOUS}>;index=1, {ANONYMOUS};cause=302>;index=1.1;mp=1"),
+                "{privacy}"
+            );
+            assert_eq!(
+                *diversion,
+                format!("\"Anonymous\" {ANONYMOUS}>;reason=unconditional;counter=1;privacy=full")
+            );
+            let invite = world.phone(carol).requests("INVITE").pop().unwrap();
+            assert!(!String::from_utf8_lossy(invite.bytes()).contains("bob"));
+        }
+    }
+}
+
+/// The phone that sends its callers on asks for itself in its 302, or for everybody so far in the Contact.
+#[test]
+fn a_phone_that_sends_its_callers_on_asks_not_to_be_named() {
+    for (contact, privacy) in [
+        ("<sip:dave@192.0.2.1>", "history"),
+        ("<sip:dave@192.0.2.1?Privacy=history>", "none"),
+        ("<sip:dave@192.0.2.1?Privacy=id%3Bhistory>", "none"),
+    ] {
+        let (mut world, alice, bob, carol) = world(Features { busy: to("carol"), ..Features::default() });
+        let dave = world.baresip("dave");
+        world.phone(dave).register();
+        world.run(secs(1));
+        world.phone(alice).dial("bob");
+        world.run(ms(500));
+        world.phone(bob).refuse(486);
+        world.run(ms(500));
+        world.phone(carol).redirect_with(contact, |reply| reply.header(Name::Privacy, privacy));
+        world.run(ms(500));
+        assert!(world.phone(dave).is_ringing(), "{}", world.ladder());
+        let bob = if privacy == "history" { "<sip:bob@192.0.2.1" } else { ANONYMOUS };
+        assert_eq!(
+            header(&mut world, dave, Name::HistoryInfo),
+            [format!(
+                "{bob}?Reason=SIP%3Bcause%3D486>;index=1, {ANONYMOUS};cause=486?Reason=SIP%3Bcause%3D302>;index=1.1;mp=1, \
+                 <sip:dave@192.0.2.1;cause=302>;index=1.1.1;mp=1.1"
+            )]
+        );
+        let diversions = header(&mut world, dave, Name::Diversion);
+        assert!(diversions.iter().all(|value| !value.contains("carol")), "{diversions:?}");
+        assert_eq!(diversions.iter().any(|value| value.contains("bob")), privacy == "history");
+    }
+}

@@ -1,7 +1,7 @@
 //! Requests that are too large for a datagram, to telephones that registered over UDP.
 
 use ringback_sansio::Transport;
-use ringback_sip::message::{Message, Name};
+use ringback_sip::message::{Message, Method, Name};
 
 use crate::kit::{PhoneId, World, ms, secs};
 
@@ -127,6 +127,21 @@ fn a_call_that_began_over_tcp_for_its_size_goes_on_over_udp_when_the_connection_
     assert_eq!(world.exchange.stats().dialogs_reconnected, 1);
     world.assert_nothing_is_left();
     insta::assert_snapshot!(world.story());
+}
+
+/// Within a dialog a request has no next way to go: it leaves as a datagram, and is counted.
+#[test]
+fn a_large_request_within_a_dialog_stays_on_its_flow() {
+    let (mut world, alice, bob) = world();
+    world.listen(bob, Transport::Tcp);
+    world.connect(alice, bob);
+    let before = world.exchange.stats().requests_large_by_udp;
+    world.phone(alice).send_in_dialog(Method::Info, "text/plain", &"x".repeat(1400));
+    world.run(ms(300));
+    assert_eq!(transport_of(&last(&mut world, bob, "INFO")), "UDP", "{}", world.ladder());
+    assert_eq!(world.phone(alice).last_status("INFO"), Some(200));
+    assert_eq!(world.exchange.stats().requests_large_by_udp, before + 1);
+    assert!(world.outside.log.is_empty(), "nobody is connected to: {:?}", world.outside.log);
 }
 
 #[test]

@@ -144,3 +144,54 @@ fn an_update_with_nothing_to_say() {
     world.run(ms(100));
     assert_eq!(world.phone(alice).last_status("INVITE"), Some(200), "nothing is left under way");
 }
+
+/// Both ends are reliable, and the caller answers before the callee has said anything, or after it. Our INVITE to the callee
+/// has an offer whatever the caller's had, so what the callee sends reliably is an answer, and our PRACK has nothing to say
+/// (RFC 3262 §5).
+#[test]
+fn both_ends_are_reliable_and_the_caller_answers_before_or_after_the_callee() {
+    for is_before in [true, false] {
+        let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
+        world.phone(alice).manners.reliability = Some(Name::Require);
+        world.phone(alice).manners.pracks = false;
+        world.phone(bob).manners.rings = false;
+        world.phone(alice).dial_late("bob");
+        world.run(ms(100));
+        world.phone(bob).ring();
+        world.run(ms(100));
+        let ringing = world.phone(alice).responses("INVITE").pop().unwrap().clone();
+        let rseq = String::from_utf8_lossy(ringing.header(Name::RSeq).unwrap()).into_owned();
+        let number = ringing.cseq().unwrap().number;
+        let acknowledge = |world: &mut World| {
+            let phone = world.phone(alice);
+            let answer = phone.client.answer(ringing.body(), &phone.says.clone());
+            let prack = phone.in_dialog(Method::Prack).header(Name::Rack, format!("{rseq} {number} INVITE"));
+            phone.send(prack.body(b"application/sdp", answer.as_bytes()).finish());
+            world.run(ms(100));
+        };
+        if is_before {
+            acknowledge(&mut world);
+        }
+        world.phone(bob).ring_reliably(183, true);
+        world.run(ms(100));
+        assert!(!world.phone(bob).awaits_prack(), "ours does not wait for the caller's");
+        if !is_before {
+            acknowledge(&mut world);
+        }
+        world.phone(alice).manners.pracks = true;
+        assert_eq!(world.phone(alice).last_status("PRACK"), Some(200));
+        let pracks: Vec<usize> =
+            world.phone(bob).requests("PRACK").into_iter().map(|prack| prack.body().len()).collect();
+        assert_eq!(pracks, [0], "it has nothing to say");
+        world.phone(bob).answer_without_session();
+        world.run(ms(500));
+        assert!(world.phone(alice).is_up() && world.phone(bob).is_up(), "{}", world.ladder());
+        let codecs = ["alice", "bob"].map(|label| world.media.settings_of(label).codec.clone());
+        assert_eq!(codecs[0], codecs[1], "{}", world.ladder());
+        world.phone(alice).hang_up();
+        world.settle();
+        world.assert_nothing_is_left();
+        let name = if is_before { "reliable_both_ways_before" } else { "reliable_both_ways_after" };
+        insta::assert_snapshot!(name, world.story());
+    }
+}

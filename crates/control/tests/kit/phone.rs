@@ -299,6 +299,12 @@ impl Phone {
         self.respond_provisional(183, true);
     }
 
+    /// 180 with header fields of the test's own.
+    pub fn ring_with(&mut self, add: impl FnOnce(Builder) -> Builder) {
+        let (server, reply, _) = self.reply_to_call(180);
+        self.transactions.respond(self.now, server, add(reply).finish());
+    }
+
     pub fn respond_provisional(&mut self, status: u16, with_media: bool) {
         let (server, reply, offer) = self.reply_to_call(status);
         let reply = if with_media { self.with_answer(reply, &offer) } else { reply };
@@ -391,10 +397,14 @@ impl Phone {
 
     /// Sends the caller elsewhere.
     pub fn redirect(&mut self, contact: &str) {
+        self.redirect_with(contact, |reply| reply);
+    }
+
+    pub fn redirect_with(&mut self, contact: &str, add: impl FnOnce(Builder) -> Builder) {
         let call = self.call.take().expect("a call");
         let reply =
             Builder::reply(&call.invite, 302).to_tag(call.tag.as_bytes()).header(Name::Contact, contact);
-        self.transactions.respond(self.now, call.server.expect("a call that came in"), reply.finish());
+        self.transactions.respond(self.now, call.server.expect("a call that came in"), add(reply).finish());
     }
 
     fn reply_to_call(&mut self, status: u16) -> (ServerId, Builder, Bytes) {

@@ -138,6 +138,7 @@ impl Exchange {
             session_timer: None,
             is_missed: false,
             call_id: leg.call_id.clone(),
+            is_hidden: leg.is_hidden,
             is_called: leg.is_called,
             invite: leg.invite.clone(),
             early_dialogs: std::mem::take(&mut leg.early_dialogs),

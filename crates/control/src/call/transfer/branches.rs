@@ -111,15 +111,11 @@ impl Exchange {
     fn invite_target(&mut self, now: Instant, call: &mut Call, index: usize) {
         let Some(transfer) = call.transfer.as_deref() else { return };
         let (transferor, transferee) = (transfer.transferor, transfer.transferee);
-        let by = call.leg(transferor).map(|leg| leg.aor.clone()).unwrap_or_default();
         let Some(stays) = call.leg(transferee) else { return };
-        let (aor, described) = (stays.aor.clone(), stays.party().cloned());
-        let identity = match transferee == call.caller.key {
-            true => (*call.identity).clone(),
-            false => Identity::of_user(&aor),
-        };
-        // Who was called anonymously does not hear by whom it is sent on.
-        let is_known = transferor != call.caller.key || !call.identity.is_hidden();
+        let described = stays.party().cloned();
+        let identity = Identity::of_party(call, stays);
+        // Who is anonymous sends others on as nobody.
+        let by = call.leg(transferor).filter(|leg| !leg.is_hidden).map(|leg| leg.aor.clone());
         let number = call.number;
         let Some(leg) = call.callees.get_mut(index) else { return };
         let Signalling::Idle { target, routes, steps } = &leg.signalling else { return };
@@ -144,11 +140,11 @@ impl Exchange {
             .header(Name::Contact, self.contact(&flow))
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED);
-        if is_known {
+        if let Some(by) = by {
             request = request.header(Name::ReferredBy, format!("<{}>", sip_uri(&by, &host)));
         }
         let request = identity.assert(request, &host, &table);
-        let request = tell_history(request, &callee, &host, &steps);
+        let request = tell_history(request, &callee, &host, &steps, &identity);
         let request = set_headers(request, &table).body(SDP, &offer).finish();
         leg.invite = request.bytes().clone();
         let client = self.send_request(now, flow, request, Use::Invite(number, key));

@@ -245,7 +245,7 @@ impl Exchange {
             let Some(Ok(offer)) = offered else {
                 return self.newcomer_refused(now, call, 488, "nothing to offer");
             };
-            return self.accept_newcomer(now, call, key, &offer);
+            return self.accept_newcomer(now, call, key, transferee, &offer);
         }
         self.renegotiation_over(now, call);
     }
@@ -297,7 +297,7 @@ impl Exchange {
         match answers {
             Some(Ok((to_caller, to_newcomer))) => {
                 let asked_by = call.transfer.take().map(|transfer| transfer.asked_by);
-                self.accept_newcomer(now, call, key, &to_newcomer);
+                self.accept_newcomer(now, call, key, caller, &to_newcomer);
                 self.cancel_branches(now, call, Some(key), &super::super::fork::ELSEWHERE);
                 self.answer_caller(now, call, key, &to_caller, None);
                 if !has_offered {
@@ -353,14 +353,15 @@ impl Exchange {
         }
         let answer = call.parties_mut(key, transferee).map(|(newcomer, other)| newcomer.answer(other));
         let Some(Ok(answer)) = answer else { return false };
-        self.accept_newcomer(now, call, key, &answer);
+        self.accept_newcomer(now, call, key, transferee, &answer);
         true
     }
 
-    /// Sends the 200 to a newcomer.
-    fn accept_newcomer(&mut self, now: Instant, call: &mut Call, key: LegKey, body: &[u8]) {
+    /// Sends the 200 to a newcomer, who talks to leg `other` from here on.
+    fn accept_newcomer(&mut self, now: Instant, call: &mut Call, key: LegKey, other: LegKey, body: &[u8]) {
+        let connected = self.connected_newcomer(call, key, other);
         let Some(leg) = call.leg_mut(key) else { return };
-        let Some(invite) = self.accept(now, leg, Some(body), None) else { return };
+        let Some(invite) = self.accept(now, leg, Some(body), None, connected) else { return };
         self.fingerprints.remove(&self.fingerprint(&invite));
         self.arm_session_timer(call, key);
     }
