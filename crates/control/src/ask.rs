@@ -91,6 +91,11 @@ pub enum NotConnected {
         "the TLS handshake failed; see that the certificate is for that name and of an authority in `tls.trust`"
     )]
     Untrusted,
+    /// The far end has asked for our certificate, and does not take it.
+    #[error(
+        "the far end does not take our certificate; see that it is of an authority that the far end trusts, and for clients"
+    )]
+    CertificateNotTaken,
     /// The far end does not speak SIP over WebSocket.
     #[error("the far end does not take the WebSocket sub-protocol `sip`")]
     NoWebSocket,

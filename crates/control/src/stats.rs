@@ -100,6 +100,8 @@ pub struct Stats {
     pub connects_late: u64,
     /// The certificate of the far end is not trusted for its name, or there is no TLS.
     pub connects_untrusted: u64,
+    /// The far end has asked for our certificate, and does not take it.
+    pub connects_certificate_not_taken: u64,
     /// The far end speaks no SIP over WebSocket.
     pub connects_without_websocket: u64,
     /// Not made, because there are as many as there may be.

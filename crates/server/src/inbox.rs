@@ -122,10 +122,41 @@ impl Inbox {
         }
     }
 
-    /// Tells that a connection is gone. The control thread must hear of it, or its contacts would stay; when the thread
-    /// is behind, it is waited for.
-    pub async fn send_closed(&self, flow: Flow) {
-        self.send_surely(Input::Closed(flow)).await;
+    /// Owes the end of a connection: the control thread must hear of it, or its contacts would stay.
+    pub fn owes_closed(&self, flow: Flow) -> Owed {
+        Owed::new(self, Input::Closed(flow))
+    }
+}
+
+/// Something that the control thread waits for and hears in any case: when this is dropped unsaid, because what was to say it
+/// has panicked, the control thread is told what was given for that. It would wait for ever, and hold a place for it.
+#[derive(Debug)]
+pub struct Owed {
+    inbox: Inbox,
+    otherwise: Option<Input>,
+}
+
+impl Owed {
+    /// Owes an input; `otherwise` is what is said when nothing else is.
+    pub fn new(inbox: &Inbox, otherwise: Input) -> Self {
+        Owed { inbox: inbox.clone(), otherwise: Some(otherwise) }
+    }
+
+    /// Says it; when the control thread is behind, it is waited for.
+    pub async fn say(mut self, input: Input) {
+        self.otherwise = None;
+        self.inbox.send_surely(input).await;
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        let Some(otherwise) = self.otherwise.take() else { return };
+        // Dropping cannot wait, a task can. Without a runtime the process is at its end, and nobody waits any more.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let inbox = self.inbox.clone();
+            runtime.spawn(async move { inbox.send_surely(otherwise).await });
+        }
     }
 }
 

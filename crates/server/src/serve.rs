@@ -108,7 +108,9 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         threads.push(thread::Builder::new().name(name).spawn(move || thread.run())?);
     }
 
-    let trust = Trust::new(config.tls.trust()).context("tls.trust")?;
+    let certificates = Arc::new(Certificates::read(config.tls.clone(), prepared.identity.clone())?);
+    let trust = Trust::new(config.tls.trust(), certificates.clone(), config.domain.names().to_vec())
+        .context("tls.trust")?;
     let (dialler, orders) = Dialler::new();
     let tracer = Tracer::start(&config.trace)?;
     let control = ControlThread::new(
@@ -146,7 +148,6 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("the network threads cannot start")?;
-    let certificates = Arc::new(Certificates::read(config.tls.clone(), prepared.identity.clone())?);
     runtime.block_on(async {
         let signals = stop::Signals::listen()?;
         let freshness = Freshness::listen().context("SIGHUP cannot be waited for")?;

@@ -38,14 +38,11 @@ export async function makeAuthority(name) {
     ...constraints,
   );
 
-  /** Issues a certificate for names of hosts, or addresses, as the paths of its files. */
+  /** Issues a certificate for names of hosts, addresses, or `sip:` URIs, as the paths of its files. */
   const issue = async (file, names) => {
     const issued = { certificate: at(`${file}.pem`), key: at(`${file}.key`) };
     const [request, extensions] = [at(`${file}.csr`), at(`${file}.ext`)];
-    writeFileSync(
-      extensions,
-      `subjectAltName=${names.map((host) => `${isIP(host) ? 'IP' : 'DNS'}:${host}`).join(',')}\n`,
-    );
+    writeFileSync(extensions, `subjectAltName=${names.map(alternativeName).join(',')}\n`);
     await openssl('req', ...KEY, '-keyout', issued.key, '-out', request, '-subj', `/CN=${file}`);
     const by = [
       '-CA',
@@ -71,4 +68,9 @@ export async function makeAuthority(name) {
     return issued;
   };
   return { certificate, issue };
+}
+
+function alternativeName(name) {
+  if (name.startsWith('sip:')) return `URI:${name}`;
+  return `${isIP(name) ? 'IP' : 'DNS'}:${name}`;
 }

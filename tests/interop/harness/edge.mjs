@@ -20,6 +20,7 @@ const ADDRESS = '127.0.0.1';
  * @param {'tcp' | 'tls' | 'ws'} options.transport how Ringback reaches it, by the Path
  * @param {string} [options.host] what the Path calls it, with its port
  * @param {{ certificate: string, key: string }} [options.identity] for TLS
+ * @param {string} [options.clientCa] the authority that the certificate of who connects over TLS must be of
  */
 export async function startEdge(server, options) {
   const edge = new Edge(server, options);
@@ -51,7 +52,7 @@ class Edge {
   }
 
   async start() {
-    const { transport, identity, tlsPort } = this.#options;
+    const { transport, identity, clientCa, tlsPort } = this.#options;
     const folder = mkdtempSync(join(tmpdir(), 'ringback-edge-'));
     atExit(() => rmSync(folder, { recursive: true, force: true }));
     const at = `${ADDRESS}:${this.port}`;
@@ -65,6 +66,7 @@ class Edge {
         : [
             ...['-l', `tls:${ADDRESS}:${tlsPort}`, '-A', 'WITH_TLS'],
             ...['-A', `CERTIFICATE="${identity.certificate}"`, '-A', `KEY="${identity.key}"`],
+            ...(clientCa === undefined ? [] : ['-A', `CLIENT_CA="${clientCa}"`]),
           ];
     this.#child = new Child('edge', EXECUTABLE, [
       ...['-f', CONFIG, '-DD', '-E'],

@@ -13,6 +13,13 @@ export async function openSipClient(server, transport = 'udp', { port = 0 } = {}
   return new SipClient(server, transport.toUpperCase(), wire);
 }
 
+/** A client of `server` over TCP to the listener at `host` and `port`, which need not be IPv4. */
+export async function openSipClientAt(server, host, port) {
+  const wire = await openTcp(server, { host, port });
+  atEnd('the SIP client', wire.close);
+  return new SipClient(server, 'TCP', wire);
+}
+
 /** A client of `server` over a connection that is open, such as one of `web-socket.mjs`. */
 export function sipClientOver(server, transport, wire) {
   return new SipClient(server, transport.toUpperCase(), wire);
@@ -196,6 +203,9 @@ function answerChallenge(challenge, { method, target, user, password }) {
   );
 }
 
+/** An address as it stands in a URI or a Via. */
+export const inUri = (address) => (address.includes(':') ? `[${address}]` : address);
+
 const md5 = (text) => createHash('md5').update(text).digest('hex');
 const token = () => randomBytes(8).toString('hex');
 
@@ -220,14 +230,15 @@ async function openUdp(server, from) {
   };
 }
 
-async function openTcp(server) {
-  const socket = connect({ host: server.address, port: server.listen.sip_tcp });
+async function openTcp(server, at = { host: server.address, port: server.listen.sip_tcp }) {
+  const socket = connect(at);
   await bounded(
     'a TCP connection',
     new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject)),
   );
   socket.on('error', () => socket.destroy());
-  const { localAddress: address, localPort: port } = socket;
+  const { localPort: port } = socket;
+  const address = inUri(socket.localAddress);
   let handle = () => {};
   let buffered = '';
   socket.on('data', (bytes) => {

@@ -267,6 +267,7 @@ impl Exchange {
             NotConnected::Unreachable => &mut stats.connects_unreachable,
             NotConnected::Late => &mut stats.connects_late,
             NotConnected::Untrusted => &mut stats.connects_untrusted,
+            NotConnected::CertificateNotTaken => &mut stats.connects_certificate_not_taken,
             NotConnected::NoWebSocket => &mut stats.connects_without_websocket,
             NotConnected::TooMany => &mut stats.connects_too_many,
         } += 1;

@@ -141,6 +141,7 @@ const SCENES: &[Scene] = &[
             "connects_unreachable",
             "connects_late",
             "connects_untrusted",
+            "connects_certificate_not_taken",
             "connects_without_websocket",
             "connects_too_many",
             "destinations_unresolvable",

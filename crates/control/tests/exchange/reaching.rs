@@ -20,6 +20,7 @@ pub fn hard_to_reach() -> World {
         "nobody.example",
         "somebody.example;transport=sctp",
         "127.0.0.1:8080",
+        "198.51.100.11:6;transport=tls",
     ]
     .into_iter()
     .enumerate()
@@ -36,6 +37,7 @@ pub fn hard_to_reach() -> World {
         (3, NotConnected::NoWebSocket),
         (4, NotConnected::Untrusted),
         (5, NotConnected::Unreachable),
+        (6, NotConnected::CertificateNotTaken),
     ] {
         world.outside.refusing.insert(SocketAddr::new("198.51.100.11".parse().unwrap(), port), why);
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// TCP, TLS, WebSocket and HTTP connections in all.
+    /// TCP, TLS, WebSocket and HTTP connections of clients in all; those that we make are bounded by the exchange.
     pub connections: u32,
     /// Connections of one source address that no user has signed in on.
     pub unauthenticated_per_source: u32,

@@ -4,6 +4,7 @@
 //! of later versions are refused as such. Relative paths start in the working directory unless the key says otherwise.
 
 mod addresses;
+mod authorities;
 mod checks;
 mod digest;
 mod dns;
@@ -34,6 +35,7 @@ use ringback_sip::digest::Algorithm;
 use serde::{Deserialize, Serialize};
 
 pub use addresses::Addresses;
+pub use authorities::{NoAuthority, authorities};
 pub use digest::DigestAlgorithm;
 pub use dns::Dns;
 pub use domain::Domain;

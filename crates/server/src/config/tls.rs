@@ -16,7 +16,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use crate::net::client::trust::certificates;
+use super::authorities;
 
 /// Paths of certificates and keys in PEM; the first two empty for the local certificate of the data directory.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -161,7 +161,7 @@ impl Identity {
 
 /// The authorities in the file that a key names; at least one.
 fn authorities_of(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
-    certificates(path).map_err(|_| TlsProblem::NoAuthority { key, path: path.to_owned() })
+    authorities(path).map_err(|_| TlsProblem::NoAuthority { key, path: path.to_owned() })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {

@@ -171,7 +171,8 @@ impl Authority {
         params.not_before = (now - CLOCK_SKEW).into();
         params.not_after = (now + LEAF_LIFE - CLOCK_SKEW).into();
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = params.signed_by(&key, &self.issuer)?;
@@ -187,7 +188,9 @@ fn usable(files: &Files, authority: &Authority, names: &Names, now: SystemTime) 
     let (_, issuer) = X509Certificate::from_der(&authority.certificate).ok()?;
     let ours =
         leaf.issuer().as_raw() == issuer.subject().as_raw() && Names::of_certificate(&leaf).covers(names);
-    ours.then_some(identity.clone())
+    // One that was made for servers alone cannot be shown to a peer that asks who connects.
+    let usage = leaf.extended_key_usage().ok()??.value;
+    (ours && usage.server_auth && usage.client_auth).then_some(identity.clone())
 }
 
 fn authority_params(name: &str) -> CertificateParams {
@@ -288,6 +291,37 @@ mod tests {
         assert_ne!(renewed.identity.chain, renamed.identity.chain);
         verify(&renewed, "10.0.0.1", late).unwrap();
         assert_eq!(fs::read(&renewed.authority).unwrap(), authority, "browsers keep their trust");
+    }
+
+    #[test]
+    fn one_for_servers_alone_is_made_anew_so_that_peers_can_be_shown_it() {
+        let usage = |local: &LocalCertificate| {
+            let (_, leaf) = X509Certificate::from_der(&local.identity.chain[0]).unwrap();
+            let usage = leaf.extended_key_usage().unwrap().unwrap().value.clone();
+            (usage.server_auth, usage.client_auth)
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let (now, names) = (SystemTime::now(), names(&["localhost"], &[]));
+        let first = prepare(directory.path(), &names, now).unwrap();
+        assert_eq!(usage(&first), (true, true));
+
+        let key =
+            KeyPair::from_pem(&fs::read_to_string(directory.path().join("tls/ca.key")).unwrap()).unwrap();
+        let (_, parsed) = X509Certificate::from_der(&first.identity.chain[0]).unwrap();
+        let issuer = parsed.issuer().iter_common_name().next().unwrap().as_str().unwrap().to_owned();
+        let issuer = Issuer::new(authority_params(&issuer), key);
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.not_after = (now + LEAF_LIFE - CLOCK_SKEW).into();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().unwrap();
+        let old = params.signed_by(&key, &issuer).unwrap();
+        fs::write(directory.path().join("tls/server.pem"), old.pem()).unwrap();
+        fs::write(directory.path().join("tls/server.key"), key.serialize_pem()).unwrap();
+
+        let renewed = prepare(directory.path(), &names, now).unwrap();
+        assert_ne!(&renewed.identity.chain[0], old.der());
+        assert_eq!(usage(&renewed), (true, true));
+        assert_eq!(fs::read(&renewed.authority).unwrap(), fs::read(&first.authority).unwrap());
     }
 
     #[test]

@@ -156,6 +156,7 @@ async fn serve(
     outgoing: mpsc::Receiver<Bytes>,
     side: Side,
 ) {
+    let closed = server.inbox.owes_closed(flow);
     let limits = &server.config.limits;
     let limit = limits.message_bytes as usize;
     let settings = WebSocketConfig::default()
@@ -175,7 +176,7 @@ async fn serve(
         end = place.lost(limits.sign_in()) => end,
     };
     server.telemetry.ended(flow.tuple, end);
-    server.inbox.send_closed(flow).await;
+    closed.say(Input::Closed(flow)).await;
     if let Some(code) = close_code(end) {
         let close = CloseFrame { code, reason: end.words().into() };
         if let Ok(Ok(())) = timeout(CLOSE_WITHIN, socket.close(Some(close))).await {

@@ -1,5 +1,5 @@
-//! What TLS listeners show and whom they take: certificates by the name that a client asks for, exchanged while the server
-//! runs.
+//! What we show over TLS and whom the listeners take: certificates by the name that a client asks for, or by our own name
+//! where we are the client, exchanged while the server runs.
 //!
 //! The files are looked at twice a minute and at SIGHUP. When one has changed all are read; a new connection gets what
 //! was read, one that stands keeps what it began with. What cannot be used changes nothing and is told to the log.
@@ -13,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
@@ -39,6 +40,7 @@ struct Current {
     https: Arc<ServerConfig>,
     /// Of SIP, whose clients name no application protocol.
     sip: Arc<ServerConfig>,
+    shown: Arc<ByName>,
 }
 
 impl Certificates {
@@ -56,6 +58,12 @@ impl Certificates {
     /// What takes the next connection of SIP.
     pub fn sip(&self) -> TlsAcceptor {
         self.current.read().unwrap_or_else(PoisonError::into_inner).sip.clone().into()
+    }
+
+    /// What a server may be shown that asks who we are, the likeliest first: the certificates of these names of ours, then
+    /// the one of all others, then those of other names.
+    pub fn own(&self, names: &[String]) -> Vec<Arc<CertifiedKey>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).shown.in_order(names)
     }
 
     /// Reads the files again; on an error what was in use stays.
@@ -105,8 +113,8 @@ impl Current {
                 builder()?.with_client_cert_verifier(verifier)
             }
         };
-        let sip = sip.with_cert_resolver(resolver);
-        Ok(Current { stamps, https: Arc::new(https), sip: Arc::new(sip) })
+        let sip = sip.with_cert_resolver(resolver.clone());
+        Ok(Current { stamps, https: Arc::new(https), sip: Arc::new(sip), shown: resolver })
     }
 }
 
@@ -144,6 +152,20 @@ impl ByName {
         let name = name.to_ascii_lowercase();
         let wildcard = || self.named.get(&format!("*.{}", name.split_once('.')?.1));
         self.named.get(&name).or_else(wildcard).unwrap_or(&self.default)
+    }
+
+    fn in_order(&self, names: &[String]) -> Vec<Arc<CertifiedKey>> {
+        let mut others: Vec<_> = self.named.iter().collect();
+        others.sort_by_key(|(name, _)| *name);
+        let ours = names.iter().map(|name| self.choose(Some(name)));
+        let all = ours.chain([&self.default]).chain(others.into_iter().map(|(_, other)| other));
+        let mut found: Vec<Arc<CertifiedKey>> = Vec::new();
+        for certificate in all {
+            if !found.iter().any(|known| Arc::ptr_eq(known, certificate)) {
+                found.push(certificate.clone());
+            }
+        }
+        found
     }
 }
 
@@ -183,16 +205,21 @@ impl Freshness {
     pub async fn keep(mut self, certificates: Arc<Certificates>) {
         // What was refused is told once, and tried again when it has changed.
         let mut refused = None;
+        // Files may be on a disk that is slow, and the threads of the network are two.
         loop {
             let asked = tokio::select! {
                 () = hung_up(&mut self.hang_up) => true,
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
-            let changed = certificates.changed();
-            if !asked && (changed.is_none() || changed == refused) {
-                continue;
-            }
-            match certificates.read_again() {
+            let (of_files, seen) = (certificates.clone(), refused.clone());
+            let looked = spawn_blocking(move || {
+                let changed = of_files.changed();
+                let is_due = asked || changed.is_some() && changed != seen;
+                is_due.then(|| (of_files.read_again(), changed))
+            });
+            // A panic is in the log already, and the next look may go better.
+            let Ok(Some((read, changed))) = looked.await else { continue };
+            match read {
                 Ok(()) => {
                     refused = None;
                     tracing::info!("the certificates were read again; new connections get them");
@@ -249,6 +276,32 @@ mod tests {
         ] {
             assert!(Arc::ptr_eq(by_name.choose(asked), expected), "{asked:?}");
         }
+    }
+
+    #[test]
+    fn a_server_is_shown_the_certificate_of_our_own_name_first() {
+        let provider = aws_lc_rs::default_provider();
+        let of = |names: &[&str]| certified(&identity(names).0, &provider).unwrap();
+        let (default, exact, wild) = (of(&["localhost"]), of(&["one.example.com"]), of(&["*.example.net"]));
+        let named = HashMap::from([
+            ("one.example.com".to_owned(), exact.clone()),
+            ("also-one.example.com".to_owned(), exact.clone()),
+            ("*.example.net".to_owned(), wild.clone()),
+        ]);
+        let by_name = ByName { default: default.clone(), named };
+        let order = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            let label = |certificate: &Arc<CertifiedKey>| match certificate {
+                one if Arc::ptr_eq(one, &default) => "default",
+                one if Arc::ptr_eq(one, &exact) => "exact",
+                _ => "wild",
+            };
+            by_name.in_order(&names).iter().map(label).collect::<Vec<_>>()
+        };
+        assert_eq!(order(&["One.example.com"]), ["exact", "default", "wild"]);
+        assert_eq!(order(&["sip.example.net", "one.example.com"]), ["wild", "exact", "default"]);
+        assert_eq!(order(&["elsewhere.example.org"]), ["default", "wild", "exact"]);
+        assert_eq!(order(&[]), ["default", "wild", "exact"]);
     }
 
     #[test]

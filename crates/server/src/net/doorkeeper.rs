@@ -39,6 +39,8 @@ pub struct Doorkeeper {
 #[derive(Debug, Default)]
 struct Hall {
     open: u32,
+    /// Connections that we have made ourselves.
+    ours: u32,
     refused: u64,
     /// How many have come so far: the number of the next one.
     came: u64,
@@ -62,6 +64,16 @@ pub struct Place {
     /// Told once, when a newer connection needs the place.
     leave: Arc<Notify>,
     has_user: AtomicBool,
+    maker: Maker,
+}
+
+/// Who has made a connection.
+#[derive(Debug, Clone, Copy)]
+enum Maker {
+    /// A client.
+    Client,
+    /// We ourselves.
+    Ours,
 }
 
 impl Doorkeeper {
@@ -83,12 +95,29 @@ impl Doorkeeper {
         hall.came += 1;
         hall.open += 1;
         hall.enter(number, Guest { source: source_prefix(source), leave: leave.clone() });
-        Some(Place { doorkeeper: self.clone(), number, leave, has_user: AtomicBool::new(false) })
+        Some(self.place(number, leave, Maker::Client))
     }
 
-    /// Connections that are open and were not told to leave.
+    /// The place of a connection of our own. It was made for a user, so no crowd takes it; and since the exchange bounds how
+    /// many there are, it counts in none of the bounds for those who come: a telephone that is called keeps nobody out.
+    pub fn ours(self: &Arc<Self>) -> Place {
+        let mut hall = self.hall();
+        let number = hall.came;
+        hall.came += 1;
+        hall.ours += 1;
+        let place = self.place(number, Arc::new(Notify::new()), Maker::Ours);
+        place.has_user.store(true, Ordering::Relaxed);
+        place
+    }
+
+    fn place(self: &Arc<Self>, number: u64, leave: Arc<Notify>, maker: Maker) -> Place {
+        Place { doorkeeper: self.clone(), number, leave, has_user: AtomicBool::new(false), maker }
+    }
+
+    /// Connections that are open and were not told to leave, whoever made them.
     pub fn open(&self) -> u32 {
-        self.hall().open
+        let hall = self.hall();
+        hall.open + hall.ours
     }
 
     /// Connections that were turned away.
@@ -200,6 +229,10 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut hall = self.doorkeeper.hall();
+        if let Maker::Ours = self.maker {
+            hall.ours -= 1;
+            return;
+        }
         let was_guest = hall.leave(self.number).is_some();
         // One that was told to leave is counted as gone already.
         if was_guest || self.has_user() {
@@ -279,6 +312,24 @@ mod tests {
         assert_eq!(evicted(&phones), [0usize; 0]);
         drop(phones);
         assert!(doorkeeper.admit(source(3)).is_some());
+    }
+
+    #[test]
+    fn connections_of_our_own_keep_nobody_out_and_send_nobody_away() {
+        let doorkeeper = doorkeeper(2, 1);
+        let guest = doorkeeper.admit(source(1)).expect("a place");
+        let ours: Vec<_> = (0..5).map(|_| doorkeeper.ours()).collect();
+        assert!(!was_evicted(&guest));
+        let phone = doorkeeper.admit(source(2)).expect("there is room for another");
+        phone.authenticated();
+        assert_eq!((doorkeeper.open(), doorkeeper.refused()), (7, 0));
+        let newer = doorkeeper.admit(source(3)).expect("the guest gives way");
+        assert!(was_evicted(&guest));
+        assert_eq!(evicted(&ours), [0usize; 0]);
+        drop((guest, phone, newer));
+        assert_eq!(doorkeeper.open(), 5);
+        drop(ours);
+        assert_eq!(doorkeeper.open(), 0);
     }
 
     #[test]

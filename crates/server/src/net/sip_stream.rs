@@ -54,13 +54,14 @@ pub async fn carry<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let closed = server.inbox.owes_closed(flow);
     let end = tokio::select! {
         end = converse(&server, flow, &mut stream, outgoing, patience) => end,
         end = place.lost(server.config.limits.sign_in()) => end,
     };
     drop(stream);
     server.telemetry.ended(flow.tuple, end);
-    server.inbox.send_closed(flow).await;
+    closed.say(Input::Closed(flow)).await;
 }
 
 async fn converse<S>(

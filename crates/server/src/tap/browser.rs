@@ -24,10 +24,11 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::frames::{Broken, Farewell, Frame, Role, Socket};
+use super::frames::{Farewell, Frame, Role};
 use super::ladder::{What, clean};
 use super::listener::Shared;
 use super::passage::Passage;
+use super::socket::{Broken, Socket};
 use super::upstream::Upstream;
 use super::{Ends, Side};
 use crate::net::discard_rest;

@@ -15,7 +15,7 @@
 
 mod browser;
 mod error;
-mod frames;
+pub mod frames;
 mod hop;
 mod ladder;
 mod listener;
@@ -24,6 +24,7 @@ mod plain;
 mod rules;
 mod save;
 mod screen;
+mod socket;
 mod target;
 mod trust;
 mod upstream;

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, S
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::TapError;
-use crate::config::Identity;
+use crate::config::{Identity, NoAuthority, authorities};
 use crate::net::client::trust::{self, TrustError};
 
 /// What connects to a server: versions 1.2 and 1.3, verified against the system's authorities and those of the file.
@@ -43,13 +43,13 @@ pub(super) fn acceptor(identity: &Identity) -> Result<TlsAcceptor, TapError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn roots(authorities: Option<&Path>) -> Result<RootCertStore, TapError> {
+fn roots(file: Option<&Path>) -> Result<RootCertStore, TapError> {
     let unusable = |error| match error {
-        TrustError::File(path) => TapError::Authorities(path),
+        TrustError::File(NoAuthority(path)) => TapError::Authorities(path),
         TrustError::Nobody => TapError::NoAuthorities,
         TrustError::Tls(error) => TapError::Certificate(error),
     };
-    let more = authorities.map_or(Ok(Vec::new()), trust::certificates).map_err(unusable)?;
+    let more = file.map_or(Ok(Vec::new()), authorities).map_err(|error| unusable(error.into()))?;
     trust::roots(more).map_err(unusable)
 }
 

@@ -16,13 +16,15 @@ use ringback_sip::framing::{self, StreamFramer};
 use ringback_sip::message::limits::{MAX_DATAGRAM, MAX_STREAM_MESSAGE};
 use rustls::pki_types::ServerName;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::frames::{Broken, Frame, Kind, Role, Socket};
+use super::frames::{Frame, Kind, Role};
+use super::socket::{Broken, Socket};
 use super::{TapError, Target, trust};
+use crate::net::client::stream::{self, Duplex, Tls, TlsError};
 use crate::net::client::web_socket::{self, NotOpened};
 
 /// How long it may take until the server can be spoken to.
@@ -64,7 +66,7 @@ pub(crate) enum ConnectError {
     Unreachable(String, io::Error),
     /// TLS.
     #[error("the TLS handshake with {0} failed: {1}")]
-    Tls(String, io::Error),
+    Tls(String, TlsError),
     /// It took too long.
     #[error("{0} could not be connected to within 10 s")]
     Late(String),
@@ -87,10 +89,6 @@ impl ConnectError {
         }
     }
 }
-
-/// A stream in either direction.
-trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 
 /// One connection to the server.
 pub(crate) enum Upstream {
@@ -153,18 +151,11 @@ impl Connector {
             return Ok((Upstream::Datagrams(socket, vec![0; MAX_DATAGRAM]), ends.map_err(unreachable)?));
         }
         let address = (self.target.host.as_str(), self.target.port);
-        let stream = TcpStream::connect(address).await.map_err(unreachable)?;
-        // Where it fails the connection is broken, and who reads from it finds out.
-        let _ = stream.set_nodelay(true);
-        let ends = stream.local_addr().and_then(|local| Ok(tuple(local, stream.peer_addr()?)));
-        let ends = ends.map_err(unreachable)?;
-        let stream: Box<dyn Duplex> = match &self.tls {
-            None => Box::new(stream),
-            Some((connector, name)) => {
-                let shaken = connector.connect(name.clone(), stream).await;
-                Box::new(shaken.map_err(|error| ConnectError::Tls(self.target.to_string(), error))?)
-            }
-        };
+        let (stream, local, remote) = stream::tcp(address).await.map_err(unreachable)?;
+        let ends = tuple(local, remote);
+        let tls = self.tls.clone().map(|(connector, name)| Tls { connector, name, presented: None });
+        let stream = stream::secured(stream, tls).await;
+        let stream = stream.map_err(|error| ConnectError::Tls(self.target.to_string(), error))?;
         let upstream = if self.target.transport.is_websocket() {
             Upstream::WebSocket(self.handshake(stream, request).await?)
         } else {
@@ -302,7 +293,7 @@ impl Stream {
                 Some(framing::Frame::Ping) => return Ok(Some(Frame::Ping(Bytes::new()))),
                 Some(framing::Frame::Pong) => continue,
                 None if self.is_unframed => {
-                    return Err(Broken::Frame("what came cannot be cut into SIP messages by Content-Length"));
+                    return Err(Broken::Unframed);
                 }
                 None => {}
             }

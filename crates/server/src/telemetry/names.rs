@@ -25,7 +25,7 @@ counters! {
         callees_busy, callees_undisturbed, forwards_refused, pickups_refused, codes_refused, registrations,
         registrations_refused, persists_failed, dialogs_moved, pings, pings_answered, ping_milliseconds, contacts_silent, contacts_heard_again,
         requests_held, requests_held_in_vain, connections_made, connects_unreachable, connects_late,
-        connects_untrusted, connects_without_websocket, connects_too_many, destinations_unresolvable,
+        connects_untrusted, connects_certificate_not_taken, connects_without_websocket, connects_too_many, destinations_unresolvable,
         destinations_not_found, destinations_refused, destinations_overloaded, targets_failed, requests_moved_to_tcp,
         requests_large_by_udp, dialogs_reconnected,
         requests_proxied, proxied_refused, proxied_overloaded, proxied_unanswered, acks_stray, acks_missing, responses_stray,

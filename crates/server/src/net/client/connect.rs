@@ -10,15 +10,13 @@ use hyper::upgrade::Upgraded;
 use ringback_control::NotConnected;
 use ringback_sansio::{FiveTuple, Flow, Transport};
 use ringback_sip::resolve::Target;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
+use super::stream::{self, Duplex, TlsError};
 use super::{Client, IDLE, source_towards, web_socket};
 use crate::http::serve_web_socket;
-use crate::inbox::{Input, OWN_OUTBOX_LENGTH};
+use crate::inbox::{Input, OWN_OUTBOX_LENGTH, Owed};
 use crate::net::patience::Patience;
 use crate::net::{Place, accept, sip_stream};
 use crate::telemetry::limited;
@@ -32,16 +30,13 @@ enum Made {
     WebSocket(Upgraded),
 }
 
-/// A stream in either direction.
-trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
-
 impl Client {
     /// Connects, tells the control thread, and serves the connection until it ends.
     pub(super) async fn connect(&self, number: u64, target: Target, permit: OwnedSemaphorePermit) {
+        let owed = Owed::new(&self.server.inbox, Input::Connected(number, Err(NotConnected::Unreachable)));
         if target.transport == Transport::Udp {
             let flow = self.datagrams(target.address).await;
-            return self.tell(Input::Connected(number, flow)).await;
+            return owed.say(Input::Connected(number, flow)).await;
         }
         let made = timeout(WITHIN, self.make(&target)).await.unwrap_or_else(|_| {
             let (log, remote) = (&self.server.telemetry.log, target.address.ip());
@@ -53,20 +48,17 @@ impl Client {
             let local = self.listening(target.transport, local);
             let tuple = FiveTuple::new(target.transport, local, target.address);
             let flow = Flow { tuple, connection: self.server.numbers.next() };
-            let place = self.doorkeeper.admit(target.address.ip()).ok_or(NotConnected::TooMany)?;
-            // It was made for a user: no crowd of strangers takes its place.
-            place.authenticated();
-            let place = Arc::new(place);
+            let place = Arc::new(self.doorkeeper.ours());
             let outgoing =
                 self.server.inbox.open(flow, &place, OWN_OUTBOX_LENGTH).map_err(|_| NotConnected::TooMany)?;
             Ok((made, flow, place, outgoing))
         });
         match entered {
             Ok((made, flow, place, outgoing)) => {
-                self.tell(Input::Connected(number, Ok(flow))).await;
+                owed.say(Input::Connected(number, Ok(flow))).await;
                 self.carry(made, flow, place, outgoing).await;
             }
-            Err(why) => self.tell(Input::Connected(number, Err(why))).await,
+            Err(why) => owed.say(Input::Connected(number, Err(why))).await,
         }
     }
 
@@ -95,23 +87,30 @@ impl Client {
     async fn make(&self, target: &Target) -> Result<(Made, SocketAddr), NotConnected> {
         let (log, remote) = (&self.server.telemetry.log, target.address.ip());
         let (to, name) = (target.address, &*target.server_name);
-        let (stream, local) = connect_tcp(target.address).await.map_err(|error| {
+        let (stream, local, _) = stream::tcp(to).await.map_err(|error| {
             limited!(log, DEBUG, remote, "connect", %to, %error, "nobody takes the connection");
             NotConnected::Unreachable
         })?;
-        let stream: Box<dyn Duplex> = if target.transport.is_secure() {
-            let connector = self.trust.connector().await.ok_or(NotConnected::Untrusted)?;
-            let server_name = ServerName::try_from(name.to_owned()).map_err(|_| NotConnected::Untrusted)?;
-            let shaken = connector.connect(server_name, stream).await;
-            Box::new(shaken.map_err(|error| {
+        accept::keep_watch(socket2::SockRef::from(&stream)).map_err(|_| NotConnected::Unreachable)?;
+        let tls = match target.transport.is_secure() {
+            true => Some(self.trust.towards(target.transport, name).await.ok_or(NotConnected::Untrusted)?),
+            false => None,
+        };
+        let stream = stream::secured(stream, tls).await.map_err(|error| match error {
+            TlsError::Handshake(error) => {
                 let words = "the far end is not trusted: its certificate must be for this name and of an \
                              authority of this machine or of `tls.trust`";
                 limited!(log, WARN, remote, "untrusted", %to, name, %error, "{words}");
                 NotConnected::Untrusted
-            })?)
-        } else {
-            Box::new(stream)
-        };
+            }
+            TlsError::NotTaken(error) => {
+                let words = "the far end asks for our certificate and does not take it: that of `tls.certificate` or \
+                             `tls.sni` must be of an authority that the far end trusts, and be for clients too \
+                             (clientAuth)";
+                limited!(log, WARN, remote, "certificate_not_taken", %to, name, %error, "{words}");
+                NotConnected::CertificateNotTaken
+            }
+        })?;
         if !target.transport.is_websocket() {
             return Ok((Made::Stream(stream), local));
         }
@@ -125,16 +124,6 @@ impl Client {
             }
         }
     }
-}
-
-async fn connect_tcp(address: SocketAddr) -> std::io::Result<(TcpStream, SocketAddr)> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    accept::keep_watch(socket2::SockRef::from(&socket))?;
-    let stream = socket.connect(address).await?;
-    // Where it fails the connection is broken, and who reads from it finds out.
-    let _ = stream.set_nodelay(true);
-    let local = stream.local_addr()?;
-    Ok((stream, local))
 }
 
 /// Host and port as they stand in a Host header.

@@ -6,6 +6,9 @@
 
 mod connect;
 mod dns;
+mod identity;
+mod own;
+pub mod stream;
 pub mod trust;
 pub mod web_socket;
 
@@ -22,7 +25,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::first_start::Opened;
 use crate::http::Server;
-use crate::inbox::Input;
+use crate::inbox::{Input, Owed};
 use crate::net::Doorkeeper;
 use dns::Dns;
 use trust::Trust;
@@ -93,9 +96,11 @@ impl Client {
                 Order::LookUp(number, question) => match look_ups.clone().try_acquire_owned() {
                     Ok(permit) => {
                         tokio::spawn(async move {
+                            let failed = Input::LookedUp(number, Answer::Failed);
+                            let owed = Owed::new(&client.server.inbox, failed);
                             let answer = client.dns.look_up(&question).await;
                             drop(permit);
-                            client.tell(Input::LookedUp(number, answer)).await;
+                            owed.say(Input::LookedUp(number, answer)).await;
                         });
                     }
                     Err(_) => client.tell(Input::LookedUp(number, Answer::Failed)).await,

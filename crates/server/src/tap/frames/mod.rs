@@ -3,23 +3,12 @@
 //! The WebSocket layer of the server answers pings and close frames by itself. A tap must not: a browser that is dead has
 //! to be dead for its server too, so a pong is the far end's and a close code is passed on as it was said. Messages are
 //! put together from their fragments; text is not checked to be UTF-8, which the far end will do. Extensions are not
-//! offered, so a reserved bit is an error.
+//! offered, so a reserved bit is an error. Bytes come in, frames go out: who has the stream is `socket.rs`.
 //!
 //! [RFC 6455 §5]: https://www.rfc-editor.org/rfc/rfc6455#section-5
 
-use std::io;
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
-
-/// How long one write may take: a peer that does not read is gone.
-const WRITE_WITHIN: Duration = Duration::from_secs(10);
-
-/// The bytes of a read buffer.
-const READ_BUFFER: usize = 4 << 10;
 
 /// The most that a control frame carries ([RFC 6455 §5.5]).
 ///
@@ -66,34 +55,6 @@ impl Farewell {
     }
 }
 
-/// Why nothing more comes over a WebSocket.
-#[derive(Debug, Error)]
-pub(crate) enum Broken {
-    /// The network.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// A message above the limit.
-    #[error("a message above the limit of {0} bytes")]
-    TooLarge(usize),
-    /// Frames that break the rules.
-    #[error("{0}, which RFC 6455 forbids")]
-    Frame(&'static str),
-    /// Nothing is read.
-    #[error("nothing was read for 10 s")]
-    NotReading,
-}
-
-impl Broken {
-    /// What the peer is told, when there is something to tell.
-    pub(super) fn farewell(&self) -> Option<Farewell> {
-        match self {
-            Broken::TooLarge(_) => Some(Farewell::new(1009, "a message above the limit of the tap")),
-            Broken::Frame(_) => Some(Farewell::new(1002, "a frame that RFC 6455 forbids")),
-            Broken::Io(_) | Broken::NotReading => None,
-        }
-    }
-}
-
 /// Which end of the connection we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -103,9 +64,19 @@ pub(crate) enum Role {
     Client,
 }
 
-/// A WebSocket after its opening handshake.
-pub(crate) struct Socket<S> {
-    stream: S,
+/// Why bytes are no frames that can be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum FrameError {
+    /// A message above the limit.
+    #[error("a message above the limit of {0} bytes")]
+    TooLarge(usize),
+    /// Frames that break the rules.
+    #[error("{0}, which RFC 6455 forbids")]
+    Forbidden(&'static str),
+}
+
+/// Puts together what comes over a WebSocket.
+pub(crate) struct Reader {
     role: Role,
     limit: usize,
     buffer: BytesMut,
@@ -113,57 +84,36 @@ pub(crate) struct Socket<S> {
     partial: Option<(Kind, BytesMut)>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Takes messages of up to `limit` bytes from `stream`.
-    pub(super) fn new(stream: S, role: Role, limit: usize) -> Self {
-        Socket { stream, role, limit, buffer: BytesMut::new(), partial: None }
+impl Reader {
+    /// Takes messages of up to `limit` bytes.
+    pub(super) fn new(role: Role, limit: usize) -> Self {
+        Reader { role, limit, buffer: BytesMut::new(), partial: None }
     }
 
-    /// The next frame; `None` when the peer has ended the stream. Nothing is lost when it is given up while it waits.
-    pub(super) async fn next(&mut self) -> Result<Option<Frame>, Broken> {
-        loop {
-            if let Some(frame) = self.cut()? {
-                return Ok(Some(frame));
-            }
-            self.buffer.reserve(READ_BUFFER);
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Ok(None);
-            }
-        }
+    /// Where what has come is put.
+    pub(super) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
     }
 
-    /// Sends one frame, masked as the role asks.
-    pub(super) async fn send(&mut self, frame: &Frame) -> Result<(), Broken> {
-        let mask = (self.role == Role::Client).then(rand::random::<[u8; 4]>);
-        let bytes = encode(frame, mask);
-        let written = async {
-            self.stream.write_all(&bytes).await?;
-            self.stream.flush().await
-        };
-        match timeout(WRITE_WITHIN, written).await {
-            Ok(written) => Ok(written?),
-            Err(_) => Err(Broken::NotReading),
-        }
-    }
-
-    /// The stream below.
-    pub(super) fn stream(&mut self) -> &mut S {
-        &mut self.stream
-    }
-
-    /// Cuts a frame off the buffer.
-    fn cut(&mut self) -> Result<Option<Frame>, Broken> {
+    /// Cuts a frame off the buffer; `None` when more has to come for the next one.
+    pub(super) fn next(&mut self) -> Result<Option<Frame>, FrameError> {
         while let Some(head) = Head::read(&self.buffer) {
             if head.is_reserved {
-                return Err(Broken::Frame("a reserved bit is set"));
+                return Err(FrameError::Forbidden("a reserved bit is set"));
             }
             if head.is_masked != (self.role == Role::Server) {
-                return Err(Broken::Frame("a client that does not mask, or a server that does"));
+                return Err(FrameError::Forbidden("a client that does not mask, or a server that does"));
             }
-            let so_far = self.partial.as_ref().map_or(0, |(_, bytes)| bytes.len());
+            // It may stand between the fragments of a message, of which it is none.
+            let is_control = head.opcode >= 8;
+            if is_control && (!head.is_final || head.length > MAX_CONTROL as u64) {
+                return Err(FrameError::Forbidden("a control frame in fragments or above 125 bytes"));
+            }
+            let partial = self.partial.as_ref().filter(|_| !is_control);
+            let so_far = partial.map_or(0, |(_, bytes)| bytes.len());
             let length = usize::try_from(head.length).unwrap_or(usize::MAX);
-            if length.saturating_add(so_far) > self.limit {
-                return Err(Broken::TooLarge(self.limit));
+            if !is_control && length.saturating_add(so_far) > self.limit {
+                return Err(FrameError::TooLarge(self.limit));
             }
             let total = head.size + length;
             if self.buffer.len() < total {
@@ -183,14 +133,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Ok(None)
     }
 
-    fn assemble(&mut self, head: Head, payload: BytesMut) -> Result<Option<Frame>, Broken> {
-        if head.opcode >= 8 && (!head.is_final || payload.len() > MAX_CONTROL) {
-            return Err(Broken::Frame("a control frame in fragments or above 125 bytes"));
-        }
+    fn assemble(&mut self, head: Head, payload: BytesMut) -> Result<Option<Frame>, FrameError> {
         let kind = match head.opcode {
             0 => {
                 let Some((kind, mut bytes)) = self.partial.take() else {
-                    return Err(Broken::Frame("a continuation of nothing"));
+                    return Err(FrameError::Forbidden("a continuation of nothing"));
                 };
                 bytes.extend_from_slice(&payload);
                 return Ok(self.whole(kind, bytes, head.is_final));
@@ -200,10 +147,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             8 => return Ok(Some(Frame::Close(farewell(payload.freeze())?))),
             9 => return Ok(Some(Frame::Ping(payload.freeze()))),
             10 => return Ok(Some(Frame::Pong(payload.freeze()))),
-            _ => return Err(Broken::Frame("an unknown opcode")),
+            _ => return Err(FrameError::Forbidden("an unknown opcode")),
         };
         if self.partial.is_some() {
-            return Err(Broken::Frame("a message within another"));
+            return Err(FrameError::Forbidden("a message within another"));
         }
         Ok(self.whole(kind, payload, head.is_final))
     }
@@ -252,15 +199,16 @@ impl Head {
     }
 }
 
-fn farewell(payload: Bytes) -> Result<Option<Farewell>, Broken> {
+fn farewell(payload: Bytes) -> Result<Option<Farewell>, FrameError> {
     match payload.get(..2).and_then(|code| <[u8; 2]>::try_from(code).ok()) {
         Some(code) => Ok(Some(Farewell { code: u16::from_be_bytes(code), reason: payload.slice(2..) })),
         None if payload.is_empty() => Ok(None),
-        None => Err(Broken::Frame("a close frame of one byte")),
+        None => Err(FrameError::Forbidden("a close frame of one byte")),
     }
 }
 
-fn encode(frame: &Frame, mask: Option<[u8; 4]>) -> Vec<u8> {
+/// The bytes of a frame, masked where a mask is given.
+pub(super) fn encode(frame: &Frame, mask: Option<[u8; 4]>) -> Vec<u8> {
     let mut said = Vec::new();
     let (opcode, payload): (u8, &[u8]) = match frame {
         // Somebody's edit may have left what is no text.
@@ -306,58 +254,35 @@ fn mask_bytes(bytes: &mut [u8], mask: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::duplex;
-
     use super::*;
 
-    fn run<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-    }
-
-    #[test]
-    fn what_one_end_sends_the_other_reads() {
-        run(async {
-            let (near, far) = duplex(1 << 20);
-            let mut client = Socket::new(near, Role::Client, 70_000);
-            let mut server = Socket::new(far, Role::Server, 70_000);
-            for frame in [
-                Frame::Message(Bytes::from_static(b"OPTIONS"), Kind::Text),
-                Frame::Message(Bytes::from(vec![0xff; 300]), Kind::Binary),
-                Frame::Message(Bytes::from(vec![b'x'; 70_000]), Kind::Text),
-                Frame::Ping(Bytes::from_static(b"a")),
-                Frame::Pong(Bytes::new()),
-                Frame::Close(Some(Farewell::new(4001, "mine"))),
-                Frame::Close(None),
-            ] {
-                client.send(&frame).await.unwrap();
-                assert_eq!(server.next().await.unwrap(), Some(frame.clone()));
-                server.send(&frame).await.unwrap();
-                assert_eq!(client.next().await.unwrap(), Some(frame));
-            }
-        });
-    }
-
     /// What a server that reads `bytes` makes of them.
-    fn read(bytes: &[u8]) -> Result<Option<Frame>, String> {
-        run(async {
-            let (mut near, far) = duplex(1 << 20);
-            near.write_all(bytes).await.unwrap();
-            drop(near);
-            Socket::new(far, Role::Server, 100).next().await.map_err(|error| error.to_string())
-        })
+    fn read(bytes: &[u8]) -> (Vec<Frame>, Option<FrameError>) {
+        let mut reader = Reader::new(Role::Server, 100);
+        reader.buffer().extend_from_slice(bytes);
+        let mut frames = Vec::new();
+        loop {
+            match reader.next() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => return (frames, None),
+                Err(error) => return (frames, Some(error)),
+            }
+        }
     }
 
     #[test]
     fn fragments_make_one_message_and_a_ping_may_stand_between() {
-        run(async {
-            let (mut near, far) = duplex(1 << 20);
-            // The mask is four zero bytes.
-            near.write_all(b"\x01\x82\0\0\0\0SI\x89\x80\0\0\0\0\x80\x81\0\0\0\0P").await.unwrap();
-            let mut server = Socket::new(far, Role::Server, 100);
-            assert_eq!(server.next().await.unwrap(), Some(Frame::Ping(Bytes::new())));
-            let whole = Frame::Message(Bytes::from_static(b"SIP"), Kind::Text);
-            assert_eq!(server.next().await.unwrap(), Some(whole));
-        });
+        // The mask is four zero bytes.
+        let whole = Frame::Message(Bytes::from_static(b"SIP"), Kind::Text);
+        let frames = read(b"\x01\x82\0\0\0\0SI\x89\x80\0\0\0\0\x80\x81\0\0\0\0P");
+        assert_eq!(frames, (vec![Frame::Ping(Bytes::new()), whole], None));
+    }
+
+    #[test]
+    fn a_ping_between_fragments_counts_nothing_towards_the_limit() {
+        let bytes = [&b"\x02\xe4\0\0\0\0"[..], &[b'x'; 100], b"\x89\x81\0\0\0\0p\x80\x80\0\0\0\0"].concat();
+        let whole = Frame::Message(Bytes::from(vec![b'x'; 100]), Kind::Binary);
+        assert_eq!(read(&bytes), (vec![Frame::Ping(Bytes::from_static(b"p")), whole], None));
     }
 
     #[test]
@@ -367,15 +292,16 @@ mod tests {
             (b"\xc1\x81\0\0\0\0x", "reserved bit"),
             (b"\x80\x81\0\0\0\0x", "continuation of nothing"),
             (b"\x09\x80\0\0\0\0", "control frame"),
+            (b"\x89\xfe\x00\x7e\0\0\0\0", "control frame"),
             (b"\x88\x81\0\0\0\0x", "close frame of one byte"),
             (b"\x83\x81\0\0\0\0x", "unknown opcode"),
             (b"\x01\x81\0\0\0\0x\x81\x81\0\0\0\0x", "within another"),
             (b"\x81\xfe\x01\x00\0\0\0\0", "limit of 100"),
             (b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", "limit of 100"),
         ] {
-            let error = read(bytes).unwrap_err();
+            let error = read(bytes).1.unwrap().to_string();
             assert!(error.contains(cause), "{error}: {cause}");
         }
-        assert_eq!(read(b"\x81\x85\0\0"), Ok(None), "the end within a frame is an end");
+        assert_eq!(read(b"\x81\x85\0\0"), (Vec::new(), None), "more may come");
     }
 }
