@@ -7,6 +7,8 @@
 //!
 //! [RFC 6455 §5]: https://www.rfc-editor.org/rfc/rfc6455#section-5
 
+pub mod fuzz;
+
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
