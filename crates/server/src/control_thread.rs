@@ -21,16 +21,16 @@ use bytes::Bytes;
 use ringback_control::{Answer, AskId, Event, Exchange, MediaCommand, Pressure, Standing};
 use ringback_sansio::{ConnectionId, Flow, Transmit, Transport};
 use ringback_sip::message::Message;
-use tokio::sync::mpsc::error::TrySendError;
 
 use crate::http::Readiness;
-use crate::inbox::{Input, Outbox};
+use crate::inbox::Input;
 use crate::media_thread::MediaInbox;
 use crate::net::client::Dialler;
 use crate::net::datagram::DatagramSocket;
 use crate::net::pace::Pace;
 use crate::net::stun;
 use crate::net::wake::Waker;
+use crate::outbox::{NotSent, Outbox};
 use crate::store::{Reader, Writer};
 use crate::telemetry::{NOBODY, Telemetry, limited};
 use crate::trace::{Direction, Tracer};
@@ -379,14 +379,14 @@ impl ControlThread {
             self.counters.connection_gone += 1;
             return;
         };
-        match outbox.sender.try_send(transmit.payload.clone()) {
+        match outbox.send(transmit.payload.clone()) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
+            Err(NotSent::Full) => {
                 // Dropping the outbox closes the connection; its task reports that it is gone.
                 self.counters.outbox_full += 1;
                 self.connections.remove(&flow.connection);
             }
-            Err(TrySendError::Closed(_)) => self.counters.connection_gone += 1,
+            Err(NotSent::Gone) => self.counters.connection_gone += 1,
         }
     }
 

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use ringback_control::{Features, MediaEvent, NotConnected, User};
 use ringback_sansio::{ConnectionId, Flow};
 use ringback_sip::resolve;
-use tokio::sync::mpsc;
 
 use crate::net::Place;
 use crate::net::wake::Waker;
+use crate::outbox::{Outbox, Outgoing, outbox};
 use crate::store::MessageRow;
 
 /// What the control thread is told.
@@ -42,22 +42,6 @@ pub enum Input {
     /// Stop at once.
     Stop,
 }
-
-/// The way to one connection. It is bounded: a peer that does not read loses its connection.
-#[derive(Debug)]
-pub struct Outbox {
-    /// Takes messages; dropping it closes the connection.
-    pub sender: mpsc::Sender<Bytes>,
-    /// The connection's place among those of its source.
-    pub place: Arc<Place>,
-}
-
-/// Messages that may wait for the connection of a client to take them.
-pub const OUTBOX_LENGTH: usize = 32;
-
-/// Messages that may wait for a connection of our own: a proxy has many clients behind it, and all that waited for the
-/// connection is sent when it is there.
-pub const OWN_OUTBOX_LENGTH: usize = 1024;
 
 /// Inputs that may wait for the control thread.
 const LENGTH: usize = 65_536;
@@ -98,14 +82,9 @@ impl Inbox {
     }
 
     /// Tells that there is a connection; gives what is to be sent over it.
-    pub fn open(
-        &self,
-        flow: Flow,
-        place: &Arc<Place>,
-        length: usize,
-    ) -> Result<mpsc::Receiver<Bytes>, Refused> {
-        let (sender, outgoing) = mpsc::channel(length);
-        self.send(Input::Opened(flow, Outbox { sender, place: place.clone() }))?;
+    pub fn open(&self, flow: Flow, place: &Arc<Place>) -> Result<Outgoing, Refused> {
+        let (outbox, outgoing) = outbox(place.clone());
+        self.send(Input::Opened(flow, outbox))?;
         Ok(outgoing)
     }
 

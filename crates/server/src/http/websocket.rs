@@ -24,7 +24,6 @@ use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
 use ringback_sansio::{FiveTuple, Flow, Transport};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
@@ -36,8 +35,9 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message as Frame, Rol
 use super::message_clock::MessageClock;
 use super::refusal::{Refusal, refuse};
 use super::{Body, Peer, Server};
-use crate::inbox::{Input, OUTBOX_LENGTH};
+use crate::inbox::Input;
 use crate::net::{End, Place, discard_rest};
+use crate::outbox::Outgoing;
 
 /// The bytes of a read buffer. Most connections are idle most of the time and each has one.
 const READ_BUFFER: usize = 2 << 10;
@@ -79,7 +79,7 @@ pub fn upgrade(
         match hyper::upgrade::on(request).await {
             Ok(upgraded) => {
                 let flow = Flow { tuple, connection: server.numbers.next() };
-                match server.inbox.open(flow, &place, OUTBOX_LENGTH) {
+                match server.inbox.open(flow, &place) {
                     Ok(outgoing) => serve(server, flow, upgraded, place, outgoing, Side::Server).await,
                     Err(refused) => server.telemetry.ended(tuple, refused.into()),
                 }
@@ -142,7 +142,7 @@ pub async fn serve_web_socket(
     flow: Flow,
     upgraded: Upgraded,
     place: Arc<Place>,
-    outgoing: mpsc::Receiver<Bytes>,
+    outgoing: Outgoing,
     idle: Duration,
 ) {
     serve(server, flow, upgraded, place, outgoing, Side::Client(idle)).await;
@@ -153,7 +153,7 @@ async fn serve(
     flow: Flow,
     upgraded: Upgraded,
     place: Arc<Place>,
-    outgoing: mpsc::Receiver<Bytes>,
+    outgoing: Outgoing,
     side: Side,
 ) {
     let closed = server.inbox.owes_closed(flow);
@@ -190,7 +190,7 @@ async fn converse(
     server: &Server,
     flow: Flow,
     socket: &mut Socket,
-    mut outgoing: mpsc::Receiver<Bytes>,
+    mut outgoing: Outgoing,
     side: Side,
 ) -> End {
     let limits = &server.config.limits;
@@ -224,7 +224,7 @@ async fn converse(
                     }
                 }
             },
-            message = outgoing.recv() => match message {
+            message = outgoing.next() => match message {
                 None => return End::ClosedByServer,
                 Some(message) => outgoing_frame(message, kind),
             },

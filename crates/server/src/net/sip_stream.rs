@@ -6,18 +6,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use ringback_sansio::{FiveTuple, Flow, Transport};
 use ringback_sip::framing::{Frame, FrameError, StreamFramer};
 use ringback_sip::message::ParseError;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
 use super::patience::{Patience, Progress};
 use super::{End, Place, discard_rest};
 use crate::http::{Peer, Server};
-use crate::inbox::{Input, OUTBOX_LENGTH};
+use crate::inbox::Input;
+use crate::outbox::Outgoing;
 
 /// The bytes read at once. Every connection has a buffer of this size while it waits.
 const READ_BUFFER: usize = 2 << 10;
@@ -37,7 +36,7 @@ where
     let tuple = FiveTuple::new(transport, peer.local, peer.remote);
     let flow = Flow { tuple, connection: server.numbers.next() };
     let patience = Patience::new(Instant::now(), &server.config.limits);
-    match server.inbox.open(flow, &place, OUTBOX_LENGTH) {
+    match server.inbox.open(flow, &place) {
         Ok(outgoing) => carry(server, flow, stream, place, outgoing, patience).await,
         Err(refused) => server.telemetry.ended(tuple, refused.into()),
     }
@@ -49,7 +48,7 @@ pub async fn carry<S>(
     flow: Flow,
     mut stream: S,
     place: Arc<Place>,
-    outgoing: mpsc::Receiver<Bytes>,
+    outgoing: Outgoing,
     patience: Patience,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -68,7 +67,7 @@ async fn converse<S>(
     server: &Server,
     flow: Flow,
     stream: &mut S,
-    mut outgoing: mpsc::Receiver<Bytes>,
+    mut outgoing: Outgoing,
     mut patience: Patience,
 ) -> End
 where
@@ -113,7 +112,7 @@ where
                 let progress = Progress { has_message, is_in_message: framer.is_in_message() };
                 patience.handle_read(Instant::now(), progress);
             }
-            message = outgoing.recv() => {
+            message = outgoing.next() => {
                 let Some(message) = message else { return End::ClosedByServer };
                 if !write(stream, &message).await {
                     return End::NotReading;
@@ -125,12 +124,9 @@ where
 }
 
 /// Sends what the exchange says to the messages that stood before one that cannot be framed, for a moment.
-async fn answer_what_came_before<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    outgoing: &mut mpsc::Receiver<Bytes>,
-) {
+async fn answer_what_came_before<S: AsyncWrite + Unpin>(stream: &mut S, outgoing: &mut Outgoing) {
     let answer = async {
-        while let Some(message) = outgoing.recv().await
+        while let Some(message) = outgoing.next().await
             && write(stream, &message).await
         {}
     };

@@ -4,21 +4,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use hyper::header::HeaderValue;
 use hyper::upgrade::Upgraded;
 use ringback_control::NotConnected;
 use ringback_sansio::{FiveTuple, Flow, Transport};
 use ringback_sip::resolve::Target;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::stream::{self, Duplex, TlsError};
 use super::{Client, IDLE, source_towards, web_socket};
 use crate::http::serve_web_socket;
-use crate::inbox::{Input, OWN_OUTBOX_LENGTH, Owed};
+use crate::inbox::{Input, Owed};
 use crate::net::patience::Patience;
 use crate::net::{Place, accept, sip_stream};
+use crate::outbox::Outgoing;
 use crate::telemetry::limited;
 
 /// How long it may take until a far end can be spoken to.
@@ -49,8 +49,7 @@ impl Client {
             let tuple = FiveTuple::new(target.transport, local, target.address);
             let flow = Flow { tuple, connection: self.server.numbers.next() };
             let place = Arc::new(self.doorkeeper.ours());
-            let outgoing =
-                self.server.inbox.open(flow, &place, OWN_OUTBOX_LENGTH).map_err(|_| NotConnected::TooMany)?;
+            let outgoing = self.server.inbox.open(flow, &place).map_err(|_| NotConnected::TooMany)?;
             Ok((made, flow, place, outgoing))
         });
         match entered {
@@ -62,7 +61,7 @@ impl Client {
         }
     }
 
-    async fn carry(&self, made: Made, flow: Flow, place: Arc<Place>, outgoing: mpsc::Receiver<Bytes>) {
+    async fn carry(&self, made: Made, flow: Flow, place: Arc<Place>, outgoing: Outgoing) {
         let server = self.server.clone();
         match made {
             Made::Stream(stream) => {
