@@ -30,7 +30,10 @@ impl LoopDetection {
     /// The trace of a request, as it came in.
     ///
     /// Neither the method, so that a CANCEL follows its INVITE, nor the topmost Via, which differs on every round of a
-    /// loop, is in it.
+    /// loop, is in it. Nor are credentials, which [RFC 3261 §16.6] step 8 names: those for us say who asks, not where the
+    /// request goes, and whoever answers our challenge again on each round would hide a loop.
+    ///
+    /// [RFC 3261 §16.6]: https://www.rfc-editor.org/rfc/rfc3261#section-16.6
     pub fn trace(&self, request: &Message) -> Trace {
         let mut hash = self.secret.hash();
         hash.field(request.request_uri());
@@ -40,7 +43,6 @@ impl LoopDetection {
         hash.field(request.call_id().unwrap_or_default());
         hash.field(&request.cseq().map_or(0, |cseq| cseq.number).to_be_bytes());
         write_all(&mut hash, request, Name::ProxyRequire);
-        write_all(&mut hash, request, Name::ProxyAuthorization);
         let mut bits = hash.finish();
         Trace(std::array::from_fn(|_| {
             let digit = HEX.get((bits & 0xf) as usize).copied().unwrap_or(b'0');
