@@ -64,12 +64,13 @@ fn a_device_that_asks_gets_both_and_they_lead_to_it_alone() {
 
 #[test]
 fn nobody_gets_what_it_has_not_asked_for() {
-    let contact = format!("Contact: <sip:x@one.invalid>;{DEVICE}");
+    let contact = format!("Contact: <sip:x@one.invalid>;{DEVICE};expires=3600");
     let mut world = world();
     let silent = world.register(wss(1), &register("a", 1, &contact)).unwrap();
     assert_eq!(silent.contacts(), [format!("<sip:x@one.invalid>;{DEVICE};expires=3600")]);
-    let nameless =
-        world.register(wss(1), &register("b", 1, "Supported: gruu\nContact: <sip:z@z.invalid>")).unwrap();
+    let nameless = world
+        .register(wss(1), &register("b", 1, "Supported: gruu\nContact: <sip:z@z.invalid>;expires=3600"))
+        .unwrap();
     assert!(nameless.contacts().contains(&"<sip:z@z.invalid>;expires=3600".to_owned()));
     let required = register("a", 2, &format!("Require: gruu\n{contact}"));
     assert!(world.register(wss(1), &required).unwrap().contacts()[0].contains("pub-gruu"));

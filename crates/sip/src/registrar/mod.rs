@@ -34,6 +34,7 @@ mod settings;
 pub use rejection::Rejection;
 pub use settings::{InvalidSettings, Settings};
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use ringback_sansio::Flow;
@@ -140,6 +141,13 @@ impl<'m> Registration<'m> {
         })
     }
 
+    /// Something that differs from request to request.
+    fn chance(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.call_id, self.cseq).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// Whether every binding is to be removed; a `*` in any other company is an error (§10.3 step 6).
     fn wildcard(&self, request: &Message) -> Result<bool, Rejection> {
         if !request.values(Name::Contact).any(|value| value == b"*") {
@@ -175,7 +183,7 @@ impl<'m> Registration<'m> {
         let place = known.as_ref().map(|binding| binding.id());
         let same_call_id = known.filter(|binding| binding.call_id() == self.call_id);
         let first_cseq = same_call_id.map_or(self.cseq, |binding| binding.first_cseq());
-        let Some(seconds) = settings.grant(contact.expires().or(self.expires))? else {
+        let Some(seconds) = settings.grant(contact.expires().or(self.expires), self.chance())? else {
             if let Some(id) = place {
                 update.remove(id);
             }

@@ -68,13 +68,21 @@ impl Settings {
 
     /// The time granted for the time asked for; `None` when the contact is to be removed ([RFC 3261 §10.3] step 7).
     ///
+    /// What we choose ourselves is shorter by up to a [`SPREAD`]th, by `chance`: clients that came together, after a
+    /// restart, do not return together.
+    ///
     /// [RFC 3261 §10.3]: https://www.rfc-editor.org/rfc/rfc3261#section-10.3
-    pub(super) fn grant(&self, asked: Option<u32>) -> Result<Option<u32>, Rejection> {
+    pub(super) fn grant(&self, asked: Option<u32>, chance: u64) -> Result<Option<u32>, Rejection> {
+        let chosen = |seconds: u32| {
+            let less = u32::try_from(chance % u64::from(seconds / SPREAD + 1)).unwrap_or_default();
+            Some((seconds - less).max(self.min))
+        };
         match asked {
-            None => Ok(Some(self.default)),
+            None => Ok(chosen(self.default)),
             Some(0) => Ok(None),
             Some(seconds) if seconds < self.min => Err(Rejection::IntervalTooBrief { min: self.min }),
-            Some(seconds) => Ok(Some(seconds.min(self.max))),
+            Some(seconds) if seconds > self.max => Ok(chosen(self.max)),
+            Some(seconds) => Ok(Some(seconds)),
         }
     }
 }
@@ -96,6 +104,9 @@ impl Default for Settings {
 /// No setting may shorten a registration below this.
 const LEAST: u32 = 10;
 
+/// The part of a time of our own choice by which it is shortened at most.
+const SPREAD: u32 = 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,12 +114,26 @@ mod tests {
     #[test]
     fn times_are_granted_within_bounds() {
         let settings = Settings::new(60, 600, 1800).unwrap();
-        assert_eq!(settings.grant(None), Ok(Some(600)));
-        assert_eq!(settings.grant(Some(0)), Ok(None));
-        assert_eq!(settings.grant(Some(59)), Err(Rejection::IntervalTooBrief { min: 60 }));
-        assert_eq!(settings.grant(Some(60)), Ok(Some(60)));
-        assert_eq!(settings.grant(Some(1800)), Ok(Some(1800)));
-        assert_eq!(settings.grant(Some(u32::MAX)), Ok(Some(1800)));
+        let grant = |asked| settings.grant(asked, 0);
+        assert_eq!(grant(None), Ok(Some(600)));
+        assert_eq!(grant(Some(0)), Ok(None));
+        assert_eq!(grant(Some(59)), Err(Rejection::IntervalTooBrief { min: 60 }));
+        assert_eq!(grant(Some(60)), Ok(Some(60)));
+        assert_eq!(grant(Some(1800)), Ok(Some(1800)));
+        assert_eq!(grant(Some(u32::MAX)), Ok(Some(1800)));
+    }
+
+    #[test]
+    fn what_we_choose_is_spread_and_what_a_client_chose_is_not() {
+        let settings = Settings::new(60, 600, 1800).unwrap();
+        let all = |asked| -> std::collections::BTreeSet<u32> {
+            (0..10_000).map(|chance| settings.grant(asked, chance).unwrap().unwrap()).collect()
+        };
+        assert_eq!(all(None), (540..=600).collect());
+        assert_eq!(all(Some(4000)), (1620..=1800).collect());
+        assert_eq!(all(Some(1800)), [1800].into());
+        let narrow = Settings::new(60, 60, 60).unwrap();
+        assert_eq!(narrow.grant(None, 3), Ok(Some(60)), "never less than the shortest");
     }
 
     #[test]
