@@ -1,0 +1,6 @@
+// A plain page with SIP.js from npm and a SIP phone hold each other, the SIP phone first.
+import { enterOwnNetwork } from './harness/netns.mjs';
+import { mutualHoldScenarios } from './harness/plain-page-holds.mjs';
+
+await enterOwnNetwork(import.meta.filename);
+mutualHoldScenarios('sipjs', 'phone');

@@ -1,0 +1,6 @@
+// Transfers with a plain page with SIP.js from npm.
+import { enterOwnNetwork } from './harness/netns.mjs';
+import { plainPageTransfers } from './harness/plain-page-transfers.mjs';
+
+await enterOwnNetwork(import.meta.filename);
+plainPageTransfers('sipjs');
