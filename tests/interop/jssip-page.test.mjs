@@ -1,6 +1,6 @@
 // A plain page with JsSIP from npm.
 import { enterOwnNetwork } from './harness/netns.mjs';
-import { plainPageScenarios } from './harness/plain-page-calls.mjs';
+import { plainPageCalls } from './harness/plain-page-calls.mjs';
 
 await enterOwnNetwork(import.meta.filename);
-plainPageScenarios('jssip');
+plainPageCalls('jssip');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before } from 'node:test';
 
-import { scenario } from './harness/evidence.mjs';
+import { scenario, sideBySide } from './harness/evidence.mjs';
 import { startKamailio } from './harness/kamailio.mjs';
 import { load } from './harness/load.mjs';
 import { reservePorts } from './harness/ports.mjs';
@@ -11,9 +11,8 @@ import { startServer } from './harness/server.mjs';
 const USERS = ['anna', 'bert', 'carla', 'dirk'];
 const SMALL = ['--rate', '20', '--seconds', '2'];
 
-let ours;
-let kamailio;
-before(async () => {
+/** A server of ours, and where it is reached over each transport. */
+async function startOurs() {
   const server = await startServer({ users: USERS });
   const { sip_udp, sip_tcp, sip_tls, http, https } = server.listen;
   const urls = {
@@ -23,10 +22,10 @@ before(async () => {
     ws: `ws://${server.address}:${http}/ws`,
     wss: `wss://${server.address}:${https}/ws`,
   };
-  ours = { name: 'Ringback', url: (transport) => urls[transport] };
-  const started = await startKamailio(await reservePorts());
-  kamailio = { name: 'Kamailio', url: (transport) => started.url(transport) };
-});
+  return { url: (transport) => urls[transport] };
+}
+
+const startTheirs = async () => startKamailio(await reservePorts());
 
 const right = Object.fromEntries(USERS.map((user) => [user, `${user}-secret`]));
 
@@ -46,14 +45,25 @@ function assertAllSucceeded({ code, report }, least) {
   assert.equal(code, 0);
 }
 
-const peers = [
-  ['Ringback', () => ours, ['udp', 'tcp', 'tls', 'ws', 'wss']],
-  ['Kamailio', () => kamailio, ['udp', 'tcp', 'ws']],
-];
-for (const [name, peer, transports] of peers) {
-  for (const transport of transports) {
-    scenario(`phones register with ${name} over ${transport} at a rate`, async () => {
-      const run = await load('register', peer().url(transport), right, SMALL);
+const WAYS = {
+  ...Object.fromEntries(
+    ['udp', 'tcp', 'tls', 'ws', 'wss'].map((by) => [`Ringback over ${by}`, [startOurs, by]]),
+  ),
+  ...Object.fromEntries(['udp', 'tcp', 'ws'].map((by) => [`Kamailio over ${by}`, [startTheirs, by]])),
+};
+// Each has a server of its own, and a load of twenty in a second.
+const AT_ONCE = 4;
+sideBySide(
+  Object.keys(WAYS),
+  (way) => {
+    const [start, transport] = WAYS[way];
+    let peer;
+    before(async () => {
+      peer = await start();
+    });
+
+    scenario(`phones register with ${way} at a rate`, async () => {
+      const run = await load('register', peer.url(transport), right, SMALL);
       assertAllSucceeded(run, 20);
       const { report } = run;
       // REGISTER, 401, REGISTER, 200.
@@ -61,16 +71,16 @@ for (const [name, peer, transports] of peers) {
       assert.ok(report.answered_ms.p50 > 0 && report.answered_ms.p50 <= report.answered_ms.most);
     });
 
-    scenario(`phones call each other through ${name} over ${transport} at a rate`, async () => {
-      const run = await load('call', peer().url(transport), right, [...SMALL, '--talk', '100']);
+    scenario(`phones call each other through ${way} at a rate`, async () => {
+      const run = await load('call', peer.url(transport), right, [...SMALL, '--talk', '100']);
       assertAllSucceeded(run, 20);
       // INVITE, 407, ACK, INVITE, 200, ACK, BYE, 200, and what the callee has of it.
       assert.ok(run.report.messages >= 13 * run.report.succeeded, JSON.stringify(run.report));
     });
 
-    scenario(`a wrong password at ${name} over ${transport} is a failure with its code`, async () => {
+    scenario(`a wrong password at ${way} is a failure with its code`, async () => {
       const wrong = { ...right, anna: 'guessed' };
-      const { code, report } = await load('register', peer().url(transport), wrong, [
+      const { code, report } = await load('register', peer.url(transport), wrong, [
         '--rate',
         '2',
         '--seconds',
@@ -81,18 +91,19 @@ for (const [name, peer, transports] of peers) {
       assert.ok(report.succeeded >= 1, 'the others did not');
       assert.equal(code, 1);
     });
-  }
-}
+  },
+  AT_ONCE,
+);
 
 scenario('phones that only stand there sign in and keep their connections', async () => {
-  const { code, report } = await load('idle', ours.url('ws'), right, ['--seconds', '1']);
+  const { code, report } = await load('idle', (await startOurs()).url('ws'), right, ['--seconds', '1']);
   assert.deepEqual([code, report.failed, report.connections_closed], [0, 0, 0]);
   assert.ok(report.succeeded >= USERS.length, `${report.succeeded} registrations`);
 });
 
 scenario("the server's CPU and memory are read by the ids of its processes", async () => {
   const args = [...SMALL, '--pid', String(process.pid)];
-  const { report } = await load('register', ours.url('udp'), right, args);
+  const { report } = await load('register', (await startOurs()).url('udp'), right, args);
   assert.ok(report.server_memory_bytes > 1_000_000, JSON.stringify(report));
   assert.equal(typeof report.server_cpu_seconds_per_1000, 'number');
 });

@@ -1,70 +1,22 @@
-// Messages, presence and busy lamps with the pages of other people's libraries and with a SIP phone.
+// Messages with the pages of other people's libraries and with a SIP phone, mailboxes, and what is refused.
 import assert from 'node:assert/strict';
 import { before } from 'node:test';
 
 import { startBaresip } from './harness/baresip.mjs';
 import { startChromium } from './harness/chromium.mjs';
+import { eventsPages } from './harness/events-page.mjs';
 import { scenario } from './harness/evidence.mjs';
-import { openPage } from './harness/page.mjs';
-import { servePlainPage } from './harness/plain-page.mjs';
 import { startServer } from './harness/server.mjs';
 import { openSipClient } from './harness/sip-client.mjs';
 import { TONES } from './harness/tones.mjs';
 import { until } from './harness/waiting.mjs';
 
-const PIDF = 'application/pidf+xml';
-const LAMPS = 'application/dialog-info+xml';
 let server;
-let browser;
-const urls = {};
-
+let open;
 before(async () => {
   server = await startServer({ users: ['alice', 'bob', 'carol'] });
-  for (const library of ['jssip', 'sipjs']) urls[library] = await servePlainPage(`${library}-events`);
-  browser = await startChromium(TONES.first);
+  open = await eventsPages(await startChromium(TONES.first), server);
 });
-
-/** A page with `library` on which `user` has signed in. */
-async function open(library, user) {
-  const query = new URLSearchParams({
-    ws: server.wsUrl,
-    uri: server.aor(user),
-    password: server.password(user),
-  });
-  const { page, close } = await openPage(browser, `${urls[library]}?${query}`, `${user}-${library}`);
-  const list = (what) => page.evaluate((name) => window.phone.list[name], what);
-  const opened = {
-    close,
-    list,
-    do: (what, ...args) => page.evaluate(([name, given]) => void window.phone[name](...given), [what, args]),
-    /** Waits until the last of `what` is as it should be. */
-    last: async (what, matches) => {
-      let seen;
-      await until(
-        `${what} of the page of ${user} (${library})`,
-        async () => {
-          seen = await list(what);
-          return seen.length > 0 && matches(seen.at(-1), seen);
-        },
-        { within: 20_000, seen: () => seen },
-      );
-      return seen.at(-1);
-    },
-  };
-  await until(`the page of ${user} to sign in`, () =>
-    page.evaluate(() => document.documentElement.dataset.registration === 'registered'),
-  );
-  return opened;
-}
-
-const basic =
-  (word) =>
-  ({ body }) =>
-    body?.includes(`<basic>${word}</basic>`) ?? false;
-const lamp =
-  (state) =>
-  ({ body }) =>
-    body?.includes(`<state>${state}</state>`) ?? false;
 
 for (const [mine, theirs] of [
   ['jssip', 'sipjs'],
@@ -92,29 +44,6 @@ for (const [mine, theirs] of [
     );
   });
 
-  scenario(`${mine} watches a SIP phone come, talk and go`, async () => {
-    const alice = await open(mine, 'alice');
-    await alice.do('watch', server.aor('bob'), 'presence', PIDF);
-    await alice.do('watch', server.aor('bob'), 'dialog', LAMPS);
-    await alice.last('notifications', (_, all) => all.length === 2);
-    const all = await alice.list('notifications');
-    assert.ok(all.find(({ event }) => event === 'presence').body.includes('<basic>closed</basic>'));
-    const bob = await startBaresip(server, 'bob', { answers: true });
-    await alice.last('notifications', basic('open'));
-    const carol = await startBaresip(server, 'carol');
-    await carol.dial('bob');
-    await carol.established();
-    await alice.last('notifications', (_, seen) => seen.some(lamp('confirmed')));
-    await alice.last('notifications', (_, seen) => seen.some(({ body }) => body?.includes('on-the-phone')));
-    await carol.hangUp();
-    await alice.last('notifications', (_, seen) => seen.some(lamp('terminated')));
-    await bob.stop();
-    await alice.last('notifications', basic('closed'));
-    await alice.do('unwatch');
-    await alice.last('notifications', (_, seen) => seen.some(({ isFinal }) => isFinal));
-    await carol.stop();
-  });
-
   scenario(`${mine} has a mailbox`, async () => {
     const alice = await open(mine, 'alice');
     await alice.do('watch', server.aor('alice'), 'message-summary', 'application/simple-message-summary');
@@ -122,26 +51,6 @@ for (const [mine, theirs] of [
     assert.match(body, /^Messages-Waiting: no\r\n/);
   });
 }
-
-scenario('what a page of SIP.js publishes is seen by a page of JsSIP', async () => {
-  const alice = await open('jssip', 'alice');
-  const bob = await open('sipjs', 'bob');
-  await alice.do('watch', server.aor('bob'), 'presence', PIDF);
-  await alice.last('notifications', basic('open'));
-  const away =
-    '<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" ' +
-    `xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" entity="${server.aor('bob')}"><dm:person id="p">` +
-    '<r:activities><r:away/></r:activities></dm:person><tuple id="t"><status><basic>closed</basic></status></tuple></presence>';
-  await bob.do('publish', away);
-  await bob.last('answers', (state) => state === 'Published');
-  const { body } = await alice.last('notifications', basic('closed'));
-  assert.match(body, /<r:away\/>/);
-  await bob.do('publish', away.replace('closed', 'open'));
-  await alice.last('notifications', basic('open'));
-  await bob.do('unpublish');
-  await bob.last('answers', (state) => state === 'Unpublished');
-  await alice.last('notifications', ({ body: text }) => !text.includes('away'));
-});
 
 scenario(
   'a SIP phone and a page write to each other, and the phone has its mailbox and its friends',

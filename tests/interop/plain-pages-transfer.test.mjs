@@ -1,57 +1,32 @@
 // Attended transfers: a page with SIP.js joins two SIP phones, and a SIP phone joins a page with another SIP phone.
 import assert from 'node:assert/strict';
-import { before } from 'node:test';
-
-import { startBaresip } from './harness/baresip.mjs';
 import { recordsOf } from './harness/cdr.mjs';
-import { startChromium } from './harness/chromium.mjs';
-import { assertHearEachOther } from './harness/conversation.mjs';
 import { scenario } from './harness/evidence.mjs';
-import { OWN_ADDRESS, enterOwnNetwork } from './harness/netns.mjs';
-import { openPlainPage, servePlainPage } from './harness/plain-page.mjs';
-import { startServer } from './harness/server.mjs';
+import { enterOwnNetwork } from './harness/netns.mjs';
+import { pageAndPhones } from './harness/page-and-phones.mjs';
 import { TONES } from './harness/tones.mjs';
 import { until } from './harness/waiting.mjs';
-import { startWire } from './harness/wire.mjs';
 
-// The first call of a transfer is held: from then on, the wire is what a SIP phone hears.
 await enterOwnNetwork(import.meta.filename);
 
-const urls = {};
-let server;
-let browser;
-let wire;
-before(async () => {
-  server = await startServer({ bind: '0.0.0.0', users: ['alice', 'bob', 'carol'] });
-  for (const library of ['jssip', 'sipjs', 'sipjs-manager']) urls[library] = await servePlainPage(library);
-  browser = await startChromium(TONES.first);
-  wire = await startWire();
-});
-
-const earOf = (phone) => ({ listen: () => wire.listen(phone) });
-const startBob = () => startBaresip(server, 'bob', { tone: TONES.second, address: OWN_ADDRESS });
-const startCarol = () =>
-  startBaresip(server, 'carol', { tone: TONES.third, address: OWN_ADDRESS, answers: true });
+const house = pageAndPhones(['jssip', 'sipjs', 'sipjs-manager']);
 
 scenario('a page with SIP.js joins the two SIP phones that it has calls with', async () => {
-  const alice = await openPlainPage(browser, urls['sipjs-manager'], server, 'alice');
-  const bob = await startBob();
-  const carol = await startCarol();
-  const records = await recordsOf(server, 3, async () => {
-    await alice.dial('bob');
-    await bob.incoming();
-    await bob.accept();
-    await alice.call('active');
-    await assertHearEachOther([alice, TONES.first], [earOf(bob), TONES.second]);
+  const alice = await house.openAlice('sipjs-manager');
+  const bob = await house.startBob();
+  const carol = await house.startCarol();
+  const records = await recordsOf(house.server, 3, async () => {
+    await house.talk(alice, bob);
+    await house.bothHear(alice, bob);
     await alice.hold();
     await alice.call('held-local');
     await alice.dial('carol');
     await carol.established();
     await alice.call('active');
-    await assertHearEachOther([alice, TONES.first], [earOf(carol), TONES.third]);
+    await house.bothHear(alice, carol, TONES.third);
     await alice.join();
     await alice.call('ended');
-    await assertHearEachOther([earOf(bob), TONES.second], [earOf(carol), TONES.third]);
+    await house.phonesHear(bob, carol);
     await bob.hangUp();
     await carol.closed();
   });
@@ -63,25 +38,21 @@ scenario('a page with SIP.js joins the two SIP phones that it has calls with', a
 
 for (const library of ['jssip', 'sipjs']) {
   scenario(`a SIP phone joins a page with ${library} with another SIP phone`, async () => {
-    const alice = await openPlainPage(browser, urls[library], server, 'alice');
-    const bob = await startBob();
-    const carol = await startCarol();
-    const records = await recordsOf(server, 3, async () => {
-      await alice.dial('bob');
-      await bob.incoming();
-      await bob.accept();
-      await alice.call('active');
-      await bob.established();
+    const alice = await house.openAlice(library);
+    const bob = await house.startBob();
+    const carol = await house.startCarol();
+    const records = await recordsOf(house.server, 3, async () => {
+      await house.talk(alice, bob);
       await bob.hold();
       await bob.dial('carol');
       await carol.established();
       await bob.established();
-      await assertHearEachOther([earOf(bob), TONES.second], [earOf(carol), TONES.third]);
+      await house.phonesHear(bob, carol);
       // baresip 1.0.0 has no command for it: who uses it writes the Refer-To.
       const replaces = await until('the dialog of the second call', () => dialogTo(bob, 'carol'));
       await bob.command('line', '1');
       await bob.transfer('carol', replaces);
-      await assertHearEachOther([alice, TONES.first], [earOf(carol), TONES.third]);
+      await house.bothHear(alice, carol, TONES.third);
       await alice.hangUp();
       await carol.closed();
       await alice.call('ended');

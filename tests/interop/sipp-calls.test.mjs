@@ -2,75 +2,58 @@
 import assert from 'node:assert/strict';
 
 import { audio } from './harness/sipp-dialog.mjs';
+import {
+  HAS_AUDIO,
+  SDP,
+  device,
+  isCancelled,
+  isRefused,
+  refuses,
+  rings,
+  takes,
+  talks,
+} from './harness/sipp-calls.mjs';
 import { everyone, overUdpAndTcp } from './harness/sipp-people.mjs';
 
-const SDP = { body: audio() };
-/** The SDP of ours, which is for the other side. */
-const HAS_AUDIO = [['body', 'm=audio [1-9]']];
-const REASON_ELSEWHERE = [['Reason', 'SIP.*cause=200']];
+const ELSEWHERE = { has: [['Reason', 'SIP.*cause=200']] };
+const WITH_AUDIO = { has: HAS_AUDIO };
 
-/** Two devices of one user. */
-const device = (number) => ({
-  parameters: `;+sip.instance="<urn:uuid:00000000-0000-4000-8000-00000000000${number}>"`,
-  name: `device-${number}`,
-});
+/** Alice calls Bob, and is told that his telephone rings. */
+const isRinging = (people, { keep } = {}) =>
+  people.dialog('alice').begin('INVITE', 'bob', SDP).expect(100, { optional: true }).expect(180, { keep });
+
+/** Registers the devices of Bob, in the order of their numbers. */
+const answerAt = async (people, ...dialogs) => {
+  const played = [];
+  for (const [i, dialog] of dialogs.entries())
+    played.push(await people.answers('bob', dialog, device(i + 1)));
+  return played;
+};
+
+/** Plays a caller whose mark `tags` tells the To tags of what came before the answer and of the answer. */
+const inOneDialog = async (people, caller, callees) => {
+  const played = people.calls(caller);
+  const [before, after] = (await played.reached('tags')).split(' ');
+  assert.equal(before, after, 'one dialog towards the caller');
+  await everyone(played, ...callees);
+};
 
 overUdpAndTcp({}, (test) => {
-  test('a call that the callee ends', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE', { has: HAS_AUDIO })
-      .respond(180)
-      .respond(200, SDP)
-      .receive('ACK')
-      .pause(100)
-      .bye();
-    const alice = people
-      .dialog('alice')
-      .begin('INVITE', 'bob', SDP)
-      .expect(200, { dialog: true, provisional: true, has: HAS_AUDIO })
-      .acknowledge()
-      .hungUp();
-    const callee = await people.answers('bob', bob);
-    await everyone(people.calls(alice), callee);
-  });
+  test('a call that the callee ends', (people) =>
+    people.meet(talks(people, WITH_AUDIO).hungUp(), {
+      bob: takes(people, { invite: WITH_AUDIO }).pause(100).bye(),
+    }));
 
   test('all devices ring at once, and those that were too late are told so', async (people) => {
-    const late = people
-      .dialog('bob')
-      .receive('INVITE')
-      .respond(180)
-      .receive('CANCEL', { has: REASON_ELSEWHERE })
-      .respond(200)
-      .respond(487, { to: 'INVITE' })
-      .receive('ACK');
-    const first = people
-      .dialog('bob')
-      .receive('INVITE')
-      .respond(180)
-      .pause(500)
-      .respond(200, SDP)
-      .receive('ACK')
-      .hungUp();
-    const alice = people
-      .dialog('alice')
-      .begin('INVITE', 'bob', SDP)
-      .expect(100, { optional: true })
-      .expect(180, { keep: { ringing: ['To', 'tag=.*'] } })
+    const alice = isRinging(people, { keep: { ringing: ['To', 'tag=.*'] } })
       .expect(180, { optional: true })
       .expect(200, { dialog: true, keep: { answered: ['To', 'tag=.*'] } })
       .acknowledge()
       .mark('tags', '[$ringing] [$answered]')
       .pause(100)
       .bye();
-    const callees = [
-      await people.answers('bob', late, device(1)),
-      await people.answers('bob', first, device(2)),
-    ];
-    const caller = people.calls(alice);
-    const [ringing, answered] = (await caller.reached('tags')).split(' ');
-    assert.equal(ringing, answered, 'one dialog towards the caller');
-    await everyone(caller, ...callees);
+    const devices = [rings(people, ELSEWHERE), takes(people, { after: 500 }).hungUp()];
+    await inOneDialog(people, alice, await answerAt(people, ...devices));
   });
 
   /** A device that plays early media; the first one to be heard is not the one that answers. */
@@ -86,14 +69,9 @@ overUdpAndTcp({}, (test) => {
     ['one that does not know 100rel hears that it rings', [], 180, (dialog) => dialog],
   ]) {
     test(`of the early media of several devices, in one dialog, ${what}`, async (people) => {
-      const late = plays(people, 1)
-        .receive('CANCEL', { has: REASON_ELSEWHERE })
-        .respond(200)
-        .respond(487, { to: 'INVITE' })
-        .receive('ACK');
       // sipp takes nothing while it has something to send: the PRACK of the first goes out before.
       const first = plays(people, 2, 1_000).pause(700).respond(200, SDP).receive('ACK').hungUp();
-      const ringing = early === 183 ? { has: HAS_AUDIO, keep: { rseq: ['RSeq', '[0-9]+'] } } : {};
+      const ringing = early === 183 ? { ...WITH_AUDIO, keep: { rseq: ['RSeq', '[0-9]+'] } } : {};
       const keep = { early: ['To', 'tag=.*'], ...ringing.keep };
       const alice = people
         .dialog('alice')
@@ -107,25 +85,15 @@ overUdpAndTcp({}, (test) => {
         .mark('tags', '[$early] [$answered]')
         .pause(100)
         .bye();
-      const callees = [
-        await people.answers('bob', late, device(1)),
-        await people.answers('bob', first, device(2)),
-      ];
-      const played = people.calls(caller);
-      const [before, after] = (await played.reached('tags')).split(' ');
-      assert.equal(before, after, 'one dialog towards the caller');
-      await everyone(played, ...callees);
+      await inOneDialog(
+        people,
+        caller,
+        await answerAt(people, isCancelled(plays(people, 1), ELSEWHERE), first),
+      );
     });
   }
 
-  test('a caller that offers nothing is offered something, and answers in its ACK', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE', { has: HAS_AUDIO })
-      .respond(180)
-      .respond(200, SDP)
-      .receive('ACK')
-      .hungUp();
+  test('a caller that offers nothing is offered something, and answers in its ACK', (people) => {
     const alice = people
       .dialog('alice')
       .begin('INVITE', 'bob')
@@ -133,19 +101,10 @@ overUdpAndTcp({}, (test) => {
       .acknowledge(SDP)
       .pause(100)
       .bye();
-    const callee = await people.answers('bob', bob);
-    await everyone(people.calls(alice), callee);
+    return people.meet(alice, { bob: takes(people, { invite: WITH_AUDIO }).hungUp() });
   });
 
-  test('a caller that requires 100rel has it on its leg, whatever the callee knows', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE', { lacks: [['Require', '100rel']] })
-      .respond(180)
-      .pause(500)
-      .respond(200, SDP)
-      .receive('ACK')
-      .hungUp();
+  test('a caller that requires 100rel has it on its leg, whatever the callee knows', (people) => {
     const alice = people
       .dialog('alice')
       .begin('INVITE', 'bob', { ...SDP, headers: ['Require: 100rel'] })
@@ -155,11 +114,11 @@ overUdpAndTcp({}, (test) => {
       .expect(200, { dialog: true, has: HAS_AUDIO })
       .acknowledge()
       .bye();
-    const callee = await people.answers('bob', bob);
-    await everyone(people.calls(alice), callee);
+    const bob = takes(people, { invite: { lacks: [['Require', '100rel']] }, after: 500 }).hungUp();
+    return people.meet(alice, { bob });
   });
 
-  test('a callee that rings reliably has its PRACK, whatever the caller knows', async (people) => {
+  test('a callee that rings reliably has its PRACK, whatever the caller knows', (people) => {
     const bob = people
       .dialog('bob')
       .receive('INVITE', { has: [['Supported', '100rel']] })
@@ -178,125 +137,60 @@ overUdpAndTcp({}, (test) => {
       .expect(200, { dialog: true, has: HAS_AUDIO })
       .acknowledge()
       .bye();
-    const callee = await people.answers('bob', bob);
-    await everyone(people.calls(alice), callee);
+    return people.meet(alice, { bob });
   });
 
-  test('the reason that a caller gives when it gives up reaches the callee', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE')
-      .respond(180)
-      .receive('CANCEL', { has: [['Reason', 'Q.850.*cause=16']] })
-      .respond(200)
-      .respond(487, { to: 'INVITE' })
-      .receive('ACK');
-    const alice = people
-      .dialog('alice')
-      .begin('INVITE', 'bob', SDP)
-      .expect(100, { optional: true })
-      .expect(180)
+  test('the reason that a caller gives when it gives up reaches the callee', (people) => {
+    const alice = isRinging(people)
       .cancel({ headers: ['Reason: Q.850;cause=16;text="Changed my mind"'] })
       .expect(200, { has: [['CSeq', 'CANCEL']] })
       .expect(487, { has: [['CSeq', 'INVITE']] })
       .acknowledgeRefusal();
-    const callee = await people.answers('bob', bob);
-    await everyone(people.calls(alice), callee);
+    return people.meet(alice, { bob: rings(people, { has: [['Reason', 'Q.850.*cause=16']] }) });
   });
 
-  test('a caller that asks for privacy is nobody to the callee', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE', {
-        has: [['From', 'Anonymous.*sip:anonymous@anonymous.invalid']],
-        lacks: [
-          ['P-Asserted-Identity', 'alice'],
-          ['Contact', 'alice'],
-          ['body', 'alice'],
-        ],
-      })
-      .respond(200, SDP)
-      .receive('ACK')
-      .hungUp();
-    const alice = people
-      .dialog('alice')
-      .begin('INVITE', 'bob', { ...SDP, headers: ['Privacy: id'] })
-      .expect(200, { dialog: true, provisional: true })
-      .acknowledge()
-      .bye();
-    const callee = await people.answers('bob', bob);
-    await everyone(people.calls(alice), callee);
+  test('a caller that asks for privacy is nobody to the callee', (people) => {
+    const invite = {
+      has: [['From', 'Anonymous.*sip:anonymous@anonymous.invalid']],
+      lacks: [
+        ['P-Asserted-Identity', 'alice'],
+        ['Contact', 'alice'],
+        ['body', 'alice'],
+      ],
+    };
+    return people.meet(talks(people, { headers: ['Privacy: id'] }).bye(), {
+      bob: takes(people, { rings: false, invite }).hungUp(),
+    });
   });
 });
 
 overUdpAndTcp({ config: ['[[headers]]', 'peer = "users"', 'assert_identity = true'] }, (test) => {
-  test('who calls is asserted where that is set, and what a caller asserts itself is not believed', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE', {
-        has: [['P-Asserted-Identity', '<sip:alice@']],
-        lacks: [['P-Asserted-Identity', 'carol']],
-      })
-      .respond(486)
-      .receive('ACK');
-    const alice = people
-      .dialog('alice')
-      .begin('INVITE', 'bob', { ...SDP, headers: ['P-Asserted-Identity: <sip:carol@[remote_ip]>'] })
-      .expect(486, { provisional: true })
-      .acknowledgeRefusal();
-    const callee = await people.answers('bob', bob);
-    await everyone(people.calls(alice), callee);
+  test('who calls is asserted where that is set, and what a caller asserts itself is not believed', (people) => {
+    const invite = {
+      has: [['P-Asserted-Identity', '<sip:alice@']],
+      lacks: [['P-Asserted-Identity', 'carol']],
+    };
+    const headers = ['P-Asserted-Identity: <sip:carol@[remote_ip]>'];
+    return people.meet(isRefused(people, 'bob', 486, { headers }), { bob: refuses(people, 486, { invite }) });
   });
 });
 
 overUdpAndTcp({ set: ['limits.fork_seconds=1', 'limits.ring_seconds=3'] }, (test) => {
   test('a contact of a lower q rings when the one before has not answered', async (people) => {
-    const first = people
-      .dialog('bob')
-      .receive('INVITE', { has: HAS_AUDIO })
-      .respond(180)
-      .receive('CANCEL')
-      .respond(200)
-      .respond(487, { to: 'INVITE' })
-      .receive('ACK');
-    const second = people
-      .dialog('bob')
-      .receive('INVITE')
-      .respond(180)
-      .respond(200, SDP)
-      .receive('ACK')
-      .hungUp();
-    const alice = people
-      .dialog('alice')
-      .begin('INVITE', 'bob', SDP)
-      .expect(100, { optional: true })
-      .expect(180)
+    const alice = isRinging(people)
       .expect(180, { optional: true })
       .expect(200, { dialog: true })
       .acknowledge()
       .bye();
-    const low = await people.answers('bob', second, { ...device(2), parameters: ';q=0.3' });
-    const high = await people.answers('bob', first, { ...device(1), parameters: ';q=0.9' });
+    const low = await people.answers('bob', takes(people).hungUp(), device(2, ';q=0.3'));
+    const high = await people.answers('bob', rings(people, {}, { invite: WITH_AUDIO }), device(1, ';q=0.9'));
     await everyone(people.calls(alice), low, high);
   });
 
-  test('a call that nobody takes ends with 408 when its time is over', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE')
-      .respond(180)
-      .receive('CANCEL')
-      .respond(200)
-      .respond(487, { to: 'INVITE' })
-      .receive('ACK');
-    const alice = people
-      .dialog('alice')
-      .begin('INVITE', 'bob', SDP)
-      .expect(100, { optional: true })
-      .expect(180)
+  test('a call that nobody takes ends with 408 when its time is over', (people) => {
+    const alice = isRinging(people)
       .expect(408, { has: [['CSeq', 'INVITE']] })
       .acknowledgeRefusal();
-    const callee = await people.answers('bob', bob);
-    await everyone(people.calls(alice), callee);
+    return people.meet(alice, { bob: rings(people) });
   });
 });

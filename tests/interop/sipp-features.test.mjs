@@ -1,38 +1,31 @@
 // What users have set about their calls, with sipp for every telephone, over UDP and over TCP.
 import assert from 'node:assert/strict';
 
-import { audio } from './harness/sipp-dialog.mjs';
+import {
+  SDP,
+  calls,
+  direction,
+  isOffered,
+  isRefused,
+  redirects,
+  refers,
+  rings,
+  takes,
+  talks,
+} from './harness/sipp-calls.mjs';
 import { everyone, overUdpAndTcp } from './harness/sipp-people.mjs';
 
-const SDP = { body: audio() };
-/** Who is parked is offered the session of the exchange, and then that of who goes on with the call. */
-const OFFERED = { has: [['body', 'a=sendrecv']] };
 const groups = { bob: 'sales', carol: 'sales' };
 
 /** Carol is called in place of Bob, is told why, and talks. */
-const inPlaceOfBob = (people, { reason, cause }) =>
-  people
-    .dialog('carol')
-    .receive('INVITE', {
-      has: [
-        ['Diversion', `<sip:bob@[^>]*>.*reason=${reason}`],
-        ['History-Info', `sip:bob@.*index=1.*sip:carol@.*cause=${cause}.*index=1\\.1`],
-        ['From', 'sip:alice@'],
-      ],
-    })
-    .respond(180)
-    .respond(200, SDP)
-    .receive('ACK')
-    .hungUp();
-
-const calls = (people, number, user = 'alice') =>
-  people
-    .dialog(user)
-    .begin('INVITE', number, SDP)
-    .expect(200, { dialog: true, provisional: true })
-    .acknowledge()
-    .pause(100)
-    .bye();
+const inPlaceOfBob = (people, { reason, cause }) => {
+  const has = [
+    ['Diversion', `<sip:bob@[^>]*>.*reason=${reason}`],
+    ['History-Info', `sip:bob@.*index=1.*sip:carol@.*cause=${cause}.*index=1\\.1`],
+    ['From', 'sip:alice@'],
+  ];
+  return takes(people, { user: 'carol', invite: { has } }).hungUp();
+};
 
 /** Alice is told that her call is sent on, in so many words when somebody has rung. */
 const isSentOn = (people, hasRung) => {
@@ -42,22 +35,7 @@ const isSentOn = (people, hasRung) => {
   return alice.expect(200, { dialog: true, provisional: true }).acknowledge().pause(100).bye();
 };
 
-const isRefused = (people, number, status, user = 'alice') =>
-  people.dialog(user).begin('INVITE', number, SDP).expect(status, { provisional: true }).acknowledgeRefusal();
-
 const isBusy = (people) => people.dialog('bob').receive('INVITE').respond(180).respond(486).receive('ACK');
-
-/** Bob rings until he is told to stop. */
-const rings = (people, options) =>
-  people
-    .dialog('bob')
-    .receive('INVITE')
-    .respond(180)
-    .mark('rings')
-    .receive('CANCEL', options)
-    .respond(200)
-    .respond(487, { to: 'INVITE' })
-    .receive('ACK');
 
 overUdpAndTcp({ groups, set: ['domain=127.0.0.1'] }, (test) => {
   for (const [when, option, code, cancel, bobs, told] of [
@@ -68,7 +46,7 @@ overUdpAndTcp({ groups, set: ['domain=127.0.0.1'] }, (test) => {
       ['--no-answer', 'carol', '--ring', '1'],
       '*92carol',
       '*93',
-      rings,
+      (people) => rings(people),
       { reason: 'no-answer', cause: 408 },
     ],
   ]) {
@@ -78,15 +56,7 @@ overUdpAndTcp({ groups, set: ['domain=127.0.0.1'] }, (test) => {
       played.push(await people.answers('carol', inPlaceOfBob(people, told)));
       await everyone(people.calls(isSentOn(people, bobs !== undefined)), ...played);
       // By its code, and not any more by another.
-      const dials = (number) =>
-        people.calls(
-          people
-            .dialog('bob')
-            .begin('INVITE', number, SDP)
-            .expect(200, { dialog: true, provisional: true })
-            .acknowledge()
-            .hungUp(),
-        );
+      const dials = (number) => people.calls(talks(people, { user: 'bob', callee: number }).hungUp());
       const column = `forward_${{ always: 'always', 'when busy': 'busy' }[when] ?? 'no_answer'}`;
       const set = async () =>
         (await server.query(`SELECT ${column} AS value FROM features WHERE user = 'bob'`))[0]?.value;
@@ -98,30 +68,20 @@ overUdpAndTcp({ groups, set: ['domain=127.0.0.1'] }, (test) => {
     });
   }
 
-  test('a telephone that redirects sends its caller to another user', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE')
-      .respond(302, { headers: ['Contact: <sip:carol@[remote_ip]>'], contact: false })
-      .receive('ACK');
-    const carol = inPlaceOfBob(people, { reason: 'deflection', cause: 302 });
-    const played = [await people.answers('bob', bob), await people.answers('carol', carol)];
-    await everyone(people.calls(isSentOn(people, true)), ...played);
-  });
+  test('a telephone that redirects sends its caller to another user', (people) =>
+    people.meet(isSentOn(people, true), {
+      bob: redirects(people, 'carol'),
+      carol: inPlaceOfBob(people, { reason: 'deflection', cause: 302 }),
+    }));
 
-  test('a telephone that redirects out of the house is not followed', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE')
-      .respond(302, { headers: ['Contact: <sip:+900123@192.0.2.99>'], contact: false })
-      .receive('ACK');
-    const callee = await people.answers('bob', bob);
-    await everyone(people.calls(isRefused(people, 'bob', 480)), callee);
-  });
+  test('a telephone that redirects out of the house is not followed', (people) =>
+    people.meet(isRefused(people, 'bob', 480), { bob: redirects(people, 'sip:+900123@192.0.2.99') }));
+
+  /** Bob takes a call, without ringing. */
+  const answers = (people) => takes(people, { rings: false });
 
   test('who does not want to be disturbed is not, until told otherwise', async (people, server) => {
-    const bob = people.dialog('bob').receive('INVITE').respond(200, SDP).receive('ACK').hungUp();
-    const callee = await people.answers('bob', bob);
+    const callee = await people.answers('bob', answers(people).hungUp());
     await server.user('dnd', 'bob', 'on');
     await everyone(people.calls(isRefused(people, 'bob', 480)));
     await server.user('dnd', 'bob', 'off');
@@ -130,68 +90,31 @@ overUdpAndTcp({ groups, set: ['domain=127.0.0.1'] }, (test) => {
 
   test('a call beyond the limit of a user finds it busy', async (people, server) => {
     await server.user('waiting', 'bob', '1');
-    const bob = people.dialog('bob').receive('INVITE').respond(200, SDP).receive('ACK').hungUp();
-    const callee = await people.answers('bob', bob);
-    const alice = people.calls(
-      people
-        .dialog('alice')
-        .begin('INVITE', 'bob', SDP)
-        .expect(200, { dialog: true, provisional: true })
-        .acknowledge()
-        .mark('talks')
-        .pause(10_000)
-        .bye(),
-    );
+    const callee = await people.answers('bob', answers(people).prompted().bye());
+    const alice = people.calls(talks(people).mark('talks').hungUp());
     await alice.reached('talks');
-    await everyone(people.calls(isRefused(people, 'bob', 486, 'dave'), 'dave'));
+    await everyone(people.calls(isRefused(people, 'bob', 486, { user: 'dave' }), 'dave'));
+    await callee.prompt();
     await everyone(alice, callee);
     await server.user('waiting', 'bob', 'off');
   });
 
   test('somebody of the group picks up what rings, and nobody else can', async (people) => {
-    const bob = rings(people, { has: [['Reason', 'cause=200']] });
-    const callee = await people.answers('bob', bob);
-    const alice = people.calls(
-      people
-        .dialog('alice')
-        .begin('INVITE', 'bob', SDP)
-        .expect(200, { dialog: true, provisional: true })
-        .acknowledge()
-        .hungUp(),
+    const callee = await people.answers(
+      'bob',
+      rings(people, { has: [['Reason', 'cause=200']] }, { tells: true }),
     );
+    const alice = people.calls(talks(people).hungUp());
     await callee.reached('rings');
-    await everyone(people.calls(isRefused(people, '*8bob', 404, 'dave'), 'dave'));
+    await everyone(people.calls(isRefused(people, '*8bob', 404, { user: 'dave' }), 'dave'));
     await everyone(people.calls(calls(people, '*8bob', 'carol'), 'carol'), alice, callee);
   });
 
   test('a call is parked by a transfer, and somebody of the group goes on with it', async (people) => {
-    const bob = people
-      .dialog('bob')
-      .receive('INVITE')
-      .respond(200, SDP)
-      .receive('ACK')
-      .send('REFER', { headers: ['Refer-To: <sip:*68@[remote_ip]>'] })
-      .expect(202)
-      .receive('NOTIFY', { has: [['body', 'SIP/2.0 100']] })
-      .respond(200)
-      .receive('NOTIFY', { has: [['body', 'SIP/2.0 200']] })
-      .respond(200)
-      .hungUp();
-    const callee = await people.answers('bob', bob);
-    const alice = people.calls(
-      people
-        .dialog('alice')
-        .begin('INVITE', 'bob', SDP)
-        .expect(200, { dialog: true, provisional: true })
-        .acknowledge()
-        .receive('INVITE', OFFERED)
-        .respond(200, SDP)
-        .receive('ACK')
-        .receive('INVITE', OFFERED)
-        .respond(200, SDP)
-        .receive('ACK')
-        .hungUp(),
-    );
+    const callee = await people.answers('bob', refers(answers(people), '<sip:*68@[remote_ip]>'));
+    // Who is parked is offered the session of the exchange, and then that of who goes on with the call.
+    const isParked = isOffered(talks(people), direction('sendrecv'));
+    const alice = people.calls(isOffered(isParked, direction('sendrecv')).hungUp());
     await callee.succeeded();
     await everyone(people.calls(calls(people, '*8bob', 'carol'), 'carol'), alice);
   });

@@ -1,11 +1,7 @@
 // What is no call and goes on to the telephones of a user, with sipp for every telephone, over UDP and over TCP.
+import { device } from './harness/sipp-calls.mjs';
 import { everyone, overUdpAndTcp } from './harness/sipp-people.mjs';
 
-/** Two devices of one user. */
-const device = (number) => ({
-  parameters: `;+sip.instance="<urn:uuid:00000000-0000-4000-8000-00000000000${number}>"`,
-  name: `device-${number}`,
-});
 const asks = (people, method, options = {}) => people.dialog('alice').begin(method, 'bob', options);
 
 overUdpAndTcp({}, (test) => {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 
 import { openSipClient } from './harness/sip-client.mjs';
-import { audio } from './harness/sipp-dialog.mjs';
+import { calls, isRefused, takes } from './harness/sipp-calls.mjs';
 import { everyone, overUdpAndTcp } from './harness/sipp-people.mjs';
+import { until } from './harness/waiting.mjs';
 
-const SDP = { body: audio() };
 const INSTANCE = '+sip.instance="<urn:uuid:00000000-0000-4000-8000-00000000000a>"';
 
 /** A REGISTER of Bob with what is to be in its Contact and beside it, and the 200 or another answer. */
@@ -21,17 +21,8 @@ const registers = (people, { parameters = '', headers = [], status = 200, contac
     })
     .expect(status, answer);
 
-const calls = (people, number) =>
-  people
-    .dialog('alice')
-    .begin('INVITE', number, SDP)
-    .expect(200, { dialog: true, provisional: true })
-    .acknowledge()
-    .pause(100)
-    .bye();
-
-const takes = (people, options) =>
-  people.dialog('bob').receive('INVITE', options).respond(180).respond(200, SDP).receive('ACK').hungUp();
+/** What the server chooses when five minutes are the longest: no more, and less by a tenth at most. */
+const CHOSEN = 'expires=(2[789][0-9]|300)$';
 
 overUdpAndTcp({ set: ['limits.min_expires=60', 'limits.max_expires=300'] }, (test) => {
   test('a registration that is too short is a 423, and what is too long is shortened', async (people) => {
@@ -41,11 +32,21 @@ overUdpAndTcp({ set: ['limits.min_expires=60', 'limits.max_expires=300'] }, (tes
         registers(people, { headers: ['Expires: 30'], status: 423, has: [['Min-Expires', '60']] }),
         'short',
       ),
+      people.calls(registers(people, { parameters: ';expires=9999', has: [['Contact', CHOSEN]] }), 'long'),
+    );
+  });
+
+  test('a registration that asks for what is just long enough is granted it, and one that asks for nothing the longest', async (people) => {
+    await people.signOut('bob');
+    await everyone(
       people.calls(
-        registers(people, { parameters: ';expires=9999', has: [['Contact', 'expires=300']] }),
-        'long',
+        registers(people, { headers: ['Expires: 60'], has: [['Contact', 'expires=60$']] }),
+        'just',
       ),
     );
+    await people.signOut('bob');
+    // Ten minutes, and here no more than five.
+    await everyone(people.calls(registers(people, { has: [['Contact', CHOSEN]] }), 'nothing'));
   });
 
   test('a registration ends by Expires 0, and all of them by a star', async (people, server) => {
@@ -62,6 +63,32 @@ overUdpAndTcp({ set: ['limits.min_expires=60', 'limits.max_expires=300'] }, (tes
     const all = { contact: ['Contact: *'], headers: ['Expires: 0'], lacks: [['Contact', 'sip:']] };
     await everyone(people.calls(registers(people, all), 'all'));
     assert.equal(await bindings(), 0);
+  });
+});
+
+overUdpAndTcp({}, (test, transport) => {
+  /** What telephones are granted, one after the other, that leave it to the server for how long they are registered. */
+  const granted = async (people, server, count) => {
+    const all = [];
+    for (let i = 0; i < count; i += 1) {
+      await people.signOut('bob');
+      const phone = await openSipClient(server, transport);
+      const { status, text } = await phone.register('bob', { headers: { Contact: phone.contact('bob') } });
+      assert.equal(status, 200, text);
+      all.push(Number(/^Contact:.*;expires=(\d+)/im.exec(text)[1]));
+      await phone.close();
+    }
+    return all;
+  };
+
+  test('a telephone that asks for no time is granted ten minutes or a little less', async (people, server) => {
+    const [seconds] = await granted(people, server, 1);
+    assert.ok(seconds >= 540 && seconds <= 600, `${seconds} s`);
+  });
+
+  test('what the server chooses itself is spread: who came together does not return together', async (people, server) => {
+    const all = await granted(people, server, 20);
+    assert.ok(new Set(all).size > 1, `all were granted ${all[0]} s`);
   });
 });
 
@@ -101,7 +128,7 @@ overUdpAndTcp({ set: ['limits.nat_ping_seconds=1'] }, (test, transport) => {
       name: `flow-${reg}`,
     });
     const lost = people.dialog('bob').receive('INVITE').respond(430).receive('ACK');
-    const other = await people.answers('bob', takes(people), flow(1));
+    const other = await people.answers('bob', takes(people).hungUp(), flow(1));
     // The newest flow comes first.
     const newest = await people.answers('bob', lost, flow(2));
     await everyone(people.calls(calls(people, 'bob')), newest, other);
@@ -116,7 +143,7 @@ overUdpAndTcp({ set: ['limits.nat_ping_seconds=1'] }, (test, transport) => {
     await people.signOut('bob');
     await everyone(people.calls(told));
     await people.signOut('bob');
-    const bob = takes(people, { has: [['Route', 'sip:edge@.*;lr']] });
+    const bob = takes(people, { invite: { has: [['Route', 'sip:edge@.*;lr']] } }).hungUp();
     const callee = await people.answers('bob', bob, {
       headers: (port) => ({ Supported: 'path', Path: `<sip:edge@127.0.0.1:${port};lr>` }),
     });
@@ -132,7 +159,7 @@ overUdpAndTcp({ set: ['limits.nat_ping_seconds=1'] }, (test, transport) => {
   });
 
   test('a device that asks for GRUUs is given them, and is reached by each', async (people, server) => {
-    const bob = takes(people);
+    const bob = takes(people).hungUp();
     const other = await people.answers('bob', people.dialog('bob').receive('INVITE'), { name: 'not-called' });
     const headers = { Supported: 'gruu' };
     for (const param of ['pub-gruu', 'temp-gruu']) {
@@ -182,22 +209,18 @@ overUdpAndTcp({ set: ['limits.nat_ping_seconds=1'] }, (test, transport) => {
 overUdpAndTcp({ set: ['limits.nat_ping_seconds=1'] }, (test, transport) => {
   // Over TCP and TLS the kernel looks after connections.
   if (transport === 'tcp') return;
-  test('a telephone behind a NAT is asked whether it is there, and gets no calls when it is not', async (people) => {
+  test('a telephone behind a NAT is asked whether it is there, and gets no calls when it is not', async (people, server) => {
     const asked = people.dialog('bob').receive('OPTIONS').respond(200);
     const behindNat = { host: '192.0.2.7' };
     await everyone(await people.answers('bob', asked, behindNat));
     await people.signOut('bob');
     await people.answers('bob', people.dialog('bob').receive('OPTIONS').pause(25_000), behindNat);
-    await everyone(
-      people.calls(
-        people
-          .dialog('alice')
-          // Twice 8 s without an answer.
-          .pause(18_500)
-          .begin('INVITE', 'bob', SDP)
-          .expect(480, { provisional: true })
-          .acknowledgeRefusal(),
-      ),
+    // Twice 8 s without an answer.
+    await until(
+      'the telephone to be given up',
+      async () => (await server.metric('ringback_sip_total', '"contacts_silent"')) === 1,
+      { within: 30_000 },
     );
+    await everyone(people.calls(isRefused(people, 'bob', 480)));
   });
 });

@@ -5,9 +5,12 @@ import { createSocket } from 'node:dgram';
 import { statSync } from 'node:fs';
 
 import { startBaresip } from './harness/baresip.mjs';
+import { startCollector } from './harness/collector.mjs';
 import { evidencePath, scenario } from './harness/evidence.mjs';
 import { atEnd } from './harness/lifetime.mjs';
+import { reservePorts } from './harness/ports.mjs';
 import { startServer } from './harness/server.mjs';
+import { openSipClient } from './harness/sip-client.mjs';
 import { until } from './harness/waiting.mjs';
 
 scenario('a call between phones is traced', async () => {
@@ -41,6 +44,56 @@ scenario('a call between phones is traced', async () => {
   assert.match(read(pcap), /IP 127\.0\.0\.1\.\d+ > 127\.0\.0\.1\.\d+: UDP, length \d+\s+\S+INVITE sip:bob@/);
   assert.equal(statSync(pcap).mode & 0o777, 0o600, 'nobody else does');
   assert.equal(await server.metric('ringback_control_thread_total', 'trace_missed'), 0);
+});
+
+scenario('the collector of kamailio has each message of a call, and which call it is of', async () => {
+  const collector = await startCollector(await reservePorts());
+  const server = await startServer({
+    bind: ['127.0.0.1', '::1'],
+    set: [`trace.hep=127.0.0.1:${collector.port}`, 'trace.hep_id=77'],
+  });
+  const alice = await startBaresip(server, 'alice');
+  const bob = await startBaresip(server, 'bob', { answers: true });
+  await alice.dial('bob');
+  await Promise.all([alice.established(), bob.established()]);
+  await alice.hangUp();
+  await bob.closed();
+  // Over IPv6, and over TCP.
+  const carol = await openSipClient(server.at('::1'), 'tcp');
+  assert.equal((await carol.request('OPTIONS', 'alice', { to: 'ringback' })).status, 200);
+  await until('both BYEs and OPTIONS at the collector', () => {
+    return collector.count('BYE') === 2 && collector.count('OPTIONS') === 1;
+  });
+
+  const rows = await collector.rows();
+  assert.doesNotMatch(collector.output, /ERROR: (sipcapture|<core>)/);
+  const of = (method) => rows.filter((row) => row.method === method);
+  const [first, ...more] = of('INVITE');
+  const out = more.find(({ source_port: port }) => Number(port) === server.listen.sip_udp);
+  assert.equal(Number(first.destination_port), server.listen.sip_udp, 'from alice to us');
+  assert.match(out.ruri, /^sip:bob/);
+  assert.notEqual(out.callid, first.callid, 'two dialogs');
+  for (const row of [...of('INVITE'), ...of('ACK'), ...of('BYE')]) {
+    assert.equal(row.correlation_id, first.callid, `${row.method} from ${row.source_ip}:${row.source_port}`);
+    assert.ok([first.callid, out.callid].includes(row.callid));
+  }
+  for (const row of rows) {
+    assert.equal(row.node, 'collector:77', 'who has captured it');
+    assert.ok(Math.abs(Number(row.date) * 1000 - Date.now()) < 120_000, `at ${row.date}`);
+  }
+  // Each message as it was, from its first line to its body.
+  assert.match(first.msg, /^INVITE sip:bob@127\.0\.0\.1.* SIP\/2\.0\r\n[^]*\r\n\r\nv=0\r\n[^]*m=audio /);
+  assert.deepEqual(
+    rows
+      .filter((row) => row.callid === first.callid && row.method === '200')
+      .map((row) => row.cseq.split(' ')[1]),
+    ['INVITE', 'BYE'],
+  );
+  const [options] = of('OPTIONS');
+  assert.deepEqual(
+    [options.source_ip, options.destination_ip, Number(options.destination_port)],
+    ['::1', '::1', server.listen.sip_tcp],
+  );
 });
 
 /** What tcpdump makes of the file. */

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Child } from './child.mjs';
+import { KAMAILIO } from './kamailio.mjs';
 import { atEnd, atExit } from './lifetime.mjs';
 import { until } from './waiting.mjs';
 
 const CONFIG = join(import.meta.dirname, '../kamailio/edge.cfg');
-const EXECUTABLE = process.env.KAMAILIO ?? '/usr/sbin/kamailio';
 const ADDRESS = '127.0.0.1';
 
 /**
@@ -68,7 +68,7 @@ class Edge {
             ...['-A', `CERTIFICATE="${identity.certificate}"`, '-A', `KEY="${identity.key}"`],
             ...(clientCa === undefined ? [] : ['-A', `CLIENT_CA="${clientCa}"`]),
           ];
-    this.#child = new Child('edge', EXECUTABLE, [
+    this.#child = new Child('edge', KAMAILIO, [
       ...['-f', CONFIG, '-DD', '-E'],
       ...['-l', `udp:${at}`, '-l', `tcp:${at}`, ...tls],
       ...['-A', `REGISTRAR="${registrar}"`, '-A', `OWN_URI="sip:edge@${host};transport=${transport}"`],

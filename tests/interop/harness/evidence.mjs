@@ -1,7 +1,7 @@
 // What a failing test leaves to be read: everything that ran writes into a folder of its own under out/.
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { withLifetime } from './lifetime.mjs';
 
@@ -32,7 +32,7 @@ export function evidencePath(name) {
 
 /**
  * A test whose failure shows the end of every log that was written while it ran, and where the rest is. What it starts
- * is ended with it.
+ * is ended with it. Of scenarios that run side by side, the logs of all are shown.
  *
  * @param {string} name
  * @param {(t: import('node:test').TestContext) => Promise<void>} body
@@ -50,6 +50,26 @@ export function scenario(name, body, { timeout = 90_000, todo = false } = {}) {
       throw error;
     }
   });
+}
+
+/**
+ * Has `define` define scenarios for each of `names`: those of one name run one after the other, and those of several
+ * names, at most `atOnce` of them, at the same time. They may share nothing but what stands still.
+ */
+export function sideBySide(names, define, atOnce = names.length) {
+  describe(names.join(', '), { concurrency: atOnce }, () => {
+    for (const name of names) describe(name, { concurrency: 1 }, () => define(name));
+  });
+}
+
+/** What defines scenarios as `scenario` does, of which `count` run at the same time. They may share nothing. */
+export function severalAtOnce(count) {
+  const definitions = [];
+  // When the file is read to its end, all are known.
+  queueMicrotask(() =>
+    describe('several at once', { concurrency: count }, () => definitions.forEach((define) => define())),
+  );
+  return (...args) => void definitions.push(() => scenario(...args));
 }
 
 function tails(since) {

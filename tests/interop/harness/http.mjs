@@ -1,5 +1,6 @@
 // HTTP requests as bytes, for headers that no HTTP client would send, and for pipes that stay open.
 import { openConnection } from './connection.mjs';
+import { hostOf } from './server.mjs';
 import { until } from './waiting.mjs';
 
 /**
@@ -22,7 +23,7 @@ export async function request(server, path, { method = 'GET', headers = {}, list
 
 /** The bytes of a request. */
 export function writeRequest(server, path, { method = 'GET', headers = {} } = {}) {
-  const all = { Host: `${server.address}:${server.listen.http}`, ...headers };
+  const all = { Host: `${hostOf(server.address)}:${server.listen.http}`, ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
   return Buffer.from([`${method} ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n'), 'latin1');
 }

@@ -10,12 +10,15 @@ import { until } from './waiting.mjs';
 
 const CONFIG = join(import.meta.dirname, '../kamailio/kamailio.cfg');
 /** Debian has it where only root looks for programs. */
-const EXECUTABLE = process.env.KAMAILIO ?? '/usr/sbin/kamailio';
+export const KAMAILIO = process.env.KAMAILIO ?? '/usr/sbin/kamailio';
 const ADDRESS = '127.0.0.1';
 
-/** Starts one that takes UDP, TCP and WebSocket on one port of `ports`. */
-export async function startKamailio(ports) {
-  const kamailio = new Kamailio(ports.one());
+/**
+ * Starts one that takes UDP, TCP and WebSocket on one port of `ports`, and with an `identity`, the files of a certificate
+ * and its key, TLS and WebSocket over it on another.
+ */
+export async function startKamailio(ports, { identity } = {}) {
+  const kamailio = new Kamailio(ports.one(), identity && { ...identity, port: ports.one() });
   atEnd('kamailio', () => kamailio.stop());
   await kamailio.start();
   return kamailio;
@@ -23,19 +26,28 @@ export async function startKamailio(ports) {
 
 class Kamailio {
   #port;
+  #tls;
   #child;
 
-  constructor(port) {
+  constructor(port, tls) {
     this.#port = port;
+    this.#tls = tls;
   }
 
   async start() {
     const folder = mkdtempSync(join(tmpdir(), 'ringback-kamailio-'));
     atExit(() => rmSync(folder, { recursive: true, force: true }));
     const at = `${ADDRESS}:${this.#port}`;
-    this.#child = new Child('kamailio', EXECUTABLE, [
+    const tls =
+      this.#tls === undefined
+        ? []
+        : [
+            ...['-l', `tls:${ADDRESS}:${this.#tls.port}`, '-A', 'WITH_TLS'],
+            ...['-A', `CERTIFICATE="${this.#tls.certificate}"`, '-A', `KEY="${this.#tls.key}"`],
+          ];
+    this.#child = new Child('kamailio', KAMAILIO, [
       ...['-f', CONFIG, '-DD', '-E'],
-      ...['-l', `udp:${at}`, '-l', `tcp:${at}`],
+      ...['-l', `udp:${at}`, '-l', `tcp:${at}`, ...tls],
       ...['-Y', folder, '-w', folder, '-m', '64', '-M', '8'],
     ]);
     await until(
@@ -53,9 +65,10 @@ class Kamailio {
     return this.#child.stop('SIGTERM', 10_000);
   }
 
-  /** Where it is reached over `transport`: `ws`, `udp` or `tcp`. */
+  /** Where it is reached over `transport`: `ws`, `udp` or `tcp`; `wss` or `tls` when it has an identity. */
   url(transport) {
-    return `${transport}://${ADDRESS}:${this.#port}${transport === 'ws' ? '/' : ''}`;
+    const port = ['wss', 'tls'].includes(transport) ? this.#tls.port : this.#port;
+    return `${transport}://${ADDRESS}:${port}${transport.startsWith('ws') ? '/' : ''}`;
   }
 
   aor(user) {

@@ -1,11 +1,13 @@
 // The end of everything that a test starts, in the opposite order, whatever happened between.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { after } from 'node:test';
 
 import { bounded } from './waiting.mjs';
 
 const WITHIN_MS = 20_000;
 const ofFile = [];
-let current = ofFile;
+/** What each scenario that runs has started. */
+const ofScenario = new AsyncLocalStorage();
 
 after(() => end(ofFile));
 
@@ -13,7 +15,7 @@ after(() => end(ofFile));
  * Calls `stop` at the end of the scenario that runs, or of the test file outside of one. It may have been called before.
  */
 export function atEnd(what, stop) {
-  current.push({ what, stop });
+  (ofScenario.getStore() ?? ofFile).push({ what, stop });
 }
 
 /** What is left to do when the process ends, whatever happened: files to be removed. */
@@ -25,14 +27,12 @@ export function atExit(undo) {
   leftToDo.push(undo);
 }
 
-/** Runs `body` and ends what it has started. Scenarios of a file run one after the other. */
+/** Runs `body` and ends what it has started. */
 export async function withLifetime(body) {
   const own = [];
-  current = own;
   try {
-    await body();
+    await ofScenario.run(own, body);
   } finally {
-    current = ofFile;
     await end(own);
   }
 }

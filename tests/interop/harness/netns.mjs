@@ -1,5 +1,5 @@
 // A network of a test's own: loopback and one more address, in a namespace that nobody else sees.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 /** The address in it that is not loopback: what other machines would call this one. */
@@ -26,4 +26,21 @@ export async function enterOwnNetwork(file) {
     child.once('close', (status) => resolve(status ?? 1));
   });
   process.exit(code);
+}
+
+/**
+ * Another machine, as far as the server can tell: an address of this network whose packets are lost, without a word to
+ * anybody, once it has vanished. What connects from it gives it as its local address.
+ */
+export function otherMachine(address = '10.77.0.2') {
+  const ip = (...args) => execFileSync('ip', args);
+  ip('address', 'add', `${address}/32`, 'dev', 'ringback0');
+  return {
+    address,
+    vanish() {
+      ip('address', 'del', `${address}/32`, 'dev', 'ringback0');
+      // Without it, the kernel would find out itself that nobody is there, and say so.
+      ip('neighbour', 'add', address, 'lladdr', '02:00:00:00:00:02', 'dev', 'ringback0', 'nud', 'permanent');
+    },
+  };
 }

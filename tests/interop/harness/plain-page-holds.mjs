@@ -1,40 +1,24 @@
 // Both sides of a call hold it, in every order, and both are heard again.
-import { before } from 'node:test';
-
-import { startBaresip } from './baresip.mjs';
 import { assertAnswered, recordOf } from './cdr.mjs';
-import { startChromium } from './chromium.mjs';
-import { assertHearEachOther, assertSilence } from './conversation.mjs';
+import { assertSilence } from './conversation.mjs';
 import { scenario } from './evidence.mjs';
-import { OWN_ADDRESS } from './netns.mjs';
-import { openPlainPage, servePlainPage } from './plain-page.mjs';
-import { startServer } from './server.mjs';
-import { TONES } from './tones.mjs';
-import { startWire } from './wire.mjs';
+import { pageAndPhones } from './page-and-phones.mjs';
 
-/** The scenarios with the page of `library`. Run in a network of its own: after a hold, the wire is what is heard. */
-export function mutualHoldScenarios(library) {
-  let server;
-  let browser;
-  let url;
-  let wire;
-  before(async () => {
-    server = await startServer({ bind: '0.0.0.0' });
-    url = await servePlainPage(library);
-    browser = await startChromium(TONES.first);
-    wire = await startWire();
-  });
+/** What is first to hold is the page of `library`, or the SIP phone. Run in a network of its own. */
+export function mutualHoldScenarios(library, first) {
+  const house = pageAndPhones([library]);
+  const [last] = ['page', 'phone'].filter((side) => side !== first);
+  const holds = [first, last];
+  const who = { page: 'the page', phone: 'the SIP phone' }[first];
 
-  for (const [name, holds, resumes] of [
-    ['the page holds first and resumes first', ['page', 'phone'], ['page', 'phone']],
-    ['the page holds first and resumes last', ['page', 'phone'], ['phone', 'page']],
-    ['the SIP phone holds first and resumes first', ['phone', 'page'], ['phone', 'page']],
-    ['the SIP phone holds first and resumes last', ['phone', 'page'], ['page', 'phone']],
+  for (const [name, resumes] of [
+    [`${who} holds first and resumes first`, [first, last]],
+    [`${who} holds first and resumes last`, [last, first]],
   ]) {
     scenario(`both hold: ${name}`, async () => {
-      const page = await openPlainPage(browser, url, server, 'alice');
-      const phone = await startBaresip(server, 'bob', { tone: TONES.second, address: OWN_ADDRESS });
-      const ear = { listen: () => wire.listen(phone) };
+      const page = await house.openAlice(library);
+      const phone = await house.startBob();
+      const ear = house.earOf(phone);
       const sides = {
         page: {
           hold: () => page.hold().then(() => page.call('held-local')),
@@ -42,14 +26,9 @@ export function mutualHoldScenarios(library) {
         },
         phone,
       };
-      const bothHear = () => assertHearEachOther([page, TONES.first], [ear, TONES.second]);
-      const cdr = await recordOf(server, async () => {
-        await page.dial('bob');
-        await phone.incoming();
-        await phone.accept();
-        await page.call('active');
-        await phone.established();
-        await bothHear();
+      const cdr = await recordOf(house.server, async () => {
+        await house.talk(page, phone);
+        await house.bothHear(page, phone);
         for (const side of holds) await sides[side].hold();
         // What JsSIP hears is its own to say: it answers a re-INVITE with sendrecv although it holds.
         const silent = library === 'jssip' ? [ear] : [page, ear];
@@ -57,7 +36,7 @@ export function mutualHoldScenarios(library) {
         await sides[resumes[0]].resume();
         await assertSilence(...(resumes[0] === 'page' ? [page, ear] : silent));
         await sides[resumes[1]].resume();
-        await bothHear();
+        await house.bothHear(page, phone);
         await page.hangUp();
         await phone.closed();
       });

@@ -34,6 +34,14 @@ export async function servePlainPage(library) {
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
+/**
+ * What is in the query of a page that asks `server` for its address, by STUN. Without it, SIP.js asks the Internet, and
+ * waits five seconds for each offer and answer.
+ */
+export const stunOf = (server, address = server.address) => ({
+  stun: `stun:${address}:${server.listen.webrtc}`,
+});
+
 /** Opens a page of `servePlainPage`, with `more` in its query, and waits until it has signed in. */
 export async function openPlainPage(browser, url, server, user, more = {}) {
   const query = new URLSearchParams({
@@ -92,6 +100,10 @@ class PlainPage {
 
   /** The SIP messages that it `sent` or `received`, oldest first, over all of its WebSockets. */
   messages = (way) => this.#opened.sockets.flatMap((passed) => passed[way]);
+
+  /** The responses to its requests of `method`. */
+  answersTo = (method) =>
+    this.messages('received').filter((message) => new RegExp(`^CSeq: *\\d+ ${method}`, 'im').test(message));
 
   /** How many WebSockets it has opened. */
   get sockets() {

@@ -2,18 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
+import { atEnd } from './lifetime.mjs';
+
 /** How many ports a block has. */
 const BLOCK = 400;
 /** Below the ports that Linux hands out by itself (32768 and up), away from Ringback's defaults (5060, 8443, 20000-). */
 const FIRST = 11_000;
 const LAST = 19_000;
 
-/** The guards of the blocks that this process holds, so that they are not collected. */
-const guards = [];
-
 /**
- * A block of ports for the life of this process. Its first port is held on 127.0.0.1 as the sign for other tests that
- * run at the same time.
+ * A block of ports until the end of the scenario, or of the file outside of one. Its first port is held on 127.0.0.1 as the
+ * sign for other tests that run at the same time.
  */
 export async function reservePorts() {
   for (let base = FIRST; base + BLOCK <= LAST; base += BLOCK) {
@@ -22,8 +21,7 @@ export async function reservePorts() {
     if (guard !== undefined && portsInUse().some((port) => port > base && port < base + BLOCK)) {
       guard.close();
     } else if (guard !== undefined) {
-      guard.unref();
-      guards.push(guard);
+      atEnd('a block of ports', () => void guard.close());
       return new Ports(base + 1, base + BLOCK - 1);
     }
   }
@@ -55,7 +53,7 @@ class Ports {
 }
 
 /** The local ports of every socket of this network that waits for something. */
-function portsInUse() {
+export function portsInUse() {
   const isOpen = { udp: () => true, udp6: () => true, tcp: isListening, tcp6: isListening };
   return Object.entries(isOpen).flatMap(([name, counts]) => {
     const [, ...rows] = readFileSync(`/proc/net/${name}`, 'utf8').trim().split('\n');

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { get } from 'node:http';
+import { isIPv6 } from 'node:net';
 
 import { Child } from './child.mjs';
 import { atEnd, atExit } from './lifetime.mjs';
@@ -20,6 +21,9 @@ export const BINARY =
 const LOG_LEVEL = process.env.RINGBACK_TEST_LOG ?? 'debug';
 const RTP_PORTS = 100;
 const execute = promisify(execFile);
+
+/** An address as it stands in a URI, and before a port. */
+export const hostOf = (address) => (isIPv6(address) ? `[${address}]` : address);
 
 /** Starts a server and waits until it is ready. */
 export async function startServer(options = {}) {
@@ -46,7 +50,7 @@ export class Server {
    * @param {string[]} [options.users] names; the password of `alice` is `alice-secret`. None: the demo users
    * @param {Record<string, string>} [options.groups] the pickup group of each user that has one
    * @param {string} [options.address] where it is reached
-   * @param {string} [options.bind] what every listener binds, such as the wildcard `0.0.0.0`
+   * @param {string | string[]} [options.bind] what every listener binds, such as the wildcard `0.0.0.0`
    * @param {string[]} [options.set] more keys, as `limits.ring_seconds=2`
    * @param {string[]} [options.config] more lines at the end of its configuration
    * @param {Record<string, string>} [options.env]
@@ -166,16 +170,25 @@ export class Server {
     return join(this.#folder, 'data');
   }
 
+  /** It as telephones see it that reach it at another one of its addresses. */
+  at(address) {
+    return {
+      ...{ address, listen: this.listen, ports: this.ports },
+      password: (user) => this.password(user),
+      aor: (user) => `sip:${user}@${hostOf(address)}`,
+    };
+  }
+
   get httpUrl() {
-    return `http://${this.address}:${this.listen.http}/`;
+    return `http://${hostOf(this.address)}:${this.listen.http}/`;
   }
 
   get httpsUrl() {
-    return `https://${this.address}:${this.listen.https}/`;
+    return `https://${hostOf(this.address)}:${this.listen.https}/`;
   }
 
   get wsUrl() {
-    return `ws://${this.address}:${this.listen.http}/ws`;
+    return `ws://${hostOf(this.address)}:${this.listen.http}/ws`;
   }
 
   password(user) {
@@ -184,7 +197,7 @@ export class Server {
 
   /** The address of record of a user. */
   aor(user) {
-    return `sip:${user}@${this.address}`;
+    return `sip:${user}@${hostOf(this.address)}`;
   }
 
   /** Carries out `ringback user …` while it runs. */
@@ -216,7 +229,7 @@ export class Server {
 
   #config() {
     const { users, groups, bind, config } = this.#options;
-    const at = (port) => `"${bind}:${port}"`;
+    const at = (port) => JSON.stringify([bind].flat().map((address) => `${hostOf(address)}:${port}`));
     const lines = ['[listen]'];
     for (const [key, port] of Object.entries(this.listen)) lines.push(`${key} = ${at(port)}`);
     lines.push('[media]', `rtp_ports = "${this.rtpPorts.first}-${this.rtpPorts.last}"`);

@@ -1,14 +1,16 @@
 // A SIP client of a few lines: for messages that no real phone would send, and for many registrations in a row.
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { connect } from 'node:net';
+import { connect, isIPv6 } from 'node:net';
 
 import { atEnd } from './lifetime.mjs';
+import { hostOf } from './server.mjs';
 import { bounded } from './waiting.mjs';
 
-/** Opens a client of `server` over `transport`, `udp` or `tcp`; over UDP from `port`, or any. */
-export async function openSipClient(server, transport = 'udp', { port = 0 } = {}) {
-  const wire = transport === 'udp' ? await openUdp(server, port) : await openTcp(server);
+/** Opens a client of `server` over `transport`, `udp` or `tcp`; over UDP from `port`, or any, and over TCP from `address`. */
+export async function openSipClient(server, transport = 'udp', { port = 0, address } = {}) {
+  const wire =
+    transport === 'udp' ? await openUdp(server, port) : await openTcp(server, { localAddress: address });
   atEnd(`the SIP client over ${transport}`, wire.close);
   return new SipClient(server, transport.toUpperCase(), wire);
 }
@@ -32,6 +34,8 @@ class SipClient {
   #waiting = new Map();
   #other;
   #requests;
+  /** Of every dialog that begins at this client. */
+  #tag = token();
 
   constructor(server, transport, wire) {
     this.#server = server;
@@ -48,7 +52,7 @@ class SipClient {
 
   /** The contact of this client for `user`. */
   contact(user) {
-    return `<sip:${user}@${this.#wire.address}:${this.#wire.port}>`;
+    return `<sip:${user}@${hostOf(this.#wire.address)}:${this.#wire.port}>`;
   }
 
   /** The port that it sends from. */
@@ -67,8 +71,29 @@ class SipClient {
     this.#wire.send(bytes);
   }
 
+  /** Sends bytes to another port of the server's machine, over UDP. */
+  sendTo(port, bytes) {
+    this.#wire.sendTo(port, bytes);
+  }
+
+  /** Answers a request that has come, as `hearRequests` gives it. */
+  respond(request, status, headers = {}) {
+    const header = (name) => new RegExp(`^${name}: *(.*)$`, 'im').exec(request)[1].trim();
+    const via = request.match(/^Via: *.*$/gim).map((line) => line.replace(/^Via: */i, '').trim());
+    const lines = {
+      Via: via.join(', '),
+      From: header('From'),
+      To: `${header('To')};tag=${this.#tag}`,
+      'Call-ID': header('Call-ID'),
+      CSeq: header('CSeq'),
+      ...headers,
+      'Content-Length': 0,
+    };
+    this.send(write(`SIP/2.0 ${status} As Told`, lines));
+  }
+
   /** The final response to bytes whose Via is `via`. */
-  answer(bytes, via, within = 3_000) {
+  answer(bytes, via, within = 15_000) {
     const response = new Promise((resolve) => this.#waiting.set(via, resolve));
     this.send(bytes);
     return bounded(`a response to ${via}`, response, within).finally(() => this.#waiting.delete(via));
@@ -85,17 +110,17 @@ class SipClient {
       password = this.#server.password(user),
       within,
     } = options;
-    const target =
-      method === 'REGISTER' ? `sip:${this.#server.address}` : `sip:${to}@${this.#server.address}${params}`;
-    const dialog = { callId, fromTag: token() };
+    const fromTag = token();
+    const host = hostOf(this.#server.address);
+    const target = method === 'REGISTER' ? `sip:${host}` : `sip:${to}@${host}${params}`;
     const send = (cseq, more) => {
       const via = this.via();
       const lines = {
         Via: via,
         'Max-Forwards': 70,
-        From: `<sip:${user}@${this.#server.address}>;tag=${dialog.fromTag}`,
-        To: `<sip:${to}@${this.#server.address}>`,
-        'Call-ID': dialog.callId,
+        From: `<sip:${user}@${host}>;tag=${fromTag}`,
+        To: `<sip:${to}@${host}>`,
+        'Call-ID': callId,
         CSeq: `${cseq} ${method}`,
         ...headers,
         ...more,
@@ -134,6 +159,11 @@ class SipClient {
     socket.once('close', () => this.#wire.close());
   }
 
+  /** Reads nothing more; over TCP. */
+  stopReading() {
+    this.#wire.stopReading();
+  }
+
   /** Waits until the server closes the connection. */
   closed() {
     return bounded('the server to close the connection', this.#wire.closed);
@@ -141,7 +171,7 @@ class SipClient {
 
   /** A Via of its own for one transaction. */
   via() {
-    return `SIP/2.0/${this.#transport} ${this.#wire.address}:${this.#wire.port};branch=z9hG4bK${token()}`;
+    return `SIP/2.0/${this.#transport} ${hostOf(this.#wire.address)}:${this.#wire.port};branch=z9hG4bK${token()}`;
   }
 }
 
@@ -190,7 +220,7 @@ function parse(text) {
 }
 
 /** RFC 2617 §3.2.2 with MD5 and qop=auth. */
-function answerChallenge(challenge, { method, target, user, password }) {
+export function answerChallenge(challenge, { method, target, user, password }) {
   const parameter = (name) => new RegExp(`${name}="?([^",]*)"?`).exec(challenge)?.[1];
   const realm = parameter('realm');
   const nonce = parameter('nonce');
@@ -210,13 +240,14 @@ const md5 = (text) => createHash('md5').update(text).digest('hex');
 const token = () => randomBytes(8).toString('hex');
 
 async function openUdp(server, from) {
-  const socket = createSocket('udp4');
+  const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
   await new Promise((resolve) => socket.bind(from, server.address, resolve));
   const { address, port } = socket.address();
   return {
     address,
     port,
     send: (bytes) => socket.send(bytes, server.listen.sip_udp, server.address),
+    sendTo: (to, bytes) => socket.send(bytes, to, server.address),
     onMessage: (handle) => socket.on('message', (bytes) => handle(bytes.toString())),
     close() {
       const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -230,8 +261,8 @@ async function openUdp(server, from) {
   };
 }
 
-async function openTcp(server, at = { host: server.address, port: server.listen.sip_tcp }) {
-  const socket = connect(at);
+async function openTcp(server, at = {}) {
+  const socket = connect({ host: server.address, port: server.listen.sip_tcp, ...at });
   await bounded(
     'a TCP connection',
     new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject)),
@@ -258,6 +289,7 @@ async function openTcp(server, at = { host: server.address, port: server.listen.
     port,
     closed: new Promise((resolve) => socket.once('close', resolve)),
     send: (bytes) => socket.write(bytes),
+    stopReading: () => socket.pause(),
     onMessage: (next) => (handle = next),
     close: () => socket.destroy(),
   };

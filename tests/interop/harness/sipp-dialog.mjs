@@ -8,13 +8,14 @@ import { startSipp } from './sipp.mjs';
 import { until } from './waiting.mjs';
 
 /** Audio in PCMU, with a direction or at another address, such as `0.0.0.0`. */
-export const audio = ({ direction = 'sendrecv', at = '[media_ip]', version = 1 } = {}) => ({
+export const audio = ({ direction = 'sendrecv', at, version = 1 } = {}) => ({
   type: 'application/sdp',
   text: [
     'v=0',
-    `o=- 1 ${version} IN IP[local_ip_type] [local_ip]`,
+    // `[local_ip]` has brackets around IPv6, and `[media_ip]` has none.
+    `o=- 1 ${version} IN IP[media_ip_type] [media_ip]`,
     's=-',
-    `c=IN IP4 ${at}`,
+    at === undefined ? 'c=IN IP[media_ip_type] [media_ip]' : `c=IN IP4 ${at}`,
     't=0 0',
     'm=audio [media_port] RTP/AVP 0',
     'a=rtpmap:0 PCMU/8000',
@@ -224,6 +225,13 @@ export class Dialog {
   /** Tells the test that the scenario has come this far, and what `text` is then: see `reached`. */
   mark(name, text = '') {
     this.#steps.push(`<nop><action><log message="${name}=${escape(text)}"/></action></nop>`);
+    return this;
+  }
+
+  /** Waits until the test says `prompt`: for somebody who was called (`People.answers`). */
+  prompted() {
+    this.mark('prompted', '[call_id]');
+    this.#steps.push('<recv request="PROMPT"/>');
     return this;
   }
 

@@ -2,24 +2,25 @@
 import { connect } from 'node:net';
 import { before } from 'node:test';
 
-import { scenario } from './evidence.mjs';
+import { scenario, sideBySide } from './evidence.mjs';
 import { atEnd } from './lifetime.mjs';
-import { startServer } from './server.mjs';
-import { openSipClient } from './sip-client.mjs';
+import { portsInUse } from './ports.mjs';
+import { hostOf, startServer } from './server.mjs';
+import { openSipClient, write } from './sip-client.mjs';
 import { Dialog } from './sipp-dialog.mjs';
 import { until } from './waiting.mjs';
 
 const USERS = ['alice', 'bob', 'carol', 'dave'];
 
 /**
- * Defines the same scenarios over UDP and over TCP, at a server that has `options`. Each is given the people who are
- * played in it, and the server.
+ * Defines the same scenarios over UDP and over TCP, side by side, each at a server of its own that has `options`. Each is
+ * given the people who are played in it, and the server.
  *
  * @param {Parameters<typeof startServer>[0]} options
  * @param {(test: (name: string, body: (people: People, server: import('./server.mjs').Server) => Promise<void>) => void, transport: string) => void} define
  */
 export function overUdpAndTcp(options, define) {
-  for (const transport of ['udp', 'tcp']) {
+  sideBySide(['udp', 'tcp'], (transport) => {
     let server;
     before(async () => {
       server = await startServer({ users: USERS, ...options });
@@ -27,7 +28,7 @@ export function overUdpAndTcp(options, define) {
     const test = (name, body) =>
       scenario(`${name}, over ${transport.toUpperCase()}`, () => body(new People(server, transport), server));
     define(test, transport);
-  }
+  });
 }
 
 /** The people of one scenario. */
@@ -42,6 +43,9 @@ class People {
     this.#server = server;
     this.#transport = transport;
   }
+
+  /** People whose telephones reach the server at another one of its addresses. */
+  at = (address) => new People(this.#server.at(address), this.#transport);
 
   /** One side of a dialog, to be written. */
   dialog = (user) => new Dialog(this.#server, user);
@@ -58,7 +62,8 @@ class People {
   }
 
   /**
-   * Registers `user` and plays a scenario that begins with what is sent there.
+   * Registers `user` and plays a scenario that begins with what is sent there. `prompt` of what it returns has the
+   * scenario go on after its `prompted`.
    *
    * @param {string} user
    * @param {Dialog} dialog
@@ -69,7 +74,13 @@ class People {
    * @param {string} [options.host] in its Contact
    */
   async answers(user, dialog, options = {}) {
-    const { parameters = '', headers = {}, name = user, host = this.#server.address, ...more } = options;
+    const {
+      parameters = '',
+      headers = {},
+      name = user,
+      host = hostOf(this.#server.address),
+      ...more
+    } = options;
     const transport = this.#transport;
     if (!this.#present.has(user)) await this.signOut(user);
     const port = this.#server.ports.one();
@@ -85,7 +96,14 @@ class People {
       const client = await openSipClient(this.#server, 'udp', { port });
       await register(client);
       await client.close();
-      return play();
+      const played = play();
+      // What comes before would come again half a second later, and half a second is long here.
+      await until(`sipp ${name} to listen`, () => portsInUse().includes(port));
+      const prompt = async () => {
+        const prompter = await openSipClient(this.#server, 'udp');
+        prompter.sendTo(port, promptIn(await played.reached('prompted')));
+      };
+      return { ...played, prompt };
     }
     // sipp accepts a connection, and the server makes none: the one that was registered over leads to sipp.
     const client = await openSipClient(this.#server, 'tcp');
@@ -94,7 +112,19 @@ class People {
     atEnd('the connection to sipp', () => socket.destroy());
     client.shareWith(socket);
     await register(client);
-    return played;
+    return { ...played, prompt: async () => void socket.write(promptIn(await played.reached('prompted'))) };
+  }
+
+  /**
+   * Registers everybody in `callees` and then plays what `caller` begins, until everyone has played its part.
+   *
+   * @param {Dialog} caller
+   * @param {Record<string, Dialog>} callees by the names of the users
+   */
+  async meet(caller, callees) {
+    const played = [];
+    for (const [user, dialog] of Object.entries(callees)) played.push(await this.answers(user, dialog));
+    await everyone(this.calls(caller), ...played);
   }
 
   #play(dialog, name, options) {
@@ -108,6 +138,17 @@ class People {
 
 /** The ports for media that were given out at each server. */
 const MEDIA = new WeakMap();
+
+/** What `prompted` of a dialog waits for, in the dialog with that Call-ID. */
+const promptIn = (callId) =>
+  write('PROMPT sip:test SIP/2.0', {
+    Via: 'SIP/2.0/UDP test.invalid;branch=z9hG4bKprompt',
+    From: '<sip:test@test.invalid>;tag=1',
+    To: '<sip:test@test.invalid>',
+    'Call-ID': callId,
+    CSeq: '1 PROMPT',
+    'Content-Length': 0,
+  });
 
 /** Waits until everyone has played its part. */
 export const everyone = (...played) => Promise.all(played.map((one) => one.succeeded()));

@@ -5,6 +5,7 @@ import { basename, resolve } from 'node:path';
 import { Child } from './child.mjs';
 import { evidencePath } from './evidence.mjs';
 import { atEnd } from './lifetime.mjs';
+import { hostOf } from './server.mjs';
 
 const SCENARIOS = resolve(import.meta.dirname, '../sipp');
 
@@ -19,7 +20,7 @@ export function startSipp(
 ) {
   const isBuiltIn = !scenario.endsWith('.xml');
   const child = new Child(`sipp-${basename(scenario, '.xml').replace(/^\d+-/, '')}`, 'sipp', [
-    `${server.address}:${server.listen[`sip_${transport}`]}`,
+    `${hostOf(server.address)}:${server.listen[`sip_${transport}`]}`,
     ...(isBuiltIn ? ['-sn', scenario] : ['-sf', resolve(SCENARIOS, scenario)]),
     ...['-i', server.address, '-p', String(port), '-t', transport === 'udp' ? 'u1' : 't1'],
     ...['-m', String(count), '-nostdin', '-timeout', '30', '-timeout_error'],

@@ -6,9 +6,9 @@ import { atEnd } from './lifetime.mjs';
 import { BINARY } from './server.mjs';
 import { until } from './waiting.mjs';
 
-/** Starts a tap on `port` that leads to `to`. */
-export async function startTap(port, to, { rules = [], args = [] } = {}) {
-  const tap = new Tap(port);
+/** Starts a tap on `port` that leads to `to`, and takes browsers over wss when it has an `ownIdentity`. */
+export async function startTap(port, to, { rules = [], args = [], ownIdentity } = {}) {
+  const tap = new Tap(port, ownIdentity);
   atEnd('the tap', () => tap.stop());
   await tap.start(to, [...rules.flatMap((rule) => ['--rule', rule]), ...args]);
   return tap;
@@ -16,15 +16,22 @@ export async function startTap(port, to, { rules = [], args = [] } = {}) {
 
 class Tap {
   #port;
+  #identity;
   #child;
 
-  constructor(port) {
+  constructor(port, identity) {
     this.#port = port;
+    this.#identity = identity;
   }
 
   async start(to, args) {
+    const identity =
+      this.#identity === undefined
+        ? []
+        : ['--certificate', this.#identity.certificate, '--key', this.#identity.key];
     this.#child = new Child('tap', BINARY, [
       ...['tap', '--plain', '--listen', `127.0.0.1:${this.#port}`, '--to', to],
+      ...identity,
       ...args,
     ]);
     await until('the line `ready` of the tap', () => {
@@ -33,8 +40,13 @@ class Tap {
     });
   }
 
+  /** What it wrote. */
+  get output() {
+    return this.#child.output;
+  }
+
   get wsUrl() {
-    return `ws://127.0.0.1:${this.#port}/`;
+    return `${this.#identity === undefined ? 'ws' : 'wss'}://127.0.0.1:${this.#port}/`;
   }
 
   /** The ladder so far: a row for each message. */

@@ -8,9 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Child } from './child.mjs';
 import { evidencePath } from './evidence.mjs';
-import { LISTEN_MS, SETTLE_MS, Sound } from './tones.mjs';
+import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound } from './tones.mjs';
 import { until } from './waiting.mjs';
 
+const RATE = 8_000;
 const PCMU = 0;
 const PCMA = 8;
 const GLOBAL_HEADER = 24;
@@ -48,8 +49,16 @@ class Wire {
     await sleep(settle);
     const from = Date.now();
     await sleep(listen);
-    const payloads = this.#packets(from).flatMap((packet) => rtpAudio(packet, phone.rtpPorts));
-    return new Sound(Float32Array.from(payloads.flat()), 8_000, `the wire to ${phone.user}`);
+    const heard = () => this.#packets(from).flatMap((packet) => rtpAudio(packet, phone.rtpPorts).flat());
+    const wanted = (listen * RATE) / 1000;
+    const deadline = performance.now() + PATIENCE_MS;
+    let samples = heard();
+    // Where packets come, the rest of them comes, however busy the machine is.
+    while (samples.length > 0 && samples.length < wanted && performance.now() < deadline) {
+      await sleep(100);
+      samples = heard();
+    }
+    return new Sound(Float32Array.from(samples), RATE, `the wire to ${phone.user}`);
   }
 
   /** The UDP datagrams since a time in Unix milliseconds. */

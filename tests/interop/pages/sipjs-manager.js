@@ -2,7 +2,9 @@
 // between them, messages and subscriptions, and reliable provisional responses when the query asks for them.
 import { Subscriber, UserAgent, Web } from 'sip.js';
 
-const { ws, uri, password, reliable } = Object.fromEntries(new URLSearchParams(location.search));
+import { iceServers } from './sipjs-ice.js';
+
+const { ws, uri, password, reliable, stun } = Object.fromEntries(new URLSearchParams(location.search));
 const told = document.documentElement.dataset;
 const far = document.querySelector('#far');
 const list = { messages: [], notifications: [] };
@@ -12,6 +14,7 @@ const manager = new Web.SessionManager(ws, {
   userAgentOptions: {
     authorizationUsername: /^sip:([^@]+)@/.exec(uri)[1],
     authorizationPassword: password,
+    ...iceServers(stun),
     ...(reliable === undefined ? {} : { sipExtension100rel: reliable }),
   },
   delegate: {

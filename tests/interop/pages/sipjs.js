@@ -1,13 +1,19 @@
 // A plain page with the SimpleUser of SIP.js, as its documentation shows one. The query says who signs in where.
 import { UserAgent, Web } from 'sip.js';
 
-const { ws, uri, password, expires } = Object.fromEntries(new URLSearchParams(location.search));
+import { iceServers } from './sipjs-ice.js';
+
+const { ws, uri, password, expires, stun } = Object.fromEntries(new URLSearchParams(location.search));
 const told = document.documentElement.dataset;
 const user = new Web.SimpleUser(ws, {
   aor: uri,
   media: { constraints: { audio: true, video: false }, remote: { audio: document.querySelector('#far') } },
   registererOptions: expires === undefined ? {} : { expires: Number(expires) },
-  userAgentOptions: { authorizationUsername: /^sip:([^@]+)@/.exec(uri)[1], authorizationPassword: password },
+  userAgentOptions: {
+    authorizationUsername: /^sip:([^@]+)@/.exec(uri)[1],
+    authorizationPassword: password,
+    ...iceServers(stun),
+  },
   delegate: {
     onRegistered: () => (told.registration = 'registered'),
     onCallCreated: () => (told.call = 'calling'),

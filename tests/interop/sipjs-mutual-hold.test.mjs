@@ -1,6 +1,0 @@
-// A plain page with the SimpleUser of SIP.js from npm and a SIP phone hold each other.
-import { enterOwnNetwork } from './harness/netns.mjs';
-import { mutualHoldScenarios } from './harness/plain-page-holds.mjs';
-
-await enterOwnNetwork(import.meta.filename);
-mutualHoldScenarios('sipjs');
