@@ -3,17 +3,27 @@
 // The limits for one source are meant for sources that are not loopback, so this runs in a network of its own. What is
 // asked about the server itself goes over loopback, which has limits of its own.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 
 import { openConnection } from './harness/connection.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { readResponse, writeRequest } from './harness/http.mjs';
-import { OWN_ADDRESS, enterOwnNetwork } from './harness/netns.mjs';
+import { OWN_ADDRESS, enterOwnNetwork, ownAddresses } from './harness/netns.mjs';
 import { startServer } from './harness/server.mjs';
 import { optionsOver, sipClientOver } from './harness/sip-client.mjs';
 import { until } from './harness/waiting.mjs';
 import { openWebSocket } from './harness/web-socket.mjs';
 
 await enterOwnNetwork(import.meta.filename);
+
+/** The smallest number of connections that is a crowd. */
+const MANY = 3_000;
+/** How many of a crowd come before the users ask again: fewer than the kernel keeps for a listener. */
+const ROUND = 480;
+/** Fewer than `limits.unauthenticated_per_source`; a part of `ROUND`, and as many for each kind. */
+const OF_ONE_SOURCE = 60;
+/** The listeners on which who says nothing is half open. */
+const HALF_OPEN = ['https', 'sip_tls', 'sip_tcp', 'http'];
 
 const STREAMS = [
   ['sip_tcp', 'TCP'],
@@ -31,6 +41,12 @@ function assertEnded(server, reason, count) {
     async () => (seen = await endedBy(server, reason)) === count,
     { within: 5_000, seen: () => seen },
   );
+}
+
+/** How many files a process may have open: the test and the server raise their limits up to that by themselves. */
+function openFiles() {
+  const [, limit] = /^Max open files +\S+ +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  return limit === 'unlimited' ? Infinity : Number(limit);
 }
 
 /** Opens a SIP connection over a stream. */
@@ -194,7 +210,7 @@ scenario(
   },
 );
 
-scenario('a crowd of half-open connections keeps nobody out', async () => {
+scenario('a crowd of half-open connections from one source keeps nobody out', async () => {
   const server = await start();
   const to = OWN_ADDRESS;
   const alice = await openUser(server, 'alice');
@@ -212,6 +228,58 @@ scenario('a crowd of half-open connections keeps nobody out', async () => {
   await assertServed(alice, 'alice');
   assert.equal(await server.metric('ringback_connections_refused_total'), 0);
 });
+
+// As many as this process and the server may have open files for, up to the default of `limits.connections`, and a tenth
+// more. Handshakes and first requests have minutes, so that it is the crowd that needs places, however slow the machine is.
+scenario(
+  'a crowd of half-open connections from everywhere keeps nobody out',
+  async () => {
+    const places = Math.min(20_000, openFiles() - 1_000);
+    assert.ok(places >= MANY, `${openFiles()} open files are too few for a crowd; raise \`ulimit -Hn\``);
+    const server = await start(
+      `limits.connections=${places}`,
+      'limits.tls_handshake_seconds=600',
+      'limits.first_request_seconds=600',
+    );
+    const alice = await openUser(server, 'alice');
+    const sources = ownAddresses();
+    const crowd = [];
+    while (crowd.length < 1.1 * places) {
+      const from = sources.next().value;
+      const comers = Array.from({ length: OF_ONE_SOURCE }, (_, i) =>
+        openConnection(server, HALF_OPEN[i % HALF_OPEN.length], { to: OWN_ADDRESS, from }),
+      );
+      crowd.push(...(await Promise.all(comers)));
+      if (crowd.length % ROUND !== 0) continue;
+      await assertServed(alice, 'alice');
+      const bob = await openUser(server, 'bob');
+      await assertServed(bob, 'bob');
+      bob.socket.close();
+      await until('the server to have seen them', async () => {
+        const gone = await endedBy(server, 'evicted');
+        return gone + (await server.metric('ringback_connections ')) >= crowd.length;
+      });
+    }
+    let seen;
+    await until(
+      'those who gave way to be gone, and nobody else',
+      async () => {
+        seen = [crowd.filter(({ isClosed }) => isClosed).length, await endedBy(server, 'evicted')];
+        return seen[0] === seen[1];
+      },
+      { seen: () => seen },
+    );
+    assert.ok(seen[0] >= crowd.length - places, `${seen[0]} of ${crowd.length} gave way`);
+    // Each listener accepts by itself, in the order in which they came.
+    for (const first of HALF_OPEN.keys()) {
+      const gone = crowd.filter((_, i) => i % HALF_OPEN.length === first).map(({ isClosed }) => isClosed);
+      assert.equal(gone.lastIndexOf(true), gone.indexOf(false) - 1, 'the oldest gave way');
+    }
+    await assertServed(alice, 'alice');
+    assert.equal(await server.metric('ringback_connections_refused_total'), 0);
+  },
+  { timeout: 180_000 },
+);
 
 scenario('a full server sends its oldest guest away, and nobody new in when all are users', async () => {
   const server = await start('limits.connections=3');

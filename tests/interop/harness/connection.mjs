@@ -13,9 +13,10 @@ import { bounded, until } from './waiting.mjs';
  * @param {object} [options]
  * @param {boolean} [options.tls] whether to speak TLS; without it a TLS listener waits for its handshake
  * @param {string} [options.to] the address to connect to
+ * @param {string} [options.from] the address of this machine to connect from
  */
-export async function openConnection(server, listener, { tls = false, to = server.address } = {}) {
-  const address = { host: to, port: server.listen[listener] };
+export async function openConnection(server, listener, { tls = false, to = server.address, from } = {}) {
+  const address = { host: to, port: server.listen[listener], localAddress: from };
   // The local certificate of a server that lives for a minute is not what is tested.
   const socket = tls ? connectTls({ ...address, rejectUnauthorized: false }) : connectTcp(address);
   const connection = new Connection(socket);

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 import { atEnd } from './lifetime.mjs';
 import { hostOf } from './server.mjs';
@@ -15,11 +16,11 @@ export async function openSipClient(server, transport = 'udp', { port = 0, addre
   return new SipClient(server, transport.toUpperCase(), wire);
 }
 
-/** A client of `server` over TCP to the listener at `host` and `port`, which need not be IPv4. */
-export async function openSipClientAt(server, host, port) {
-  const wire = await openTcp(server, { host, port });
+/** A client of `server` over TCP, or TLS, to the listener at `host` and `port`, which need not be IPv4. */
+export async function openSipClientAt(server, host, port, { tls = false } = {}) {
+  const wire = await openTcp(server, { host, port }, { tls });
   atEnd('the SIP client', wire.close);
-  return new SipClient(server, 'TCP', wire);
+  return new SipClient(server, tls ? 'TLS' : 'TCP', wire);
 }
 
 /** A client of `server` over a connection that is open, such as one of `web-socket.mjs`. */
@@ -261,11 +262,15 @@ async function openUdp(server, from) {
   };
 }
 
-async function openTcp(server, at = {}) {
-  const socket = connect({ host: server.address, port: server.listen.sip_tcp, ...at });
+async function openTcp(server, at = {}, { tls = false } = {}) {
+  const to = { host: server.address, port: server.listen.sip_tcp, ...at };
+  // The local certificate of a server that lives for a minute is not what is tested.
+  const socket = tls ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
   await bounded(
     'a TCP connection',
-    new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject)),
+    new Promise((resolve, reject) =>
+      socket.once(tls ? 'secureConnect' : 'connect', resolve).once('error', reject),
+    ),
   );
   socket.on('error', () => socket.destroy());
   const { localPort: port } = socket;

@@ -28,7 +28,7 @@ pub struct Listen {
     /// The origins whose pages may open `/ws`; none allows every origin.
     #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_list")]
     pub origins: Vec<Origin>,
-    /// The proxies whose `X-Forwarded-For` is believed.
+    /// The proxies that are believed where their clients are, by `X-Forwarded-For` or the PROXY protocol.
     #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_list")]
     pub trusted_proxies: Vec<Prefix>,
 }

@@ -77,6 +77,17 @@ pub struct Peer {
     pub secure: bool,
 }
 
+impl Peer {
+    /// The connection as it is when a trusted proxy says that `client` is behind it: that is the source for limits, bans
+    /// and logs, and the remote end of the flow. It takes a place of that source's.
+    pub fn on_behalf_of(self, client: SocketAddr, place: &Place) -> Self {
+        if client.ip() != self.remote.ip() {
+            place.belongs_to(client.ip());
+        }
+        Peer { remote: client, ..self }
+    }
+}
+
 /// How far a connection has come.
 mod progress {
     /// No request has come.

@@ -68,10 +68,7 @@ pub fn upgrade(
             return refuse(server, source, refusal, origin.unwrap_or_default());
         }
     };
-    if source != peer.remote.ip() {
-        place.belongs_to(source);
-    }
-    let peer = Peer { remote: SocketAddr::new(source, peer.remote.port()), ..peer };
+    let peer = peer.on_behalf_of(SocketAddr::new(source, peer.remote.port()), place);
     let transport = if peer.secure { Transport::Wss } else { Transport::Ws };
     let tuple = FiveTuple::new(transport, peer.local, peer.remote);
     let (server, place) = (server.clone(), place.clone());

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{Doorkeeper, End, Place};
+use super::{Doorkeeper, End, Place, proxy_protocol};
 use crate::http::Peer;
 use crate::telemetry::{NOBODY, Shown, Telemetry, limited};
 
@@ -60,12 +60,25 @@ pub fn keep_watch(socket: SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
-/// Accepts plain connections for ever.
+/// What the first bytes on a listener are waited for with.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstBytes {
+    /// What the connection is over.
+    pub transport: Transport,
+    /// How long they may take.
+    pub within: Duration,
+    /// Why the connection ends when they take longer.
+    pub late: End,
+}
+
+/// Accepts plain connections for ever. Those of trusted proxies may begin with a PROXY header, which has as long as the
+/// first bytes of a client.
 pub async fn accept<F>(
     listener: TcpListener,
     doorkeeper: Arc<Doorkeeper>,
     telemetry: Arc<Telemetry>,
-    serve: impl Fn(Peer, TcpStream, Arc<Place>) -> F,
+    first: FirstBytes,
+    serve: impl Fn(Peer, TcpStream, Arc<Place>) -> F + Clone + Send + Sync + 'static,
 ) -> io::Result<()>
 where
     F: Future<Output = ()> + Send + 'static,
@@ -92,8 +105,44 @@ where
         let local = stream.local_addr().unwrap_or(bound);
         let _ = stream.set_nodelay(true);
         let peer = Peer { local: canonical(local), remote, secure: false };
-        tokio::spawn(serve(peer, stream, Arc::new(place)));
+        let place = Arc::new(place);
+        if !doorkeeper.trusts(remote.ip()) {
+            tokio::spawn(serve(peer, stream, place));
+            continue;
+        }
+        let (serve, telemetry) = (serve.clone(), telemetry.clone());
+        tokio::spawn(async move {
+            let mut stream = stream;
+            if let Some(peer) = behind_proxy(first, &telemetry, peer, &mut stream, &place).await {
+                serve(peer, stream, place).await;
+            }
+        });
     }
+}
+
+/// Who is behind the connection of a trusted proxy: the client that its header names, or else the proxy itself.
+async fn behind_proxy(
+    first: FirstBytes,
+    telemetry: &Telemetry,
+    peer: Peer,
+    stream: &mut TcpStream,
+    place: &Place,
+) -> Option<Peer> {
+    let end = tokio::select! {
+        taken = timeout(first.within, proxy_protocol::take_header(stream)) => match taken {
+            Ok(Ok(Some(client))) => return Some(peer.on_behalf_of(client, place)),
+            Ok(Ok(None)) => return Some(peer),
+            Ok(Err(failed)) => {
+                let error = Shown(&failed);
+                limited!(telemetry.log, DEBUG, peer.remote.ip(), "proxy", %error, "a PROXY header was not taken");
+                failed.into()
+            }
+            Err(_) => first.late,
+        },
+        end = place.evicted() => end,
+    };
+    telemetry.ended(FiveTuple::new(first.transport, peer.local, peer.remote), end);
+    None
 }
 
 /// Performs the TLS handshake within a time.

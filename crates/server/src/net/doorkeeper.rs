@@ -125,10 +125,14 @@ impl Doorkeeper {
         self.hall().refused
     }
 
+    /// Whether a proxy at `address` is believed where its clients are.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|proxy| proxy.contains(address))
+    }
+
     /// How many guests of a source there may be.
     fn limit(&self, source: IpAddr) -> usize {
-        let is_shared =
-            source.to_canonical().is_loopback() || self.proxies.iter().any(|proxy| proxy.contains(source));
+        let is_shared = source.to_canonical().is_loopback() || self.trusts(source);
         let limit = if is_shared { self.bounds.per_shared_source } else { self.bounds.per_source };
         limit as usize
     }

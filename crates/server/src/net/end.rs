@@ -17,6 +17,8 @@ reasons! {
         TlsFailed = "tls_failed",
         /// The TLS handshake took longer than `limits.tls_handshake_seconds`.
         TlsLate = "tls_late",
+        /// A trusted proxy began with a PROXY header that cannot be taken.
+        ProxyHeader = "proxy_header",
         /// No first request within `limits.first_request_seconds`.
         FirstRequestLate = "first_request_late",
         /// The rest of a message did not come within `limits.message_seconds`.
@@ -54,6 +56,7 @@ impl End {
             End::NotReading => "the client does not read",
             End::TlsFailed => "the TLS handshake failed",
             End::TlsLate => "the TLS handshake took longer than limits.tls_handshake_seconds",
+            End::ProxyHeader => "the PROXY header of a trusted proxy cannot be taken",
             End::FirstRequestLate => "no request within limits.first_request_seconds",
             End::MessageLate => "a message took longer than limits.message_seconds",
             End::Idle => "nothing was said for longer than a registration lasts",

@@ -10,6 +10,7 @@ mod end;
 mod farewell;
 pub mod pace;
 mod patience;
+mod proxy_protocol;
 pub mod sip_stream;
 mod source;
 pub mod stun;

@@ -6,13 +6,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use ringback_sansio::Transport;
 use tokio::net::TcpStream;
 
 use crate::config::{Addresses, Config};
 use crate::first_start::Opened;
 use crate::http::{self, Peer, Server};
+use crate::net::accept::{self, FirstBytes};
 use crate::net::datagram::DatagramSocket;
-use crate::net::{Certificates, Doorkeeper, Place, accept, sip_stream};
+use crate::net::{Certificates, Doorkeeper, End, Place, sip_stream};
 use crate::telemetry::Telemetry;
 
 /// Everything that is bound.
@@ -91,13 +93,19 @@ impl Streams {
         certificates: &Arc<Certificates>,
     ) -> anyhow::Result<()> {
         let within = server.config.limits.tls_handshake();
+        let plain_first = FirstBytes {
+            transport: Transport::Tcp,
+            within: server.config.limits.first_request(),
+            late: End::FirstRequestLate,
+        };
+        let secure_first = FirstBytes { transport: Transport::Tls, within, late: End::TlsLate };
         let start = Start { doorkeeper, telemetry: &server.telemetry };
         let plain = server.clone();
-        start.all(self.http, move |peer, stream, place| {
+        start.all(self.http, plain_first, move |peer, stream, place| {
             http::serve_connection(plain.clone(), peer, stream, place)
         })?;
         let (secure, shown) = (server.clone(), certificates.clone());
-        start.all(self.https, move |peer, stream, place| {
+        start.all(self.https, secure_first, move |peer, stream, place| {
             let (server, acceptor) = (secure.clone(), shown.https());
             async move {
                 let shaken =
@@ -108,11 +116,11 @@ impl Streams {
             }
         })?;
         let plain = server.clone();
-        start.all(self.sip_tcp, move |peer, stream, place| {
+        start.all(self.sip_tcp, plain_first, move |peer, stream, place| {
             sip_stream::serve(plain.clone(), peer, stream, place)
         })?;
         let (secure, shown) = (server.clone(), certificates.clone());
-        start.all(self.sip_tls, move |peer, stream, place| {
+        start.all(self.sip_tls, secure_first, move |peer, stream, place| {
             let (server, acceptor) = (secure.clone(), shown.sip());
             async move {
                 let shaken =
@@ -135,7 +143,8 @@ impl Start<'_> {
     fn all<F>(
         &self,
         listeners: Vec<TcpListener>,
-        serve: impl Fn(Peer, TcpStream, Arc<Place>) -> F + Clone + Send + 'static,
+        first: FirstBytes,
+        serve: impl Fn(Peer, TcpStream, Arc<Place>) -> F + Clone + Send + Sync + 'static,
     ) -> anyhow::Result<()>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -144,7 +153,7 @@ impl Start<'_> {
             let listener =
                 tokio::net::TcpListener::from_std(listener).context("a listener cannot be waited for")?;
             let (doorkeeper, telemetry) = (self.doorkeeper.clone(), self.telemetry.clone());
-            tokio::spawn(accept::accept(listener, doorkeeper, telemetry, serve.clone()));
+            tokio::spawn(accept::accept(listener, doorkeeper, telemetry, first, serve.clone()));
         }
         Ok(())
     }
