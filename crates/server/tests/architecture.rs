@@ -187,6 +187,15 @@ fn unsafe_code_stands_only_where_it_is_expected() {
 }
 
 #[test]
+fn the_configuration_knows_nothing_of_what_it_configures() {
+    let copy = small_workspace();
+    write(&copy, "crates/server/src/config/tls.rs", "use crate::secret::Secret;\nuse crate::net::Trust;\n");
+    let violations = rules::check(copy.path());
+    let [violation] = &violations[..] else { panic!("one violation of {violations:?}") };
+    assert!(violation.contains("config/tls.rs:2: ") && violation.contains("`net`"), "{violation}");
+}
+
+#[test]
 fn sql_stays_in_the_store_and_anyhow_at_the_top() {
     let copy = small_workspace();
     write(&copy, "crates/server/src/http/calls.rs", "use rusqlite::Connection;\n");

@@ -125,6 +125,13 @@ fn check_file(crate_name: &str, shown: &str, text: &str, violations: &mut Vec<St
                     breach(format!("{package} is used only in {}", places.join(", ")));
                 }
             }
+            let used = code.split("crate::").skip(1);
+            let parts =
+                used.filter_map(|path| path.split(|it: char| !it.is_alphanumeric() && it != '_').next());
+            for part in parts.filter(|part| inside.starts_with("src/config/") && !CONFIG_USES.contains(part))
+            {
+                breach(format!("config is read before anything runs and knows nothing of `{part}`"));
+            }
         }
     }
 }
@@ -184,6 +191,9 @@ const UNSAFE: &[&str] = &["src/interfaces.rs", "src/net/datagram.rs"];
 /// What is used in some places of the server only.
 const ONLY_IN: &[(&str, &[&str])] =
     &[("rusqlite", &["src/store/"]), ("anyhow", &["src/main.rs", "src/cli/", "src/serve.rs", "src/serve/"])];
+
+/// What of the server the configuration may use.
+const CONFIG_USES: &[&str] = &["config", "interfaces", "secret"];
 
 /// What touches the world.
 const WORLD: &[(&str, &str)] = &[
