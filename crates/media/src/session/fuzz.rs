@@ -504,8 +504,9 @@ impl<'i> Play<'i> {
     /// Credentials that no leg has had.
     fn credentials(&mut self) -> Credentials {
         self.serial += 1;
-        let number = self.serial.to_be_bytes();
-        Credentials::from_random(&std::array::from_fn(|at| number.get(at).copied().unwrap_or(at as u8)))
+        // Of each byte six bits become a character.
+        let digit = |at: usize| self.serial.checked_shr(6 * at as u32).map(|rest| rest as u8);
+        Credentials::from_random(&std::array::from_fn(|at| digit(at).unwrap_or(at as u8)))
     }
 }
 

@@ -9,6 +9,7 @@ use super::attribute::{
     ERROR_CODE, FINGERPRINT, ICE_CONTROLLED, ICE_CONTROLLING, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256,
     PRIORITY, USE_CANDIDATE, USERNAME, XOR_MAPPED_ADDRESS, is_unknown,
 };
+use crate::demux::{Class, classify};
 
 /// A STUN message whose structure is sound and whose FINGERPRINT, if it has one, is right.
 ///
@@ -205,6 +206,10 @@ fn header(datagram: &[u8]) -> Result<MessageHeader, Malformed> {
     // Fewer bytes than a header are refused here, so that the crate's partial parse has nothing to say about them.
     let bytes = datagram.get(..MessageHeader::LENGTH).ok_or(Malformed::Header)?;
     let header = MessageHeader::from_bytes(bytes).map_err(|_| Malformed::Header)?;
+    // RFC 7983 §7: methods above 255 are none that is known, and would be told from DTLS by nothing.
+    if classify(datagram) != Class::Stun {
+        return Err(Malformed::Header);
+    }
     let length = usize::from(header.data_length());
     if length % 4 != 0 || MessageHeader::LENGTH + length != datagram.len() {
         return Err(Malformed::Length);
