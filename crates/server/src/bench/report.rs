@@ -70,7 +70,7 @@ impl Memory {
 }
 
 /// The shares of the times that are reported.
-const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
+const SHARES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)];
 
 impl Report {
     /// Whether there was something to do and all of it succeeded.
@@ -279,8 +279,8 @@ mod tests {
         server          udp://127.0.0.1:5060, 100 users
         calls           1003 begun, 100 a second (100 were asked for), 1000 succeeded
         failed          3: 2 × 486 Busy Here, 1 × no answer in time
-        until the 200   p50 2.00, p90 2.00, p99 2.00, p999 2.00, most 2.00 ms
-        BYE to its 200  p50 1.00, p90 1.00, p99 1.00, p999 1.00, most 1.00 ms
+        until the 200   p50 2.00, p90 2.00, p95 2.00, p99 2.00, p999 2.00, most 2.00 ms
+        BYE to its 200  p50 1.00, p90 1.00, p95 1.00, p99 1.00, p999 1.00, most 1.00 ms
         messages        14000, 700 a second; 3 sent again
         CPU of the load 0.12 s
         CPU, server     0.44 s; 0.440 s per 1000
