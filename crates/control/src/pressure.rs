@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use ringback_sansio::Transport;
 use ringback_sip::message::{Method, Name};
 
 use crate::exchange::{Exchange, Incoming, warning};
@@ -20,7 +21,8 @@ pub enum Pressure {
     /// dialogs).
     High,
     /// It stays behind: new calls and instant messages are refused too. What belongs to a dialog never is, nor is the
-    /// registration of somebody who is known.
+    /// registration of somebody who is known, or who has a connection: a browser that comes back after our restart is no
+    /// stranger to its user, asks once, and may not ask again.
     Extreme,
 }
 
@@ -32,14 +34,13 @@ impl Exchange {
 
     /// Refuses a request outside of a dialog that the pressure leaves no time for; gives back one that it does.
     pub(crate) fn shed(&mut self, now: Instant, incoming: Incoming) -> Option<Incoming> {
-        let needs = match incoming.message.method_ref() {
-            _ if self.pressure == Pressure::None => return Some(incoming),
-            _ if !self.admission.knows(now, incoming.flow.remote().ip()) => Pressure::High,
-            Method::Register | Method::Cancel | Method::Ack => return Some(incoming),
-            Method::Invite | Method::Message => Pressure::Extreme,
-            _ => Pressure::High,
+        let is_known = self.admission.knows(now, incoming.flow.remote().ip());
+        let is_shed = match incoming.message.method_ref() {
+            Method::Register if is_known || incoming.flow.transport() != Transport::Udp => false,
+            Method::Invite | Method::Message if is_known => self.pressure >= Pressure::Extreme,
+            _ => self.pressure >= Pressure::High,
         };
-        if self.pressure < needs {
+        if !is_shed {
             return Some(incoming);
         }
         self.stats.requests_shed += 1;

@@ -106,6 +106,16 @@ fn strangers_come_last() {
     assert_eq!(answered(&mut world, alice, "REGISTER").status(), Some(200));
 }
 
+/// After a restart everybody is a stranger, and a page that is refused once may not try again.
+#[test]
+fn a_browser_that_comes_back_is_registered_whatever_the_pressure() {
+    let mut world = World::new(1);
+    let alice = world.jssip("alice");
+    world.exchange.set_pressure(Pressure::Extreme);
+    world.phone(alice).register();
+    assert_eq!(answered(&mut world, alice, "REGISTER").status(), Some(200));
+}
+
 /// A call that was refused because of the pressure.
 pub fn a_refused_call() -> World {
     let (mut world, alice, _bob) = World::pair(Client::JsSip, Client::Baresip);
