@@ -59,9 +59,12 @@ impl Outbox {
             return Err(NotSent::Full);
         }
         self.waiting.fetch_add(length, Ordering::Relaxed);
-        self.sender.try_send(message).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => NotSent::Full,
-            mpsc::error::TrySendError::Closed(_) => NotSent::Gone,
+        self.sender.try_send(message).map_err(|refused| {
+            self.waiting.fetch_sub(length, Ordering::Relaxed);
+            match refused {
+                mpsc::error::TrySendError::Full(_) => NotSent::Full,
+                mpsc::error::TrySendError::Closed(_) => NotSent::Gone,
+            }
         })
     }
 }
