@@ -35,9 +35,9 @@ use crate::store::{Reader, Writer};
 use crate::telemetry::{NOBODY, Telemetry, limited};
 use crate::trace::{Direction, Tracer};
 use asks::{Pending, Users};
-use backlog::Backlog;
+use backlog::{Backlog, Round};
 pub use records::binding_record;
-use sockets::{DATAGRAMS_A_ROUND, Sockets};
+use sockets::Sockets;
 use strangers::Strangers;
 
 /// Inputs that are taken in one round before the sockets are looked at again.
@@ -181,15 +181,13 @@ impl ControlThread {
             self.pace.wakes(Instant::now());
             self.waker.clear();
             let began = Instant::now();
-            let (datagrams, known) = self.receive_datagrams()?;
-            let (inputs, stop) = self.take_inputs();
+            let (datagrams, known_datagrams) = self.receive_datagrams()?;
+            let (inputs, known_inputs, stop) = self.take_inputs();
             let now = Instant::now();
-            self.pace.took(now, datagrams + inputs);
-            let (is_flooded, is_busy) = (datagrams >= DATAGRAMS_A_ROUND, inputs >= INPUTS_A_ROUND);
-            self.is_behind = is_flooded || is_busy;
-            // A flood of strangers is put aside faster than it comes; it is no reason to refuse anybody who is known.
-            let is_full = is_flooded && known > datagrams / 2 || is_busy;
-            if let Some(pressure) = self.backlog.round(began, now, is_full) {
+            let round = Round { datagrams, known_datagrams, inputs, known_inputs };
+            self.pace.took(now, round.count());
+            self.is_behind = round.is_full();
+            if let Some(pressure) = self.backlog.round(began, now, round) {
                 self.press(pressure);
             }
             if self.exchange.poll_timeout().is_some_and(|due| due <= now) {
@@ -250,12 +248,9 @@ impl ControlThread {
     }
 
     /// Serves those who are not known yet, some of them: the next round looks for the others first. While the thread is behind
-    /// with the others, they wait, and when too many do, they are dropped.
+    /// with the others, very few, and when too many wait, they are dropped.
     fn serve_strangers(&mut self) {
-        if self.backlog.pressure() > Pressure::None {
-            return;
-        }
-        for (flow, bytes) in self.strangers.round() {
+        for (flow, bytes) in self.strangers.round(self.backlog.pressure()) {
             if flow.transport() == Transport::Udp && stun::is_stun(&bytes) {
                 let send = |reply: &[u8]| self.sockets.send(&flow, reply);
                 answer_stun(flow, &bytes, &mut self.counters, send);
@@ -271,17 +266,22 @@ impl ControlThread {
         self.exchange.handle_message(Instant::now(), flow, bytes);
     }
 
-    /// Takes what other threads have handed in; says how much, and whether to stop.
-    fn take_inputs(&mut self) -> (usize, bool) {
+    /// Takes what other threads have handed in; says how much, how much of it was no message of a stranger, and whether to
+    /// stop.
+    fn take_inputs(&mut self) -> (usize, usize, bool) {
+        let mut strange = 0;
         for taken in 0..INPUTS_A_ROUND {
-            let Ok(input) = self.inputs.try_recv() else { return (taken, false) };
+            let Ok(input) = self.inputs.try_recv() else { return (taken, taken - strange, false) };
             let now = Instant::now();
             match input {
                 // The address of a connection is not forged, so its budget bounds it, and its messages keep their order.
-                Input::Message(flow, bytes) => match self.exchange.standing(now, flow) {
-                    Standing::Known | Standing::Stranger => self.take_message(flow, bytes),
-                    Standing::OverBudget => {}
-                },
+                Input::Message(flow, bytes) => {
+                    let standing = self.exchange.standing(now, flow);
+                    strange += usize::from(standing != Standing::Known);
+                    if standing != Standing::OverBudget {
+                        self.take_message(flow, bytes);
+                    }
+                }
                 Input::Opened(flow, outbox) => {
                     self.connections.insert(flow.connection, outbox);
                 }
@@ -316,13 +316,13 @@ impl ControlThread {
                     self.readiness.is_draining();
                     self.exchange.drain();
                 }
-                Input::Stop => return (taken, true),
+                Input::Stop => return (taken, taken - strange, true),
             }
             self.hand_out();
         }
         // There may be more: come back at once.
         self.waker.wake();
-        (INPUTS_A_ROUND, false)
+        (INPUTS_A_ROUND, INPUTS_A_ROUND - strange, false)
     }
 
     /// Carries out what the exchange asks for, until it asks for nothing.

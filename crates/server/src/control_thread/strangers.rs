@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use ringback_control::Pressure;
 use ringback_sansio::Flow;
 
 /// Messages that may wait: under a flood they are some ten milliseconds old when they are served.
@@ -12,6 +13,10 @@ const LENGTH: usize = 2048;
 
 /// Messages that are served before the sockets are looked at again, which is how long one who is known waits for them.
 const A_ROUND: usize = 32;
+
+/// The same while the thread is behind with those who are known. A telephone that is in a call and has changed its address
+/// is a stranger too.
+const A_ROUND_BEHIND: usize = 2;
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -36,8 +41,9 @@ impl Strangers {
     }
 
     /// The messages of one round.
-    pub fn round(&mut self) -> impl Iterator<Item = (Flow, Bytes)> + use<> {
-        self.waiting.drain(..A_ROUND.min(self.waiting.len())).collect::<Vec<_>>().into_iter()
+    pub fn round(&mut self, pressure: Pressure) -> impl Iterator<Item = (Flow, Bytes)> + use<> {
+        let most = if pressure > Pressure::None { A_ROUND_BEHIND } else { A_ROUND };
+        self.waiting.drain(..most.min(self.waiting.len())).collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -52,9 +58,10 @@ mod tests {
         for number in 0..LENGTH + 10 {
             assert_eq!(strangers.push(flow, Bytes::from(number.to_string())), number < LENGTH);
         }
-        let mut served = Vec::new();
+        let mut served: Vec<_> = strangers.round(Pressure::High).map(|(_, message)| message).collect();
+        assert_eq!(served.len(), A_ROUND_BEHIND, "they are not forgotten while others press");
         while !strangers.is_empty() {
-            let round: Vec<_> = strangers.round().collect();
+            let round: Vec<_> = strangers.round(Pressure::None).collect();
             assert!(round.len() <= A_ROUND);
             served.extend(round.into_iter().map(|(_, message)| message));
         }
