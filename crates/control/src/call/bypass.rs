@@ -6,7 +6,7 @@
 //! decided by every description that follows ([`Party::meets`]).
 //!
 //! What needs the media here brings it back: a phone that turns out to be behind a NAT or that numbers its codecs
-//! otherwise, a branch that is not plain, the echo, a pickup, a transfer, parking. A worker opens our side of the legs, and
+//! otherwise, a callee that asks to be anonymous, a branch that is not plain, the echo, a pickup, a transfer, parking. A worker opens our side of the legs, and
 //! who was told otherwise is told by a re-INVITE. Before the answer nobody was told yet, so the answer waits for it. A
 //! phone that refuses the re-INVITE would be without audio: its call ends.
 //!
@@ -37,7 +37,9 @@ impl Exchange {
     /// Whether the media of a call that begins can go past us.
     pub(super) fn may_bypass(&self, call: &Call, offer: Option<&[u8]>) -> bool {
         let caller = &call.caller;
-        if self.settings.bypass == Bypass::Never || caller.flow.transport().is_websocket() {
+        let is_offered = self.settings.bypass == Bypass::Local && !caller.flow.transport().is_websocket();
+        // Who wants to be anonymous shows no address.
+        if !is_offered || caller.is_hidden {
             return false;
         }
         let source = self.source_of(caller.flow);
@@ -88,9 +90,11 @@ impl Exchange {
         }
     }
 
-    /// Whether the media of two legs meets: past us, or here. When it does not, it is brought back.
+    /// Whether the media of two legs meets: past us, or here. When it does not, or when a callee wants to be anonymous, it is
+    /// brought back.
     pub(super) fn joins(&mut self, call: &mut Call, a: LegKey, b: LegKey) -> bool {
-        if !call.is_past_us(a) && !call.is_past_us(b) || call.meets(a, b) {
+        let hides = [a, b].iter().any(|key| call.leg(*key).is_some_and(|leg| leg.is_hidden));
+        if !call.is_past_us(a) && !call.is_past_us(b) || call.meets(a, b) && !hides {
             return true;
         }
         self.is_by_us(call, [a, b])

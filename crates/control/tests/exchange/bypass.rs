@@ -636,3 +636,23 @@ fn keys_in_info_pass_between_them() {
     assert_past_us(&mut world, alice, bob);
     finish(&mut world, alice);
 }
+
+/// Who wants to be anonymous shows no address: a caller from the beginning, a callee when it says so.
+#[test]
+fn whoever_hides_is_reached_by_us() {
+    let (mut world, alice, bob) = pair();
+    world.phone(alice).dial_with("bob", |invite| invite.header(Name::Privacy, "id"));
+    world.run(secs(1));
+    world.phone(bob).answer();
+    world.run(secs(2));
+    assert_eq!(aim(&mut world, bob, &[alice]), "us", "a caller that hides");
+    assert_eq!(aim(&mut world, alice, &[bob]), "us");
+
+    let (mut world, alice, bob) = pair();
+    world.phone(alice).dial("bob");
+    world.run(secs(1));
+    world.phone(bob).answer_with(|reply| reply.header(Name::Privacy, "id"));
+    world.run(secs(2));
+    assert!(world.phone(alice).is_up() && world.phone(bob).is_up(), "{}", world.ladder());
+    assert_eq!(aim(&mut world, alice, &[bob]), "us", "a callee that hides");
+}

@@ -13,6 +13,7 @@ use ringback_media::session::LegKey;
 use ringback_sip::header::Replaces;
 
 use super::super::{Call, CallNumber, Leg, LegMedia, Phase, Renegotiation, Signalling};
+use super::notify::TRANSFERRED;
 use super::refer::ReferRefused;
 use super::{AskedBy, Stage, Transfer};
 use crate::exchange::Exchange;
@@ -145,6 +146,8 @@ impl Exchange {
         };
         let taken = std::mem::replace(leg, shell);
         let words = format!("transferred to {stays}");
+        // The record names who stays; the one that is left may not be allowed to know.
+        other.given_reason = TRANSFERRED;
         self.end(now, other, side, &words);
         let has_timer = taken.session_timer.is_some();
         Some((taken, has_timer))
