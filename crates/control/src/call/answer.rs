@@ -152,11 +152,13 @@ impl Exchange {
             .header(Name::Contact, self.contact(&leg.flow))
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED);
+        // Whoever is not named hides.
+        let hides = connected.is_none();
         if let Some(connected) = connected {
             reply = reply.header(Name::PAssertedIdentity, connected);
         }
         if let Some(response) = response {
-            reply = pass_response(response, reply, &self.settings.headers.users);
+            reply = pass_response(response, reply, hides, &self.settings.headers.users);
         }
         reply = self.grant_session_timer(now, leg, &invite, reply);
         if let Some(body) = body {

@@ -308,7 +308,7 @@ impl Exchange {
         self.stats.redirections_followed += 1;
         let mut steps = call.steps_on(Cause::Redirected);
         if let Some(own) = steps.last_mut() {
-            own.is_hidden = response.headers(Name::Privacy).any(asks_to_hide_history);
+            own.is_hidden |= response.headers(Name::Privacy).any(asks_to_hide_history);
         }
         let steps_for = |hides_all: bool| -> Vec<Diversion> {
             let step =
@@ -342,7 +342,9 @@ impl Diversion {
 impl Call {
     /// The steps of the call when it leaves the user that is being rung.
     fn steps_on(&self, cause: Cause) -> Vec<Diversion> {
-        let own = Diversion::by(self.hunt.user.clone(), cause);
+        let mut phones = self.callees.iter().filter(|leg| leg.aor == self.hunt.user);
+        let is_hidden = phones.any(|leg| leg.hides_history);
+        let own = Diversion { is_hidden, ..Diversion::by(self.hunt.user.clone(), cause) };
         self.hunt.steps.iter().cloned().chain([own]).collect()
     }
 

@@ -80,7 +80,8 @@ impl Exchange {
         if let Some(connected) = self.connected(call, key, Some(response)) {
             reply = reply.header(Name::PAssertedIdentity, connected);
         }
-        let reply = pass_response(response, reply, &self.settings.headers.users);
+        let hides = call.leg(key).is_some_and(|leg| leg.is_hidden);
+        let reply = pass_response(response, reply, hides, &self.settings.headers.users);
         if answer.is_some() {
             call.hunt.heard = Some(key);
         }
@@ -140,6 +141,9 @@ impl Exchange {
         let Some(leg) = call.leg_mut(key) else { return };
         let Signalling::Inviting { cancelled, .. } = leg.signalling else { return };
         leg.signalling = Signalling::Over;
+        if let Some(response) = response {
+            leg.note_privacy(response);
+        }
         self.command_close(call, key);
         if cancelled || !call.is_alerting() {
             return;
@@ -175,9 +179,10 @@ impl Exchange {
         let given = best.status().unwrap_or(480);
         let status = told(given);
         let table = self.settings.headers.users.clone();
+        let hides = call.callees.iter().any(|leg| leg.is_hidden);
         let words = String::from_utf8_lossy(best.reason()).into_owned();
         self.fail_with(now, call, status, EndedBy::Callee, &words, |reply| {
-            if status == given { pass_response(&best, reply, &table) } else { reply }
+            if status == given { pass_response(&best, reply, hides, &table) } else { reply }
         });
     }
 

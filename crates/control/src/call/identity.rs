@@ -131,6 +131,7 @@ impl Leg {
     pub fn note_privacy(&mut self, response: &Message) {
         if let Some(hides) = asks_to_hide(response) {
             self.is_hidden = hides;
+            self.hides_history = response.headers(Name::Privacy).any(asks_to_hide_history);
         }
     }
 }

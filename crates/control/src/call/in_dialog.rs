@@ -188,13 +188,14 @@ impl Exchange {
         self.send_request(now, flow, onward.finish(), purpose);
     }
 
-    /// The other leg answered what was passed on, or did not.
+    /// The other leg answered what was passed on, or did not; `hides` says whether its party wants to be anonymous.
     pub(crate) fn passed_on_answered(
         &mut self,
         now: Instant,
         server: ServerId,
         request: &Message,
         answer: Result<&Message, Silence>,
+        hides: bool,
     ) {
         let status = match answer {
             Ok(response) => response.status().unwrap_or(500),
@@ -204,7 +205,7 @@ impl Exchange {
         let status = if matches!(status, 401 | 407) { 403 } else { status };
         let mut reply = self.reply(request, status);
         if let Ok(response) = answer {
-            reply = pass_response(response, reply, &self.settings.headers.users);
+            reply = pass_response(response, reply, hides, &self.settings.headers.users);
             if let Some(content_type) = response.header(Name::ContentType) {
                 reply = reply.body(content_type, response.body());
             }

@@ -158,6 +158,8 @@ pub(crate) struct Leg {
     pub call_id: String,
     /// Whether it does not want to be known.
     pub is_hidden: bool,
+    /// Whether its party may not be named to those that the call is sent on to (RFC 7044 §10.1).
+    pub hides_history: bool,
     /// Whether we called it: its Call-ID is ours.
     pub is_called: bool,
     /// The INVITE that we sent to a callee, as long as a 2xx to it can make a dialog, also one that nobody wants.
@@ -331,6 +333,7 @@ impl Leg {
             is_missed: false,
             call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
             is_hidden: identity::asks_to_hide(&invite) == Some(true),
+            hides_history: false,
             is_called: false,
             invite: Bytes::new(),
             early_dialogs: Vec::new(),

@@ -297,8 +297,9 @@ impl Exchange {
             status => status,
         };
         let mut reply = self.reply(&asking.request, status);
+        let hides = call.leg(to).is_some_and(|leg| leg.is_hidden);
         if let Ok(response) = answer {
-            reply = pass_response(response, reply, &self.settings.headers.users);
+            reply = pass_response(response, reply, hides, &self.settings.headers.users);
         }
         self.respond(now, asking.server, reply.finish());
     }
@@ -417,13 +418,14 @@ impl Exchange {
         response: Option<&Message>,
     ) {
         let Asking { from, server, request } = asking;
+        let hides = call.other(*from).and_then(|other| call.leg(other)).is_some_and(|leg| leg.is_hidden);
         let Some(leg) = call.leg_mut(*from) else { return };
         let mut reply = self
             .reply(request, 200)
             .header(Name::Contact, self.contact(&leg.flow))
             .header(Name::Allow, ALLOW);
         if let Some(response) = response {
-            reply = pass_response(response, reply, &self.settings.headers.users);
+            reply = pass_response(response, reply, hides, &self.settings.headers.users);
         }
         reply = self.grant_session_timer(now, leg, request, reply);
         if *request.method_ref() == Method::Invite

@@ -291,6 +291,7 @@ impl Exchange {
             is_missed: false,
             call_id: self.random_token(),
             is_hidden: false,
+            hides_history: false,
             is_called: true,
             invite: Bytes::new(),
             early_dialogs: Vec::new(),

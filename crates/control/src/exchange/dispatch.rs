@@ -272,7 +272,9 @@ impl Exchange {
                 exchange.reinvite_answered(now, call, leg, id, Ok(response));
             }),
             Some(Use::PassedOn { call, leg, server, request }) => {
-                self.passed_on_answered(now, server, &request, Ok(response));
+                let other = self.calls.get(&call).and_then(|call| call.leg(leg));
+                let hides = other.is_some_and(|leg| leg.is_hidden);
+                self.passed_on_answered(now, server, &request, Ok(response), hides);
                 if status == 481 {
                     self.on_call(now, call, |exchange, call| exchange.dialog_lost(now, call, leg));
                 }
@@ -312,7 +314,7 @@ impl Exchange {
             }),
             // A client may never answer a MESSAGE: that alone does not end the call.
             Some(Use::PassedOn { server, request, .. }) => {
-                self.passed_on_answered(now, server, &request, Err(silence));
+                self.passed_on_answered(now, server, &request, Err(silence), false);
             }
             Some(Use::Probe(call, leg)) => self.on_call(now, call, |exchange, call| {
                 exchange.probe_unanswered(now, call, leg, silence);

@@ -223,7 +223,7 @@ impl Exchange {
                 self.stats.instant_messages_delivered += 1;
                 self.messages.release(&message.sender);
                 let reply = self.reply(&request, response.status().unwrap_or(200));
-                let reply = pass_response(response, reply, &self.settings.headers.users);
+                let reply = pass_response(response, reply, false, &self.settings.headers.users);
                 self.respond(now, server, reply.finish());
             }
             Origin::Store => self.stored_message_taken(now, &message),
@@ -241,7 +241,8 @@ impl Exchange {
                 let status = best.status().unwrap_or(500);
                 // A contact's challenge is answered by nobody.
                 let status = if matches!(status, 401 | 407) { 403 } else { status };
-                let reply = pass_response(&best, self.reply(&request, status), &self.settings.headers.users);
+                let reply =
+                    pass_response(&best, self.reply(&request, status), false, &self.settings.headers.users);
                 self.respond(now, server, reply.copy(&best, Name::Accept).finish());
             }
             (origin, _) => self.keep(now, origin, message, false),

@@ -1,7 +1,7 @@
 //! What users have set about their calls: forwarding, do not disturb, call waiting; and redirections of phones.
 
 use ringback_control::Features;
-use ringback_sip::message::Name;
+use ringback_sip::message::{Builder, Name};
 
 use crate::kit::{Client, PhoneId, World, ms, secs};
 
@@ -355,5 +355,32 @@ fn a_phone_that_sends_its_callers_on_asks_not_to_be_named() {
         let diversions = header(&mut world, dave, Name::Diversion);
         assert!(diversions.iter().all(|value| !value.contains("carol")), "{diversions:?}");
         assert_eq!(diversions.iter().any(|value| value.contains("bob")), privacy == "history");
+    }
+}
+
+/// The phone that rings, or refuses, asks not to be named to whom the call is sent on.
+#[test]
+fn a_phone_that_is_passed_by_asks_not_to_be_named() {
+    for (when, privacy, hides) in
+        [("180", "history", true), ("486", "history", true), ("180", "id", false), ("486", "id", false)]
+    {
+        let (mut world, alice, bob, carol) = world(Features { busy: to("carol"), ..Features::default() });
+        world.phone(alice).dial("bob");
+        world.run(ms(500));
+        let asks = |reply: Builder| reply.header(Name::Privacy, privacy);
+        if when == "180" {
+            world.phone(bob).ring_with(asks);
+            world.phone(bob).refuse(486);
+        } else {
+            world.phone(bob).refuse_with(486, asks);
+        }
+        world.run(secs(1));
+        let [history] = &header(&mut world, carol, Name::HistoryInfo)[..] else { panic!("one line") };
+        let [diversion] = &header(&mut world, carol, Name::Diversion)[..] else { panic!("one line") };
+        assert_eq!(
+            (history.contains("bob"), diversion.contains("bob")),
+            (!hides, !hides),
+            "{when} {privacy}"
+        );
     }
 }

@@ -140,6 +140,7 @@ impl Exchange {
             is_missed: false,
             call_id: leg.call_id.clone(),
             is_hidden: leg.is_hidden,
+            hides_history: leg.hides_history,
             is_called: leg.is_called,
             invite: leg.invite.clone(),
             early_dialogs: std::mem::take(&mut leg.early_dialogs),
