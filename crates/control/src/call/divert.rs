@@ -3,8 +3,8 @@
 //! A call is forwarded to users and numbers of this exchange only, at most [`MOST`] times, and never twice by the same
 //! user. What happened is told in History-Info ([RFC 7044]) and Diversion ([RFC 5806]); those of a peer do not cross.
 //! Nobody on the way is named when the caller asks for that (`Privacy: history`, `header` or `session`), nobody so far
-//! when the Contact of a 3xx does, and not the user whose phone does in its 3xx ([RFC 7044 §10.1]): that somebody was
-//! there is told, and not who.
+//! when the Contact of a 3xx does, and not the user whose phone does while it rings, refuses or redirects
+//! ([RFC 7044 §10.1]): that somebody was there is told, and not who.
 //!
 //! Left out: forwarding to other networks, by time of day, and the entries of single contacts in History-Info.
 //!
