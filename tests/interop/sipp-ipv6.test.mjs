@@ -70,8 +70,12 @@ overUdpAndTcp({ address: IPV6, bind: [IPV4, IPV6] }, (test, transport) => {
           has: [...hasAudioAt(ofAlice), ['Contact', `sip:[^>]*${URI[ofAlice]}:`]],
         })
         .acknowledge();
-      const callee = await callees.answers('bob', holds(isHeld(bob, ofBob), ofBob).hungUp());
-      await everyone(callers.calls(isHeld(holds(alice, ofAlice), ofAlice).bye()), callee);
+      const callee = await callees.answers('bob', holds(isHeld(bob, ofBob).prompted(), ofBob).hungUp());
+      const caller = callers.calls(isHeld(holds(alice, ofAlice).mark('holding'), ofAlice).bye());
+      // sipp takes nothing in before it has acknowledged.
+      await caller.reached('holding');
+      await callee.prompt();
+      await everyone(caller, callee);
     });
   }
 });
