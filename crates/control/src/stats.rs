@@ -294,7 +294,7 @@ pub struct Stats {
     pub takeovers_completed: u64,
     /// INVITEs with Replaces or Join refused, with the reason in a Warning.
     pub takeovers_refused: u64,
-    /// Offers of ours that met another one or a lost connection and were made again.
+    /// Offers of ours, or passed on by us, that met another one or a lost connection and were made again.
     pub offers_repeated: u64,
     /// Keys pressed by INFO.
     pub dtmf_by_info: u64,

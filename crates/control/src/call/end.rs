@@ -99,6 +99,7 @@ impl Exchange {
     /// The call ends while an offer is under way: its sender gets 487 (RFC 3261 §15.1.2), and what was sent on for it
     /// is followed to its end.
     fn drop_renegotiation(&mut self, now: Instant, call: &mut Call) {
+        self.give_up_postponed(now, call, 487);
         let (to, client) = match std::mem::replace(&mut call.renegotiation, Renegotiation::Idle) {
             Renegotiation::Relaying { server, request, to, client, .. } => {
                 self.invited.remove(&server);
@@ -106,7 +107,7 @@ impl Exchange {
                 (to, client)
             }
             Renegotiation::Asking { to, client } => (to, client),
-            Renegotiation::Idle | Renegotiation::Offered { .. } => return,
+            Renegotiation::Idle | Renegotiation::Postponed { .. } | Renegotiation::Offered { .. } => return,
             orphaned @ Renegotiation::Orphaned { .. } => return call.renegotiation = orphaned,
         };
         self.deadlines.cancel(&Timer::Offer(call.number));

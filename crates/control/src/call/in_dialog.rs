@@ -134,6 +134,9 @@ impl Exchange {
         {
             self.transactions.cancel(now, *client);
         }
+        if matches!(&call.renegotiation, Renegotiation::Postponed { server, .. } if *server == invite) {
+            self.give_up_postponed(now, call, 487);
+        }
     }
 
     /// The connection that the response to an INVITE has to go by is gone. A caller that was waiting for an answer has

@@ -211,6 +211,17 @@ pub(crate) enum Renegotiation {
         request: Box<Message>,
         to: LegKey,
         client: ClientId,
+        /// How often it has met another offer.
+        attempts: u8,
+    },
+    /// The offer of leg `from` met one of leg `to`. It is passed on again when its time has come, unless that leg offers
+    /// first (RFC 3261 §14.1).
+    Postponed {
+        from: LegKey,
+        server: ServerId,
+        request: Box<Message>,
+        to: LegKey,
+        attempts: u8,
     },
     /// An offer of our own went to leg `to`: a refresh, or what the other leg said in an ACK. Its answer goes no further.
     Asking {

@@ -5,6 +5,11 @@
 //! its leg and the exchange, and so is one without an offer: it is answered with an offer that holds nobody, and what the
 //! ACK says about that is then told to the other leg. While one offer is on its way another one gets 491, or 500 from
 //! the same leg (RFC 3261 §14.2).
+//!
+//! An offer that was passed on and meets one of the other leg gets a 491 there, and that one a 491 of ours. Were both told,
+//! both would try again, and clients whose times are the same meet once more and end the call. So a re-INVITE that met
+//! another one waits here, and is passed on again after the interval of RFC 3261 §14.1; when the other leg is quicker, its
+//! offer is taken and the one that waits has lost.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +21,7 @@ use ringback_sip::transaction::{ClientId, ServerId};
 
 use super::body::{SDP, session_description};
 use super::headers::pass_response;
+use super::reoffer::MOST_ATTEMPTS;
 use super::setup::refused;
 use super::{ALLOW, Call, Leg, Phase, Renegotiation};
 use crate::exchange::{Exchange, Silence, Timer, Use};
@@ -30,6 +36,8 @@ struct Asking {
     from: LegKey,
     server: ServerId,
     request: Box<Message>,
+    /// How often it has met another offer.
+    attempts: u8,
 }
 
 impl Exchange {
@@ -46,12 +54,19 @@ impl Exchange {
         if is_update && self.early_update(now, call, key, server, &request) {
             return;
         }
+        if matches!(call.renegotiation, Renegotiation::Postponed { to, .. } if to == key) {
+            self.give_up_postponed(now, call, 491);
+        }
         let has_ours = call.leg(key).and_then(Leg::party).is_some_and(|party| party.offered().is_some());
         let glare = match call.renegotiation {
             // RFC 3311 §5.2: it meets an offer of ours, or comes on top of one that was not answered.
             _ if !matches!(call.phase, Phase::Answered(_)) => Some(if has_ours { 491 } else { 500 }),
             Renegotiation::Idle => None,
-            Renegotiation::Relaying { from, .. } | Renegotiation::Offered { from } if from == key => {
+            Renegotiation::Relaying { from, .. }
+            | Renegotiation::Postponed { from, .. }
+            | Renegotiation::Offered { from }
+                if from == key =>
+            {
                 Some(500)
             }
             _ => Some(491),
@@ -68,7 +83,7 @@ impl Exchange {
             self.respond(now, server, self.reply(&request, 100).finish());
             self.two_hundred_arrived(now, call, key);
         }
-        let asking = Asking { from: key, server, request: Box::new(request) };
+        let asking = Asking { from: key, server, request: Box::new(request), attempts: 0 };
         match session_description(&asking.request) {
             Ok(Some(offer)) => self.take_offer(now, call, asking, &offer),
             Ok(None) if *asking.request.method_ref() == Method::Update => {
@@ -121,11 +136,11 @@ impl Exchange {
         let Some(client) = self.reinvite(now, call, to, &offer) else {
             return self.refuse(now, asking.server, &asking.request, 481, "the call is over");
         };
-        let Asking { from, server, request } = asking;
+        let Asking { from, server, request, attempts } = asking;
         if *request.method_ref() == Method::Invite {
             self.invited.insert(server, call.number);
         }
-        call.renegotiation = Renegotiation::Relaying { from, server, request, to, client };
+        call.renegotiation = Renegotiation::Relaying { from, server, request, to, client, attempts };
     }
 
     /// Sends a re-INVITE with this offer; `None` when the leg has no dialog any more.
@@ -191,9 +206,14 @@ impl Exchange {
             return;
         }
         match std::mem::replace(&mut call.renegotiation, Renegotiation::Idle) {
-            Renegotiation::Relaying { from, server, request, client: sent, .. } if sent == client => {
+            Renegotiation::Relaying { from, server, request, client: sent, attempts, .. }
+                if sent == client =>
+            {
+                let asking = Asking { from, server, request, attempts };
+                if status == Ok(491) && asking.may_wait() {
+                    return self.postpone(now, call, asking, key);
+                }
                 self.invited.remove(&server);
-                let asking = Asking { from, server, request };
                 match accepted {
                     Some(response) => self.relayed_accepted(now, call, &asking, key, response),
                     None => self.relayed_refused(now, call, &asking, key, answer),
@@ -228,7 +248,10 @@ impl Exchange {
             Renegotiation::Relaying { client, .. } | Renegotiation::Asking { client, .. } => {
                 client == refused
             }
-            Renegotiation::Idle | Renegotiation::Offered { .. } | Renegotiation::Orphaned { .. } => false,
+            Renegotiation::Idle
+            | Renegotiation::Postponed { .. }
+            | Renegotiation::Offered { .. }
+            | Renegotiation::Orphaned { .. } => false,
         };
         let party = call.leg(key).filter(|_| is_refused).and_then(|leg| leg.party());
         let offer = party.and_then(|party| party.offered().or_else(|| party.current()));
@@ -276,6 +299,36 @@ impl Exchange {
         }
         let answer = self.answer_here(call, asking.from, Some(to));
         self.settle_offer(now, call, asking, answer, Some(response));
+    }
+
+    /// The offer met one of leg `to`: it waits.
+    fn postpone(&mut self, now: Instant, call: &mut Call, asking: Asking, to: LegKey) {
+        self.roll_back(call, [asking.from, to]);
+        let interval = self.glare_interval(call, to);
+        self.deadlines.set(Timer::Reoffer(call.number), now + interval);
+        let Asking { from, server, request, attempts } = asking;
+        call.renegotiation = Renegotiation::Postponed { from, server, request, to, attempts: attempts + 1 };
+    }
+
+    /// The time of an offer that waits has come; says whether there was one.
+    pub(super) fn postponed_due(&mut self, now: Instant, call: &mut Call) -> bool {
+        let Some(asking) = call.take_postponed() else { return false };
+        self.invited.remove(&asking.server);
+        match session_description(&asking.request) {
+            Ok(Some(offer)) => self.take_offer(now, call, asking, &offer),
+            // It had one when it came.
+            _ => self.refuse(now, asking.server, &asking.request, 491, "the offer met another one"),
+        }
+        self.renegotiation_over(now, call);
+        true
+    }
+
+    /// The offer that waits, if there is one, is given up with this status.
+    pub(super) fn give_up_postponed(&mut self, now: Instant, call: &mut Call, status: u16) {
+        let Some(Asking { server, request, .. }) = call.take_postponed() else { return };
+        self.invited.remove(&server);
+        self.stats.offers_in_glare += u64::from(status == 491);
+        self.respond(now, server, self.reply(&request, status).finish());
     }
 
     /// The other side refused it, or did not answer: the call goes on as it was agreed before.
@@ -417,7 +470,7 @@ impl Exchange {
         body: &[u8],
         response: Option<&Message>,
     ) {
-        let Asking { from, server, request } = asking;
+        let Asking { from, server, request, .. } = asking;
         let hides = call.other(*from).and_then(|other| call.leg(other)).is_some_and(|leg| leg.is_hidden);
         let Some(leg) = call.leg_mut(*from) else { return };
         let mut reply = self
@@ -450,6 +503,28 @@ impl Exchange {
         for key in legs {
             if let Some(party) = call.leg_mut(key).and_then(|leg| leg.party_mut()) {
                 party.rollback();
+            }
+        }
+    }
+}
+
+impl Asking {
+    /// Whether it may wait when it has met another offer. An UPDATE may not (RFC 3311 §5.2): it is answered at once.
+    fn may_wait(&self) -> bool {
+        self.attempts < MOST_ATTEMPTS && *self.request.method_ref() == Method::Invite
+    }
+}
+
+impl Call {
+    /// Takes out the offer that waits.
+    fn take_postponed(&mut self) -> Option<Asking> {
+        match std::mem::replace(&mut self.renegotiation, Renegotiation::Idle) {
+            Renegotiation::Postponed { from, server, request, attempts, .. } => {
+                Some(Asking { from, server, request, attempts })
+            }
+            other => {
+                self.renegotiation = other;
+                None
             }
         }
     }

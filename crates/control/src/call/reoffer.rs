@@ -43,6 +43,12 @@ impl Exchange {
         if !matches!(call.phase, Phase::Answered(_)) {
             return;
         }
+        if self.postponed_due(now, call) {
+            if call.reoffer.is_some() {
+                self.deadlines.set(Timer::Reoffer(call.number), now + RECONNECT);
+            }
+            return;
+        }
         if call.transfer.is_some() {
             return self.renegotiation_over(now, call);
         }

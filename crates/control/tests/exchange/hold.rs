@@ -185,24 +185,75 @@ fn an_unusable_answer_to_a_reinvite() {
     finish(world, alice);
 }
 
-#[test]
-fn both_offer_at_once() {
-    let (mut world, alice, bob) = World::talking(Client::JsSip, Client::SipJs);
+/// Both hold at once: Alice's offer is passed on and meets Bob's, who is refused as well.
+fn glare() -> (World, PhoneId, PhoneId) {
+    let (mut world, alice, bob) = World::talking(Client::JsSip, Client::Baresip);
     world.phone(alice).hold();
     world.phone(bob).manners.on_reinvite = OnReinvite::Refuse(491);
     world.run(ms(5));
     world.phone(bob).hold();
-    world.run(ms(500));
-    assert_eq!(world.phone(alice).last_failure(), Some(491));
+    world.run(ms(200));
     assert_eq!(world.phone(bob).last_failure(), Some(491));
+    assert_eq!(world.phone(alice).last_status("INVITE"), Some(100), "she waits");
     assert_eq!(flow(&world), [TALK, TALK]);
     world.phone(bob).manners.on_reinvite = OnReinvite::Accept;
     world.phone(bob).says.direction = "sendrecv";
-    world.phone(alice).hold();
-    world.run(secs(1));
+    (world, alice, bob)
+}
+
+/// RFC 3261 §14.1. Were she told, she would try again when Bob does.
+#[test]
+fn an_offer_that_met_another_one_is_made_again_by_us() {
+    let (mut world, alice, _bob) = glare();
+    world.run(secs(5));
+    assert_eq!(world.phone(alice).last_status("INVITE"), Some(200));
+    assert!(!world.phone(alice).statuses("INVITE").contains(&491), "{}", world.ladder());
     assert_eq!(flow(&world), [SENDS, HEARS]);
     let world = finish(world, alice);
     insta::assert_snapshot!(world.ladder());
+}
+
+#[test]
+fn who_offers_first_after_a_glare_goes_first() {
+    let (mut world, alice, bob) = glare();
+    world.phone(alice).says.direction = "sendrecv";
+    world.phone(bob).hold();
+    world.run(ms(500));
+    assert_eq!(world.phone(bob).last_status("INVITE"), Some(200), "{}", world.ladder());
+    assert_eq!(world.phone(alice).last_failure(), Some(491));
+    assert_eq!(flow(&world), [HEARS, SENDS]);
+    // The time of the offer that has lost comes to nothing.
+    world.run(secs(5));
+    assert_eq!(flow(&world), [HEARS, SENDS]);
+    finish(world, alice);
+}
+
+#[test]
+fn an_offer_that_meets_others_for_ever_is_refused() {
+    let (mut world, alice, bob) = glare();
+    world.phone(bob).manners.on_reinvite = OnReinvite::Refuse(491);
+    world.run(secs(40));
+    assert_eq!(world.phone(alice).last_failure(), Some(491));
+    assert_eq!(world.phone(bob).requests("INVITE").len(), 7, "once, and six times again");
+    assert_eq!(flow(&world), [TALK, TALK]);
+    finish(world, alice);
+}
+
+#[test]
+fn an_offer_that_waits_can_be_taken_back_and_ends_with_the_call() {
+    let (mut world, alice, _bob) = glare();
+    world.phone(alice).cancel_reinvite();
+    world.run(secs(5));
+    assert_eq!(world.phone(alice).last_failure(), Some(487));
+    assert_eq!(flow(&world), [TALK, TALK]);
+    finish(world, alice);
+
+    let (mut world, alice, bob) = glare();
+    world.phone(bob).hang_up();
+    world.run(secs(5));
+    assert_eq!(world.phone(alice).last_failure(), Some(487));
+    world.settle();
+    world.assert_nothing_is_left();
 }
 
 /// RFC 3261 §14.2: a second offer from the same side before the first is answered.

@@ -162,6 +162,7 @@ impl Call {
         match &self.renegotiation {
             Renegotiation::Idle => true,
             Renegotiation::Relaying { .. }
+            | Renegotiation::Postponed { .. }
             | Renegotiation::Asking { .. }
             | Renegotiation::Orphaned { .. } => false,
             Renegotiation::Offered { from } => *from != key,

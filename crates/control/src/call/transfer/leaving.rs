@@ -48,14 +48,18 @@ impl Exchange {
 
     /// Whoever leaves takes its offers back, and owes no answer any more.
     pub(super) fn give_up_offers(&mut self, now: Instant, call: &mut Call, leaver: LegKey) {
+        // One that waits for who leaves is asked again later, of the one that has come instead.
+        if let Renegotiation::Postponed { from, .. } = call.renegotiation {
+            self.give_up_postponed(now, call, if from == leaver { 487 } else { 491 });
+        }
         match std::mem::replace(&mut call.renegotiation, Renegotiation::Idle) {
             // The other party is looking into its offer. What it answers is taken and goes no further.
-            Renegotiation::Relaying { from, server, request, to, client } if from == leaver => {
+            Renegotiation::Relaying { from, server, request, to, client, .. } if from == leaver => {
                 self.invited.remove(&server);
                 self.respond(now, server, self.reply(&request, 487).finish());
                 call.renegotiation = Renegotiation::Asking { to, client };
             }
-            Renegotiation::Relaying { from, server, request, to, client } if to == leaver => {
+            Renegotiation::Relaying { from, server, request, to, client, .. } if to == leaver => {
                 self.invited.remove(&server);
                 self.deadlines.cancel(&Timer::Offer(call.number));
                 self.transactions.cancel(now, client);
