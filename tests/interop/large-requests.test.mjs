@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 
 import { startBaresip } from './harness/baresip.mjs';
-import { assertAnswered, recordOf } from './harness/cdr.mjs';
-import { assertHearEachOther } from './harness/conversation.mjs';
+import { assertPhonesTalk } from './harness/conversation.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { atEnd } from './harness/lifetime.mjs';
 import { startServer } from './harness/server.mjs';
@@ -26,15 +25,7 @@ scenario('a large call to a telephone that registered over UDP goes over TCP, an
   const server = await startServer({ config: LARGE });
   const alice = await startBaresip(server, 'alice', { tone: TONES.first });
   const bob = await startBaresip(server, 'bob', { tone: TONES.second, answers: true });
-  const cdr = await recordOf(server, async () => {
-    await alice.dial('bob');
-    await Promise.all([alice.established(), bob.established()]);
-    await counted(server, 'requests_moved_to_tcp', 1);
-    await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
-    await bob.hangUp();
-    await alice.closed();
-  });
-  assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
+  await assertPhonesTalk(server, alice, bob, () => counted(server, 'requests_moved_to_tcp', 1));
   await counted(server, 'connections_made', 1);
 });
 

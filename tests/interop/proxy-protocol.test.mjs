@@ -5,9 +5,8 @@ import assert from 'node:assert/strict';
 import { before } from 'node:test';
 
 import { startBaresip } from './harness/baresip.mjs';
-import { assertAnswered, recordOf } from './harness/cdr.mjs';
 import { openConnection } from './harness/connection.mjs';
-import { assertHearEachOther } from './harness/conversation.mjs';
+import { assertPhonesTalk } from './harness/conversation.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { writeRequest } from './harness/http.mjs';
 import { SIGNATURE, proxyHeader } from './harness/proxy-header.mjs';
@@ -189,14 +188,7 @@ scenario('telephones over TCP and TLS behind a proxy call each other', async () 
   ];
   const alice = await startBaresip(tcp, 'alice', { tone: TONES.first, transport: 'tcp' });
   const bob = await startBaresip(tls, 'bob', { tone: TONES.second, transport: 'tls', answers: true });
-  const cdr = await recordOf(server, async () => {
-    await alice.dial('bob');
-    await Promise.all([alice.established(), bob.established()]);
-    await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
-    await bob.hangUp();
-    await alice.closed();
-  });
-  assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
+  await assertPhonesTalk(server, alice, bob);
 });
 
 scenario('behind a proxy each client has the limit of its own address', async () => {

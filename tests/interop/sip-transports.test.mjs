@@ -3,7 +3,7 @@ import { before } from 'node:test';
 
 import { startBaresip } from './harness/baresip.mjs';
 import { assertAnswered, recordOf } from './harness/cdr.mjs';
-import { assertHearEachOther } from './harness/conversation.mjs';
+import { assertPhonesTalk } from './harness/conversation.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { startServer } from './harness/server.mjs';
 import { TONES } from './harness/tones.mjs';
@@ -21,14 +21,7 @@ for (const [one, other] of [
   scenario(`from ${one.toUpperCase()} to ${other.toUpperCase()}`, async () => {
     const alice = await startBaresip(server, 'alice', { tone: TONES.first, transport: one });
     const bob = await startBaresip(server, 'bob', { tone: TONES.second, transport: other, answers: true });
-    const cdr = await recordOf(server, async () => {
-      await alice.dial('bob');
-      await Promise.all([alice.established(), bob.established()]);
-      await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
-      await bob.hangUp();
-      await alice.closed();
-    });
-    assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
+    await assertPhonesTalk(server, alice, bob);
   });
 }
 

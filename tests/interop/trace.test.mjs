@@ -13,18 +13,23 @@ import { startServer } from './harness/server.mjs';
 import { openSipClient } from './harness/sip-client.mjs';
 import { until } from './harness/waiting.mjs';
 
-scenario('a call between phones is traced', async () => {
-  const collector = await openCollector();
-  const pcap = evidencePath('sip.pcap');
-  const server = await startServer({
-    set: [`trace.pcap=${pcap}`, `trace.hep=127.0.0.1:${collector.port}`, 'trace.hep_id=77'],
-  });
+/** Alice calls Bob, and hangs up. */
+async function aCall(server) {
   const alice = await startBaresip(server, 'alice');
   const bob = await startBaresip(server, 'bob', { answers: true });
   await alice.dial('bob');
   await Promise.all([alice.established(), bob.established()]);
   await alice.hangUp();
   await bob.closed();
+}
+
+scenario('a call between phones is traced', async () => {
+  const collector = await openCollector();
+  const pcap = evidencePath('sip.pcap');
+  const server = await startServer({
+    set: [`trace.pcap=${pcap}`, `trace.hep=127.0.0.1:${collector.port}`, 'trace.hep_id=77'],
+  });
+  await aCall(server);
 
   const byes = () => collector.packets.filter(({ payload }) => /^BYE /.test(payload));
   await until('both BYEs at the collector', () => byes().length === 2, { seen: () => collector.packets });
@@ -52,12 +57,7 @@ scenario('the collector of kamailio has each message of a call, and which call i
     bind: ['127.0.0.1', '::1'],
     set: [`trace.hep=127.0.0.1:${collector.port}`, 'trace.hep_id=77'],
   });
-  const alice = await startBaresip(server, 'alice');
-  const bob = await startBaresip(server, 'bob', { answers: true });
-  await alice.dial('bob');
-  await Promise.all([alice.established(), bob.established()]);
-  await alice.hangUp();
-  await bob.closed();
+  await aCall(server);
   // Over IPv6, and over TCP.
   const carol = await openSipClient(server.at('::1'), 'tcp');
   assert.equal((await carol.request('OPTIONS', 'alice', { to: 'ringback' })).status, 200);

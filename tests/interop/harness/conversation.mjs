@@ -1,4 +1,6 @@
 // Two people in a call, each with a tone of its own.
+import { assertAnswered, recordOf } from './cdr.mjs';
+import { TONES } from './tones.mjs';
 
 /**
  * Fails unless each hears the other's tone and not its own. Each side is what listens and the tone it speaks with.
@@ -15,4 +17,24 @@ export async function assertHearEachOther([one, toneOfOne], [other, toneOfOther]
 /** Fails if either hears a tone. */
 export async function assertSilence(...ears) {
   for (const sound of await Promise.all(ears.map((ear) => ear.listen()))) sound.assertNone();
+}
+
+/**
+ * Alice calls Bob, whose telephone answers by itself; each hears the other, Bob hangs up, and the record says so.
+ *
+ * @param {object} server that keeps the record
+ * @param {import('./baresip.mjs').Baresip} alice who speaks with the first tone
+ * @param {import('./baresip.mjs').Baresip} bob who speaks with the second
+ * @param {() => Promise<void>} [meanwhile] what else holds once they are connected
+ */
+export async function assertPhonesTalk(server, alice, bob, meanwhile = async () => {}) {
+  const cdr = await recordOf(server, async () => {
+    await alice.dial('bob');
+    await Promise.all([alice.established(), bob.established()]);
+    await meanwhile();
+    await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+    await bob.hangUp();
+    await alice.closed();
+  });
+  assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
 }
