@@ -2,11 +2,13 @@
 //!
 //! [`session`] is the machine of one media worker: it owns the legs that the worker serves and forwards their packets.
 //! The rest is what it is made of. [`sdp`] and [`negotiation`] are used by the layer above, which agrees with each far
-//! end on what [`session`] then does.
+//! end on what [`session`] then does. [`codec`] and [`audio`] are for who hears or feeds a leg.
 
 #[cfg(test)]
 extern crate self as ringback_media;
 
+pub mod audio;
+pub mod codec;
 pub mod dtls;
 pub mod negotiation;
 pub mod rtcp;

@@ -7,6 +7,8 @@ mod session_world;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use ringback_media::audio::resample::{RATES, Resampler};
+use ringback_media::codec::{Decoder, Encoder, Format, MAX_PAYLOAD, MAX_SAMPLES, OPUS_RATES, comfort_noise};
 use ringback_media::session::{LegKey, Packet, Socket, Verdict};
 use ringback_media::srtp::{Receiver, Sender, Suite};
 use session_world::*;
@@ -71,6 +73,73 @@ fn every_suite() {
         let count: u64 = (1..1000).map(&mut round).sum();
         assert_eq!(count, 0, "{suite:?}");
     }
+}
+
+#[test]
+fn every_codec() {
+    let linear =
+        [(Format::L16 { rate: 16000, channels: 1 }, 16000), (Format::L16 { rate: 8000, channels: 2 }, 8000)];
+    let opus = OPUS_RATES.map(|rate| (Format::Opus, rate));
+    let others = [(Format::Pcmu, 8000), (Format::Pcma, 8000), (Format::G722, 16000)];
+    for (format, rate) in others.into_iter().chain(linear).chain(opus) {
+        let mut codec = format.describe(96);
+        codec.fmtp = Some("useinbandfec=1".to_owned());
+        let mut encoder = Encoder::new(&codec, rate).unwrap();
+        let mut decoder = Decoder::new(&codec, rate).unwrap();
+        encoder.expect_loss(10);
+        let (mut payload, mut pcm) = ([0; MAX_PAYLOAD], [0; MAX_SAMPLES]);
+        let frame = rate as usize / 50;
+        let voice: Vec<i16> = (0..frame * 200)
+            .map(|n| (((n * n / 900) % 160) as i16 - 80) * 60 * i16::from(n / frame % 40 < 30))
+            .collect();
+        let (mut encoding, mut repairing, mut decoding) = (0, 0, 0);
+        for (n, chunk) in voice.chunks_exact(frame).enumerate() {
+            let (mut len, mut repaired) = (0, 0);
+            let encoded = allocations(|| len = encoder.encode(chunk, &mut payload).unwrap());
+            if n % 9 == 8 {
+                repaired = allocations(|| {
+                    decoder.decode_fec(&payload[..len], &mut pcm[..frame]);
+                    decoder.conceal(&mut pcm[..frame]);
+                });
+            }
+            let decoded = allocations(|| {
+                decoder.decode(&payload[..len], &mut pcm).unwrap();
+            });
+            if n >= 50 {
+                encoding += encoded;
+                repairing += repaired;
+                decoding += decoded;
+            }
+        }
+        assert_eq!(decoding, 0, "decoding {format:?} at {rate}");
+        // The library makes a few short-lived buffers to encode a frame and to conceal one: docs/decisions/0020.
+        let (most_encoding, most_repairing) = if format == Format::Opus { (12, 24) } else { (0, 0) };
+        assert!(encoding <= 150 * most_encoding, "encoding {format:?} at {rate}: {encoding}");
+        assert!(repairing <= 17 * most_repairing, "repairing {format:?} at {rate}: {repairing}");
+    }
+}
+
+#[test]
+fn every_conversion_and_comfort_noise() {
+    for from in RATES {
+        for to in RATES {
+            let mut resampler = Resampler::new(from, to).unwrap();
+            let (input, mut output) = (vec![100; from as usize / 50], vec![0; to as usize / 50]);
+            let count = allocations(|| {
+                for _ in 0..10 {
+                    assert_eq!(resampler.convert(&input, &mut output), output.len());
+                }
+            });
+            assert_eq!(count, 0, "{from} to {to}");
+        }
+    }
+    let mut noise = comfort_noise::Generator::new(1);
+    let mut pcm = [0; 160];
+    let count = allocations(|| {
+        noise.describe(&[40, 100, 150]);
+        noise.fill(&mut pcm);
+    });
+    assert_eq!(count, 0);
 }
 
 #[test]

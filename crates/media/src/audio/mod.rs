@@ -1,0 +1,3 @@
+//! Samples between codecs: 16 bits, one channel.
+
+pub mod resample;
