@@ -5,7 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use divan::{AllocProfiler, Bencher, black_box};
-use ringback_media::audio::resample::Resampler;
+use ringback_media::audio::Resampler;
 use ringback_media::codec::{Decoder, Encoder, Format, MAX_PAYLOAD, MAX_SAMPLES};
 
 #[global_allocator]

@@ -2,7 +2,9 @@
 //!
 //! [`session`] is the machine of one media worker: it owns the legs that the worker serves and forwards their packets.
 //! The rest is what it is made of. [`sdp`] and [`negotiation`] are used by the layer above, which agrees with each far
-//! end on what [`session`] then does. [`codec`] and [`audio`] are for who hears or feeds a leg.
+//! end on what [`session`] then does.
+//!
+//! [`codec`], [`audio`], [`dtmf`] and [`file`] work on what is in the packets: samples, pressed keys and files of audio.
 
 #[cfg(test)]
 extern crate self as ringback_media;
@@ -10,6 +12,8 @@ extern crate self as ringback_media;
 pub mod audio;
 pub mod codec;
 pub mod dtls;
+pub mod dtmf;
+pub mod file;
 pub mod negotiation;
 pub mod rtcp;
 pub mod rtp;

@@ -7,8 +7,14 @@ mod session_world;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use ringback_media::audio::resample::{RATES, Resampler};
+use ringback_media::audio::{
+    Arrival, JitterBuffer, JitterSettings, Mixer, MixerSettings, RATES, Region, Resampler, Signal,
+    SpeechDetector, Stretch, ToneGenerator,
+};
 use ringback_media::codec::{Decoder, Encoder, Format, MAX_PAYLOAD, MAX_SAMPLES, OPUS_RATES, comfort_noise};
+use ringback_media::dtmf::{
+    Digit, EventReceiver, EventSender, EventSettings, Press, ToneDetector, ToneLevels, ToneMask, TonePlayer,
+};
 use ringback_media::session::{LegKey, Packet, Socket, Verdict};
 use ringback_media::srtp::{Receiver, Sender, Suite};
 use session_world::*;
@@ -140,6 +146,54 @@ fn every_conversion_and_comfort_noise() {
         noise.fill(&mut pcm);
     });
     assert_eq!(count, 0);
+}
+
+#[test]
+fn audio() {
+    let now = session_world::World::new().clock.now();
+    let mut buffer = JitterBuffer::new(JitterSettings::new(8000));
+    let mut mixer = Mixer::new(MixerSettings { frame: 160, legs: 3, loudest: Some(2) });
+    let places = [(); 3].map(|()| mixer.join().unwrap());
+    let mut tone = ToneGenerator::new(Signal::RingBack, Region::Europe, 8000, 10);
+    let mut player = TonePlayer::new(8000, ToneLevels::default());
+    let (mut detector, mut mask) = (ToneDetector::new(8000), ToneMask::new(8000));
+    let (mut speech, mut stretch) = (SpeechDetector::new(), Stretch::new(8000));
+    let mut sender = EventSender::new(EventSettings::new(8000));
+    let mut receiver = EventReceiver::new(8000);
+    let count = allocations(|| {
+        for n in 0..1000u32 {
+            let now = now + ms(u64::from(n) * 20);
+            // Every tenth packet is lost and every seventh is long; keys are pressed all the while.
+            if n % 10 != 0 {
+                let payload = [0; 1000];
+                let payload = if n % 7 == 0 { &payload[..] } else { &payload[..160] };
+                let (sequence, timestamp) = (n as u16, n * 160);
+                buffer.push(now, &Arrival { sequence, timestamp, marker: false, payload_type: 0, payload });
+            }
+            let _ = buffer.pull(now);
+            if n % 20 == 0 {
+                let press = Press { digit: Digit::from_event((n % 16) as u8).unwrap(), milliseconds: 100 };
+                player.press(press).unwrap();
+                sender.press(press).unwrap();
+            }
+            if let Some(packet) = sender.poll_packet(n * 160) {
+                receiver.handle_packet(now, packet.timestamp, packet.marker, &packet.event.write());
+            }
+            let mut frame = [0; 240];
+            tone.fill(&mut frame[..160]);
+            player.fill(&mut frame[..160]);
+            speech.handle_frame(&frame[..160], 20);
+            detector.handle_frame(&frame[..160], |_| {});
+            places.iter().for_each(|&place| mixer.handle_frame(place, &frame[..160]));
+            mixer.mix();
+            mask.handle_frame(&mut frame[..160], |_| {});
+            let len = stretch.slower(&mut frame, 160);
+            stretch.faster(&mut frame[..len]);
+            places.iter().for_each(|&place| mixer.read(place, &mut frame));
+        }
+    });
+    assert_eq!(count, 0);
+    assert!(buffer.stats().kept >= 800 && receiver.stats().presses >= 40);
 }
 
 #[test]

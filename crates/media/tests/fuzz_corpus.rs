@@ -1,4 +1,4 @@
-//! Replays the corpora of the fuzz targets `rtp`, `rtcp` and `srtp`, whole and cut off, and random changes of them. (Those
+//! Replays the corpora of the fuzz targets `audio_files`, `dtmf`, `jitter`, `rtp`, `rtcp` and `srtp`, whole and cut off, and random changes of them. (Those
 //! of `dtls`, `negotiation`, `sdp` and `session` are with the other tests of what they are about.)
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
@@ -6,6 +6,9 @@
 use std::path::Path;
 use std::time::Instant;
 
+use ringback_media::audio::fuzz::jitter;
+use ringback_media::dtmf::fuzz::dtmf;
+use ringback_media::file::fuzz::audio_files;
 use ringback_media::rtcp::fuzz::rtcp;
 use ringback_media::rtp::fuzz::rtp;
 use ringback_media::srtp::fuzz::srtp;
@@ -50,4 +53,19 @@ fn the_corpus_of_rtcp_replays() {
 #[test]
 fn the_corpus_of_srtp_replays() {
     replay("srtp", |data, _| srtp(data));
+}
+
+#[test]
+fn the_corpus_of_jitter_replays() {
+    replay("jitter", jitter);
+}
+
+#[test]
+fn the_corpus_of_dtmf_replays() {
+    replay("dtmf", dtmf);
+}
+
+#[test]
+fn the_corpus_of_audio_files_replays() {
+    replay("audio_files", |data, _| audio_files(data));
 }

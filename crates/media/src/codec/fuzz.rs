@@ -3,7 +3,7 @@
 use ringback_sansio::fuzz::Input;
 
 use super::{Decoder, EncodeError, Encoder, Format, MAX_PAYLOAD, MAX_SAMPLES, comfort_noise};
-use crate::audio::resample::{RATES, Resampler};
+use crate::audio::{RATES, Resampler};
 
 /// Takes the payloads in `data`, each behind two bytes of length, as one stream of one codec: decoded, lost, repaired,
 /// resampled, encoded anew. What was encoded is decoded again to as many samples.

@@ -2,7 +2,7 @@
 //!
 //! A [`Decoder`] stands at each leg that sends audio which somebody must hear as samples, an [`Encoder`] at each leg
 //! that gets audio made out of samples. Samples are 16 bits, one channel, at the codec's own rate; between two rates
-//! stands a resampler ([`crate::audio::resample`]). A [`Format`] says how a codec is called in a session description
+//! stands a resampler ([`crate::audio::Resampler`]). A [`Format`] says how a codec is called in a session description
 //! and how its RTP clock counts; formats and their parameters are those of [`crate::sdp::Codec`].
 //!
 //! Everything that a codec needs is made with it, and a frame allocates nothing; but to encode Opus and to conceal a
