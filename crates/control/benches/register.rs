@@ -45,6 +45,7 @@ impl World {
             own_addresses: Vec::new(),
             listeners: Vec::new(),
             workers: 1,
+            transcoding: Default::default(),
             bypass: Bypass::Never,
             worker: 0,
             limits: Limits::default(),

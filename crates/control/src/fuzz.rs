@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use ringback_media::negotiation::{Credentials, Local, Profile};
+use ringback_media::negotiation::{Credentials, Local, Profile, Transcoding};
 use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::fuzz::Input;
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transport};
@@ -69,6 +69,7 @@ impl Play {
             listeners: Vec::new(),
             workers: 1,
             bypass,
+            transcoding: Transcoding::default(),
             worker: 0,
             headers: HeaderTables::default(),
             limits: Limits { calls_per_user: 4, ring: Duration::from_secs(20), ..Limits::default() },

@@ -45,7 +45,7 @@ pub use events::EventLimits;
 pub use exchange::Exchange;
 pub use features::Features;
 pub use header_tables::{FixedHeader, HeaderName, HeaderTables, InvalidHeader, PeerTable};
-pub use media::{MediaCommand, MediaEvent, Medium};
+pub use media::{MediaCommand, MediaEvent, Medium, Route};
 pub use messages::{MessageLimits, StoredMessage};
 pub use pressure::Pressure;
 pub use routing::advertised;

@@ -3,7 +3,8 @@
 //! Commands for one worker are carried out in the order in which they were given. `Open` is answered by
 //! [`MediaEvent::Opened`] and `Close` by [`MediaEvent::Closed`]; the others have no answer.
 
-use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap};
+use ringback_media::insert::ConferenceKey;
+use ringback_media::negotiation::{Credentials, LegSettings, Local, Patch, PayloadMap};
 use ringback_media::session::{Gone, LegKey, LegReport};
 use ringback_sansio::Flow;
 
@@ -21,14 +22,35 @@ pub enum MediaCommand {
     /// Gives a WebRTC leg other ICE credentials of ours, before the `Configure` with those of a far end that restarts
     /// ICE.
     Restart(Box<Credentials>),
-    /// Applies what offer and answer agreed, and the payload types as the other leg expects them.
-    Configure(Box<LegSettings>, Box<PayloadMap>),
+    /// Applies what offer and answer agreed, and says where what the leg sends goes.
+    Configure(Box<LegSettings>, Route),
     /// Lets this leg and another one hear each other.
     Join(LegKey),
     /// Lets the leg hear itself.
     Echo,
     /// Ends the leg.
     Close,
+}
+
+/// Where the packets of a leg go.
+#[derive(Debug, Clone)]
+pub enum Route {
+    /// To the leg that it is joined with, under these payload types.
+    Direct(Box<PayloadMap>),
+    /// To a leg that needs other codecs, through an insert that makes them.
+    Patched {
+        /// Who hears it.
+        to: LegKey,
+        /// Out of what and into what.
+        patch: Box<Patch>,
+    },
+    /// To all others in a conference, whom it hears.
+    Conference {
+        /// Which one.
+        key: ConferenceKey,
+        /// What the leg sends and what it understands.
+        patch: Box<Patch>,
+    },
 }
 
 /// The kind of leg to open.

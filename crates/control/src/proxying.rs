@@ -28,6 +28,7 @@ use ringback_sip::proxy::{
 use ringback_sip::transaction::ServerId;
 
 use crate::ask::{Ask, User};
+use crate::call::conference::conference_name;
 use crate::call::headers::passed_through;
 use crate::call::hunt::{Groups, Target};
 use crate::call::refused::CallRefused;
@@ -107,7 +108,10 @@ impl Exchange {
         let Ok(uri) = self.uri_of_ours(request, flow) else { return false };
         let Some(user) = uri.user_unescaped() else { return false };
         let name = String::from_utf8_lossy(&user);
-        let is_own = name == OWN || ECHO.contains(&&*name) || Code::parse(&name).is_some();
+        let is_own = name == OWN
+            || ECHO.contains(&&*name)
+            || conference_name(&name).is_some()
+            || Code::parse(&name).is_some();
         let is_at_its_end = request.max_forwards().ok().flatten() == Some(0);
         !(is_own || is_at_its_end && *request.method_ref() == Method::Options)
     }

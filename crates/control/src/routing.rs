@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ringback_media::insert::ConferenceKey;
 use ringback_sansio::Flow;
 use ringback_sip::message::Message;
 use ringback_sip::uri::Uri;
@@ -22,6 +23,8 @@ use crate::settings::Settings;
 pub(crate) enum Destination {
     /// The caller hears itself.
     Echo,
+    /// The caller is with the others in a conference.
+    Conference(ConferenceKey),
     /// The exchange does something for the caller.
     Code(Code),
     /// The target set.

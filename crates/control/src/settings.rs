@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
+use ringback_media::negotiation::Transcoding;
 use ringback_sip::digest::Algorithm;
 use ringback_sip::gruu::Gruus;
 
@@ -29,6 +30,8 @@ pub struct Settings {
     pub workers: u16,
     /// Which calls have their media past the exchange.
     pub bypass: Bypass,
+    /// When codecs of ours are offered behind those of the other party.
+    pub transcoding: Transcoding,
     /// The number of this control worker, written into every tag it makes.
     pub worker: u16,
     /// Which header fields each kind of peer gets.

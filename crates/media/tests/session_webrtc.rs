@@ -5,6 +5,7 @@
 mod session_world;
 
 use ringback_media::dtls::{Endpoint, Role};
+use ringback_media::negotiation::PayloadMap;
 use ringback_media::session::{Event, Gone, LegKey, Medium, OpenError, Reason, Socket, Verdict};
 use session_world::*;
 
@@ -13,7 +14,7 @@ fn call() -> (World, Browser) {
     let mut world = World::new();
     let browser = Browser::connect(&mut world, A);
     world.phone(B, PHONE_B);
-    let map = [(0, 0), (101, 126)].into_iter().collect();
+    let map: PayloadMap = [(0, 0), (101, 126)].into_iter().collect();
     world.worker.configure(world.clock.now(), B, phone_settings(Some(PHONE_B)), map);
     world.worker.join(A, B);
     (world, browser)
@@ -57,7 +58,7 @@ fn two_browsers_hear_each_other_over_one_socket() {
     bob.configure(&mut world, Role::Server);
     bob.check(&mut world, true);
     bob.shake(&mut world);
-    let same = [(0, 0), (111, 111), (126, 126)].into_iter().collect();
+    let same: PayloadMap = [(0, 0), (111, 111), (126, 126)].into_iter().collect();
     let settings = bob.settings(Role::Server, vec![identity(BROWSER).fingerprint()]);
     world.worker.configure(world.clock.now(), B, settings, same);
     world.worker.join(A, B);

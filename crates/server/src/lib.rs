@@ -23,3 +23,4 @@ pub mod tap;
 pub mod telemetry;
 pub mod trace;
 pub mod user_socket;
+pub mod voice_thread;

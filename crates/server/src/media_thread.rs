@@ -17,6 +17,7 @@ pub use candidates::Candidates;
 pub use inbox::{Commands, MediaInbox};
 pub use ports::Ports;
 
+use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,12 +28,12 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use ringback_control::{MediaCommand, MediaEvent, Medium};
+use ringback_control::{MediaCommand, MediaEvent, Medium, Route};
 use ringback_media::dtls::Identity;
 use ringback_media::negotiation::{Local, Profile};
 use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
-    self, Destination, Event, Gone, LegKey, Packet, Settings, Socket, Verdict, Worker,
+    self, Destination, Event, Gone, LegKey, Packet, Settings, Socket, Verdict, Way, Worker,
 };
 use ringback_nat::ice::Credentials;
 use ringback_sansio::Flow;
@@ -43,6 +44,7 @@ use crate::net::datagram::DatagramSocket;
 use crate::net::pace::Pace;
 use crate::net::stun;
 use crate::telemetry::{NOBODY, Telemetry, limited};
+use crate::voice_thread::{Datagram, Order, Output, Voice};
 use inbox::{FAILED, refusal};
 use sockets::Sockets;
 
@@ -60,6 +62,8 @@ pub struct Surroundings {
     pub shared: Vec<DatagramSocket>,
     /// What the control thread asks for.
     pub commands: Commands,
+    /// What makes audio where packets cannot be passed on.
+    pub voice: Voice,
     /// Where news goes.
     pub control: Inbox,
     /// The ports of its plain legs, which no other worker has.
@@ -82,6 +86,9 @@ pub struct MediaThread {
     worker: Worker,
     sockets: Sockets,
     commands: Commands,
+    voice: Voice,
+    /// Legs that have inserts.
+    inserted: HashSet<LegKey>,
     control: Inbox,
     ports: Ports,
     candidates: Candidates,
@@ -106,6 +113,8 @@ pub struct Counters {
     pub no_socket: u64,
     /// Datagrams longer than any that media has.
     pub truncated: u64,
+    /// Packets for inserts that found the voice thread's queue full, or were longer than audio is.
+    pub voice_full: u64,
     /// Binding requests for nobody's leg, answered with the address that they came from.
     pub stun_answered: u64,
     /// Mistakes of ours that were contained, those in a leg included.
@@ -119,6 +128,7 @@ impl MediaThread {
             number,
             shared,
             commands,
+            voice,
             control,
             ports,
             candidates,
@@ -136,6 +146,8 @@ impl MediaThread {
             worker,
             sockets: Sockets::new(shared, &commands.waker)?,
             commands,
+            voice,
+            inserted: HashSet::new(),
             control,
             ports,
             candidates,
@@ -188,6 +200,7 @@ impl MediaThread {
                 }
             }
             let now = Instant::now();
+            received += self.send_made(now);
             self.pace.took(now, received);
             if self.worker.poll_timeout().is_some_and(|due| due <= now) {
                 self.worker.handle_timeout(now);
@@ -223,7 +236,7 @@ impl MediaThread {
 
     /// Takes what has come by one socket; says how many packets.
     fn receive(&mut self, ready: Socket) -> io::Result<usize> {
-        let MediaThread { worker, sockets, packet, counters, .. } = self;
+        let MediaThread { worker, sockets, packet, counters, voice, .. } = self;
         let now = Instant::now();
         let received = sockets.receive(ready, packet, |datagram, packet| {
             if datagram.truncated || !packet.fill(datagram.payload) {
@@ -242,6 +255,13 @@ impl MediaThread {
                 }
                 match worker.handle_packet(now, ready, datagram.local, datagram.remote, packet) {
                     Verdict::Forward(destination) | Verdict::Reply(destination) => Some(destination),
+                    Verdict::Insert(leg) => {
+                        let datagram = Datagram::new(packet.bytes());
+                        if !datagram.is_some_and(|datagram| voice.order(Order::Packet(leg, datagram))) {
+                            counters.voice_full += 1;
+                        }
+                        None
+                    }
                     Verdict::Consumed | Verdict::Drop(_) => None,
                 }
             }));
@@ -338,11 +358,17 @@ impl MediaThread {
                     limited!(self.telemetry.log, WARN, NOBODY, "ice_restart", %error, "{words}");
                 }
             }
-            MediaCommand::Configure(settings, map) => self.worker.configure(now, leg, *settings, *map),
+            MediaCommand::Configure(settings, route) => {
+                let way = self.route(leg, route);
+                self.worker.configure(now, leg, *settings, way);
+            }
             MediaCommand::Join(other) => self.worker.join(leg, other),
             MediaCommand::Echo => self.worker.echo(leg),
             MediaCommand::Close => {
                 let report = self.worker.close(now, leg);
+                if self.inserted.remove(&leg) {
+                    self.order(Order::Close(leg));
+                }
                 // What the leg says last leaves before its sockets close.
                 self.hand_out();
                 self.release(leg);
@@ -350,6 +376,58 @@ impl MediaThread {
             }
         }
         None
+    }
+
+    /// Sees to the inserts that a leg's packets need; gives where the worker sends them.
+    fn route(&mut self, leg: LegKey, route: Route) -> Way {
+        match route {
+            Route::Direct(map) => {
+                if self.inserted.contains(&leg) {
+                    self.order(Order::Unplug(leg));
+                }
+                return Way::Direct(*map);
+            }
+            Route::Patched { to, patch } => {
+                self.inserted.extend([leg, to]);
+                self.order(Order::Patch(leg, to, patch));
+            }
+            Route::Conference { key, patch } => {
+                self.inserted.insert(leg);
+                self.order(Order::Join(leg, key, patch));
+            }
+        }
+        Way::Insert
+    }
+
+    fn order(&mut self, order: Order) {
+        if !self.voice.order(order) {
+            self.counters.voice_full += 1;
+        }
+    }
+
+    /// Sends what the inserts have made; says how many packets.
+    fn send_made(&mut self, now: Instant) -> usize {
+        let mut sent = 0;
+        while let Some(output) = self.voice.next() {
+            match output {
+                Output::Made(made) => {
+                    sent += 1;
+                    if self.packet.fill(made.bytes())
+                        && let Verdict::Forward(destination) =
+                            self.worker.handle_made(now, made.leg, made.clock_rate, &mut self.packet)
+                    {
+                        self.send(destination);
+                    }
+                    self.voice.give_back(made);
+                }
+                Output::Failed(leg) => {
+                    self.worker.close(now, leg);
+                    self.release(leg);
+                    self.tell(MediaEvent::Gone(leg, Gone::Failed));
+                }
+            }
+        }
+        sent
     }
 
     /// Closes the sockets of a leg and frees its ports.

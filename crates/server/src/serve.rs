@@ -38,6 +38,7 @@ use crate::store::{Credentials, Recovery};
 use crate::telemetry::{LogLimit, NOBODY, Telemetry, limited};
 use crate::trace::Tracer;
 use crate::user_socket::{AccountChange, Directory, UserSocket};
+use crate::voice_thread::Voice;
 use announce::announce;
 use listeners::Listeners;
 
@@ -90,10 +91,18 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let (sip_udp, webrtc, streams) = listeners.split();
     for (number, shared) in (0u16..).zip(webrtc) {
         let (media, commands) = MediaInbox::new().context("a media worker cannot be woken")?;
+        let seed = rand::random();
+        let (voice, voice_thread) = Voice::new(number, commands.waker(), telemetry.clone(), seed);
+        let name = format!("ringback-voice-{number}");
+        threads.push(thread::Builder::new().name(name).spawn(move || {
+            voice_thread.run();
+            Ok(())
+        })?);
         let thread = MediaThread::new(media_thread::Surroundings {
             number,
             shared,
             commands,
+            voice,
             control: inbox.clone(),
             ports: Ports::share(config.media.rtp_ports, number, config.media.workers),
             candidates: Candidates::new(public.clone()),
@@ -201,6 +210,7 @@ fn settings(
         listeners: opened.all().collect(),
         workers: config.media.workers,
         bypass: config.media.bypass.into(),
+        transcoding: config.media.transcode.into(),
         worker: 0,
         headers: header_tables(config)?,
         limits,

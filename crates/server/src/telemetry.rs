@@ -22,6 +22,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use ringback_control::Exchange;
+use ringback_media::insert::DeskStats;
 use ringback_media::session;
 use ringback_sansio::FiveTuple;
 use ringback_sip::digest;
@@ -29,13 +30,14 @@ use ringback_sip::digest;
 use crate::http::Refusal;
 use crate::net::{Doorkeeper, End};
 use crate::store::Writer;
-use crate::{control_thread, media_thread};
+use crate::{control_thread, media_thread, voice_thread};
 
 /// The last copies.
 #[derive(Debug)]
 pub struct Telemetry {
     control: Mutex<Control>,
     workers: Mutex<BTreeMap<u16, (session::Stats, media_thread::Counters)>>,
+    voices: Mutex<BTreeMap<u16, (DeskStats, voice_thread::Counters)>>,
     doorkeeper: Arc<Doorkeeper>,
     writer: Writer,
     /// Requests over HTTP that were refused.
@@ -63,6 +65,7 @@ impl Telemetry {
         Telemetry {
             control: Mutex::default(),
             workers: Mutex::default(),
+            voices: Mutex::default(),
             doorkeeper,
             writer,
             http_refused: Tally::default(),
@@ -95,6 +98,11 @@ impl Telemetry {
     /// Takes what a media worker has counted.
     pub fn set_worker(&self, number: u16, stats: session::Stats, thread: media_thread::Counters) {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (stats, thread));
+    }
+
+    /// Takes what a voice thread has counted.
+    pub fn set_voice(&self, number: u16, stats: DeskStats, thread: voice_thread::Counters) {
+        self.voices.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (stats, thread));
     }
 
     fn encode_control(&self, out: &mut Families<'_, '_>) -> fmt::Result {
@@ -134,6 +142,8 @@ impl Telemetry {
             ("forwarded", sum(|stats| stats.forwarded)),
             ("replied", sum(|stats| stats.replied)),
             ("consumed", sum(|stats| stats.consumed)),
+            ("inserted", sum(|stats| stats.inserted)),
+            ("made", sum(|stats| stats.made)),
         ];
         out.counters(
             "ringback_media_packets",
@@ -154,12 +164,29 @@ impl Telemetry {
             "reason",
             &drops,
         )?;
+        let mut desk: BTreeMap<&str, u64> = BTreeMap::new();
         let mut threads: BTreeMap<&str, u64> = BTreeMap::new();
         for (_, counters) in workers.values() {
             for (name, count) in names::media_thread(counters) {
                 *threads.entry(name).or_default() += count;
             }
         }
+        let voices = self.voices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (stats, counters) in voices.values() {
+            for (name, count) in names::voice_thread(counters) {
+                *threads.entry(name).or_default() += count;
+            }
+            for (name, count) in names::desk(stats) {
+                *desk.entry(name).or_default() += count;
+            }
+        }
+        let desk: Vec<(&str, u64)> = desk.into_iter().collect();
+        out.counters(
+            "ringback_inserts",
+            "What was made of audio that could not be passed on, by kind",
+            "event",
+            &desk,
+        )?;
         let threads: Vec<(&str, u64)> = threads.into_iter().collect();
         out.counters(
             "ringback_media_threads",

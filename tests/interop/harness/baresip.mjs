@@ -17,6 +17,10 @@ const SECONDS = 120;
 /** The header of the WAV files that libsndfile writes. */
 const WAV_HEADER = 44;
 
+/** The modules of codecs beside G.711. */
+const modulesOf = (codecs) =>
+  ['g722', 'opus'].filter((name) => codecs.some((codec) => codec.toLowerCase().startsWith(name)));
+
 /** Starts a phone of `user` at `server`. */
 export async function startBaresip(server, user, options = {}) {
   const phone = new Baresip(server, user, options);
@@ -55,6 +59,7 @@ export class Baresip {
    * @param {string[]} [options.apps] more modules, as `mwi`
    * @param {string[]} [options.watches] users whose presence it shows
    * @param {boolean} [options.publishes] its own presence
+   * @param {string[]} [options.codecs] the only ones that it has, as `opus/48000/2`
    */
   constructor(
     server,
@@ -71,6 +76,7 @@ export class Baresip {
       apps = [],
       watches = [],
       publishes = false,
+      codecs = [],
     } = {},
   ) {
     this.user = user;
@@ -96,6 +102,7 @@ export class Baresip {
       `regint=${registers ? 60 : 0}`,
       `answermode=${answers ? 'auto' : 'manual'}`,
       ...(publishes ? ['pubint=60'] : []),
+      ...(codecs.length > 0 ? [`audio_codecs=${codecs.join(',')}`] : []),
     ];
     this.#write('accounts', [account.join(';')]);
     this.#write(
@@ -115,7 +122,9 @@ export class Baresip {
       'statmode_default off',
       'jitter_buffer_delay 0-0',
       'module_path /usr/lib/baresip/modules',
-      ...['g711', 'sndfile', 'aufile', 'aubridge'].map((module) => `module ${module}.so`),
+      ...['g711', ...modulesOf(codecs), 'sndfile', 'aufile', 'aubridge'].map(
+        (module) => `module ${module}.so`,
+      ),
       'module_tmp account.so',
       ...['menu', 'ctrl_tcp', ...apps].map((module) => `module_app ${module}.so`),
       `ctrl_tcp_listen 127.0.0.1:${this.#controlPort}`,
@@ -216,13 +225,18 @@ export class Baresip {
   /** What it hears from now on, after a settling. Deaf after the first hold of a call: see `wire.mjs`. */
   async listen({ settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
     await sleep(settle);
-    const from = this.#recording().length;
-    const wanted = (listen * RATE * 2) / 1000;
+    const from = this.#recording().pcm.length;
     const deadline = performance.now() + listen + PATIENCE_MS;
     // Packets that do not come leave the recording as it is: then nothing is what was heard.
-    while (this.#recording().length < from + wanted && performance.now() < deadline) await sleep(50);
-    const heard = this.#recording().subarray(from, from + wanted);
-    return new Sound(fromPcm16(heard), RATE, `baresip ${this.#name}`);
+    for (;;) {
+      const { pcm, rate, channels } = this.#recording();
+      const wanted = (listen * rate * channels * 2) / 1000;
+      if (pcm.length >= from + wanted || performance.now() >= deadline) {
+        const heard = fromPcm16(pcm.subarray(from, from + wanted)).filter((_, i) => i % channels === 0);
+        return new Sound(heard, rate, `baresip ${this.#name}`);
+      }
+      await sleep(50);
+    }
   }
 
   get output() {
@@ -233,13 +247,14 @@ export class Baresip {
     return join(this.#folder, 'recordings');
   }
 
-  /** The newest recording of what came in. */
+  /** The newest recording of what came in, at the rate of the codec in use. */
   #recording() {
     const files = readdirSync(this.#recordings).filter((name) => name.endsWith('-dec.wav'));
     const newest = files.sort().at(-1);
-    return newest === undefined
-      ? Buffer.alloc(0)
-      : readFileSync(join(this.#recordings, newest)).subarray(WAV_HEADER);
+    const file = newest === undefined ? Buffer.alloc(0) : readFileSync(join(this.#recordings, newest));
+    return file.length < WAV_HEADER
+      ? { pcm: Buffer.alloc(0), rate: RATE, channels: 1 }
+      : { pcm: file.subarray(WAV_HEADER), rate: file.readUInt32LE(24), channels: file.readUInt16LE(22) };
   }
 
   #write(name, lines) {

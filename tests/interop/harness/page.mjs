@@ -9,11 +9,13 @@ import { bounded } from './waiting.mjs';
 
 /**
  * Opens `url` in a context of its own, which is another person's browser to the page. A page that is `selfContained` may
- * load from its own origin, and open WebSockets to it, and to nowhere else. `sockets` is what passed over each WebSocket.
+ * load from its own origin, and open WebSockets to it, and to nowhere else. What is to run `before` its own scripts is pairs
+ * of a function and its argument. `sockets` is what passed over each WebSocket.
  */
-export async function openPage(browser, url, name, { selfContained = false } = {}) {
+export async function openPage(browser, url, name, { selfContained = false, before = [] } = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
   await context.addInitScript(withoutProcessing);
+  for (const [script, argument] of before) await context.addInitScript(script, argument);
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   const log = evidencePath(`${name}-page.log`);

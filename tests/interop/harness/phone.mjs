@@ -5,16 +5,16 @@ import { listen, openPage } from './page.mjs';
 import { bounded, until } from './waiting.mjs';
 
 /** Opens the phone of `server` and signs in. */
-export async function openPhone(browser, server, user, { url = server.httpUrl } = {}) {
-  const phone = await openSignIn(browser, url, user);
+export async function openPhone(browser, server, user, { url = server.httpUrl, before } = {}) {
+  const phone = await openSignIn(browser, url, user, before);
   await phone.signIn(user, server.password(user));
   await phone.registration('registered');
   return phone;
 }
 
 /** Opens the phone at `url` without signing in. */
-export async function openSignIn(browser, url, name) {
-  return new Phone(await openPage(browser, url, name, { selfContained: true }), name);
+export async function openSignIn(browser, url, name, before) {
+  return new Phone(await openPage(browser, url, name, { selfContained: true, before }), name);
 }
 
 class Phone {

@@ -29,6 +29,8 @@ const ABSENT = 0.02;
 
 /** Part of the energy of a block that each of two equal tones has at least. */
 const IN_PAIR = 0.25;
+/** The same for a tone that is added to others. */
+const IN_MIX = 0.15;
 const KEYPAD = ['123A', '456B', '789C', '*0#D'];
 const ROWS = [697, 770, 852, 941];
 const COLUMNS = [1209, 1336, 1477, 1633];
@@ -133,6 +135,18 @@ export class Sound {
     assert.fail(
       `${this.from} should hear the key ${key}, ${pair.join(' and ')} Hz, but ${this.#report(this.shares())}`,
     );
+  }
+
+  /** Fails unless `wanted` is heard, alone or beside others. */
+  assertHas(wanted) {
+    if (this.share(wanted, IN_MIX) >= PRESENT / 2) return;
+    assert.fail(`${this.from} should hear ${wanted} Hz among others, but ${this.#report(this.shares())}`);
+  }
+
+  /** Fails if `unwanted` is heard, even beside others. */
+  assertLacks(unwanted) {
+    if (this.share(unwanted, IN_MIX) <= ABSENT) return;
+    assert.fail(`${this.from} should not hear ${unwanted} Hz, but ${this.#report(this.shares())}`);
   }
 
   /** Fails if one of the tones is heard. */

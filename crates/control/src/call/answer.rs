@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringback_media::negotiation::{Credentials, Party, Refusal, payload_map};
+use ringback_media::negotiation::{Credentials, Party, Refusal, patch, patch_alone, payload_map};
 use ringback_media::session::LegKey;
 use ringback_sip::message::{Builder, Message, Name};
 use ringback_sip::transaction::ServerId;
@@ -17,7 +17,7 @@ use super::{ALLOW, Call, Leg, Phase, Renegotiation, SUPPORTED, Signalling};
 use crate::cdr::EndedBy;
 use crate::event::Event;
 use crate::exchange::{Exchange, Timer};
-use crate::media::MediaCommand;
+use crate::media::{MediaCommand, Route};
 
 impl Exchange {
     /// Branch `key` took the call.
@@ -243,7 +243,7 @@ impl Exchange {
     pub(crate) fn configure_leg(&mut self, call: &mut Call, key: LegKey) {
         match call.other(key) {
             Some(other) => self.configure(call, key, other),
-            None if key == call.first => self.configure_echo(call),
+            None if key == call.first => self.configure_alone(call),
             None => {}
         }
     }
@@ -256,26 +256,33 @@ impl Exchange {
         }
         let Some((party_a, party_b)) = call.parties_mut(a, b) else { return };
         let (Some(agreed_a), Some(agreed_b)) = (party_a.agreed(), party_b.agreed()) else { return };
+        let from_a = route(party_a, party_b, b);
+        let from_b = route(party_b, party_a, a);
+        let is_patched = matches!(from_a, Route::Patched { .. }) || matches!(from_b, Route::Patched { .. });
         // Who answered last had the last word.
-        let codec = agreed_a.codec.clone();
-        let from_a = Box::new(payload_map(party_a, party_b));
-        let from_b = Box::new(payload_map(party_b, party_a));
+        let codec = match is_patched {
+            true => format!("{}/{}", agreed_a.codec, agreed_b.codec),
+            false => agreed_a.codec.clone(),
+        };
         self.command(worker, a, MediaCommand::Configure(Box::new(agreed_a), from_a));
         self.command(worker, b, MediaCommand::Configure(Box::new(agreed_b), from_b));
         self.command(worker, a, MediaCommand::Join(b));
         call.record.codec = Some(codec).filter(|codec| !codec.is_empty());
     }
 
-    /// The same for a leg that hears itself, or nothing.
-    fn configure_echo(&mut self, call: &mut Call) {
+    /// The same for a leg that hears itself, a conference, or nothing.
+    fn configure_alone(&mut self, call: &mut Call) {
         let key = call.first;
         let Some(party) = call.leg(key).and_then(Leg::party).filter(|party| !party.is_past_us()) else {
             return;
         };
         let Some(agreed) = party.agreed() else { return };
-        let map = Box::new(payload_map(party, party));
+        let route = match (call.service, patch_alone(party)) {
+            (Service::Conference(key), Some(patch)) => Route::Conference { key, patch: Box::new(patch) },
+            _ => Route::Direct(Box::new(payload_map(party, party))),
+        };
         call.record.codec = Some(agreed.codec.clone()).filter(|codec| !codec.is_empty());
-        self.command(call.worker, key, MediaCommand::Configure(Box::new(agreed), map));
+        self.command(call.worker, key, MediaCommand::Configure(Box::new(agreed), route));
         if call.service == Service::Echo {
             self.command(call.worker, key, MediaCommand::Echo);
         }
@@ -294,6 +301,14 @@ impl Exchange {
         party.set_ice(credentials.clone());
         self.stats.ice_restarts += 1;
         self.command(worker, key, MediaCommand::Restart(Box::new(credentials)));
+    }
+}
+
+/// How what one party sends gets to another, whose leg is `to`.
+fn route(from: &Party, other: &Party, to: LegKey) -> Route {
+    match patch(from, other) {
+        Some(patch) => Route::Patched { to, patch: Box::new(patch) },
+        None => Route::Direct(Box::new(payload_map(from, other))),
     }
 }
 

@@ -19,6 +19,7 @@ use ringback_sansio::Flow;
 use ringback_sip::message::{Builder, Message, Name, reason_phrase};
 use ringback_sip::uri::Uri;
 
+use super::conference::conference_name;
 use super::hunt::Target;
 use super::identity::{ANONYMOUS, Identity, asks_to_hide_history};
 use super::refused::CallRefused;
@@ -164,6 +165,9 @@ impl Exchange {
             if ECHO.contains(&user.as_str()) {
                 return Ok(Destination::Echo);
             }
+            if let Some(name) = conference_name(&user) {
+                return Ok(Destination::Conference(self.conference_of(&name)));
+            }
             if steps.iter().any(|step| step.from == user) {
                 return Err(CallRefused::ForwardedInCircle);
             }
@@ -258,7 +262,10 @@ impl Exchange {
                 self.refuse_late_pickup(now, call);
                 return self.answer_alone(now, call);
             }
-            Ok(Destination::Absent { .. } | Destination::Code(_)) => CallRefused::Absent,
+            // A user cannot forward calls there.
+            Ok(Destination::Absent { .. } | Destination::Code(_) | Destination::Conference(_)) => {
+                CallRefused::Absent
+            }
             Err(refused) => refused,
         };
         self.count_refused(&refused);

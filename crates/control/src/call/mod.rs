@@ -17,6 +17,7 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod bypass;
+pub(crate) mod conference;
 pub(crate) mod divert;
 pub(crate) mod dtmf;
 pub(crate) mod end;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use ringback_media::session::LegKey;
 
+use super::service::Service;
 use super::{Call, Leg, LegMedia};
 use crate::ask::Ask;
 use crate::cdr::{Cdr, CdrLeg, EndedBy};
@@ -91,6 +92,9 @@ impl Exchange {
     /// The call is over and all know it.
     pub(crate) fn forget(&mut self, call: &Call) {
         self.unplace(call);
+        if let Service::Conference(key) = call.service {
+            self.conferences.leave(key);
+        }
         self.deadlines.cancel(&Timer::Reoffer(call.number));
         self.fingerprints.remove(&call.fingerprint);
         self.deadlines.cancel(&Timer::Ring(call.number));

@@ -43,6 +43,10 @@ pub(crate) enum CallRefused {
     Absent,
     #[error("the user has as many calls as it takes at a time")]
     Busy,
+    #[error("the conference is full")]
+    ConferenceFull,
+    #[error("the conference is held by another media worker than this call; dial it instead")]
+    ConferenceElsewhere,
     #[error("the user does not want to be disturbed")]
     DoNotDisturb,
     #[error("the call is forwarded in a circle")]
@@ -74,7 +78,7 @@ impl CallRefused {
             CallRefused::Scheme => 416,
             CallRefused::Domain | CallRefused::NoUser | CallRefused::Unknown | CallRefused::NoDevice => 404,
             CallRefused::Absent | CallRefused::DoNotDisturb => 480,
-            CallRefused::Busy => 486,
+            CallRefused::Busy | CallRefused::ConferenceFull | CallRefused::ConferenceElsewhere => 486,
             CallRefused::ForwardedInCircle => 482,
             CallRefused::ForwardedTooOften => 483,
             CallRefused::NothingToPickUp => 404,
@@ -102,6 +106,8 @@ impl CallRefused {
     fn phrase(&self) -> Option<&'static str> {
         Some(match self {
             CallRefused::Busy => "Busy In Another Call",
+            CallRefused::ConferenceFull => "Conference Full",
+            CallRefused::ConferenceElsewhere => "Conference Out Of Reach",
             CallRefused::DoNotDisturb => "Do Not Disturb",
             CallRefused::ForwardedInCircle => "Forwarded In A Circle",
             CallRefused::ForwardedTooOften => "Forwarded Too Often",
@@ -194,6 +200,8 @@ impl Exchange {
             | CallRefused::TooManyHops
             | CallRefused::NotSdp
             | CallRefused::NoUser
+            | CallRefused::ConferenceFull
+            | CallRefused::ConferenceElsewhere
             | CallRefused::NoDialog(_) => &mut stats.calls_refused,
         } += 1;
     }

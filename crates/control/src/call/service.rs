@@ -1,4 +1,5 @@
-//! What the exchange does for a caller by itself: the echo, and feature codes. Parking is in `park`.
+//! What the exchange does for a caller by itself: the echo, and feature codes. Parking is in `park`, conferences are in
+//! `conference`.
 //!
 //! A code is answered, because phones keep ringing or show an error otherwise, and hung up after a second of silence;
 //! there are no announcements. The 200 says that the change is on the disk. A code in an INVITE that is cancelled
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringback_media::insert::ConferenceKey;
 use ringback_media::session::LegKey;
 
 use super::Call;
@@ -28,6 +30,8 @@ const CONFIRMED_FOR: Duration = Duration::from_secs(1);
 pub(crate) enum Service {
     /// The caller hears itself, until it hangs up.
     Echo,
+    /// The caller hears the others in a conference, and they it.
+    Conference(ConferenceKey),
     /// The caller hears nothing, for a second: its code has done what it should.
     Confirmation,
     /// Whoever was transferred there hears nothing, until somebody picks the call up.

@@ -46,6 +46,10 @@ impl Exchange {
                 self.refuse_call(now, incoming, Caller(caller.name.clone()), CallRefused::Absent);
             }
             Ok((offer, Destination::Echo)) => self.open_service(now, incoming, caller, offer, Service::Echo),
+            Ok((offer, Destination::Conference(key))) => match self.admit_to_conference(key, None) {
+                Ok(()) => self.open_service(now, incoming, caller, offer, Service::Conference(key)),
+                Err(refused) => self.refuse_call(now, incoming, Caller(caller.name.clone()), refused),
+            },
             Ok((offer, Destination::Code(code))) => self.code_dialled(now, incoming, caller, offer, code),
             Ok((offer, Destination::Targets { user, groups, steps })) => {
                 self.open_call(now, incoming, caller, offer, Hunt::new(user, groups, steps), Service::Echo);
@@ -66,7 +70,14 @@ impl Exchange {
     ) {
         let Incoming { server, flow, message: invite } = incoming;
         let callee = Some(hunt.user.as_str()).filter(|user| !user.is_empty());
-        let number = self.next_call([caller.name.as_str()].into_iter().chain(callee));
+        let held_at = match service {
+            Service::Conference(key) => self.conferences.worker(key),
+            _ => None,
+        };
+        let number = match held_at {
+            Some(worker) => self.next_call_at(worker),
+            None => self.next_call([caller.name.as_str()].into_iter().chain(callee)),
+        };
         let key = owner::leg_key(self.settings.worker, number, 0);
         let tag = self.local_tag(key);
         let dialog = match Dialog::uas(&invite, tag.as_bytes(), flow) {
@@ -91,7 +102,7 @@ impl Exchange {
             callees: Vec::new(),
             first: key,
             hunt: Box::new(hunt),
-            service,
+            service: Service::Echo,
             renegotiation: Renegotiation::Idle,
             transfer: None,
             reoffer: None,
@@ -130,6 +141,7 @@ impl Exchange {
         } else {
             self.command_open(call.worker, &call.caller);
         }
+        self.serve_alone(&mut call, service);
         self.add_next_group(&mut call);
         self.place(&mut call, key);
         self.event_state.calls.note(&call);
@@ -158,6 +170,7 @@ impl Exchange {
         result: Result<Box<Local>, String>,
     ) {
         let session = self.random.next_u64() >> 2; // RFC 3264 §5: fits into 63 bits
+        let transcoding = self.settings.transcoding;
         let Some(leg) = call.leg_mut(key) else { return };
         match leg.media {
             LegMedia::Opening => {}
@@ -165,7 +178,11 @@ impl Exchange {
             _ => return,
         }
         leg.media = match result {
-            Ok(local) => LegMedia::Open(Box::new(Party::new(*local, session))),
+            Ok(local) => {
+                let mut party = Party::new(*local, session);
+                party.set_transcoding(transcoding);
+                LegMedia::Open(Box::new(party))
+            }
             Err(sentence) => LegMedia::Refused(sentence),
         };
         match call.phase {

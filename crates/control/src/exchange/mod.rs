@@ -29,6 +29,7 @@ use ringback_sip::transaction::{self, ClientId, ServerId, Timers, Transactions};
 use crate::admission::{Admission, Standing};
 use crate::ask::{Answer, Ask, AskId};
 use crate::authentication::Authentication;
+use crate::call::conference::Conferences;
 use crate::call::{Call, CallNumber};
 use crate::event::Event;
 use crate::events::EventState;
@@ -63,6 +64,8 @@ pub struct Exchange {
     /// The media worker that a user's calls are on, and how many they are, when there are several workers: legs can be
     /// joined on one worker only, and it is the calls of one user that are joined.
     pub(crate) placed: HashMap<String, (u16, usize)>,
+    /// The conferences that are held.
+    pub(crate) conferences: Conferences,
     /// What users have set; those who have set nothing are not there.
     pub(crate) features: HashMap<String, Features>,
     /// The INVITEs, first or within a dialog, that wait for our final response.
@@ -186,6 +189,7 @@ impl Exchange {
             calls_by_user: HashMap::new(),
             adopted: HashMap::new(),
             placed: HashMap::new(),
+            conferences: Conferences::default(),
             features: HashMap::new(),
             invited: HashMap::new(),
             unacknowledged: HashMap::new(),
@@ -425,6 +429,7 @@ impl Exchange {
             + self.calls_by_user.len()
             + self.adopted.len()
             + self.placed.len()
+            + self.conferences.len()
             + self.invited.len()
             + self.unacknowledged.len()
             + self.fingerprints.len()
@@ -453,14 +458,21 @@ impl Exchange {
 
     /// The number of a new call, which says the media worker: that of the other calls of these users, if they have any.
     pub(crate) fn next_call<'u>(&mut self, users: impl IntoIterator<Item = &'u str>) -> CallNumber {
+        match users.into_iter().find_map(|user| self.placed.get(user)) {
+            Some(&(worker, _)) => self.next_call_at(worker),
+            None => {
+                self.next_call += 1;
+                CallNumber(self.next_call)
+            }
+        }
+    }
+
+    /// The number of a new call on a media worker.
+    pub(crate) fn next_call_at(&mut self, worker: u16) -> CallNumber {
         self.next_call += 1;
         let workers = self.settings.workers;
-        if workers > 1
-            && let Some(&(worker, _)) = users.into_iter().find_map(|user| self.placed.get(user))
-        {
-            while owner::media_worker_of(CallNumber(self.next_call), workers) != worker {
-                self.next_call += 1;
-            }
+        while workers > 1 && owner::media_worker_of(CallNumber(self.next_call), workers) != worker {
+            self.next_call += 1;
         }
         CallNumber(self.next_call)
     }

@@ -12,6 +12,7 @@ mod basic;
 mod busy_lamps;
 mod bypass;
 mod cancelling;
+mod conferences;
 mod connected;
 mod counting;
 mod ending;

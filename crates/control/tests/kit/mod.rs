@@ -32,6 +32,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use ringback_control::{AskId, Bypass, Cdr, Epoch, Event, Exchange, HeaderTables, Limits, Settings};
+use ringback_media::negotiation::Transcoding;
 use ringback_sansio::sim::{Clock, Fate, Head, Link, Network};
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transmit, Transport};
 use ringback_sip::digest::Algorithm;
@@ -113,6 +114,7 @@ impl World {
             listeners: Vec::new(),
             workers: 2,
             bypass: Bypass::Never,
+            transcoding: Transcoding::default(),
             worker: 0,
             headers: HeaderTables::default(),
             limits: Limits::default(),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ringback_control::{
-    Answer, Ask, AskId, Cdr, Features, MediaCommand, MediaEvent, Medium, StoredMessage, User,
+    Answer, Ask, AskId, Cdr, Features, MediaCommand, MediaEvent, Medium, Route, StoredMessage, User,
 };
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
 use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile};
@@ -139,6 +139,8 @@ pub struct FakeLeg {
     pub medium: Medium,
     pub settings: Option<LegSettings>,
     pub map: PayloadMap,
+    /// Where what it sends goes.
+    pub route: Option<Route>,
     pub peer: Option<LegKey>,
     pub ice: Option<Credentials>,
 }
@@ -209,6 +211,7 @@ impl Media {
                     medium,
                     settings: None,
                     map: PayloadMap::default(),
+                    route: None,
                     peer: None,
                     ice: local.ice.clone(),
                 };
@@ -225,7 +228,7 @@ impl Media {
                 self.log.push(format!("{} restarts ICE", leg.label));
                 leg.ice = Some(*credentials);
             }
-            MediaCommand::Configure(settings, map) => {
+            MediaCommand::Configure(settings, route) => {
                 let leg = self.legs.get_mut(&key).expect("only an open leg is configured");
                 let flow = match (settings.sends, settings.receives) {
                     (true, true) => "sends and receives",
@@ -233,9 +236,18 @@ impl Media {
                     (false, true) => "receives only",
                     (false, false) => "is silent",
                 };
-                self.log.push(format!("{} {flow}, {}", leg.label, settings.codec));
+                let made = match &route {
+                    Route::Direct(_) => String::new(),
+                    Route::Patched { patch, .. } => format!(", made into {}", patch.to[0].name),
+                    Route::Conference { .. } => ", in a conference".to_owned(),
+                };
+                self.log.push(format!("{} {flow}, {}{made}", leg.label, settings.codec));
                 leg.settings = Some(*settings);
-                leg.map = *map;
+                leg.map = match &route {
+                    Route::Direct(map) => **map,
+                    Route::Patched { .. } | Route::Conference { .. } => PayloadMap::default(),
+                };
+                leg.route = Some(route);
             }
             MediaCommand::Join(other) => {
                 let words =

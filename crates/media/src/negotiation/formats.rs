@@ -1,5 +1,6 @@
 //! Which codecs a description of ours lists, and under which payload type numbers.
 
+use super::Transcoding;
 use super::payloads::best_match;
 use crate::sdp::{Codec, Kind};
 
@@ -61,10 +62,44 @@ pub(super) fn answered_alone(offer: &[Codec]) -> Vec<Codec> {
     [audio].into_iter().chain(events).cloned().collect()
 }
 
+/// What a party has, and behind it what we can make for it, in numbers that it does not use.
+///
+/// Nothing is added to what is none of ours, because we could not make anything of it.
+pub(super) fn supplemented(theirs: &[Codec], transcoding: Transcoding) -> Vec<Codec> {
+    let mut codecs = theirs.to_vec();
+    let has_g711 = theirs.iter().any(|codec| G711.iter().any(|name| codec.name.eq_ignore_ascii_case(name)));
+    let adds = match transcoding {
+        Transcoding::Never => false,
+        Transcoding::Needed => !has_g711,
+        Transcoding::Always => true,
+    };
+    if !adds || !theirs.iter().any(is_ours) {
+        return codecs;
+    }
+    let has_events = theirs.iter().any(|codec| codec.kind() == Kind::TelephoneEvent);
+    let events = offered_alone().into_iter().filter(|codec| has_events && codec.kind() != Kind::Audio);
+    for codec in known_to_us().into_iter().chain(events) {
+        if best_match(&codec, &codecs).is_some() {
+            continue;
+        }
+        let is_free = |number: &u8| codecs.iter().all(|other| other.payload_type != *number);
+        let number = Some(codec.payload_type).filter(is_free).or_else(|| (96..=127).find(is_free));
+        if let Some(payload_type) = number {
+            codecs.push(Codec { payload_type, ..codec });
+        }
+    }
+    codecs
+}
+
+/// Whether it is audio that we can make and understand.
+pub(super) fn is_ours(codec: &Codec) -> bool {
+    best_match(codec, &known_to_us()).is_some()
+}
+
 /// What we offer when nobody's offer is passed on.
 pub(super) fn offered_alone() -> Vec<Codec> {
     vec![
-        Codec { fmtp: Some("minptime=10;useinbandfec=1".to_owned()), ..Codec::new(111, "opus", 48000, 2) },
+        Codec { fmtp: Some(OPUS.to_owned()), ..Codec::new(111, "opus", 48000, 2) },
         Codec::new(8, "PCMA", 8000, 1),
         Codec::new(0, "PCMU", 8000, 1),
         Codec { fmtp: Some("0-16".to_owned()), ..Codec::new(110, "telephone-event", 48000, 1) },
@@ -75,7 +110,7 @@ pub(super) fn offered_alone() -> Vec<Codec> {
 /// The audio codecs that we can answer with ourselves.
 pub(super) fn known_to_us() -> Vec<Codec> {
     vec![
-        Codec::new(111, "opus", 48000, 2),
+        Codec { fmtp: Some(OPUS.to_owned()), ..Codec::new(111, "opus", 48000, 2) },
         Codec::new(9, "G722", 8000, 1),
         Codec::new(8, "PCMA", 8000, 1),
         Codec::new(0, "PCMU", 8000, 1),
@@ -89,6 +124,14 @@ fn beside_audio(codecs: Vec<Codec>) -> Vec<Codec> {
         codecs.iter().filter(|codec| is_audio(codec)).map(|codec| codec.clock_rate).collect();
     codecs.into_iter().filter(|codec| is_audio(codec) || rates.contains(&codec.clock_rate)).collect()
 }
+
+/// How we like to receive Opus ([RFC 7587 §6.1]).
+///
+/// [RFC 7587 §6.1]: https://www.rfc-editor.org/rfc/rfc7587#section-6.1
+const OPUS: &str = "minptime=10;useinbandfec=1";
+
+/// The codec of RFC 3551 that everyone has, by its two names.
+const G711: [&str; 2] = ["PCMA", "PCMU"];
 
 /// Payload types that look like RTCP on a port with rtcp-mux (RFC 5761 §4).
 const RTCP_NUMBERS: std::ops::RangeInclusive<u8> = 64..=95;
@@ -175,6 +218,31 @@ mod tests {
         let offer = codecs(&["18 G729/8000", "101 telephone-event/8000"]);
         assert_eq!(answered(&offer, &codecs(&["8 PCMA/8000", "101 telephone-event/8000"])), []);
         assert_eq!(answered_alone(&offer), []);
+    }
+
+    #[test]
+    fn what_we_can_make_stands_behind_what_a_party_has() {
+        let opus = codecs(&["96 opus/48000/2", "8 telephone-event/48000"]);
+        assert_eq!(
+            shown(&supplemented(&opus, Transcoding::Needed)),
+            [
+                "96 opus/48000/2",
+                "8 telephone-event/48000",
+                "9 G722/8000",
+                "97 PCMA/8000",
+                "0 PCMU/8000",
+                "101 telephone-event/8000",
+            ],
+        );
+        assert_eq!(supplemented(&opus, Transcoding::Never), opus);
+        let phone = codecs(&["8 PCMA/8000"]);
+        assert_eq!(supplemented(&phone, Transcoding::Needed), phone);
+        assert_eq!(
+            shown(&supplemented(&phone, Transcoding::Always)),
+            ["8 PCMA/8000", "111 opus/48000/2", "9 G722/8000", "0 PCMU/8000"],
+        );
+        let strange = codecs(&["18 G729/8000"]);
+        assert_eq!(supplemented(&strange, Transcoding::Always), strange);
     }
 
     #[test]

@@ -22,6 +22,9 @@
 //! - An answer lists, in the numbers of the offer that it answers, the codecs that the far party took, in *its* order:
 //!   it is the real answerer, and its first codec is what it wants to receive (RFC 3264 §6.1 leaves the order free).
 //!   telephone-event and comfort noise stay only beside audio of their clock rate ([RFC 4733 §2.1]).
+//! - Where the legs share no audio, or may share none, we stand between them: codecs of ours are added behind those of
+//!   the offer that is passed on ([`Transcoding`] says when), an answer without common codecs takes the first that we
+//!   know, and [`patch`] says what has to be made anew. What both have always comes first.
 //! - Formats that name other payload types (`red`, `rtx`, FEC) do not pass, because legs number for themselves.
 //! - A plain leg is never offered rtcp-mux; an offer of it is accepted.
 //! - Our offers say `setup:actpass`, our answers prefer `passive`. A role once taken stays as long as the peer's
@@ -33,8 +36,7 @@
 //!   on. The `o=` line stays ours.
 //! - Of `a=rtcp` only the port counts: a third address would aim our packets at someone else.
 //!
-//! Left out: SDES, DTLS without ICE, video, transcoding (nothing shared is [`Refusal::NoCommonCodec`]), `a=tls-id`, and
-//! agreeing with the offerer again when a late answer takes fewer codecs than it was offered.
+//! Left out: SDES, DTLS without ICE, video, `a=tls-id`, and agreeing with the offerer again when a late answer takes fewer codecs than it was offered.
 //!
 //! [RFC 3264]: https://www.rfc-editor.org/rfc/rfc3264
 //! [RFC 4733 §2.1]: https://www.rfc-editor.org/rfc/rfc4733#section-2.1
@@ -48,6 +50,7 @@ mod formats;
 pub mod fuzz;
 mod local;
 mod party;
+mod patch;
 mod payloads;
 mod refusal;
 mod settings;
@@ -56,8 +59,9 @@ mod writing;
 pub use bypass::{Source, plain_address, reach_each_other};
 pub use local::{Local, Profile};
 pub use party::Party;
+pub use patch::{Patch, patch, patch_alone};
 pub use payloads::{Payload, PayloadMap, Payloads, payload_map};
 pub use refusal::Refusal;
 /// The ICE credentials of a [`Local`], for those who may not know the crate that they come from.
 pub use ringback_nat::ice::Credentials;
-pub use settings::{Dtls, LegSettings, Remote};
+pub use settings::{Dtls, LegSettings, Remote, Transcoding};

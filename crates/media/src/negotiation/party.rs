@@ -8,9 +8,11 @@ use ringback_nat::ice::Credentials;
 
 use super::acceptance::{check_answer, choose, meant_direction, names, remote};
 use super::bypass::Source;
-use super::formats::{answered, answered_alone, known_to_us, offered_alone, renumbered};
+use super::formats::{
+    answered, answered_alone, is_ours, known_to_us, offered_alone, renumbered, supplemented,
+};
 use super::writing::{Content, Frame, describe};
-use super::{Dtls, LegSettings, Local, Payload, Profile, Refusal};
+use super::{Dtls, LegSettings, Local, Payload, Profile, Refusal, Transcoding};
 use crate::dtls::Role;
 use crate::sdp::{Codec, Description, Direction, Kind, Origin, Section, Setup};
 
@@ -20,6 +22,7 @@ pub struct Party {
     pub(super) local: Local,
     /// Where the far end's signalling comes from, while its media goes past us.
     pub(super) past: Option<Source>,
+    transcoding: Transcoding,
     /// The address of our `o=` line, which stays as it is (RFC 3264 §8).
     origin: IpAddr,
     /// The session id of our `o=` line.
@@ -66,7 +69,21 @@ struct Written {
 impl Party {
     /// A leg without any description; `session` becomes the session id of our `o=` line.
     pub fn new(local: Local, session: u64) -> Party {
-        Party { past: None, origin: local.address, local, session, version: 0, agreed: None, pending: None }
+        Party {
+            past: None,
+            transcoding: Transcoding::default(),
+            origin: local.address,
+            local,
+            session,
+            version: 0,
+            agreed: None,
+            pending: None,
+        }
+    }
+
+    /// Says when codecs of ours are offered to this party behind those of another.
+    pub fn set_transcoding(&mut self, transcoding: Transcoding) {
+        self.transcoding = transcoding;
     }
 
     /// Takes an offer of this party, the first or a later one.
@@ -147,7 +164,10 @@ impl Party {
         let section = from.described().ok_or(Refusal::NoDescription)?;
         let (offer, served) = self.offer_of_theirs()?;
         let offered = codecs_at(offer, served);
-        let codecs = answered(offered, &section.codecs);
+        let mut codecs = answered(offered, &section.codecs);
+        if codecs.is_empty() && self.may_transcode() && section.codecs.iter().any(is_ours) {
+            codecs = answered_alone(offered);
+        }
         if codecs.is_empty() {
             return Err(Refusal::NoCommonCodec {
                 offered: names(offered),
@@ -351,13 +371,22 @@ impl Party {
             known.extend_from_slice(codecs_at(theirs, *served));
         }
         self.face(from);
+        let codecs = match self.past {
+            Some(_) => section.codecs.clone(),
+            None => supplemented(&section.codecs, self.transcoding),
+        };
         Ok(self.offer_content(Content {
-            codecs: renumbered(&section.codecs, &known),
+            codecs: renumbered(&codecs, &known),
             direction,
             ptime: section.ptime,
             maxptime: section.maxptime,
             rtcp_mux: self.past.is_some() && section.rtcp_mux,
         }))
+    }
+
+    /// Whether we may stand between this party and another: not while its media goes past us.
+    fn may_transcode(&self) -> bool {
+        self.past.is_none() && self.transcoding != Transcoding::Never
     }
 
     fn offer_content(&mut self, content: Content) -> Bytes {

@@ -48,3 +48,18 @@ pub struct Dtls {
     /// Of these the far end's certificate must have one.
     pub fingerprints: Vec<Fingerprint>,
 }
+
+/// When codecs of ours are offered behind those that another party has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transcoding {
+    /// Never: parties without a common codec cannot talk.
+    Never,
+    /// Where the other party has no G.711, which every phone and browser speaks.
+    ///
+    /// It is not done always, because an answerer is free to prefer what was added, and then every packet costs many
+    /// times what passing it on does.
+    #[default]
+    Needed,
+    /// Wherever the other party lacks one of them.
+    Always,
+}

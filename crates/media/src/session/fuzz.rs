@@ -11,7 +11,8 @@ use ringback_nat::stun::{self, Algorithm, BindingRequest, Key};
 use ringback_sansio::fuzz::Input;
 
 use super::{
-    Destination, Event, HEAD_ROOM, LegKey, Medium, Packet, SLOT_LEN, Settings, Socket, Stats, Verdict, Worker,
+    Destination, Event, HEAD_ROOM, LegKey, Medium, Packet, SLOT_LEN, Settings, Socket, Stats, Verdict, Way,
+    Worker,
 };
 use crate::dtls::{self, Endpoint, Identity, MAX_TRANSMIT, Role};
 use crate::negotiation::{Dtls, LegSettings, Payload, PayloadMap, Remote};
@@ -170,7 +171,8 @@ impl<'i> Play<'i> {
             codec: "PCMU".to_owned(),
         };
         let map: PayloadMap = [(0, 0), (101, if bit(7) { 101 } else { 96 })].into_iter().collect();
-        self.worker.configure(self.now, key(at), settings, map);
+        let way = if choice & 0xc0 == 0xc0 { Way::Insert } else { Way::Direct(map) };
+        self.worker.configure(self.now, key(at), settings, way);
         let Some(far) = self.far.get_mut(at).filter(|far| far.is_open && is_browser) else { return };
         let agreed = Some((role, is_right));
         // Another association: the old keys are worth nothing.
@@ -394,6 +396,18 @@ impl<'i> Play<'i> {
                 assert_eq!(classify(bytes), Class::Stun, "only a check is answered");
                 assert!(self.packet.bytes().len() <= stun::REPLY_ROOM);
             }
+            Verdict::Insert(leg) => {
+                assert_eq!(classify(bytes), Class::Rtp, "only media goes to an insert");
+                // An insert that changes nothing, between two legs or behind one.
+                self.handed += 1;
+                let made_for = key((leg.0 as usize - 1) ^ 1);
+                if let Verdict::Forward(to) =
+                    self.worker.handle_made(self.now, made_for, 8000, &mut self.packet)
+                {
+                    self.check_destination(to, true);
+                    self.check_protection(to);
+                }
+            }
             Verdict::Consumed | Verdict::Drop(_) => {}
         }
         verdict
@@ -480,7 +494,8 @@ impl<'i> Play<'i> {
     fn check_counters(&self) {
         let stats = self.worker.stats();
         assert_eq!(stats.panics, 0, "a mistake was contained");
-        let fates = stats.forwarded + stats.replied + stats.consumed + stats.drops.total();
+        let handled = stats.forwarded + stats.replied + stats.consumed + stats.inserted;
+        let fates = handled + stats.made + stats.drops.total();
         assert_eq!(fates, self.handed, "{stats:?}");
     }
 

@@ -59,7 +59,22 @@ struct Agreed {
     sends: bool,
     receives: bool,
     payloads: Payloads,
-    map: PayloadMap,
+    way: Way,
+}
+
+/// Where the packets of a leg go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// To the leg that it is joined with, under these payload types.
+    Direct(PayloadMap),
+    /// To an insert.
+    Insert,
+}
+
+impl From<PayloadMap> for Way {
+    fn from(map: PayloadMap) -> Self {
+        Way::Direct(map)
+    }
 }
 
 /// A packet on its way from its leg to the other.
@@ -123,7 +138,7 @@ impl Leg {
     }
 
     /// Takes over what an offer and its answer agreed.
-    pub(super) fn configure(&mut self, now: Instant, mut settings: LegSettings, map: PayloadMap) {
+    pub(super) fn configure(&mut self, now: Instant, mut settings: LegSettings, way: Way) {
         match &mut self.path {
             Path::WebRtc(webrtc) => webrtc.answer(now, &mut settings),
             Path::Plain(plain) => plain.answer(now, settings.remote),
@@ -132,7 +147,7 @@ impl Leg {
             self.silent_since = settings.sends.then_some(now);
         }
         let LegSettings { sends, receives, payloads, .. } = settings;
-        self.agreed = Some(Agreed { sends, receives, payloads, map });
+        self.agreed = Some(Agreed { sends, receives, payloads, way });
         self.report_at.get_or_insert(now + self.phase);
     }
 
@@ -167,12 +182,17 @@ impl Leg {
         Ok(InFlight { header, clock_rate: meaning.clock_rate, is_first })
     }
 
-    /// The slot that a packet goes to, and its payload type there.
+    /// The slot that a packet goes to, and its payload type there; `None` when it goes to an insert.
     #[inline]
-    pub(super) fn route(&self, header: &Header) -> Result<(usize, u8), Reason> {
-        let peer = self.peer.ok_or(Reason::NotJoined)?;
-        let map = &self.agreed.as_ref().ok_or(Reason::NotConfigured)?.map;
-        Ok((peer, map.translate(header.payload_type).ok_or(Reason::NoPayloadType)?))
+    pub(super) fn route(&self, header: &Header) -> Result<Option<(usize, u8)>, Reason> {
+        match &self.agreed.as_ref().ok_or(Reason::NotConfigured)?.way {
+            Way::Insert => Ok(None),
+            Way::Direct(map) => {
+                let peer = self.peer.ok_or(Reason::NotJoined)?;
+                let payload_type = map.translate(header.payload_type).ok_or(Reason::NoPayloadType)?;
+                Ok(Some((peer, payload_type)))
+            }
+        }
     }
 
     /// The way out: renumbers a packet that another leg took, and protects it in place.

@@ -15,7 +15,7 @@
 //! Assumptions: one audio stream for each direction of a leg; control joins legs of one worker only; the driver drains
 //! `poll_transmit` and `poll_event` after every call.
 //!
-//! Left out: transcoding, mixing and other inserts; TURN and STUN for anyone but our legs.
+//! Left out: what inserts do, which is [`crate::insert`]'s; TURN and STUN for anyone but our legs.
 //!
 //! [RFC 7983]: https://www.rfc-editor.org/rfc/rfc7983
 
@@ -37,6 +37,7 @@ mod webrtc;
 mod worker;
 
 pub use drops::{Drops, Reason};
+pub use leg::Way;
 pub use packet::{HEAD_ROOM, Packet, SLOT_LEN};
 pub use report::{FarReport, LegReport, Stats};
 pub use worker::{OpenError, Settings, Worker};
@@ -82,6 +83,9 @@ pub enum Verdict {
     Forward(Destination),
     /// Send it back: it was replaced by an answer to who sent it.
     Reply(Destination),
+    /// Hand it to the insert of its leg: the packet is opened, its source checked. What the insert makes of it comes
+    /// back by [`Worker::handle_made`].
+    Insert(LegKey),
     /// Nothing to send.
     Consumed,
     /// Nothing to send, and it was worth nothing. The reason is counted.

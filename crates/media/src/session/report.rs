@@ -61,6 +61,10 @@ pub struct Stats {
     pub legs: u64,
     /// RTP packets sent on.
     pub forwarded: u64,
+    /// RTP packets given to inserts.
+    pub inserted: u64,
+    /// RTP packets of inserts, sent.
+    pub made: u64,
     /// Checks answered.
     pub replied: u64,
     /// Packets that were for us: DTLS and RTCP.

@@ -13,15 +13,16 @@ use slab::Slab;
 
 use super::former::FormerPeers;
 use super::hash::{AddressKey, Seeded, Table};
-use super::leg::{Arrival, Leg};
+use super::leg::{Arrival, InFlight, Leg, Way};
 use super::path::Path;
 use super::plain::Plain;
 use super::random::Random;
 use super::webrtc::WebRtc;
 use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Socket, Stats, Verdict};
 use crate::dtls::Identity;
-use crate::negotiation::{LegSettings, PayloadMap};
+use crate::negotiation::LegSettings;
 use crate::rtcp::NtpClock;
+use crate::rtp::Header;
 
 /// The machine of one media worker.
 ///
@@ -124,12 +125,13 @@ impl Worker {
     }
 
     /// Tells a leg what an offer and its answer agreed. A leg that is not open is passed over: its close was quicker.
-    pub fn configure(&mut self, now: Instant, leg: LegKey, settings: LegSettings, map_to_peer: PayloadMap) {
+    pub fn configure(&mut self, now: Instant, leg: LegKey, settings: LegSettings, way: impl Into<Way>) {
         let Some(&slot) = self.slots_by_key.get(&leg) else { return };
         self.latest = Some(now);
+        let way = way.into();
         self.contain(slot, |worker| {
             if let Some(leg) = worker.legs.get_mut(slot) {
-                leg.configure(now, settings, map_to_peer);
+                leg.configure(now, settings, way);
             }
             worker.settle(now, slot);
         });
@@ -249,6 +251,7 @@ impl Worker {
                 match verdict {
                     Verdict::Forward(_) => self.stats.forwarded += 1,
                     Verdict::Reply(_) => self.stats.replied += 1,
+                    Verdict::Insert(_) => self.stats.inserted += 1,
                     Verdict::Consumed | Verdict::Drop(_) => self.stats.consumed += 1,
                 }
                 verdict
@@ -258,6 +261,42 @@ impl Worker {
                 if let Some(leg) = self.legs.get_mut(slot) {
                     leg.drops.count(reason);
                 }
+                Verdict::Drop(reason)
+            }
+        }
+    }
+
+    /// Sends the far end of a leg what an insert has made for it: an RTP packet in its payload types, whose clock has
+    /// `clock_rate`. Its other numbers are the insert's own.
+    pub fn handle_made(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        clock_rate: u32,
+        packet: &mut Packet,
+    ) -> Verdict {
+        let sent = match self.slots_by_key.get(&leg).copied() {
+            None => Err(Reason::NoLeg),
+            Some(slot) => {
+                self.latest = Some(now);
+                let sent = self.contain(slot, |worker| {
+                    let header = Header::parse(packet.bytes()).ok_or(Reason::Malformed)?;
+                    let leg = worker.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
+                    let made = InFlight { header, clock_rate, is_first: false };
+                    leg.send_rtp(now, &made, header.payload_type, packet).inspect_err(|&reason| {
+                        leg.drops.count(reason);
+                    })
+                });
+                sent.unwrap_or(Err(Reason::Failed))
+            }
+        };
+        match sent {
+            Ok(destination) => {
+                self.stats.made += 1;
+                Verdict::Forward(destination)
+            }
+            Err(reason) => {
+                self.stats.drops.count(reason);
                 Verdict::Drop(reason)
             }
         }
@@ -368,7 +407,9 @@ impl Worker {
         if in_flight.is_first {
             self.events.push_back(Event::FirstPacket { leg: leg.key });
         }
-        let (peer, payload_type) = leg.route(&in_flight.header)?;
+        let Some((peer, payload_type)) = leg.route(&in_flight.header)? else {
+            return Ok(Verdict::Insert(leg.key));
+        };
         let peer = self.legs.get_mut(peer).ok_or(Reason::NotJoined)?;
         peer.send_rtp(arrival.now, &in_flight, payload_type, packet).map(Verdict::Forward)
     }

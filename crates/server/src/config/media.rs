@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ringback_media::negotiation::Transcoding;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How media is carried.
@@ -15,6 +16,31 @@ pub struct Media {
     pub workers: u16,
     /// Which calls have their media past Ringback.
     pub bypass: Bypass,
+    /// When codecs of ours are offered behind those of the other party.
+    pub transcode: Transcode,
+}
+
+/// When codecs of ours are offered behind those of the other party.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transcode {
+    /// Never.
+    Never,
+    /// Where the other party has no G.711.
+    #[default]
+    Needed,
+    /// Always.
+    Always,
+}
+
+impl From<Transcode> for Transcoding {
+    fn from(transcode: Transcode) -> Self {
+        match transcode {
+            Transcode::Never => Transcoding::Never,
+            Transcode::Needed => Transcoding::Needed,
+            Transcode::Always => Transcoding::Always,
+        }
+    }
 }
 
 /// Which calls have their media past Ringback.
@@ -39,7 +65,12 @@ impl From<Bypass> for ringback_control::Bypass {
 
 impl Default for Media {
     fn default() -> Self {
-        Media { rtp_ports: PortRange { first: 20_000, last: 29_999 }, workers: 1, bypass: Bypass::Never }
+        Media {
+            rtp_ports: PortRange { first: 20_000, last: 29_999 },
+            workers: 1,
+            bypass: Bypass::default(),
+            transcode: Transcode::default(),
+        }
     }
 }
 

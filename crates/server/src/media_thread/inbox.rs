@@ -91,6 +91,11 @@ pub struct Commands {
 }
 
 impl Commands {
+    /// What wakes the worker.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
     /// The next command that waits; the error says whether more can come.
     pub(super) fn next(&self) -> Result<(LegKey, MediaCommand), TryRecvError> {
         self.receiver.try_recv()

@@ -47,16 +47,18 @@ impl World {
         let certificate = certificate.self_signed(&key).unwrap();
         let bounds = Bounds { connections: 1, per_source: 1, per_shared_source: 1 };
         let doorkeeper = Doorkeeper::new(bounds, Vec::new());
+        let telemetry = Arc::new(Telemetry::new(doorkeeper, writer, Arc::default()));
         let thread = MediaThread::new(Surroundings {
             number: 0,
             shared: Vec::new(),
+            voice: Voice::new(0, commands.waker(), telemetry.clone(), 1).0,
             commands,
             control,
             ports: Ports::share(free_ports(pairs), 0, 1),
             candidates: Candidates::new(Vec::new()),
             identity: Arc::new(Identity::from_der(certificate.der().to_vec(), key.serialize_der()).unwrap()),
             clock: NtpClock::new(Instant::now(), Duration::from_secs(1_700_000_000)),
-            telemetry: Arc::new(Telemetry::new(doorkeeper, writer, Arc::default())),
+            telemetry,
             readiness: readiness.clone(),
         })
         .unwrap();
@@ -115,7 +117,7 @@ fn configure() -> MediaCommand {
         payloads: Payloads::default(),
         codec: "PCMU".into(),
     };
-    MediaCommand::Configure(Box::new(settings), Box::new(PayloadMap::from_iter([(0, 0)])))
+    MediaCommand::Configure(Box::new(settings), Route::Direct(Box::new(PayloadMap::from_iter([(0, 0)]))))
 }
 
 #[test]

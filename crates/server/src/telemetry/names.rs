@@ -1,6 +1,6 @@
 //! The names of counters: a machine counts in plain fields, and a field's name is its label.
 
-use crate::{control_thread, media_thread};
+use crate::{control_thread, media_thread, voice_thread};
 
 /// Lists every field of a struct of counters. The pattern has no `..`, so a counter that is added and not listed here
 /// does not compile.
@@ -82,6 +82,20 @@ counters! {
 counters! {
     /// Those of [`media_thread::Counters`].
     media_thread(media_thread::Counters) {
-        send_failed, no_socket, stun_answered, truncated, panics,
+        send_failed, no_socket, stun_answered, truncated, panics, voice_full,
+    }
+}
+
+counters! {
+    /// Those of [`voice_thread::Counters`].
+    voice_thread(voice_thread::Counters) {
+        outputs_full, inserts_refused, voice_panics,
+    }
+}
+
+counters! {
+    /// Those of [`ringback_media::insert::DeskStats`].
+    desk(ringback_media::insert::DeskStats) {
+        packets, no_insert, late, unreadable, unknown, concealed_ms, made, overflowed, ticks_missed,
     }
 }

@@ -12,6 +12,7 @@ use ringback_media::negotiation::Party;
 use ringback_media::session::LegKey;
 use ringback_sip::header::Replaces;
 
+use super::super::service::Service;
 use super::super::{Call, CallNumber, Leg, LegMedia, Phase, Renegotiation, Signalling};
 use super::notify::TRANSFERRED;
 use super::refer::ReferRefused;
@@ -109,6 +110,7 @@ impl Exchange {
             record,
             left: None,
             payer: Some(payer),
+            alone: Service::Echo,
             attempts: 0,
             not_before: None,
         }));

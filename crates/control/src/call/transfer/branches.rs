@@ -13,6 +13,7 @@ use super::super::fork::told;
 use super::super::headers::set_headers;
 use super::super::hunt::{Groups, Hunt};
 use super::super::identity::Identity;
+use super::super::service::Service;
 use super::super::setup::{OPEN_WITHIN, sip_uri};
 use super::super::{ALLOW, Call, LegMedia, SUPPORTED, Signalling};
 use super::{AskedBy, Stage, Transfer};
@@ -37,6 +38,10 @@ impl Exchange {
         let payer = call.leg(transferor).map(|leg| leg.aor.clone()).unwrap_or_default();
         let record = self.record_of_transfer(now, &stays, dialled);
         *self.calls_by_user.entry(payer.clone()).or_default() += 1;
+        let alone = match destination {
+            Destination::Conference(key) => Service::Conference(key),
+            _ => Service::Echo,
+        };
         let stage = match destination {
             Destination::Targets { user, groups, steps } => {
                 *call.hunt = Hunt::new(user, groups, steps);
@@ -47,9 +52,10 @@ impl Exchange {
                 *call.hunt = Hunt::new(user, Groups::new(), Arc::default());
                 Stage::Offering { target: None, client: None }
             }
-            Destination::Echo | Destination::Absent { .. } | Destination::Code(_) => {
-                Stage::Offering { target: None, client: None }
-            }
+            Destination::Echo
+            | Destination::Conference(_)
+            | Destination::Absent { .. }
+            | Destination::Code(_) => Stage::Offering { target: None, client: None },
         };
         call.transfer = Some(Box::new(Transfer {
             asked_by,
@@ -59,6 +65,7 @@ impl Exchange {
             record,
             left: None,
             payer: Some(payer),
+            alone,
             attempts: 0,
             not_before: None,
         }));

@@ -10,7 +10,6 @@ use ringback_sip::message::{Message, reason_phrase};
 use super::super::body::session_description;
 use super::super::fork::told;
 use super::super::reoffer::{MOST_ATTEMPTS, RECONNECT};
-use super::super::service::Service;
 use super::super::{Call, Phase, Renegotiation, Reoffer};
 use super::{AskedBy, Stage, Transfer};
 use crate::cdr::EndedBy;
@@ -106,7 +105,7 @@ impl Exchange {
     /// Transferee and target have agreed: they are the call from here on.
     fn transfer_done(&mut self, now: Instant, call: &mut Call, target: Option<LegKey>) {
         let Some(transfer) = call.transfer.take() else { return };
-        let Transfer { transferor, transferee, asked_by, mut record, left, payer, .. } = *transfer;
+        let Transfer { transferor, transferee, asked_by, mut record, left, payer, alone, .. } = *transfer;
         let at = self.settings.epoch.unix_ms(now);
         if let Some(target) = target
             && !self.answer_newcomer(now, call, target, transferee)
@@ -119,6 +118,7 @@ impl Exchange {
                 record,
                 left,
                 payer,
+                alone,
                 attempts: 0,
                 not_before: None,
             }));
@@ -138,7 +138,7 @@ impl Exchange {
         call.payers.extend(payer.map(|payer| (last, payer)));
         self.place(call, last);
         self.deadlines.cancel(&Timer::Ring(call.number));
-        call.service = Service::Echo;
+        self.serve_alone(call, alone);
         match asked_by {
             AskedBy::Park => self.parked(now, call, transferor),
             AskedBy::Pickup => self.stats.calls_picked_up += 1,

@@ -49,6 +49,7 @@ use ringback_media::session::LegKey;
 use ringback_sip::dialog::Dialog;
 use ringback_sip::transaction::{ClientId, ServerId};
 
+use super::service::Service;
 use super::{Call, Leg, Phase, Signalling};
 use crate::cdr::Cdr;
 pub(crate) use notify::Subscription;
@@ -69,6 +70,8 @@ pub(crate) struct Transfer {
     pub left: Option<u64>,
     /// Among whose calls the target counts.
     pub payer: Option<String>,
+    /// What the transferee is served with when it is not another phone that it is transferred to.
+    pub alone: Service,
     /// How often the transferee was asked in vain.
     pub attempts: u8,
     /// Until when it is not to be asked again.

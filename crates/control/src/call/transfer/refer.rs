@@ -201,6 +201,10 @@ impl Exchange {
             Destination::Absent { .. } => return Err(ReferRefused::Call(CallRefused::Absent)),
             Destination::Code(Code::Park(_)) => {}
             Destination::Code(_) => return Err(ReferRefused::Code),
+            Destination::Conference(conference) => {
+                let admitted = self.admit_to_conference(conference, Some(call.worker));
+                admitted.map_err(ReferRefused::Call)?;
+            }
             Destination::Echo | Destination::Targets { .. } => {}
         }
         Ok(Order::Blind { destination, dialled: crate::routing::dialled(&invite), gives_up })

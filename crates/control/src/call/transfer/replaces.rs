@@ -19,6 +19,7 @@ use ringback_sip::message::{Builder, Message, Name};
 use super::super::body::session_description;
 use super::super::prack::Held;
 use super::super::refused::CallRefused;
+use super::super::service::Service;
 use super::super::setup::{OPEN_WITHIN, profile_of};
 use super::super::{Call, CallNumber, Leg, LegMedia, Phase, Renegotiation, Signalling};
 use super::{AskedBy, MOST_LEGS, Stage, Transfer};
@@ -184,6 +185,7 @@ impl Exchange {
             record,
             left: None,
             payer: None,
+            alone: Service::Echo,
             attempts: 0,
             not_before: None,
         }));

@@ -1,0 +1,366 @@
+//! The desk: who hears whom.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::conference::{self, Conference};
+use super::ear::{Ear, Sound};
+use super::made::{Made, Outbox};
+use super::voice::{Voice, preferred};
+use super::{MAX_MEMBERS, TICK};
+use crate::audio::{Region, Signal, ToneGenerator};
+use crate::codec::Format;
+use crate::dtmf::{Press, Refusal};
+use crate::negotiation::Patch;
+use crate::rtp::Header;
+use crate::session::LegKey;
+
+/// The inserts of one media worker: a machine without threads or a clock of its own.
+///
+/// Packets come in by [`Desk::handle_packet`], what is made goes out by [`Desk::poll_made`], commands are plain verbs.
+pub struct Desk {
+    ears: BTreeMap<LegKey, Ear>,
+    voices: BTreeMap<LegKey, Voice>,
+    /// Where what an ear hears goes.
+    feeds: BTreeMap<LegKey, Feed>,
+    /// What the ears and voices were made from.
+    patches: BTreeMap<(LegKey, LegKey), Patch>,
+    conferences: BTreeMap<ConferenceKey, Conference>,
+    /// Tones that are played to legs.
+    tones: BTreeMap<LegKey, ToneGenerator>,
+    outbox: Outbox,
+    /// The next tick of the clock, while anybody needs one.
+    tick_at: Option<Instant>,
+    /// What the numbers of voices follow from.
+    seed: u64,
+    frame: Vec<i16>,
+    stats: DeskStats,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Feed {
+    Leg(LegKey),
+    Conference(ConferenceKey),
+}
+
+/// The name of a conference, chosen by control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConferenceKey(pub u64);
+
+/// Why an insert is not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DeskError {
+    /// One side has no codec of ours.
+    #[error("there is no audio codec that can be made here: offer opus, G722, PCMA or PCMU")]
+    Codec,
+    /// The conference has as many members as it may have.
+    #[error("the conference is full: it has {MAX_MEMBERS} members")]
+    Full,
+}
+
+/// What a desk has counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeskStats {
+    /// Packets that came.
+    pub packets: u64,
+    /// Packets for a leg that has no insert.
+    pub no_insert: u64,
+    /// Packets that came after later ones.
+    pub late: u64,
+    /// Payloads that their codec does not understand.
+    pub unreadable: u64,
+    /// Payload types that were not agreed.
+    pub unknown: u64,
+    /// Milliseconds that were made up for lost packets.
+    pub concealed_ms: u64,
+    /// Packets that were made.
+    pub made: u64,
+    /// Packets that were made and found no place to wait.
+    pub overflowed: u64,
+    /// Ticks that were left out because the desk came too late to them.
+    pub ticks_missed: u64,
+}
+
+impl Desk {
+    /// A desk without inserts; the numbers of its streams follow from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Desk {
+            ears: BTreeMap::new(),
+            voices: BTreeMap::new(),
+            feeds: BTreeMap::new(),
+            patches: BTreeMap::new(),
+            conferences: BTreeMap::new(),
+            tones: BTreeMap::new(),
+            outbox: Outbox::default(),
+            tick_at: None,
+            seed,
+            frame: vec![0; crate::codec::MAX_SAMPLES],
+            stats: DeskStats::default(),
+        }
+    }
+
+    /// Lets leg `to` hear what leg `from` says, in the codecs of the patch. The same patch again changes nothing.
+    pub fn patch(&mut self, from: LegKey, to: LegKey, patch: &Patch) -> Result<(), DeskError> {
+        let is_known = self.patches.get(&(from, to)) == Some(patch);
+        if is_known && self.feeds.get(&from) == Some(&Feed::Leg(to)) {
+            return Ok(());
+        }
+        let source = preferred(&patch.from).and_then(Format::of).ok_or(DeskError::Codec)?;
+        self.seed = next(self.seed);
+        // The narrower of the two decides: nothing is gained by samples that the other cannot carry.
+        let voice =
+            Voice::new(to, patch, source.sample_rate(MOST), self.seed).map_err(|_| DeskError::Codec)?;
+        let mut ear = Ear::new(&patch.from, voice.sample_rate()).map_err(|_| DeskError::Codec)?;
+        if !ear.has_events() && voice.takes_events() {
+            ear.find_tones();
+        }
+        self.unplug(from);
+        self.ears.insert(from, ear);
+        self.voices.insert(to, voice);
+        self.feeds.insert(from, Feed::Leg(to));
+        self.patches.insert((from, to), patch.clone());
+        Ok(())
+    }
+
+    /// Lets a leg into a conference, which begins with its first member and ends with its last.
+    pub fn join(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        key: ConferenceKey,
+        patch: &Patch,
+    ) -> Result<(), DeskError> {
+        let is_known = self.patches.get(&(leg, leg)) == Some(patch);
+        if is_known && self.feeds.get(&leg) == Some(&Feed::Conference(key)) {
+            return Ok(());
+        }
+        self.seed = next(self.seed);
+        let voice = Voice::new(leg, patch, conference::RATE, self.seed).map_err(|_| DeskError::Codec)?;
+        let mut ear = Ear::new(&patch.from, conference::RATE).map_err(|_| DeskError::Codec)?;
+        ear.wait_for_clock();
+        if self.feeds.get(&leg) != Some(&Feed::Conference(key)) {
+            self.unplug(leg);
+        }
+        let conference = self.conferences.entry(key).or_insert_with(Conference::new);
+        if !conference.join(leg, voice.sample_rate()) {
+            return Err(DeskError::Full);
+        }
+        self.ears.insert(leg, ear);
+        self.voices.insert(leg, voice);
+        self.feeds.insert(leg, Feed::Conference(key));
+        self.patches.insert((leg, leg), patch.clone());
+        self.start_clock(now);
+        Ok(())
+    }
+
+    /// Plays a tone to a leg that has a voice, in the place of what it would hear, until [`Desk::stop`].
+    pub fn play(&mut self, now: Instant, leg: LegKey, signal: Signal, region: Region) {
+        if let Some(voice) = self.voices.get(&leg) {
+            self.tones.insert(leg, ToneGenerator::new(signal, region, voice.sample_rate(), TONE_LEVEL));
+            self.start_clock(now);
+        }
+    }
+
+    /// Ends a tone.
+    pub fn stop(&mut self, leg: LegKey) {
+        self.tones.remove(&leg);
+    }
+
+    /// Sends a key to a leg that has a voice, as its far end understands it.
+    pub fn press(&mut self, now: Instant, leg: LegKey, press: Press) -> Result<(), Refusal> {
+        if let Some(voice) = self.voices.get_mut(&leg) {
+            voice.press(press)?;
+            self.start_clock(now);
+        }
+        Ok(())
+    }
+
+    /// Parts a leg from whatever it says something to. What it hears is not changed.
+    pub fn unplug(&mut self, leg: LegKey) {
+        self.ears.remove(&leg).map(|ear| self.count(&ear));
+        match self.feeds.remove(&leg) {
+            Some(Feed::Conference(key)) => {
+                if let Some(conference) = self.conferences.get_mut(&key) {
+                    conference.leave(leg);
+                    if conference.is_empty() {
+                        self.conferences.remove(&key);
+                    }
+                }
+            }
+            Some(Feed::Leg(to)) => {
+                self.patches.remove(&(leg, to));
+            }
+            None => {}
+        }
+        self.patches.remove(&(leg, leg));
+    }
+
+    /// Forgets a leg.
+    pub fn close(&mut self, leg: LegKey) {
+        self.unplug(leg);
+        self.voices.remove(&leg);
+        self.tones.remove(&leg);
+        let speakers: Vec<LegKey> =
+            self.feeds.iter().filter(|(_, feed)| **feed == Feed::Leg(leg)).map(|(from, _)| *from).collect();
+        for from in speakers {
+            self.unplug(from);
+        }
+    }
+
+    /// Whether a leg has an insert.
+    pub fn has(&self, leg: LegKey) -> bool {
+        self.ears.contains_key(&leg) || self.voices.contains_key(&leg)
+    }
+
+    /// The legs that have inserts.
+    pub fn legs(&self) -> Vec<LegKey> {
+        let mut legs: Vec<LegKey> = self.ears.keys().chain(self.voices.keys()).copied().collect();
+        legs.sort_unstable();
+        legs.dedup();
+        legs
+    }
+
+    /// Takes an opened RTP packet of a leg.
+    pub fn handle_packet(&mut self, now: Instant, leg: LegKey, packet: &[u8]) {
+        self.stats.packets += 1;
+        let header = Header::parse(packet);
+        let (Some(header), Some(ear), Some(feed)) = (header, self.ears.get_mut(&leg), self.feeds.get(&leg))
+        else {
+            self.stats.no_insert += 1;
+            return;
+        };
+        let payload = packet.get(header.payload..).unwrap_or_default();
+        match feed {
+            Feed::Conference(_) => {
+                ear.push(now, &header, payload);
+            }
+            Feed::Leg(to) => {
+                let Some(voice) = self.voices.get_mut(to) else { return };
+                // What a clock plays goes before what packets say.
+                let is_spoken_over = self.tones.contains_key(to);
+                let outbox = &mut self.outbox;
+                let mut pressed = false;
+                let mut keys: SmallVec<[Press; 2]> = SmallVec::new();
+                ear.follow(now, &header, payload, |sound| match sound {
+                    _ if is_spoken_over => {}
+                    Sound::Samples(samples) => voice.say(now, samples, outbox),
+                    Sound::Pause(time) => voice.pause(ticks(time, voice.format().clock_rate())),
+                    Sound::Event(report) if voice.takes_events() => voice.pass_event(&report, outbox),
+                    Sound::Event(report) => keys.extend(report.ended),
+                    Sound::Key(press) => keys.push(press),
+                });
+                for press in keys {
+                    // A queue that is full holds more keys than anybody waits for.
+                    pressed |= voice.press(press).is_ok();
+                }
+                if pressed {
+                    self.start_clock(now);
+                }
+            }
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(at) = self.tick_at.filter(|at| *at <= now) {
+            if now.saturating_duration_since(at) > BEHIND {
+                let missed = now.saturating_duration_since(at).as_millis() / TICK.as_millis();
+                self.stats.ticks_missed += u64::try_from(missed).unwrap_or(u64::MAX);
+                self.tick_at = Some(now);
+                continue;
+            }
+            self.tick(at);
+            let needs_clock = !self.conferences.is_empty()
+                || !self.tones.is_empty()
+                || self.voices.values().any(Voice::is_pressing);
+            self.tick_at = needs_clock.then(|| at + TICK);
+        }
+    }
+
+    /// When something is due next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.tick_at
+    }
+
+    /// The next packet that was made. Give it back by [`Desk::recycle`] when it was sent.
+    pub fn poll_made(&mut self) -> Option<Made> {
+        let made = self.outbox.pop()?;
+        self.stats.made += 1;
+        Some(made)
+    }
+
+    /// Takes back a packet that was sent, so that nothing is allocated for the next.
+    pub fn recycle(&mut self, made: Made) {
+        self.outbox.give_back(made);
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> DeskStats {
+        let mut stats = DeskStats { overflowed: self.outbox.overflowed, ..self.stats };
+        for ear in self.ears.values() {
+            add(&mut stats, ear);
+        }
+        stats
+    }
+
+    fn tick(&mut self, now: Instant) {
+        for conference in self.conferences.values_mut() {
+            conference.tick(now, &mut self.ears, &mut self.voices, &mut self.outbox);
+        }
+        for (leg, tone) in &mut self.tones {
+            let Some(voice) = self.voices.get_mut(leg) else { continue };
+            let len = (voice.sample_rate() / 1000) as usize * TICK.as_millis() as usize;
+            if let Some(frame) = self.frame.get_mut(..len) {
+                tone.fill(frame);
+                voice.catch_up(now);
+                voice.say(now, frame, &mut self.outbox);
+            }
+        }
+        for voice in self.voices.values_mut().filter(|voice| voice.is_pressing()) {
+            voice.press_on(now, &mut self.frame, &mut self.outbox);
+        }
+    }
+
+    fn start_clock(&mut self, now: Instant) {
+        self.tick_at.get_or_insert(now + TICK);
+    }
+
+    fn count(&mut self, ear: &Ear) {
+        add(&mut self.stats, ear);
+    }
+}
+
+fn add(stats: &mut DeskStats, ear: &Ear) {
+    stats.late += ear.counts.late;
+    stats.unreadable += ear.counts.unreadable;
+    stats.unknown += ear.counts.unknown;
+    stats.concealed_ms += ear.counts.concealed_ms;
+    if let Some(jitter) = ear.jitter() {
+        stats.late += jitter.late;
+        stats.unreadable += jitter.unusable + jitter.astray;
+    }
+}
+
+/// A duration in units of a media clock, modulo 2^32.
+pub(super) fn ticks(time: Duration, clock_rate: u32) -> u32 {
+    (time.as_micros() * u128::from(clock_rate) / 1_000_000) as u32
+}
+
+/// The next of a series of numbers that look random ([SplitMix64]).
+///
+/// [SplitMix64]: https://doi.org/10.1145/2714064.2660195
+fn next(seed: u64) -> u64 {
+    let mut word = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+/// The highest rate of samples.
+const MOST: u32 = 48_000;
+/// How loud tones are, -dBov.
+const TONE_LEVEL: u8 = 20;
+/// What the clock may be late before ticks are left out.
+const BEHIND: Duration = Duration::from_millis(200);

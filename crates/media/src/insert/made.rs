@@ -1,0 +1,96 @@
+//! Packets that the desk has made and that wait to be sent.
+
+use std::collections::VecDeque;
+
+use crate::codec::MAX_PAYLOAD;
+use crate::session::LegKey;
+
+/// An RTP packet for a leg, in the payload types of its far end and in numbers of the desk's own.
+#[derive(Clone)]
+pub struct Made {
+    /// For whom.
+    pub leg: LegKey,
+    /// The clock of its timestamp.
+    pub clock_rate: u32,
+    len: usize,
+    bytes: Box<[u8; MAX_LEN]>,
+}
+
+impl Made {
+    /// The packet.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// What a packet says before its payload.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Label {
+    pub(super) leg: LegKey,
+    pub(super) clock_rate: u32,
+    pub(super) payload_type: u8,
+    pub(super) marker: bool,
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
+    pub(super) ssrc: u32,
+}
+
+/// The packets that wait, and the buffers of those that have gone.
+#[derive(Default)]
+pub(super) struct Outbox {
+    waiting: VecDeque<Made>,
+    spare: Vec<Made>,
+    /// Packets that found the outbox full.
+    pub(super) overflowed: u64,
+}
+
+impl Outbox {
+    /// Lets the caller write a payload and puts it behind those that wait; nothing happens when it writes none.
+    pub(super) fn write(&mut self, label: Label, payload: impl FnOnce(&mut [u8]) -> usize) -> bool {
+        if self.waiting.len() >= MAX_WAITING {
+            self.overflowed += 1;
+            return false;
+        }
+        let mut made = self.spare.pop().unwrap_or_else(|| Made {
+            leg: label.leg,
+            clock_rate: 0,
+            len: 0,
+            bytes: Box::new([0; MAX_LEN]),
+        });
+        let (header, space) = made.bytes.split_at_mut(HEADER_LEN);
+        let len = payload(space).min(space.len());
+        if len == 0 {
+            self.spare.push(made);
+            return false;
+        }
+        let marker = if label.marker { 0x80 } else { 0 };
+        let [s0, s1] = label.sequence.to_be_bytes();
+        let [t0, t1, t2, t3] = label.timestamp.to_be_bytes();
+        let [c0, c1, c2, c3] = label.ssrc.to_be_bytes();
+        let second = marker | label.payload_type & 0x7f;
+        header.copy_from_slice(&[0x80, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3]);
+        made.leg = label.leg;
+        made.clock_rate = label.clock_rate;
+        made.len = HEADER_LEN + len;
+        self.waiting.push_back(made);
+        true
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Made> {
+        self.waiting.pop_front()
+    }
+
+    /// Takes a packet back that was sent, so that its buffer serves another.
+    pub(super) fn give_back(&mut self, made: Made) {
+        if self.spare.len() < MAX_WAITING {
+            self.spare.push(made);
+        }
+    }
+}
+
+/// The fixed header of RTP.
+const HEADER_LEN: usize = 12;
+const MAX_LEN: usize = HEADER_LEN + MAX_PAYLOAD;
+
+/// Packets that may wait: what a tick of the largest conferences makes, and more.
+const MAX_WAITING: usize = 1024;

@@ -1,0 +1,37 @@
+//! What stands between legs, or behind one, where packets cannot be passed on as they are: as on a mixing desk, an insert.
+//!
+//! A [`Desk`] holds the inserts of one media worker and runs on a thread of its own, because making audio takes a hundred
+//! times as long as passing it on. The worker opens packets, checks who sent them and hands them over
+//! ([`Verdict::Insert`]); what the desk makes, it numbers and protects ([`Worker::handle_made`]).
+//!
+//! Each leg has at the most an ear, which makes samples of what its far end sends, and a voice, which makes packets of
+//! samples for it. What connects them:
+//! - **Transcoding** is driven by packets and adds no delay: a packet that comes is decoded, and every frame that is
+//!   complete then is sent. The timestamps of the one stream become those of the other, so that pauses stay pauses, and the
+//!   jitter stays for the far end's buffer. Lost packets are concealed, or mended by what Opus carries for it; longer gaps
+//!   stay gaps.
+//! - **A conference** is driven by its clock: every 20 ms each ear gives a frame out of its jitter buffer, and each voice gets
+//!   the sum of the others.
+//! - **Tones** are driven by the clock too and go before all else.
+//!
+//! Keys that are pressed pass as telephone events where both know them, else as tones: see [`dtmf`](crate::dtmf).
+//!
+//! Left out: stereo, and packets that overtake each other in transcoding: the late one is dropped and counted.
+//!
+//! [`Verdict::Insert`]: crate::session::Verdict::Insert
+//! [`Worker::handle_made`]: crate::session::Worker::handle_made
+
+mod conference;
+mod desk;
+mod ear;
+#[doc(hidden)]
+pub mod fuzz;
+mod made;
+mod voice;
+
+pub use conference::MAX_MEMBERS;
+pub use desk::{ConferenceKey, Desk, DeskError, DeskStats};
+pub use made::Made;
+
+/// A frame of the desk's clock.
+pub const TICK: std::time::Duration = std::time::Duration::from_millis(20);

@@ -1,0 +1,251 @@
+//! What a leg hears: samples made into packets.
+
+use std::time::{Duration, Instant};
+
+use crate::codec::{Encoder, Format, Unsupported};
+use crate::dtmf::{
+    EventPacket, EventSender, EventSettings, Press, Refusal, TelephoneEvent, ToneLevels, TonePlayer,
+};
+use crate::negotiation::Patch;
+use crate::sdp::{Codec, Kind};
+use crate::session::LegKey;
+
+use super::TICK;
+use super::desk::ticks;
+use super::ear::EventReport;
+use super::made::{Label, Outbox};
+
+/// Makes the packets of one leg.
+pub(super) struct Voice {
+    leg: LegKey,
+    ssrc: u32,
+    sequence: u16,
+    /// Of the next sample that is not sent yet.
+    timestamp: u32,
+    payload_type: u8,
+    encoder: Encoder,
+    /// Samples in a packet.
+    frame: usize,
+    /// Samples that are not yet a packet's worth.
+    waiting: Vec<i16>,
+    /// Whether the next packet begins a talk-spurt.
+    begins: bool,
+    /// How keys are sent.
+    keys: Keys,
+    /// The event that is passed on: its timestamp where it comes from, and here.
+    event: Option<(u32, u32)>,
+    /// When it said something last.
+    at: Option<Instant>,
+}
+
+enum Keys {
+    /// As telephone events of this payload type.
+    Events { payload_type: u8, sender: EventSender },
+    /// As tones, for a far end that knows no events.
+    Tones(TonePlayer),
+}
+
+impl Voice {
+    /// The voice for a far end, out of samples at `wanted` hertz if its codec can choose; in numbers that `seed` gives.
+    pub(super) fn new(leg: LegKey, patch: &Patch, wanted: u32, seed: u64) -> Result<Self, Unsupported> {
+        let codec = preferred(&patch.to).ok_or(Unsupported)?;
+        let encoder = Encoder::new(codec, wanted)?;
+        let format = encoder.format();
+        let frame_ms = format.frame_ms(u32::from(patch.ptime));
+        let frame = (encoder.sample_rate() / 1000 * frame_ms) as usize;
+        let clock_rate = format.clock_rate();
+        let events = patch
+            .to
+            .iter()
+            .find(|other| other.kind() == Kind::TelephoneEvent && other.clock_rate == clock_rate);
+        let keys = match events {
+            Some(events) => Keys::Events {
+                payload_type: events.payload_type,
+                sender: EventSender::new(EventSettings { frame_ms, ..EventSettings::new(clock_rate) }),
+            },
+            None => Keys::Tones(TonePlayer::new(encoder.sample_rate(), ToneLevels::default())),
+        };
+        Ok(Voice {
+            leg,
+            ssrc: seed as u32,
+            sequence: (seed >> 32) as u16 & 0x7fff,
+            timestamp: (seed >> 24) as u32,
+            payload_type: codec.payload_type,
+            frame,
+            waiting: Vec::with_capacity(2 * frame.max(crate::codec::MAX_SAMPLES)),
+            begins: true,
+            encoder,
+            keys,
+            event: None,
+            at: None,
+        })
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.encoder.format()
+    }
+
+    /// The rate of the samples that it takes.
+    pub(super) fn sample_rate(&self) -> u32 {
+        self.encoder.sample_rate()
+    }
+
+    /// Takes samples, and sends every packet that is full.
+    pub(super) fn say(&mut self, now: Instant, samples: &[i16], outbox: &mut Outbox) {
+        self.at = Some(now);
+        for chunk in samples.chunks(self.frame.max(1)) {
+            self.waiting.extend_from_slice(chunk);
+            while self.waiting.len() >= self.frame {
+                self.send_frame(outbox);
+            }
+        }
+    }
+
+    /// Lets time pass in which nobody speaks; what waits is not worth a packet.
+    pub(super) fn pause(&mut self, ticks: u32) {
+        let waited = self.format().ticks(self.waiting.len(), self.sample_rate());
+        self.waiting.clear();
+        self.timestamp = self.timestamp.wrapping_add(waited).wrapping_add(ticks);
+        self.begins = true;
+    }
+
+    /// Has a key sent, frame by frame, by [`Self::tick`] or in the place of what is said.
+    pub(super) fn press(&mut self, press: Press) -> Result<(), Refusal> {
+        match &mut self.keys {
+            Keys::Events { sender, .. } => sender.press(press),
+            Keys::Tones(player) => player.press(press),
+        }
+    }
+
+    /// Whether keys are being sent.
+    pub(super) fn is_pressing(&self) -> bool {
+        match &self.keys {
+            Keys::Events { sender, .. } => !sender.is_idle(),
+            Keys::Tones(player) => !player.is_idle(),
+        }
+    }
+
+    /// Whether the far end knows telephone events.
+    pub(super) fn takes_events(&self) -> bool {
+        matches!(self.keys, Keys::Events { .. })
+    }
+
+    /// Passes on the report of an event, in the clock of this leg.
+    pub(super) fn pass_event(&mut self, report: &EventReport, outbox: &mut Outbox) {
+        let Keys::Events { payload_type, .. } = self.keys else { return };
+        let clock_rate = self.format().clock_rate();
+        let scaled = |ticks: i64| ticks * i64::from(clock_rate) / i64::from(report.clock_rate.max(1));
+        let timestamp = match self.event {
+            Some((theirs, ours)) if theirs == report.timestamp => ours,
+            // Modulo 2^32, as timestamps are.
+            _ => self.next_timestamp().wrapping_add(scaled(report.since.into()) as u32),
+        };
+        self.event = Some((report.timestamp, timestamp));
+        let duration = scaled(report.event.duration.into());
+        let event = TelephoneEvent { duration: u16::try_from(duration).unwrap_or(u16::MAX), ..report.event };
+        self.send_event(payload_type, EventPacket { timestamp, marker: report.marker, event }, outbox);
+        self.begins = true;
+    }
+
+    /// Lets the time pass in which nothing was said, before something is said by the clock.
+    pub(super) fn catch_up(&mut self, now: Instant) {
+        let passed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        if passed > QUIET {
+            self.pause(ticks(passed.saturating_sub(TICK), self.format().clock_rate()));
+        }
+    }
+
+    /// Goes on with the keys that are pressed when nothing is said meanwhile.
+    pub(super) fn press_on(&mut self, now: Instant, silence: &mut [i16], outbox: &mut Outbox) {
+        if self.at.is_some_and(|at| now.saturating_duration_since(at) < QUIET) {
+            return;
+        }
+        self.catch_up(now);
+        let len = (self.sample_rate() / 1000) as usize * TICK.as_millis() as usize;
+        let Some(silence) = silence.get_mut(..len) else { return };
+        silence.fill(0);
+        self.say(now, silence, outbox);
+        // The next tick goes on at once.
+        self.at = now.checked_sub(QUIET).or(self.at);
+    }
+
+    /// The timestamp of what is said next.
+    fn next_timestamp(&self) -> u32 {
+        self.timestamp.wrapping_add(self.format().ticks(self.waiting.len(), self.sample_rate()))
+    }
+
+    fn send_frame(&mut self, outbox: &mut Outbox) {
+        match &mut self.keys {
+            Keys::Events { payload_type, sender } => {
+                let payload_type = *payload_type;
+                if let Some(packet) = sender.poll_packet(self.timestamp) {
+                    self.send_event(payload_type, packet, outbox);
+                    self.begins = true;
+                    return self.advance();
+                }
+            }
+            Keys::Tones(player) => {
+                if let Some(frame) = self.waiting.get_mut(..self.frame)
+                    && !player.is_idle()
+                {
+                    player.fill(frame);
+                }
+            }
+        }
+        let label = self.label(self.payload_type, self.timestamp, self.begins);
+        let Some(frame) = self.waiting.get(..self.frame) else { return };
+        let encoder = &mut self.encoder;
+        // A frame that cannot be encoded is one that is lost; the encoder's frame length is its own.
+        let is_sent = outbox.write(label, |space| encoder.encode(frame, space).unwrap_or_default());
+        if is_sent {
+            self.sequence = self.sequence.wrapping_add(1);
+            self.begins = false;
+        } else {
+            self.begins = true;
+        }
+        self.advance();
+    }
+
+    fn send_event(&mut self, payload_type: u8, packet: EventPacket, outbox: &mut Outbox) {
+        let label = self.label(payload_type, packet.timestamp, packet.marker);
+        let bytes = packet.event.write();
+        let is_sent = outbox.write(label, |space| match space.get_mut(..bytes.len()) {
+            Some(space) => {
+                space.copy_from_slice(&bytes);
+                bytes.len()
+            }
+            None => 0,
+        });
+        if is_sent {
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+    }
+
+    /// A frame's time is over.
+    fn advance(&mut self) {
+        let ticks = self.format().ticks(self.frame, self.sample_rate());
+        self.timestamp = self.timestamp.wrapping_add(ticks);
+        let sent = self.frame.min(self.waiting.len());
+        self.waiting.drain(..sent);
+    }
+
+    fn label(&self, payload_type: u8, timestamp: u32, marker: bool) -> Label {
+        Label {
+            leg: self.leg,
+            clock_rate: self.format().clock_rate(),
+            payload_type,
+            marker,
+            sequence: self.sequence,
+            timestamp,
+            ssrc: self.ssrc,
+        }
+    }
+}
+
+/// The first codec of a list that we can make.
+pub(super) fn preferred(codecs: &[Codec]) -> Option<&Codec> {
+    codecs.iter().find(|codec| Format::of(codec).is_some())
+}
+
+/// What says nothing for so long is not spoken to by packets.
+const QUIET: Duration = Duration::from_millis(40);

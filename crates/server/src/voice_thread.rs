@@ -1,0 +1,264 @@
+//! The voice thread of a media worker: it drives the [`Desk`], whose inserts make audio.
+//!
+//! A media worker hands it packets and orders over one bounded queue, in their order; what is made goes back over another
+//! one, and the buffers that carried it over a third. It has no sockets and waits for nothing but these and its clock.
+//!
+//! A mistake of ours costs the leg that it happened to: its inserts are taken out, and the worker is told, which ends the
+//! leg.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use ringback_media::insert::{ConferenceKey, Desk, DeskError, Made};
+use ringback_media::negotiation::Patch;
+use ringback_media::session::LegKey;
+
+use crate::net::wake::Waker;
+use crate::telemetry::{NOBODY, Telemetry, limited};
+
+/// What a media worker asks of its voice thread.
+pub enum Order {
+    /// An opened RTP packet of a leg.
+    Packet(LegKey, Datagram),
+    /// Lets the second leg hear what the first says.
+    Patch(LegKey, LegKey, Box<Patch>),
+    /// Lets a leg into a conference.
+    Join(LegKey, ConferenceKey, Box<Patch>),
+    /// Nothing that the leg says goes by an insert from here on.
+    Unplug(LegKey),
+    /// The leg is closed.
+    Close(LegKey),
+}
+
+/// A packet on its way to the voice thread, in the queue's own memory.
+pub struct Datagram {
+    len: u16,
+    bytes: [u8; DATAGRAM_LEN],
+}
+
+impl Datagram {
+    /// `None` when it is longer than any audio.
+    pub fn new(packet: &[u8]) -> Option<Self> {
+        let mut bytes = [0; DATAGRAM_LEN];
+        bytes.get_mut(..packet.len())?.copy_from_slice(packet);
+        Some(Datagram { len: u16::try_from(packet.len()).ok()?, bytes })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+/// What a voice thread has for its media worker.
+pub enum Output {
+    /// A packet to send.
+    Made(Made),
+    /// The inserts of a leg failed by a mistake of ours.
+    Failed(LegKey),
+}
+
+/// The media worker's end.
+pub struct Voice {
+    orders: SyncSender<Order>,
+    outputs: Receiver<Output>,
+    spent: SyncSender<Made>,
+}
+
+/// What a voice thread has counted besides its desk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counters {
+    /// Packets that were made and found the media worker's queue full.
+    pub outputs_full: u64,
+    /// Inserts that were asked for and could not be made.
+    pub inserts_refused: u64,
+    /// Mistakes of ours that were contained.
+    pub voice_panics: u64,
+}
+
+/// A voice thread that has not started.
+pub struct VoiceThread {
+    number: u16,
+    desk: Desk,
+    orders: Receiver<Order>,
+    outputs: SyncSender<Output>,
+    spent: Receiver<Made>,
+    waker: Waker,
+    telemetry: Arc<Telemetry>,
+    counters: Counters,
+}
+
+impl Voice {
+    /// Both ends: the worker's, which `waker` wakes, and the thread. The numbers of its streams follow from `seed`.
+    pub fn new(number: u16, waker: Waker, telemetry: Arc<Telemetry>, seed: u64) -> (Voice, VoiceThread) {
+        let (orders, ordered) = sync_channel(ORDERS);
+        let (made, outputs) = sync_channel(OUTPUTS);
+        let (spent, spare) = sync_channel(OUTPUTS);
+        let thread = VoiceThread {
+            number,
+            desk: Desk::new(seed),
+            orders: ordered,
+            outputs: made,
+            spent: spare,
+            waker,
+            telemetry,
+            counters: Counters::default(),
+        };
+        (Voice { orders, outputs, spent }, thread)
+    }
+
+    /// Hands in an order; says whether it was taken.
+    pub fn order(&self, order: Order) -> bool {
+        self.orders.try_send(order).is_ok()
+    }
+
+    /// What was made.
+    pub fn next(&self) -> Option<Output> {
+        self.outputs.try_recv().ok()
+    }
+
+    /// Gives the buffer of a packet back that was sent.
+    pub fn give_back(&self, made: Made) {
+        // When there is no room for it, another one is made.
+        let _ = self.spent.try_send(made);
+    }
+}
+
+impl VoiceThread {
+    /// Runs until the media worker is gone.
+    pub fn run(mut self) {
+        let mut reported = Instant::now();
+        loop {
+            let now = Instant::now();
+            let due = self.desk.poll_timeout().map_or(REPORT_EVERY, |at| at.saturating_duration_since(now));
+            match self.orders.recv_timeout(due.min(REPORT_EVERY)) {
+                Ok(order) => self.carry_out(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // What waits as well is heard before anything is sent, so that the worker is woken once.
+            for _ in 0..ROUND {
+                match self.orders.try_recv() {
+                    Ok(order) => self.carry_out(order),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                }
+            }
+            let now = Instant::now();
+            if self.desk.poll_timeout().is_some_and(|at| at <= now) {
+                self.tick(now);
+            }
+            self.hand_out();
+            if now.duration_since(reported) >= REPORT_EVERY {
+                reported = now;
+                self.telemetry.set_voice(self.number, self.desk.stats(), self.counters);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        let leg = match &order {
+            Order::Packet(leg, _)
+            | Order::Patch(leg, ..)
+            | Order::Join(leg, ..)
+            | Order::Unplug(leg)
+            | Order::Close(leg) => *leg,
+        };
+        if catch_unwind(AssertUnwindSafe(|| self.obey(order))).is_err() {
+            self.counters.voice_panics += 1;
+            tracing::error!(
+                leg = leg.0,
+                "audio could not be made because of a mistake in Ringback; please report it"
+            );
+            self.fail(leg);
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        let now = Instant::now();
+        let (leg, refused) = match order {
+            Order::Packet(leg, datagram) => return self.desk.handle_packet(now, leg, datagram.bytes()),
+            Order::Unplug(leg) => return self.desk.unplug(leg),
+            Order::Close(leg) => return self.desk.close(leg),
+            Order::Patch(from, to, patch) => (from, self.desk.patch(from, to, &patch)),
+            Order::Join(leg, key, patch) => (leg, self.desk.join(now, leg, key, &patch)),
+        };
+        if let Err(error) = refused {
+            self.refuse(leg, error);
+        }
+    }
+
+    /// An insert cannot be made. Control made sure of the codecs, so the leg that lacks it is silent and says why.
+    fn refuse(&mut self, leg: LegKey, error: DeskError) {
+        self.counters.inserts_refused += 1;
+        limited!(self.telemetry.log, WARN, NOBODY, "insert_refused", %error, leg = leg.0, "a leg is not heard");
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if catch_unwind(AssertUnwindSafe(|| self.desk.handle_timeout(now))).is_err() {
+            self.counters.voice_panics += 1;
+            tracing::error!("the clock of audio failed by a mistake in Ringback; please report it");
+            // Whose mistake it was is not known, and it would come again every 20 ms.
+            for leg in self.desk.legs() {
+                self.fail(leg);
+            }
+        }
+    }
+
+    fn fail(&mut self, leg: LegKey) {
+        if catch_unwind(AssertUnwindSafe(|| self.desk.close(leg))).is_err() {
+            self.counters.voice_panics += 1;
+        }
+        if self.outputs.send(Output::Failed(leg)).is_ok() {
+            self.waker.wake();
+        }
+    }
+
+    fn hand_out(&mut self) {
+        while let Ok(made) = self.spent.try_recv() {
+            self.desk.recycle(made);
+        }
+        let mut has_news = false;
+        while let Some(made) = self.desk.poll_made() {
+            match self.outputs.try_send(Output::Made(made)) {
+                Ok(()) => has_news = true,
+                Err(TrySendError::Full(output) | TrySendError::Disconnected(output)) => {
+                    self.counters.outputs_full += 1;
+                    if let Output::Made(made) = output {
+                        self.desk.recycle(made);
+                    }
+                }
+            }
+        }
+        if has_news {
+            self.waker.wake();
+        }
+    }
+}
+
+/// The longest packet that is handed over: what fits into an Ethernet frame.
+const DATAGRAM_LEN: usize = 1500;
+
+/// Orders that may wait for a voice thread.
+const ORDERS: usize = 1024;
+
+/// Packets that may wait for a media worker.
+const OUTPUTS: usize = 1024;
+
+/// Orders that are carried out before what they made is sent.
+const ROUND: usize = 64;
+
+/// How often what was counted is handed out.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_holds_what_it_was_given_and_refuses_what_is_no_audio() {
+        assert_eq!(Datagram::new(&[7; DATAGRAM_LEN]).unwrap().bytes(), [7; DATAGRAM_LEN]);
+        assert_eq!(Datagram::new(&[7; 20]).unwrap().bytes(), [7; 20]);
+        assert!(Datagram::new(&[7; DATAGRAM_LEN + 1]).is_none());
+    }
+}

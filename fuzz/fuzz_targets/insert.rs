@@ -1,0 +1,7 @@
+#![no_main]
+
+use ringback_fuzz::start;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    ringback_media::insert::fuzz::insert(bytes, start());
+});

@@ -1,0 +1,83 @@
+// A browser that speaks Opus only, and a SIP phone that has another codec only: the server makes the audio anew.
+import assert from 'node:assert/strict';
+import { before } from 'node:test';
+
+import { startBaresip } from './harness/baresip.mjs';
+import { assertAnswered, recordOf } from './harness/cdr.mjs';
+import { startChromium } from './harness/chromium.mjs';
+import { speakOnly } from './harness/codec.mjs';
+import { assertHearEachOther } from './harness/conversation.mjs';
+import { scenario } from './harness/evidence.mjs';
+import { openPhone } from './harness/phone.mjs';
+import { startServer } from './harness/server.mjs';
+import { TONES } from './harness/tones.mjs';
+
+let server;
+let browser;
+before(async () => {
+  server = await startServer({ set: ['media.transcode=always'] });
+  browser = await startChromium(TONES.first);
+});
+
+/** Alice in a browser with one codec, Bob with a telephone of another. */
+async function people(theirs, codec) {
+  const before = theirs === undefined ? [] : [speakOnly(theirs)];
+  const alice = await openPhone(browser, server, 'alice', { before });
+  const bob = await startBaresip(server, 'bob', { tone: TONES.second, codecs: [codec] });
+  return { alice, bob };
+}
+
+for (const [codec, name] of [
+  ['PCMU/8000/1', 'PCMU'],
+  ['PCMA/8000/1', 'PCMA'],
+  ['G722/16000/1', 'G722'],
+]) {
+  scenario(`Opus and ${name}, the browser calls`, async () => {
+    const { alice, bob } = await people('opus', codec);
+    const cdr = await recordOf(server, async () => {
+      await alice.dial('bob');
+      await bob.incoming();
+      await bob.accept();
+      await alice.call('active');
+      await bob.established();
+      await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+      await alice.press('5');
+      await bob.event('CALL_DTMF_START', ({ param }) => param === '5');
+      await bob.event('CALL_DTMF_END');
+      await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+      await bob.hangUp();
+      await alice.ended('far-hung-up');
+    });
+    assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
+    assert.equal(cdr.legs[0].codec, `opus/${name}`);
+  });
+
+  scenario(`${name} and Opus, the SIP phone calls`, async () => {
+    const { alice, bob } = await people('opus', codec);
+    const cdr = await recordOf(server, async () => {
+      await bob.dial('alice');
+      await alice.call('incoming');
+      await alice.accept();
+      await alice.call('active');
+      await bob.established();
+      await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+      await bob.hangUp();
+      await alice.ended('far-hung-up');
+    });
+    assertAnswered(cdr, { caller: 'bob', callee: 'alice', endedBy: 'caller' });
+  });
+}
+
+scenario('what both have passes as it is', async () => {
+  const { alice, bob } = await people(undefined, 'opus/48000/2');
+  const cdr = await recordOf(server, async () => {
+    await alice.dial('bob');
+    await bob.incoming();
+    await bob.accept();
+    await alice.call('active');
+    await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+    await bob.hangUp();
+    await alice.ended('far-hung-up');
+  });
+  assert.equal(cdr.legs[0].codec, 'opus');
+});
