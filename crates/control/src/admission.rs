@@ -5,7 +5,8 @@
 //! covers an address that has shown valid credentials lately: behind one address an office and a scanner can live.
 //!
 //! Whoever has shown no valid credentials lately is a stranger, may ask so much as its [`Budgets`] allow, and is served when
-//! those are served whom we know.
+//! those are served whom we know. While more comes from those than can be served, each of their sources has a share, so that
+//! one of them, or who forges its address, does not press the others.
 //!
 //! The table has a fixed size. A source hashes to a row of [`WAYS`] places and takes the one that was quiet for
 //! longest, so a flood from many sources forgets old offenders and needs no memory.
@@ -16,13 +17,16 @@ use std::time::{Duration, Instant};
 
 use ringback_sansio::Flow;
 
-use crate::budget::Budgets;
+use crate::budget::{Budgets, LESSER_SHARE, SHARE, STRANGER};
+use crate::pressure::Pressure;
 
 /// What a message is worth by its source alone, before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Valid credentials have come from there lately: it is served first.
     Known,
+    /// So they have, but more comes than can be served, and it has had its share: it is served when the others are.
+    BeyondShare,
     /// Nobody is known there: it is served when those are that are known.
     Stranger,
     /// A stranger that has asked too much: it is not served.
@@ -33,6 +37,7 @@ pub enum Standing {
 #[derive(Debug)]
 pub(crate) struct Admission {
     budgets: Budgets,
+    shares: Budgets,
     rows: Vec<[Source; WAYS]>,
     /// Keeps others from choosing which sources share a row.
     secret: u64,
@@ -65,15 +70,27 @@ impl Admission {
             banned_until: now,
             trusted_until: now,
         };
-        Admission { budgets: Budgets::new(now, secret), rows: vec![[free; WAYS]; ROWS], secret }
+        Admission {
+            budgets: Budgets::new(now, secret),
+            shares: Budgets::new(now, secret),
+            rows: vec![[free; WAYS]; ROWS],
+            secret,
+        }
     }
 
-    /// What the source of a message is to us; that of a stranger has one message less to ask from here on.
-    pub fn standing(&mut self, now: Instant, flow: Flow) -> Standing {
+    /// What the source of a message is to us; that of a stranger has one message less to ask from here on, and under pressure
+    /// so has one that is known.
+    pub fn standing(&mut self, now: Instant, flow: Flow, pressure: Pressure) -> Standing {
         let source = flow.remote().ip();
         if self.knows(now, source) {
-            Standing::Known
-        } else if self.budgets.spend(now, prefix(source)) {
+            let share = match pressure {
+                Pressure::None => return Standing::Known,
+                Pressure::Shared => SHARE,
+                Pressure::High | Pressure::Extreme => LESSER_SHARE,
+            };
+            let is_within = self.shares.spend(now, prefix(source), share);
+            if is_within { Standing::Known } else { Standing::BeyondShare }
+        } else if self.budgets.spend(now, prefix(source), STRANGER) {
             Standing::Stranger
         } else {
             Standing::OverBudget
@@ -263,14 +280,75 @@ mod tests {
         let mut clock = Clock::new();
         let mut admission = Admission::new(clock.now(), 1);
         let phone = flow("198.51.100.7:5060");
-        let standings: Vec<_> = (0..300).map(|_| admission.standing(clock.now(), phone)).collect();
+        let standings: Vec<_> =
+            (0..300).map(|_| admission.standing(clock.now(), phone, Pressure::None)).collect();
         let over = standings.iter().position(|standing| *standing == Standing::OverBudget);
         assert_eq!((standings[0], over), (Standing::Stranger, Some(200)));
         admission.succeeded(clock.now(), phone.remote().ip());
-        assert!((0..10_000).all(|_| admission.standing(clock.now(), phone) == Standing::Known));
-        assert_eq!(admission.standing(clock.now(), flow("198.51.100.8:5060")), Standing::Stranger);
+        assert!(
+            (0..10_000).all(|_| admission.standing(clock.now(), phone, Pressure::None) == Standing::Known)
+        );
+        assert_eq!(
+            admission.standing(clock.now(), flow("198.51.100.8:5060"), Pressure::None),
+            Standing::Stranger
+        );
         clock.advance(TRUST);
-        assert_eq!(admission.standing(clock.now(), phone), Standing::Stranger, "that was long ago");
+        assert_eq!(
+            admission.standing(clock.now(), phone, Pressure::None),
+            Standing::Stranger,
+            "that was long ago"
+        );
+    }
+
+    /// How many messages of the source are within its share, when it sends one each millisecond for ten seconds.
+    fn within_share(admission: &mut Admission, clock: &mut Clock, from: &str, pressure: Pressure) -> usize {
+        let mut within = 0;
+        for _ in 0..10_000 {
+            clock.advance(Duration::from_millis(1));
+            within += usize::from(admission.standing(clock.now(), flow(from), pressure) == Standing::Known);
+        }
+        within
+    }
+
+    #[test]
+    fn under_pressure_a_known_source_has_its_share_and_another_one_its_own() {
+        let mut clock = Clock::new();
+        let mut admission = Admission::new(clock.now(), 1);
+        for known in ["198.51.100.7", "198.51.100.8", "2001:db8:0:1::1"] {
+            admission.succeeded(clock.now(), known.parse().unwrap());
+        }
+        for (pressure, most) in [
+            (Pressure::None, 10_000),
+            (Pressure::Shared, 10_000),
+            (Pressure::High, 2_700),
+            (Pressure::Extreme, 2_500),
+        ] {
+            let within = within_share(&mut admission, &mut clock, "198.51.100.7:5060", pressure);
+            assert!((most - 50..=most).contains(&within), "{within} of {most} under {pressure:?}");
+        }
+        let now = clock.now();
+        let mut standing = |from: &str| admission.standing(now, flow(from), Pressure::Extreme);
+        assert_eq!(standing("198.51.100.7:9"), Standing::BeyondShare, "the port is no part of the source");
+        assert_eq!(standing("198.51.100.8:5060"), Standing::Known);
+        let of_a_64 = (0..300).map(|i| standing(&format!("[2001:db8:0:1::{i:x}]:5060")));
+        assert_eq!(of_a_64.filter(|standing| *standing == Standing::Known).count(), 200);
+        assert_eq!(standing("198.51.100.9:5060"), Standing::Stranger);
+    }
+
+    /// Five hundred telephones behind one address: what they send is within the least share, and so is all that they send
+    /// at once when they come back from a power cut, but for some seconds.
+    #[test]
+    fn an_office_keeps_to_its_share() {
+        let mut clock = Clock::new();
+        let mut admission = Admission::new(clock.now(), 1);
+        let office = flow("198.51.100.7:5060");
+        admission.succeeded(clock.now(), office.remote().ip());
+        for message in 0..33 * 60 {
+            if message % 33 == 0 {
+                clock.advance(Duration::from_secs(1));
+            }
+            assert_eq!(admission.standing(clock.now(), office, Pressure::Extreme), Standing::Known);
+        }
     }
 
     /// Sources that guess from everywhere fill the table and take no trust from those who have it.

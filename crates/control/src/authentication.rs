@@ -102,7 +102,7 @@ impl Exchange {
                 self.refuse_identity(now, &incoming);
             };
         }
-        match self.membership(&incoming) {
+        match self.membership(&incoming.message, incoming.flow) {
             // It ended while the question was out.
             Some(Membership::None) => {
                 self.stats.requests_outside_dialog += 1;

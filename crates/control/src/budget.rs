@@ -1,4 +1,5 @@
-//! How much somebody may ask who has not shown valid credentials: so many messages a second from one source.
+//! How much one source may ask: so many messages a second. Who has shown no valid credentials has such a budget always, who
+//! has shown them while more comes than can be served: its share.
 //!
 //! A source is an IPv4 address or an IPv6 /64, without the port. The table has a fixed size: a source hashes to one place
 //! and takes it over from another. So a flood from one source is cut off, and a flood from sources without number, each of
@@ -7,6 +8,27 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+/// What a source has for its budget.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// How long a message takes it to earn.
+    earned_in: Duration,
+    /// Messages that it may send at once after a pause.
+    burst: u64,
+}
+
+/// Those of strangers. Fifty a second: what an office sends that comes back from a power cut with some hundred phones, until
+/// the first of them is signed in. From then on all of it is known.
+pub(crate) const STRANGER: Terms = Terms { earned_in: Duration::from_millis(20), burst: 200 };
+
+/// The share of a source that is known: a thousand messages a second, a small part of what any machine serves. An office of
+/// five hundred telephones behind one address, each of which registers every minute with two messages and has a call of
+/// twenty every ten minutes, sends thirty-three.
+pub(crate) const SHARE: Terms = Terms { earned_in: Duration::from_millis(1), burst: 200 };
+
+/// The same when those who keep to [`SHARE`] are together more than can be served: still seven times what that office sends.
+pub(crate) const LESSER_SHARE: Terms = Terms { earned_in: Duration::from_millis(4), burst: 200 };
 
 /// The budgets of all sources.
 #[derive(Debug)]
@@ -23,7 +45,7 @@ struct Place {
     /// Some bits of the hash of the source.
     tag: u32,
     /// Until when its budget is spent, in microseconds since the start: each message moves it on by its price, and it may
-    /// not be further ahead than [`BURST`] messages.
+    /// not be further ahead than a burst.
     spent_until: u64,
 }
 
@@ -33,8 +55,8 @@ impl Budgets {
         Budgets { places: vec![Place::default(); PLACES].into(), secret, start }
     }
 
-    /// Whether the source may ask once more; if so, it has.
-    pub fn spend(&mut self, now: Instant, source: IpAddr) -> bool {
+    /// Whether the source may ask once more on these terms; if so, it has.
+    pub fn spend(&mut self, now: Instant, source: IpAddr, terms: Terms) -> bool {
         let mut hasher = DefaultHasher::new();
         (self.secret, source).hash(&mut hasher);
         let hash = hasher.finish();
@@ -44,9 +66,9 @@ impl Budgets {
         if place.tag != tag {
             *place = Place { tag, spent_until: now };
         }
-        let price = price(source).as_micros() as u64;
+        let price = terms.price(source).as_micros() as u64;
         let spent_until = place.spent_until.max(now) + price;
-        let has_left = spent_until - now <= BURST * price;
+        let has_left = spent_until - now <= terms.burst * price;
         if has_left {
             place.spent_until = spent_until;
         }
@@ -54,18 +76,15 @@ impl Budgets {
     }
 }
 
-/// How long a message takes a source to earn. On our own machine sit proxies and tests, and nobody else.
-fn price(source: IpAddr) -> Duration {
-    if source.is_loopback() { EARNED_IN / LOOPBACK } else { EARNED_IN }
+impl Terms {
+    /// How long a message takes a source to earn. On our own machine sit proxies and tests, and nobody else.
+    fn price(self, source: IpAddr) -> Duration {
+        if source.is_loopback() { self.earned_in / LOOPBACK } else { self.earned_in }
+    }
 }
 
 /// Sources that have a place of their own, if no two share one: 128 kB.
 const PLACES: usize = 8192;
-/// Fifty a second: what an office sends that comes back from a power cut with some hundred phones, until the first of them
-/// is signed in. From then on all of it is known.
-const EARNED_IN: Duration = Duration::from_millis(20);
-/// Messages that a source may send at once after a pause.
-const BURST: u64 = 200;
 /// How many times as much a source on our own machine may ask.
 const LOOPBACK: u32 = 64;
 
@@ -76,7 +95,7 @@ mod tests {
     use super::*;
 
     fn spent(budgets: &mut Budgets, now: Instant, source: IpAddr, messages: u32) -> u32 {
-        (0..messages).map(|_| u32::from(budgets.spend(now, source))).sum()
+        (0..messages).map(|_| u32::from(budgets.spend(now, source, STRANGER))).sum()
     }
 
     #[test]
@@ -114,7 +133,7 @@ mod tests {
         let clock = Clock::new();
         let mut budgets = Budgets::new(clock.now(), 1);
         for i in 0..100_000_u32 {
-            budgets.spend(clock.now(), std::net::Ipv4Addr::from(0x0a00_0000 + i).into());
+            budgets.spend(clock.now(), std::net::Ipv4Addr::from(0x0a00_0000 + i).into(), STRANGER);
         }
         assert_eq!(budgets.places.len(), PLACES);
         assert_eq!(size_of::<Place>(), 16);

@@ -53,7 +53,6 @@ struct Contact {
     /// When the question was sent that has no answer yet.
     asked: Option<Instant>,
     missed: u8,
-    round_trip: Option<Duration>,
 }
 
 /// A question to a contact.
@@ -93,9 +92,7 @@ impl Keepalive {
             self.forget(binding.id());
             return;
         }
-        let round_trip = self.contacts.get(&binding.id()).and_then(|contact| contact.round_trip);
-        let contact =
-            Contact { aor: binding.aor().clone(), flow: binding.flow(), asked: None, missed: 0, round_trip };
+        let contact = Contact { aor: binding.aor().clone(), flow: binding.flow(), asked: None, missed: 0 };
         self.contacts.insert(binding.id(), contact);
         self.deadlines.set(binding.id(), now + wait(self.every));
     }
@@ -171,7 +168,7 @@ impl Exchange {
         let Some(contact) = self.keepalive.contacts.get_mut(&ping.binding) else { return };
         let round_trip = now.saturating_duration_since(ping.sent);
         let was_silent = contact.missed >= MOST_MISSED;
-        (contact.asked, contact.missed, contact.round_trip) = (None, 0, Some(round_trip));
+        (contact.asked, contact.missed) = (None, 0);
         let aor = String::from_utf8_lossy(contact.aor.as_bytes()).into_owned();
         let wait = spread(self.keepalive.every, secret, ping.binding, self.stats.pings);
         self.keepalive.deadlines.set(ping.binding, now + wait);
@@ -198,14 +195,6 @@ impl Exchange {
         if self.reachable(&aor).next().is_none() {
             self.events.push_back(Event::Unregistered { aor });
         }
-    }
-
-    /// How long the way to each contact of a user and back is, of those that are asked and have answered.
-    pub fn round_trips(&self, user: &str) -> impl Iterator<Item = (BindingId, Duration)> {
-        let bindings = self.location.bindings(user.as_bytes()).iter();
-        bindings.filter_map(|binding| {
-            Some((binding.id(), self.keepalive.contacts.get(&binding.id())?.round_trip?))
-        })
     }
 }
 

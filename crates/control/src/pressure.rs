@@ -6,10 +6,11 @@
 
 use std::time::Instant;
 
-use ringback_sansio::Transport;
-use ringback_sip::message::{Method, Name};
+use bytes::Bytes;
+use ringback_sansio::{Flow, Transport};
+use ringback_sip::message::{Message, Method, Name};
 
-use crate::exchange::{Exchange, Incoming, warning};
+use crate::exchange::{Exchange, Incoming, Membership, warning};
 
 /// How far the driver is behind with what it is to hand in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,7 +18,10 @@ pub enum Pressure {
     /// It keeps up.
     #[default]
     None,
-    /// It is behind: strangers are refused, and what can wait (OPTIONS, SUBSCRIBE, PUBLISH, and what is passed on outside of
+    /// It is behind, and nothing is refused for that: each source that is known is served for its share, and what is beyond it
+    /// when nobody else waits ([`Standing::BeyondShare`](crate::Standing::BeyondShare)).
+    Shared,
+    /// It is behind with what is within the shares: strangers are refused, and what can wait (OPTIONS, SUBSCRIBE, PUBLISH, and what is passed on outside of
     /// dialogs).
     High,
     /// It stays behind: new calls and instant messages are refused too. What belongs to a dialog never is, nor is the
@@ -27,6 +31,16 @@ pub enum Pressure {
 }
 
 impl Exchange {
+    /// Whether a message is of a dialog or a subscription, or one that a transaction waits for: what is begun is carried
+    /// through, whoever asks how much.
+    pub fn goes_on(&self, flow: Flow, bytes: &Bytes) -> bool {
+        let Ok(message) = Message::parse(bytes.clone()) else { return false };
+        self.transactions.awaits(&message)
+            || message.is_request()
+                && (matches!(self.membership(&message, flow), Some(Membership::Member(_)))
+                    || self.subscription_of(&message).is_some_and(|id| self.is_from_watcher(id, flow)))
+    }
+
     /// Says how far behind the driver is, from here on.
     pub fn set_pressure(&mut self, pressure: Pressure) {
         self.pressure = pressure;

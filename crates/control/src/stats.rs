@@ -20,6 +20,8 @@ pub struct Stats {
     // Who may come in.
     /// Dropped unread: their source is unknown and asks more than [`Standing::Stranger`](crate::Standing) may.
     pub messages_over_budget: u64,
+    /// Of sources that are known and have had their share, while more comes than can be served: they wait.
+    pub messages_beyond_share: u64,
     /// Left without an answer because their source is banned.
     pub requests_banned: u64,
     /// Challenged because they had no credentials of use.

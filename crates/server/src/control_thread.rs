@@ -9,6 +9,7 @@ mod backlog;
 mod records;
 mod sockets;
 mod strangers;
+mod waiting;
 
 use std::collections::HashMap;
 use std::io;
@@ -39,9 +40,14 @@ use backlog::{Backlog, Round};
 pub use records::binding_record;
 use sockets::Sockets;
 use strangers::Strangers;
+use waiting::Waiting;
 
 /// Inputs that are taken in one round before the sockets are looked at again.
 const INPUTS_A_ROUND: usize = 256;
+
+/// Messages beyond the budget of its source after which a connection without a user is closed: as many as a stranger may
+/// send at once. What one that means well sends before it signs in is some ten.
+const OVER_BUDGET: u32 = 200;
 
 /// The longest that a message waits for others while more than a thousand of them come in a second.
 const TICK: Duration = Duration::from_millis(2);
@@ -54,6 +60,7 @@ pub struct ControlThread {
     exchange: Exchange,
     sockets: Sockets,
     strangers: Strangers,
+    waiting: Waiting,
     inputs: Receiver<Input>,
     waker: Waker,
     connections: HashMap<ConnectionId, Outbox>,
@@ -99,6 +106,9 @@ pub struct Counters {
     pub trace_failed: u64,
     /// Messages of strangers dropped unread, because too many wait for those who are known.
     pub strangers_dropped: u64,
+    /// Messages of those who are known dropped unread: they are beyond the share of their source, and too many wait, or their
+    /// connection has ended meanwhile.
+    pub known_dropped: u64,
 }
 
 /// What the thread needs besides the exchange.
@@ -150,6 +160,7 @@ impl ControlThread {
             exchange,
             sockets: Sockets::new(sockets, &waker)?,
             strangers: Strangers::default(),
+            waiting: Waiting::default(),
             inputs,
             waker,
             connections: HashMap::new(),
@@ -171,7 +182,7 @@ impl ControlThread {
     /// Runs until it is told to stop, or until the last call has ended after it was told to drain.
     pub fn run(mut self) -> io::Result<()> {
         loop {
-            if self.strangers.is_empty() {
+            if self.strangers.is_empty() && self.waiting.is_empty() {
                 match self.pace.rest(Instant::now()).filter(|_| !self.is_behind) {
                     // The round looks everywhere by itself: what has come meanwhile needs no waiting for.
                     Some(rest) => thread::sleep(rest),
@@ -181,10 +192,10 @@ impl ControlThread {
             self.pace.wakes(Instant::now());
             self.waker.clear();
             let began = Instant::now();
-            let (datagrams, known_datagrams) = self.receive_datagrams()?;
-            let (inputs, known_inputs, stop) = self.take_inputs();
+            let mut round = Round { is_waited: !self.waiting.is_empty(), ..Round::default() };
+            self.receive_datagrams(&mut round)?;
+            let stop = self.take_inputs(&mut round);
             let now = Instant::now();
-            let round = Round { datagrams, known_datagrams, inputs, known_inputs };
             self.pace.took(now, round.count());
             self.is_behind = round.is_full();
             if let Some(pressure) = self.backlog.round(began, now, round) {
@@ -194,6 +205,7 @@ impl ControlThread {
                 self.exchange.handle_timeout(now);
             }
             self.hand_out();
+            self.serve_waiting();
             self.serve_strangers();
             self.wake_workers();
             if stop || self.draining && self.exchange.calls() == 0 {
@@ -212,11 +224,10 @@ impl ControlThread {
         }
     }
 
-    /// Takes what has come over UDP; says how many messages, and how many of them are from those who are known.
-    fn receive_datagrams(&mut self) -> io::Result<(usize, usize)> {
-        let ControlThread { exchange, sockets, strangers, counters, tracer, .. } = self;
-        let mut known = 0;
-        let all = sockets.receive(|flow, datagram, socket| {
+    /// Takes what has come over UDP.
+    fn receive_datagrams(&mut self, round: &mut Round) -> io::Result<()> {
+        let ControlThread { exchange, sockets, strangers, waiting, counters, tracer, .. } = self;
+        round.datagrams = sockets.receive(|flow, datagram, socket| {
             if datagram.truncated {
                 counters.truncated += 1;
                 return;
@@ -232,10 +243,17 @@ impl ControlThread {
                     answer_stun(flow, datagram.payload, counters, send);
                 }
                 Standing::Known => {
-                    known += 1;
+                    round.known_datagrams += 1;
                     let bytes = Bytes::copy_from_slice(datagram.payload);
                     trace(tracer, exchange, flow, Direction::Received, &bytes);
                     exchange.handle_message(now, flow, bytes);
+                }
+                Standing::BeyondShare => {
+                    round.datagrams_beyond += 1;
+                    let bytes = Bytes::copy_from_slice(datagram.payload);
+                    let goes_on = || exchange.goes_on(flow, &bytes);
+                    let has_room = waiting.push(flow, bytes.clone(), goes_on);
+                    counters.known_dropped += u64::from(!has_room);
                 }
                 Standing::Stranger => {
                     let has_room = strangers.push(flow, Bytes::copy_from_slice(datagram.payload));
@@ -244,21 +262,36 @@ impl ControlThread {
                 Standing::OverBudget => {}
             }
         })?;
-        Ok((all, known))
+        Ok(())
+    }
+
+    /// Serves those who have had their share, some of them: the next round looks for the others first.
+    fn serve_waiting(&mut self) {
+        self.exchange.set_pressure(self.backlog.pressure_beyond());
+        let mut served = 0;
+        while let Some((flow, bytes)) = self.waiting.next(served) {
+            served += 1;
+            self.take_message_or_stun(flow, bytes);
+            self.hand_out();
+        }
+        self.exchange.set_pressure(self.backlog.pressure());
     }
 
     /// Serves those who are not known yet, some of them: the next round looks for the others first. While the thread is behind
     /// with the others, very few, and when too many wait, they are dropped.
     fn serve_strangers(&mut self) {
         for (flow, bytes) in self.strangers.round(self.backlog.pressure()) {
-            if flow.transport() == Transport::Udp && stun::is_stun(&bytes) {
-                let send = |reply: &[u8]| self.sockets.send(&flow, reply);
-                answer_stun(flow, &bytes, &mut self.counters, send);
-                continue;
-            }
-            self.take_message(flow, bytes);
+            self.take_message_or_stun(flow, bytes);
             self.hand_out();
         }
+    }
+
+    fn take_message_or_stun(&mut self, flow: Flow, bytes: Bytes) {
+        if flow.transport() == Transport::Udp && stun::is_stun(&bytes) {
+            let send = |reply: &[u8]| self.sockets.send(&flow, reply);
+            return answer_stun(flow, &bytes, &mut self.counters, send);
+        }
+        self.take_message(flow, bytes);
     }
 
     fn take_message(&mut self, flow: Flow, bytes: Bytes) {
@@ -266,20 +299,28 @@ impl ControlThread {
         self.exchange.handle_message(Instant::now(), flow, bytes);
     }
 
-    /// Takes what other threads have handed in; says how much, how much of it was no message of a stranger, and whether to
-    /// stop.
-    fn take_inputs(&mut self) -> (usize, usize, bool) {
-        let mut strange = 0;
-        for taken in 0..INPUTS_A_ROUND {
-            let Ok(input) = self.inputs.try_recv() else { return (taken, taken - strange, false) };
+    /// Takes what other threads have handed in; says whether to stop.
+    fn take_inputs(&mut self, round: &mut Round) -> bool {
+        for _ in 0..INPUTS_A_ROUND {
+            let Ok(input) = self.inputs.try_recv() else { return false };
             let now = Instant::now();
+            round.inputs += 1;
+            round.known_inputs += 1;
             match input {
                 // The address of a connection is not forged, so its budget bounds it, and its messages keep their order.
                 Input::Message(flow, bytes) => {
                     let standing = self.exchange.standing(now, flow);
-                    strange += usize::from(standing != Standing::Known);
-                    if standing != Standing::OverBudget {
-                        self.take_message(flow, bytes);
+                    round.known_inputs -= usize::from(standing != Standing::Known);
+                    match standing {
+                        Standing::OverBudget => self.refuse_stranger(flow),
+                        Standing::Stranger => self.take_message(flow, bytes),
+                        Standing::Known if !self.waiting.is_before(flow) => self.take_message(flow, bytes),
+                        Standing::Known | Standing::BeyondShare => {
+                            round.inputs_beyond += usize::from(standing == Standing::BeyondShare);
+                            let goes_on = || self.exchange.goes_on(flow, &bytes);
+                            let has_room = self.waiting.push(flow, bytes.clone(), goes_on);
+                            self.counters.known_dropped += u64::from(!has_room);
+                        }
                     }
                 }
                 Input::Opened(flow, outbox) => {
@@ -287,6 +328,7 @@ impl ControlThread {
                 }
                 Input::Closed(flow) => {
                     self.connections.remove(&flow.connection);
+                    self.counters.known_dropped += self.waiting.forget(flow) as u64;
                     self.exchange.handle_flow_lost(now, flow);
                 }
                 Input::Persisted(results) => {
@@ -316,13 +358,23 @@ impl ControlThread {
                     self.readiness.is_draining();
                     self.exchange.drain();
                 }
-                Input::Stop => return (taken, taken - strange, true),
+                Input::Stop => return true,
             }
             self.hand_out();
         }
         // There may be more: come back at once.
         self.waker.wake();
-        (INPUTS_A_ROUND, INPUTS_A_ROUND - strange, false)
+        false
+    }
+
+    /// A message of a connection was beyond the budget of its source. The budget is that of all who are there, so it is what
+    /// this connection has sent beyond it that counts.
+    fn refuse_stranger(&mut self, flow: Flow) {
+        let Some(outbox) = self.connections.get_mut(&flow.connection) else { return };
+        outbox.over_budget = outbox.over_budget.saturating_add(1);
+        if outbox.over_budget == OVER_BUDGET {
+            outbox.place.send_away();
+        }
     }
 
     /// Carries out what the exchange asks for, until it asks for nothing.
@@ -422,10 +474,11 @@ impl ControlThread {
         while self.exchange.calls() > 0 && Instant::now() < deadline {
             self.sockets.wait(self.exchange.poll_timeout(), Duration::from_millis(100))?;
             self.waker.clear();
-            self.receive_datagrams()?;
-            self.take_inputs();
+            self.receive_datagrams(&mut Round::default())?;
+            self.take_inputs(&mut Round::default());
             self.exchange.handle_timeout(Instant::now());
             self.hand_out();
+            self.serve_waiting();
             self.serve_strangers();
             self.wake_workers();
         }

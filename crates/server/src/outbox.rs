@@ -22,6 +22,8 @@ pub struct Outbox {
     waiting: Arc<AtomicUsize>,
     /// The connection's place among those of its source.
     pub place: Arc<Place>,
+    /// Messages that came over the connection and were not served, because they were beyond its source's budget.
+    pub over_budget: u32,
 }
 
 /// The side of the connection.
@@ -46,7 +48,7 @@ pub enum NotSent {
 pub fn outbox(place: Arc<Place>) -> (Outbox, Outgoing) {
     let (sender, receiver) = mpsc::channel(MESSAGES);
     let waiting = Arc::new(AtomicUsize::new(0));
-    (Outbox { sender, waiting: waiting.clone(), place }, Outgoing { receiver, waiting })
+    (Outbox { sender, waiting: waiting.clone(), place, over_budget: 0 }, Outgoing { receiver, waiting })
 }
 
 impl Outbox {
@@ -85,7 +87,7 @@ mod tests {
 
     fn pair() -> (Outbox, Outgoing) {
         let bounds = Bounds { connections: 1, per_source: 1, per_shared_source: 1 };
-        outbox(Arc::new(Doorkeeper::new(bounds, Vec::new()).ours()))
+        outbox(Arc::new(Doorkeeper::new(bounds, crate::config::Listen::default()).ours()))
     }
 
     #[tokio::test]

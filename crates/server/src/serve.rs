@@ -72,7 +72,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         per_source: limits.unauthenticated_per_source,
         per_shared_source: Limits::UNAUTHENTICATED_PER_SHARED_SOURCE,
     };
-    let doorkeeper = Doorkeeper::new(bounds, config.listen.trusted_proxies.clone());
+    let doorkeeper = Doorkeeper::new(bounds, config.listen.clone());
     let telemetry = Arc::new(Telemetry::new(doorkeeper.clone(), writer.clone(), log_limit));
     let readiness = Arc::new(Readiness::default());
     readiness.warn(warnings);

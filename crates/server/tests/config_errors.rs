@@ -105,6 +105,11 @@ fn values_say_what_to_write_instead() {
              `192.0.2.7` or `10.0.0.0/8`",
         ),
         (
+            "[listen]\nproxy_protocol = ['proxy.example.com']\n",
+            "ringback.toml:2: `listen.proxy_protocol`: `proxy.example.com` is not an address or prefix; write it as \
+             `192.0.2.7` or `10.0.0.0/8`",
+        ),
+        (
             "[media]\nrtp_ports = '20001-20007'\nworkers = 4\n",
             "ringback.toml:3: `media.workers` is 4 and `media.rtp_ports` (20001-20007) has fewer pairs of an even and \
              the next odd port; widen the range",

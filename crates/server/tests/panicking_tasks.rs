@@ -63,7 +63,7 @@ fn a_connection_whose_task_panics_is_closed_and_has_no_place() {
     let store = Store::open(&folder.path().join("ringback.db"), Options::default()).unwrap();
     let (writer, writer_thread) = store.start_writer(Box::new(|_| {})).unwrap();
     let bounds = Bounds { connections: 10, per_source: 10, per_shared_source: 10 };
-    let doorkeeper = Doorkeeper::new(bounds, Vec::new());
+    let doorkeeper = Doorkeeper::new(bounds, ringback_server::config::Listen::default());
     let (inbox, inputs) = Inbox::new(Waker::new().unwrap());
     let server = Server {
         config: Arc::new(Config::default()),

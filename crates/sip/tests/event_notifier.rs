@@ -137,22 +137,18 @@ fn a_refresh_is_told_at_once_whatever_else_waits() {
 }
 
 #[test]
-fn a_watcher_that_is_to_be_decided_about_is_pending_until_then() {
+fn a_watcher_that_is_to_be_decided_about_is_pending_until_it_is_refused() {
     let mut world = World::new();
     let id = world.subscribe_as("alice", &["bob"], 600, Authorization::Undecided);
     assert_eq!(world.notify(), [id]);
     assert_eq!(world.notifier.get(id).unwrap().header(world.now, 0), "pending;expires=600");
     world.pass(100);
-    world.notifier.approve(world.now, id);
-    assert_eq!(world.notifier.get(id).unwrap().header(world.now, 0), "active;expires=500");
-    assert_eq!(world.notify(), [id]);
-    let other = world.subscribe_as("alice", &["bob"], 600, Authorization::Undecided);
-    world.notify();
-    world.notifier.end(world.now, other, Reason::Rejected);
-    let header = world.notifier.get(other).unwrap().header(world.now, 0);
+    assert_eq!(world.notifier.get(id).unwrap().header(world.now, 0), "pending;expires=500");
+    world.notifier.end(world.now, id, Reason::Rejected);
+    let header = world.notifier.get(id).unwrap().header(world.now, 0);
     assert_eq!(header, "terminated;reason=rejected");
-    assert_eq!(world.notify(), [other]);
-    assert_eq!(world.notifier.len(), 1);
+    assert_eq!(world.notify(), [id]);
+    assert!(world.notifier.is_empty());
 }
 
 #[test]

@@ -21,7 +21,7 @@ use ringback_sip::uri::Uri;
 
 use super::conference::conference_name;
 use super::hunt::Target;
-use super::identity::{ANONYMOUS, Identity, asks_to_hide_history};
+use super::identity::{ANONYMOUS, Identity, anonymous, asks_to_hide_history};
 use super::refused::CallRefused;
 use super::setup::sip_uri;
 use super::transfer::AskedBy;
@@ -112,7 +112,7 @@ pub(crate) fn tell_history(
     for Diversion { from, cause, is_hidden } in steps.iter().rev() {
         let reason = cause.reason();
         let value = match hides || *is_hidden {
-            true => format!("{ANONYMOUS};reason={reason};counter=1;privacy=full"),
+            true => format!("{};reason={reason};counter=1;privacy=full", anonymous()),
             false => format!("<{}>;reason={reason};counter=1", sip_uri(from, host)),
         };
         request = request.header(Name::Diversion, value);
@@ -127,7 +127,7 @@ fn history(target: &str, host: &str, steps: &[Diversion], hides: bool) -> String
     let users = steps.iter().map(|step| (step.from.as_str(), step.is_hidden, Some(step.cause)));
     for (user, is_hidden, leaves_by) in users.chain([(target, false, None)]) {
         let uri = match hides || is_hidden {
-            true => "sip:anonymous@anonymous.invalid".to_owned(),
+            true => ANONYMOUS.to_owned(),
             false => sip_uri(user, host),
         };
         let cause = came_by.as_ref().map(|(cause, _)| format!(";cause={}", cause.of_target()));

@@ -83,7 +83,7 @@ impl Identity {
         match self.privacy {
             Privacy::Shown => from_value(&self.display, &self.user, host, tag),
             // RFC 3323 §4.1.1.3: the address is not one that anybody has.
-            Privacy::Hidden => format!("{ANONYMOUS};tag={tag}"),
+            Privacy::Hidden => format!("{};tag={tag}", anonymous()),
         }
     }
 
@@ -203,8 +203,13 @@ fn address(display: &str, uri: &str) -> String {
     format!("\"{quoted}\" <{uri}>")
 }
 
-/// An address that nobody has (RFC 3323 §4.1.1.3).
-pub(super) const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+/// An address that nobody has (RFC 3323 §4.1.1.3), with the name that goes with it.
+pub(super) fn anonymous() -> String {
+    address("Anonymous", ANONYMOUS)
+}
+
+/// The URI of an address that nobody has (RFC 3323 §4.1.1.3).
+pub(crate) const ANONYMOUS: &str = "sip:anonymous@anonymous.invalid";
 
 /// The words of Privacy that hide who somebody is.
 const IDENTITY: [&[u8]; 3] = [b"id", b"user", b"header"];

@@ -111,6 +111,10 @@ pub(crate) struct Told {
     pub version: u32,
     /// Whether the next document has everything, because one before may not have arrived.
     pub is_lost: bool,
+    /// Whether those who are watched may not know who watches them ([RFC 3323]).
+    ///
+    /// [RFC 3323]: https://www.rfc-editor.org/rfc/rfc3323
+    pub is_hidden: bool,
 }
 
 /// Somebody who is watched.

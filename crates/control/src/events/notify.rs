@@ -57,7 +57,7 @@ impl Exchange {
         let (package, watcher) = (subscription.package, subscription.watcher.clone());
         let is_urgent = subscription.is_urgent();
         // Taken out while it is compared with what there is.
-        let empty = Told { watched: Vec::new(), list: None, version: 0, is_lost: false };
+        let empty = Told { watched: Vec::new(), list: None, version: 0, is_lost: false, is_hidden: false };
         let mut told = std::mem::replace(&mut subscription.memory, empty);
         let is_full = is_urgent || std::mem::take(&mut told.is_lost);
         let body = self.body(now, package, &mut told, &watcher, is_full);

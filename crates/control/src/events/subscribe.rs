@@ -17,6 +17,7 @@ use ringback_sip::uri::Uri;
 use super::refused::EventRefused;
 use super::{EVENT_LIST, Told, Watched};
 use crate::ask::User;
+use crate::call::identity::asks_to_hide;
 use crate::exchange::{Exchange, Incoming};
 use crate::owner::SubscriptionTag;
 
@@ -28,7 +29,7 @@ impl Exchange {
     pub(crate) fn subscribe(&mut self, now: Instant, incoming: Incoming, watcher: &User) {
         let Incoming { server, flow, message: request } = incoming;
         let admitted = self.admit_subscription(&request, flow, &watcher.name);
-        let (package, event_id, told, seconds) = match admitted {
+        let (package, event_id, mut told, seconds) = match admitted {
             Ok(admitted) => admitted,
             Err(refused) => return self.refuse_event(now, server, &request, &refused),
         };
@@ -51,6 +52,7 @@ impl Exchange {
         let reply = if told.list.is_some() { reply.header(Name::Require, EVENT_LIST) } else { reply };
         self.respond(now, server, reply.finish());
         self.stats.subscriptions += 1;
+        told.is_hidden = asks_to_hide(&request).unwrap_or(false);
         let resources = told.watched.iter().filter_map(|watched| watched.user.clone()).collect();
         let subscribe =
             Subscribe { dialog, package, event_id, watcher: watcher.name.clone(), resources, memory: told };
@@ -107,6 +109,7 @@ impl Exchange {
         }
         match self.event_state.notifier.refresh(now, id, request.expires()) {
             Ok(seconds) => {
+                self.note_privacy_of_watcher(id, &request);
                 let reply = self
                     .reply(&request, 200)
                     .header(Name::Contact, self.contact(&flow))
@@ -115,6 +118,19 @@ impl Exchange {
                 self.respond(now, server, reply.finish());
             }
             Err(brief) => self.refuse_event(now, server, &request, &brief.into()),
+        }
+    }
+
+    /// A watcher that speaks of privacy in a refresh may have changed its mind; those whom it watches are told of that.
+    fn note_privacy_of_watcher(&mut self, id: SubscriptionId, refresh: &Message) {
+        let notifier = &mut self.event_state.notifier;
+        let (Some(subscription), Some(hides)) = (notifier.get_mut(id), asks_to_hide(refresh)) else { return };
+        if std::mem::replace(&mut subscription.memory.is_hidden, hides) == hides {
+            return;
+        }
+        let Some(information) = subscription.package.watcher_information() else { return };
+        for user in subscription.resources.clone() {
+            notifier.touch(information, &user);
         }
     }
 
@@ -181,7 +197,7 @@ impl Exchange {
 
 impl Told {
     fn of(watched: Vec<Watched>, list: Option<String>) -> Self {
-        Told { watched, list, version: 0, is_lost: false }
+        Told { watched, list, version: 0, is_lost: false, is_hidden: false }
     }
 }
 

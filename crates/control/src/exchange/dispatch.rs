@@ -119,7 +119,7 @@ impl Exchange {
         {
             return self.request_in_subscription(now, id, incoming);
         }
-        match self.membership(&incoming) {
+        match self.membership(&incoming.message, incoming.flow) {
             Some(Membership::Member(key)) => {
                 self.on_call(now, self.call_of(key), |exchange, call| {
                     exchange.request_in_dialog(now, call, key, incoming);
@@ -335,14 +335,14 @@ impl Exchange {
 
     /// Whose dialog the request belongs to: by our tag, then by the whole dialog and by where it came from. `None` for a
     /// request outside of dialogs.
-    pub(crate) fn membership(&self, incoming: &Incoming) -> Option<Membership> {
-        let tag = incoming.message.to().ok()?.tag()?;
+    pub(crate) fn membership(&self, request: &Message, flow: Flow) -> Option<Membership> {
+        let tag = request.to().ok()?.tag()?;
         let leg = LocalTag::parse(tag)
             .filter(|tag| owner::worker_of(tag.leg) == self.settings.worker)
             .and_then(|tag| self.calls.get(&self.call_of(tag.leg))?.leg(tag.leg))
-            .filter(|leg| leg.dialog().is_some_and(|dialog| dialog.matches(&incoming.message)));
+            .filter(|leg| leg.dialog().is_some_and(|dialog| dialog.matches(request)));
         Some(match leg {
-            Some(leg) if leg.flow.remote().ip() == incoming.flow.remote().ip() => Membership::Member(leg.key),
+            Some(leg) if leg.flow.remote().ip() == flow.remote().ip() => Membership::Member(leg.key),
             Some(leg) => Membership::Elsewhere(leg.key),
             None => Membership::None,
         })

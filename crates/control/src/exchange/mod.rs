@@ -220,8 +220,9 @@ impl Exchange {
 
     /// What a message that came over the flow is worth, before it is read: which to take first, and which not at all.
     pub fn standing(&mut self, now: Instant, flow: Flow) -> Standing {
-        let standing = self.admission.standing(now, flow);
+        let standing = self.admission.standing(now, flow, self.pressure);
         self.stats.messages_over_budget += u64::from(standing == Standing::OverBudget);
+        self.stats.messages_beyond_share += u64::from(standing == Standing::BeyondShare);
         standing
     }
 

@@ -1,6 +1,7 @@
 //! More comes than can be served: what is refused, and what never is.
 
-use ringback_control::Pressure;
+use ringback_control::{Pressure, Standing};
+use ringback_sansio::Flow;
 use ringback_sip::message::{Builder, Message, Method, Name};
 
 use crate::kit::{Client, PhoneId, World, secs};
@@ -24,6 +25,12 @@ fn ask(world: &mut World, phone: PhoneId) -> u16 {
         .finish();
     phone_of.send(options);
     answered(world, phone, "OPTIONS").status().unwrap()
+}
+
+/// The exchange's side of the phone's flow.
+fn flow_of(world: &mut World, phone: PhoneId) -> Flow {
+    let tuple = world.phone(phone).flow.tuple;
+    Flow::datagram(tuple.remote, tuple.local)
 }
 
 #[test]
@@ -114,6 +121,51 @@ fn a_browser_that_comes_back_is_registered_whatever_the_pressure() {
     world.exchange.set_pressure(Pressure::Extreme);
     world.phone(alice).register();
     assert_eq!(answered(&mut world, alice, "REGISTER").status(), Some(200));
+}
+
+/// Who has a user behind its address, or forges that address, presses nobody else.
+#[test]
+fn one_known_address_has_its_share_and_the_others_theirs() {
+    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
+    let (flooding, other) = (flow_of(&mut world, alice), flow_of(&mut world, bob));
+    let now = world.now();
+    assert!(
+        (0..1000).all(|_| world.exchange.standing(now, flooding) == Standing::Known),
+        "who keeps up counts nothing"
+    );
+    world.exchange.set_pressure(Pressure::Shared);
+    let within = (0..1000).filter(|_| world.exchange.standing(now, flooding) == Standing::Known).count();
+    assert_eq!(within, 200);
+    assert_eq!(world.exchange.standing(now, flooding), Standing::BeyondShare);
+    assert_eq!(world.exchange.standing(now, other), Standing::Known);
+    world.phone(bob).dial("alice");
+    assert_eq!(answered(&mut world, bob, "INVITE").status(), Some(180), "for that nobody is refused");
+}
+
+/// What may not be lost of a source that has had its share.
+#[test]
+fn what_is_begun_goes_on_beyond_the_share() {
+    let (mut world, alice, bob) = World::talking(Client::Baresip, Client::Baresip);
+    world.phone(alice).subscribe("presence", "bob", 600);
+    world.run(secs(1));
+    let flow = flow_of(&mut world, alice);
+    let phone = world.phone(alice);
+    let of_the_call = phone.in_dialog(Method::Info).finish();
+    let of_a_new_one = phone.register_request(&phone.contact()).finish();
+    let stolen = flow_of(&mut world, bob);
+    assert!(world.exchange.goes_on(flow, of_the_call.bytes()));
+    assert!(!world.exchange.goes_on(stolen, of_the_call.bytes()), "it is another's");
+    assert!(!world.exchange.goes_on(flow, of_a_new_one.bytes()));
+    assert!(!world.exchange.goes_on(flow, &"INVITE".into()));
+}
+
+/// A flood that claims to come from where a user is.
+pub fn a_flood_from_a_known_address() -> World {
+    let (mut world, alice, _bob) = World::pair(Client::Baresip, Client::Baresip);
+    let (now, flow) = (world.now(), flow_of(&mut world, alice));
+    world.exchange.set_pressure(Pressure::Extreme);
+    while world.exchange.standing(now, flow) != Standing::BeyondShare {}
+    world
 }
 
 /// A call that was refused because of the pressure.

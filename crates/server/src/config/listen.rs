@@ -28,12 +28,26 @@ pub struct Listen {
     /// The origins whose pages may open `/ws`; none allows every origin.
     #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_list")]
     pub origins: Vec<Origin>,
-    /// The proxies that are believed where their clients are, by `X-Forwarded-For` or the PROXY protocol.
+    /// The proxies that are believed where their clients are, by `X-Forwarded-For`.
     #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_list")]
     pub trusted_proxies: Vec<Prefix>,
+    /// The proxies that begin every connection with a header of the PROXY protocol.
+    #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_list")]
+    pub proxy_protocol: Vec<Prefix>,
 }
 
 impl Listen {
+    /// Whether a proxy is at `address`, so that its connections are those of many.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        self.expects_proxy_header(address) || self.trusted_proxies.iter().any(|it| it.contains(address))
+    }
+
+    /// Whether every connection from `address` begins with a PROXY header. A receiver must know that and not guess: else
+    /// a client could write one where its proxy does not.
+    pub fn expects_proxy_header(&self, address: IpAddr) -> bool {
+        self.proxy_protocol.iter().any(|it| it.contains(address))
+    }
+
     /// The address a request over HTTP or WebSocket comes from, for limits, bans and logs.
     ///
     /// `forwarded_for` are the values of the `X-Forwarded-For` lines in their order. Each proxy appends the address it
@@ -68,6 +82,7 @@ impl Default for Listen {
             webrtc: everywhere(8443),
             origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: Vec::new(),
         }
     }
 }
@@ -142,6 +157,22 @@ mod tests {
     fn an_unreadable_entry_stops_the_walk_at_the_proxy() {
         assert_eq!(source(&behind(&["10.0.0.0/8"]), "10.0.0.1", &["203.0.113.9, unknown"]), "10.0.0.1");
         assert_eq!(source(&behind(&["10.0.0.0/8"]), "10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn who_writes_headers_is_listed_for_that() {
+        let listen =
+            Listen { proxy_protocol: vec!["10.1.0.0/16".parse().unwrap()], ..behind(&["10.2.0.0/16"]) };
+        let [header, forwarded, nobody] =
+            ["::ffff:10.1.0.1", "10.2.0.1", "10.3.0.1"].map(|it| it.parse().unwrap());
+        let seen =
+            [header, forwarded, nobody].map(|it| (listen.is_proxy(it), listen.expects_proxy_header(it)));
+        assert_eq!(seen, [(true, true), (true, false), (false, false)]);
+        assert_eq!(
+            source(&listen, "10.1.0.1", &["203.0.113.9"]),
+            "10.1.0.1",
+            "X-Forwarded-For is another matter"
+        );
     }
 
     #[test]

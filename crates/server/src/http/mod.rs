@@ -122,17 +122,17 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let served = tokio::select! {
-        served = connection => Some(served),
-        _ = place.evicted() => None,
+        served = connection => Ok(served),
+        end = place.evicted() => Err(end),
     };
     let come = come.load(Ordering::Relaxed);
     if come == progress::UPGRADED {
         return;
     }
     let end = match served {
-        None => End::Evicted,
-        Some(Ok(())) => End::ClosedByClient,
-        Some(Err(error)) => match error {
+        Err(end) => end,
+        Ok(Ok(())) => End::ClosedByClient,
+        Ok(Err(error)) => match error {
             error if error.is_timeout() && come == progress::NEW => End::FirstRequestLate,
             error if error.is_timeout() => End::Idle,
             error if error.is_parse_too_large() => End::TooLarge,

@@ -311,7 +311,9 @@ fn close_code(end: End) -> Option<CloseCode> {
     match end {
         End::TooLarge => Some(CloseCode::Size),
         End::WebSocketError => Some(CloseCode::Protocol),
-        End::FirstRequestLate | End::MessageLate | End::NotSignedIn => Some(CloseCode::Policy),
+        End::FirstRequestLate | End::MessageLate | End::NotSignedIn | End::OverBudget => {
+            Some(CloseCode::Policy)
+        }
         End::ClosedByServer | End::Stopping => Some(CloseCode::Away),
         End::Overloaded => Some(CloseCode::Again),
         _ => None,

@@ -46,7 +46,7 @@ impl World {
         let certificate = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
         let certificate = certificate.self_signed(&key).unwrap();
         let bounds = Bounds { connections: 1, per_source: 1, per_shared_source: 1 };
-        let doorkeeper = Doorkeeper::new(bounds, Vec::new());
+        let doorkeeper = Doorkeeper::new(bounds, crate::config::Listen::default());
         let telemetry = Arc::new(Telemetry::new(doorkeeper, writer, Arc::default()));
         let thread = MediaThread::new(Surroundings {
             number: 0,

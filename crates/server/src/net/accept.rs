@@ -71,8 +71,8 @@ pub struct FirstBytes {
     pub late: End,
 }
 
-/// Accepts plain connections for ever. Those of trusted proxies may begin with a PROXY header, which has as long as the
-/// first bytes of a client.
+/// Accepts plain connections for ever. Those of the proxies of `listen.proxy_protocol` begin with a PROXY header, which has as
+/// long as the first bytes of a client.
 pub async fn accept<F>(
     listener: TcpListener,
     doorkeeper: Arc<Doorkeeper>,
@@ -106,7 +106,7 @@ where
         let _ = stream.set_nodelay(true);
         let peer = Peer { local: canonical(local), remote, secure: false };
         let place = Arc::new(place);
-        if !doorkeeper.trusts(remote.ip()) {
+        if !doorkeeper.expects_proxy_header(remote.ip()) {
             tokio::spawn(serve(peer, stream, place));
             continue;
         }
@@ -120,7 +120,7 @@ where
     }
 }
 
-/// Who is behind the connection of a trusted proxy: the client that its header names, or else the proxy itself.
+/// Who is behind the connection of a proxy: the client that its header names, or the proxy itself when the header says so.
 async fn behind_proxy(
     first: FirstBytes,
     telemetry: &Telemetry,
@@ -133,8 +133,12 @@ async fn behind_proxy(
             Ok(Ok(Some(client))) => return Some(peer.on_behalf_of(client, place)),
             Ok(Ok(None)) => return Some(peer),
             Ok(Err(failed)) => {
+                let reason = match failed {
+                    proxy_protocol::Failed::Missing => "no_proxy_header",
+                    _ => "proxy_header",
+                };
                 let error = Shown(&failed);
-                limited!(telemetry.log, DEBUG, peer.remote.ip(), "proxy", %error, "a PROXY header was not taken");
+                limited!(telemetry.log, DEBUG, peer.remote.ip(), reason, %error, "a PROXY header was not taken");
                 failed.into()
             }
             Err(_) => first.late,

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::{End, source_prefix};
-use crate::config::Prefix;
+use crate::config::Listen;
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub struct Bounds {
 #[derive(Debug)]
 pub struct Doorkeeper {
     bounds: Bounds,
-    proxies: Vec<Prefix>,
+    listen: Listen,
     hall: Mutex<Hall>,
 }
 
@@ -61,9 +61,11 @@ struct Guest {
 pub struct Place {
     doorkeeper: Arc<Doorkeeper>,
     number: u64,
-    /// Told once, when a newer connection needs the place.
+    /// Told once, when a newer connection needs the place, or whoever has it is to leave.
     leave: Arc<Notify>,
     has_user: AtomicBool,
+    /// Whether it is to leave because of what it asks.
+    asks_too_much: AtomicBool,
     maker: Maker,
 }
 
@@ -77,9 +79,9 @@ enum Maker {
 }
 
 impl Doorkeeper {
-    /// Lets connections in up to `bounds`. `proxies` bring the connections of many.
-    pub fn new(bounds: Bounds, proxies: Vec<Prefix>) -> Arc<Self> {
-        Arc::new(Doorkeeper { bounds, proxies, hall: Mutex::default() })
+    /// Lets connections in up to `bounds`. The proxies of `listen` bring the connections of many.
+    pub fn new(bounds: Bounds, listen: Listen) -> Arc<Self> {
+        Arc::new(Doorkeeper { bounds, listen, hall: Mutex::default() })
     }
 
     /// A place for a connection. `None` when there is none to be freed either.
@@ -111,7 +113,8 @@ impl Doorkeeper {
     }
 
     fn place(self: &Arc<Self>, number: u64, leave: Arc<Notify>, maker: Maker) -> Place {
-        Place { doorkeeper: self.clone(), number, leave, has_user: AtomicBool::new(false), maker }
+        let (has_user, asks_too_much) = (AtomicBool::new(false), AtomicBool::new(false));
+        Place { doorkeeper: self.clone(), number, leave, has_user, asks_too_much, maker }
     }
 
     /// Connections that are open and were not told to leave, whoever made them.
@@ -125,14 +128,14 @@ impl Doorkeeper {
         self.hall().refused
     }
 
-    /// Whether a proxy at `address` is believed where its clients are.
-    pub fn trusts(&self, address: IpAddr) -> bool {
-        self.proxies.iter().any(|proxy| proxy.contains(address))
+    /// Whether every connection from `address` begins with a PROXY header.
+    pub fn expects_proxy_header(&self, address: IpAddr) -> bool {
+        self.listen.expects_proxy_header(address)
     }
 
     /// How many guests of a source there may be.
     fn limit(&self, source: IpAddr) -> usize {
-        let is_shared = source.to_canonical().is_loopback() || self.trusts(source);
+        let is_shared = source.to_canonical().is_loopback() || self.listen.is_proxy(source);
         let limit = if is_shared { self.bounds.per_shared_source } else { self.bounds.per_source };
         limit as usize
     }
@@ -212,10 +215,17 @@ impl Place {
         hall.enter(self.number, Guest { source: prefix, ..guest });
     }
 
-    /// Waits until a newer connection needs the place.
+    /// Sends the connection away for what it asks, unless a user has signed in.
+    pub fn send_away(&self) {
+        // Whoever waits for the end reads why after it was told.
+        self.asks_too_much.store(true, Ordering::Relaxed);
+        self.doorkeeper.hall().evict(self.number);
+    }
+
+    /// Waits until a newer connection needs the place, or the connection is sent away.
     pub async fn evicted(&self) -> End {
         self.leave.notified().await;
-        End::Evicted
+        if self.asks_too_much.load(Ordering::Relaxed) { End::OverBudget } else { End::Evicted }
     }
 
     /// Waits until the place is lost, to a newer connection or because nobody has signed in for too long.
@@ -251,7 +261,12 @@ mod tests {
 
     fn doorkeeper(connections: u32, per_source: u32) -> Arc<Doorkeeper> {
         let bounds = Bounds { connections, per_source, per_shared_source: 5 };
-        Doorkeeper::new(bounds, vec!["10.0.0.0/8".parse().unwrap()])
+        let listen = Listen {
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            proxy_protocol: vec!["192.0.2.4".parse().unwrap()],
+            ..Listen::default()
+        };
+        Doorkeeper::new(bounds, listen)
     }
 
     fn source(last: u8) -> IpAddr {
@@ -360,6 +375,28 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_too_much_is_sent_away_and_a_user_never() {
+        let doorkeeper = doorkeeper(10, 2);
+        let [guest, phone] = [1, 2].map(|last| doorkeeper.admit(source(last)).expect("a place"));
+        phone.authenticated();
+        guest.send_away();
+        phone.send_away();
+        assert!(was_evicted(&guest) && !was_evicted(&phone));
+        assert_eq!(doorkeeper.open(), 1);
+        drop((guest, phone));
+        assert_eq!(doorkeeper.open(), 0);
+    }
+
+    #[test]
+    fn both_kinds_of_proxies_bring_the_connections_of_many() {
+        for proxy in [[10, 0, 0, 1], [192, 0, 2, 4]] {
+            let doorkeeper = doorkeeper(20, 1);
+            let places: Vec<_> = (0..5).filter_map(|_| doorkeeper.admit(proxy.into())).collect();
+            assert_eq!(evicted(&places), [0usize; 0]);
+        }
+    }
+
+    #[test]
     fn behind_a_proxy_each_client_has_the_places_of_its_own_address() {
         let doorkeeper = doorkeeper(20, 1);
         let proxy = IpAddr::from([10, 0, 0, 1]);
@@ -385,6 +422,13 @@ mod tests {
         assert_eq!(guest.lost(within).await, End::NotSignedIn);
         guest.authenticated();
         assert!(tokio::time::timeout(10 * within, guest.lost(within)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_is_sent_away_hears_why() {
+        let guest = doorkeeper(10, 1).admit(source(1)).expect("a place");
+        guest.send_away();
+        assert_eq!(guest.lost(Duration::from_secs(60)).await, End::OverBudget);
     }
 
     #[tokio::test]

@@ -17,8 +17,10 @@ reasons! {
         TlsFailed = "tls_failed",
         /// The TLS handshake took longer than `limits.tls_handshake_seconds`.
         TlsLate = "tls_late",
-        /// A trusted proxy began with a PROXY header that cannot be taken.
+        /// A proxy of `listen.proxy_protocol` began with a PROXY header that cannot be taken.
         ProxyHeader = "proxy_header",
+        /// A connection from `listen.proxy_protocol` began with something else.
+        NoProxyHeader = "no_proxy_header",
         /// No first request within `limits.first_request_seconds`.
         FirstRequestLate = "first_request_late",
         /// The rest of a message did not come within `limits.message_seconds`.
@@ -29,6 +31,8 @@ reasons! {
         NotSignedIn = "not_signed_in",
         /// A newer connection of the same source, or of any, needed the place.
         Evicted = "evicted",
+        /// It went on asking beyond the budget of its source, and nobody has signed in on it.
+        OverBudget = "over_budget",
         /// Two WebSocket pings in a row without an answer.
         NoPong = "no_pong",
         /// A message, or the head of an HTTP request, above its limit.
@@ -56,12 +60,14 @@ impl End {
             End::NotReading => "the client does not read",
             End::TlsFailed => "the TLS handshake failed",
             End::TlsLate => "the TLS handshake took longer than limits.tls_handshake_seconds",
-            End::ProxyHeader => "the PROXY header of a trusted proxy cannot be taken",
+            End::ProxyHeader => "the PROXY header of a proxy cannot be taken",
+            End::NoProxyHeader => "a proxy of listen.proxy_protocol began without a PROXY header",
             End::FirstRequestLate => "no request within limits.first_request_seconds",
             End::MessageLate => "a message took longer than limits.message_seconds",
             End::Idle => "nothing was said for longer than a registration lasts",
             End::NotSignedIn => "nobody signed in within limits.sign_in_seconds",
             End::Evicted => "a newer connection needed the place",
+            End::OverBudget => "more was asked than a stranger may ask",
             End::NoPong => "two pings without an answer",
             End::TooLarge => "a message above limits.message_bytes",
             End::Unframed => "what came cannot be cut into SIP messages",

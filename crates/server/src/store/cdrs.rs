@@ -1,6 +1,6 @@
 //! The tables of call detail records.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::StoreError;
 
@@ -106,59 +106,6 @@ pub(super) fn add(connection: &Connection, cdr: &CdrRow) -> Result<(), StoreErro
         ])?;
     }
     Ok(())
-}
-
-/// The calls that started last, newest first, at most `limit`, with their legs.
-pub(super) fn latest(connection: &Connection, limit: u32) -> Result<Vec<CdrRow>, StoreError> {
-    let mut calls = connection.prepare_cached(
-        "SELECT call, started, answered, ended, caller, callee, answered_by, status, reason, ended_by
-         FROM cdrs ORDER BY started DESC, call DESC LIMIT ?1",
-    )?;
-    let mut legs = connection.prepare_cached(
-        "SELECT party, call_id, transport, remote, media_profile, codec, packets_received, octets_received,
-                packets_sent, octets_sent, packets_lost, packets_dropped
-         FROM cdr_legs WHERE call = ?1 ORDER BY leg",
-    )?;
-    let rows = calls.query_map([limit], read)?;
-    let mut found = rows.collect::<rusqlite::Result<Vec<CdrRow>>>()?;
-    for cdr in &mut found {
-        cdr.legs = legs.query_map([&cdr.call], read_leg)?.collect::<rusqlite::Result<_>>()?;
-    }
-    Ok(found)
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<CdrRow> {
-    Ok(CdrRow {
-        call: row.get("call")?,
-        started: row.get("started")?,
-        answered: row.get("answered")?,
-        ended: row.get("ended")?,
-        caller: row.get("caller")?,
-        callee: row.get("callee")?,
-        answered_by: row.get("answered_by")?,
-        status: row.get("status")?,
-        reason: row.get("reason")?,
-        ended_by: row.get("ended_by")?,
-        legs: Vec::new(),
-    })
-}
-
-fn read_leg(row: &Row<'_>) -> rusqlite::Result<CdrLegRow> {
-    let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
-    Ok(CdrLegRow {
-        party: row.get("party")?,
-        call_id: row.get("call_id")?,
-        transport: row.get("transport")?,
-        remote: row.get("remote")?,
-        media_profile: row.get("media_profile")?,
-        codec: row.get("codec")?,
-        packets_received: count("packets_received")?,
-        octets_received: count("octets_received")?,
-        packets_sent: count("packets_sent")?,
-        octets_sent: count("octets_sent")?,
-        packets_lost: count("packets_lost")?,
-        packets_dropped: count("packets_dropped")?,
-    })
 }
 
 /// SQLite counts in 63 bits.

@@ -178,11 +178,6 @@ impl Store {
         messages::remove_expired(&self.connection, now)
     }
 
-    /// The calls that started last, newest first, at most `limit`.
-    pub fn latest_cdrs(&self, limit: u32) -> Result<Vec<CdrRow>, StoreError> {
-        cdrs::latest(&self.connection, limit)
-    }
-
     /// The value of a setting.
     pub fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         settings::read(&self.connection, key)

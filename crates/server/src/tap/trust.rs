@@ -3,14 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::TapError;
 use crate::config::{Identity, NoAuthority, authorities};
+use crate::net::client::Verifier;
 use crate::net::client::trust::{self, TrustError};
 
 /// What connects to a server: versions 1.2 and 1.3, verified against the system's authorities and those of the file.
@@ -22,7 +20,7 @@ pub(super) fn connector(authorities: Option<&Path>, is_insecure: bool) -> Result
     let config = if is_insecure {
         builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+            .with_custom_certificate_verifier(Arc::new(Verifier::of_anybody(&provider)))
             .with_no_client_auth()
     } else {
         builder.with_root_certificates(roots(authorities)?).with_no_client_auth()
@@ -51,43 +49,4 @@ fn roots(file: Option<&Path>) -> Result<RootCertStore, TapError> {
     };
     let more = file.map_or(Ok(Vec::new()), authorities).map_err(|error| unusable(error.into()))?;
     trust::roots(more).map_err(unusable)
-}
-
-/// Takes every certificate: `--insecure`. The handshake itself is still verified, so the key is that of the certificate.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -18,7 +18,7 @@ counters! {
     /// Those of [`ringback_control::Stats`].
     exchange(ringback_control::Stats) {
         messages_received, messages_unparsed_answered, messages_unparsed_dropped, messages_from_nowhere,
-        requests_invalid, messages_invalid_dropped, messages_over_budget, requests_banned, requests_unauthenticated,
+        requests_invalid, messages_invalid_dropped, messages_over_budget, messages_beyond_share, requests_banned, requests_unauthenticated,
         credentials_refused, dialogs_challenged, identities_refused, requests_overloaded, requests_shed,
         requests_outside_dialog, requests_out_of_order, requests_merged, methods_not_allowed,
         extensions_refused, schemes_refused, domains_refused, calls_refused, callees_unknown, callees_absent,
@@ -75,7 +75,7 @@ counters! {
     /// Those of [`control_thread::Counters`].
     control_thread(control_thread::Counters) {
         outbox_full, connection_gone, datagram_refused, keep_alives, stun_answered, stun_dropped, truncated,
-        worker_full, traced, trace_missed, trace_failed, strangers_dropped,
+        worker_full, traced, trace_missed, trace_failed, strangers_dropped, known_dropped,
     }
 }
 

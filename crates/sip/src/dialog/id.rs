@@ -20,21 +20,6 @@ pub struct DialogId {
 }
 
 impl DialogId {
-    /// The dialog that a message which we received belongs to; `None` when it has no Call-ID, broken
-    /// addresses, or, a request, no To tag.
-    pub fn of_received(message: &Message) -> Option<Self> {
-        let (from, to) = (message.from().ok()?, message.to().ok()?);
-        let (local_tag, remote_tag) = match message.is_request() {
-            true => (to.tag()?, from.tag().unwrap_or_default()),
-            false => (from.tag()?, to.tag().unwrap_or_default()),
-        };
-        Some(DialogId {
-            call_id: Bytes::copy_from_slice(message.call_id()?),
-            local_tag: Bytes::copy_from_slice(local_tag),
-            remote_tag: Bytes::copy_from_slice(remote_tag),
-        })
-    }
-
     /// Whether a message that we received belongs to it.
     pub fn matches(&self, message: &Message) -> bool {
         let (Ok(from), Ok(to)) = (message.from(), message.to()) else { return false };

@@ -174,15 +174,6 @@ impl<T> Notifier<T> {
         Ok(seconds)
     }
 
-    /// The watcher may watch.
-    pub fn approve(&mut self, now: Instant, id: SubscriptionId) {
-        if let Some(subscription) = self.subscriptions.get(&id) {
-            let (package, resources) = (subscription.package, subscription.resources.clone());
-            self.watchers_changed(package, &resources);
-        }
-        self.occur(now, id, Occurrence::Approved, 0);
-    }
-
     /// Ends a subscription; its watcher is told why.
     pub fn end(&mut self, now: Instant, id: SubscriptionId, reason: Reason) {
         self.occur(now, id, Occurrence::End(reason), 0);

@@ -106,6 +106,17 @@ impl Transactions {
         })
     }
 
+    /// Whether a message is one that a transaction waits for: a response, an ACK or a CANCEL. Nothing is done with it.
+    pub fn awaits(&self, message: &Message) -> bool {
+        let Ok(via) = message.via() else { return false };
+        if !message.is_request() {
+            let branch = via.branch();
+            return branch.is_some_and(|it| self.clients.has(&self.keys.client(it, message.method_ref())));
+        }
+        matches!(message.method_ref(), Method::Ack | Method::Cancel)
+            && self.servers.find(&self.keys.server(message, &via, &Method::Invite)).is_some()
+    }
+
     /// Sends a request and keeps it until it is answered; INVITE or not is told by its method.
     ///
     /// The request has its topmost Via already, with a branch of [`Transactions::new_branch`]. When there are

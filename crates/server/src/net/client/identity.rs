@@ -15,7 +15,9 @@ use std::sync::Arc;
 use ringback_sip::uri::{Scheme, Uri};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
@@ -23,16 +25,34 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-/// Verifies servers of SIP over TLS.
+/// Verifies servers by rules of ours. The handshake itself is verified in any case, so the key is that of the certificate.
 #[derive(Debug)]
-pub(super) struct SipIdentity {
-    /// The authorities.
-    pub(super) roots: Arc<RootCertStore>,
-    /// How signatures are verified.
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
+pub struct Verifier {
+    whom: Whom,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for SipIdentity {
+/// Whose certificates are taken.
+#[derive(Debug)]
+enum Whom {
+    /// Those that an authority of these has made for the SIP server that we look for.
+    SipServer(Arc<RootCertStore>),
+    Anybody,
+}
+
+impl Verifier {
+    /// Takes servers of SIP over TLS, by the authorities.
+    pub(super) fn of_sip_servers(roots: Arc<RootCertStore>, provider: &CryptoProvider) -> Self {
+        Verifier { whom: Whom::SipServer(roots), algorithms: provider.signature_verification_algorithms }
+    }
+
+    /// Takes every certificate.
+    pub fn of_anybody(provider: &CryptoProvider) -> Self {
+        Verifier { whom: Whom::Anybody, algorithms: provider.signature_verification_algorithms }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -41,8 +61,8 @@ impl ServerCertVerifier for SipIdentity {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let certificate = ParsedCertificate::try_from(end_entity)?;
-        let (roots, algorithms) = (&self.roots, self.algorithms.all);
+        let Whom::SipServer(roots) = &self.whom else { return Ok(ServerCertVerified::assertion()) };
+        let (certificate, algorithms) = (ParsedCertificate::try_from(end_entity)?, self.algorithms.all);
         verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)?;
         verify_identity(end_entity, &certificate, server_name)?;
         Ok(ServerCertVerified::assertion())
@@ -178,10 +198,7 @@ mod tests {
     #[test]
     fn a_certificate_of_nobody_we_trust_is_for_nobody() {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let verifier = SipIdentity {
-            roots: Arc::new(RootCertStore::empty()),
-            algorithms: provider.signature_verification_algorithms,
-        };
+        let verifier = Verifier::of_sip_servers(Arc::new(RootCertStore::empty()), &provider);
         let name = ServerName::try_from("example.com").unwrap();
         let verified =
             verifier.verify_server_cert(&certificate(&["sip:example.com"]), &[], &name, &[], UnixTime::now());

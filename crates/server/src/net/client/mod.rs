@@ -28,6 +28,7 @@ use crate::http::Server;
 use crate::inbox::{Input, Owed};
 use crate::net::Doorkeeper;
 use dns::Dns;
+pub use identity::Verifier;
 use trust::Trust;
 
 /// How long a connection of our own stays on which nothing is received.

@@ -12,7 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
-use super::identity::SipIdentity;
+use super::identity::Verifier;
 use super::own::Presented;
 use super::stream::Tls;
 use crate::config::{NoAuthority, authorities};
@@ -29,7 +29,7 @@ pub struct Trust {
 
 /// What TLS is spoken by; each connection adds whom we are to its server.
 struct Ways {
-    /// With SIP servers, which are verified as [`SipIdentity`] says.
+    /// With SIP servers, which are verified as [`Verifier`] says.
     sip: ClientConfig,
     /// With WebSocket servers, which are verified as those of HTTPS are ([RFC 6455 §4.1]).
     ///
@@ -91,7 +91,6 @@ impl Ways {
     /// Versions 1.2 and 1.3 with the suites of the provider.
     fn new(roots: RootCertStore) -> Result<Self, TrustError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let algorithms = provider.signature_verification_algorithms;
         let roots = Arc::new(roots);
         let way = |verifier: Arc<dyn ServerCertVerifier>| -> Result<ClientConfig, TrustError> {
             let builder = ClientConfig::builder_with_provider(provider.clone());
@@ -100,7 +99,8 @@ impl Ways {
         };
         let web = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone()).build();
         let web = web.map_err(|_| TrustError::Nobody)?;
-        Ok(Ways { sip: way(Arc::new(SipIdentity { roots, algorithms }))?, web: way(web)? })
+        let sip = Verifier::of_sip_servers(roots, &provider);
+        Ok(Ways { sip: way(Arc::new(sip))?, web: way(web)? })
     }
 }
 

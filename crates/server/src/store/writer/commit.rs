@@ -218,7 +218,9 @@ mod tests {
         let expected: Vec<_> = (0..20).map(|ticket| (ticket, Ok(()))).collect();
         assert_eq!(settled, expected);
         assert!(!committer.has_waiting() && committer.stats.is_healthy());
-        assert_eq!(cdrs::latest(&committer.connection, 100).unwrap().len(), 20);
+        let cdrs =
+            committer.connection.query_row("SELECT count(*) FROM cdrs", [], |row| row.get::<_, i64>(0));
+        assert_eq!(cdrs.unwrap(), 20);
     }
 
     #[test]
