@@ -1,6 +1,9 @@
 //! The record of a call.
 
+use std::time::Duration;
+
 use ringback_media::negotiation::Profile;
+use ringback_media::quality::{Told, Verdict, judge};
 use ringback_media::session::LegReport;
 use ringback_sansio::Flow;
 
@@ -57,6 +60,35 @@ pub struct Cdr {
     pub legs: Vec<CdrLeg>,
 }
 
+impl Cdr {
+    /// Why a leg, by its place in the record, is not heard by the other; `None` when it is heard as far as we can see,
+    /// when nobody has looked, or when the call was too short to tell.
+    pub fn verdict(&self, leg: usize) -> Option<Verdict> {
+        let (speaker, listener) = self.way_from(leg)?;
+        self.answered?;
+        let (from, to) = (speaker.media.as_ref()?, listener.media.as_ref()?);
+        from.history.lasted().filter(|lasted| *lasted >= TELLING)?;
+        Some(judge(from, to)).filter(Verdict::is_trouble)
+    }
+
+    /// The same in words, with the names of the parties.
+    pub fn told(&self, leg: usize) -> Option<Told<'_>> {
+        let (speaker, listener) = self.way_from(leg)?;
+        let verdict = self.verdict(leg)?;
+        Some(verdict.told((speaker.name(), speaker.profile), (listener.name(), listener.profile)))
+    }
+
+    /// A leg and the one that it speaks to: itself, in a call with an echo.
+    fn way_from(&self, leg: usize) -> Option<(&CdrLeg, &CdrLeg)> {
+        let speaker = self.legs.get(leg)?;
+        match &self.legs[..] {
+            [_] => Some((speaker, speaker)),
+            [first, second] => Some((speaker, if leg == 0 { second } else { first })),
+            _ => None,
+        }
+    }
+}
+
 /// What is recorded of one leg.
 #[derive(Debug, Clone)]
 pub struct CdrLeg {
@@ -70,4 +102,105 @@ pub struct CdrLeg {
     pub profile: Profile,
     /// What the leg carried; `None` when its media went past the exchange, or its media worker did not say in time.
     pub media: Option<LegReport>,
+}
+
+impl CdrLeg {
+    /// The user part of the party's AOR, or what there is of it.
+    fn name(&self) -> &str {
+        let party = self.party.strip_prefix("sip:").unwrap_or(&self.party);
+        party.split_once('@').map_or(party, |(user, _)| user)
+    }
+}
+
+/// How long a leg has to stand until its silence tells something.
+const TELLING: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use ringback_media::quality::{Cause, History, Summary};
+    use ringback_media::session::{Drops, LegKey};
+    use ringback_sansio::Flow;
+
+    use super::*;
+
+    fn leg(party: &str, profile: Profile, agreed: Instant, lasted: u64, packets: u64) -> CdrLeg {
+        let address = ([192, 0, 2, 1], 5060).into();
+        let history = History {
+            agreed: Some(agreed),
+            closed: Some(agreed + Duration::from_secs(lasted)),
+            sends: true,
+            could_send: true,
+            receives: true,
+            could_receive: true,
+            audible: History::HEARD,
+            ..History::new(profile)
+        };
+        CdrLeg {
+            party: party.to_owned(),
+            call_id: party.to_owned(),
+            flow: Flow::datagram(address, address),
+            profile,
+            media: Some(LegReport {
+                leg: LegKey(0),
+                packets_in: packets,
+                octets_in: 0,
+                packets_out: 500,
+                octets_out: 0,
+                lost: 0,
+                jitter: Duration::ZERO,
+                far: None,
+                round_trip: None,
+                drops: Drops::default(),
+                first_media: None,
+                last_media: None,
+                last_heard: None,
+                remote: None,
+                suite: None,
+                evicted: 0,
+                history,
+                quality: Summary::default(),
+            }),
+        }
+    }
+
+    fn record(answered: Option<u64>, legs: Vec<CdrLeg>) -> Cdr {
+        Cdr {
+            id: String::new(),
+            caller: "sip:alice@example.com".to_owned(),
+            dialled: "bob".to_owned(),
+            answered_by: None,
+            started: 0,
+            answered,
+            ended: 0,
+            status: 200,
+            ended_by: EndedBy::Caller,
+            reason: String::new(),
+            codec: None,
+            is_bypassed: false,
+            legs,
+        }
+    }
+
+    #[test]
+    fn an_answered_call_says_who_was_not_heard_and_why() {
+        let now = ringback_sansio::sim::Clock::new().now();
+        let alice = || leg("sip:alice@example.com", Profile::WebRtc, now, 10, 0);
+        let bob = || leg("bob", Profile::Rtp, now, 10, 500);
+        let cdr = record(Some(1), vec![alice(), bob()]);
+        assert_eq!(cdr.verdict(0).map(|verdict| verdict.cause), Some(Cause::NoCandidates));
+        let told = cdr.told(0).map(|told| told.to_string()).unwrap_or_default();
+        assert!(told.starts_with("alice's browser sent no packet: "), "{told}");
+        assert_eq!(cdr.verdict(1), None, "bob is heard");
+        assert_eq!(cdr.verdict(2), None);
+
+        assert_eq!(record(None, vec![alice(), bob()]).verdict(0), None, "nobody answered");
+        let brief = || leg("carol", Profile::Rtp, now, 1, 0);
+        assert_eq!(record(Some(1), vec![brief(), bob()]).verdict(0), None, "too short to tell");
+        let past_us = CdrLeg { media: None, ..alice() };
+        assert_eq!(record(Some(1), vec![past_us.clone(), bob()]).verdict(0), None, "nobody has looked");
+        let echo = record(Some(1), vec![leg("dave", Profile::Rtp, now, 10, 0)]);
+        assert_eq!(echo.verdict(0).map(|verdict| verdict.cause), Some(Cause::NothingCame));
+    }
 }

@@ -17,6 +17,7 @@ pub mod dtmf;
 pub mod file;
 pub mod insert;
 pub mod negotiation;
+pub mod quality;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

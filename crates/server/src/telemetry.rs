@@ -5,10 +5,12 @@
 
 mod log_limit;
 mod names;
+mod sound;
 mod tally;
 
 pub(crate) use log_limit::limited;
 pub use log_limit::{LimitOthers, LogLimit, NOBODY, Shown};
+pub use sound::Sound;
 pub(crate) use tally::reasons;
 pub use tally::{Reason, Tally};
 
@@ -21,6 +23,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
 use ringback_control::Exchange;
 use ringback_media::insert::DeskStats;
 use ringback_media::session;
@@ -45,6 +48,8 @@ pub struct Telemetry {
     /// What keeps others from filling the log.
     pub log: Arc<LogLimit>,
     ended: Tally<End>,
+    /// How calls sounded.
+    pub sound: Arc<Sound>,
 }
 
 /// What the control thread counts.
@@ -71,6 +76,7 @@ impl Telemetry {
             http_refused: Tally::default(),
             log,
             ended: Tally::default(),
+            sound: Arc::default(),
         }
     }
 
@@ -196,6 +202,21 @@ impl Telemetry {
         )
     }
 
+    fn encode_sound(&self, out: &mut Families<'_, '_>) -> fmt::Result {
+        out.counters(
+            "ringback_legs_silent",
+            "Legs of answered calls that were not heard, by cause",
+            "cause",
+            &self.sound.silent.named(),
+        )?;
+        out.histograms(
+            "ringback_mos",
+            "Mean opinion scores (ITU-T G.107) of legs that ended, of what came from them and what was sent to them",
+            "direction",
+            &[("received", &self.sound.received), ("sent", &self.sound.sent)],
+        )
+    }
+
     fn encode_connections(&self, out: &mut Families<'_, '_>) -> fmt::Result {
         let open = self.doorkeeper.open().into();
         out.gauge("ringback_connections", "TCP, TLS and WebSocket connections", open)?;
@@ -229,6 +250,7 @@ impl Collector for Telemetry {
         self.encode_control(&mut out)?;
         self.encode_media(&mut out)?;
         self.encode_connections(&mut out)?;
+        self.encode_sound(&mut out)?;
         let stats = self.writer.stats();
         let load =
             |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
@@ -254,6 +276,21 @@ impl Families<'_, '_> {
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         gauge.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    }
+
+    /// One histogram for each value of a label.
+    fn histograms(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: &[(&str, &Histogram)],
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (value, histogram) in values {
+            histogram.encode(family.encode_family(&[(label, *value)])?)?;
+        }
+        Ok(())
     }
 
     /// One counter for each value of a label.

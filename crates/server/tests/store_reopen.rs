@@ -8,7 +8,8 @@ use std::sync::mpsc;
 use ringback_sansio::Transport;
 use ringback_server::secret::Secret;
 use ringback_server::store::{
-    BindingRow, CdrLegRow, CdrRow, Credentials, DeviceRow, Options, Recovery, Store, UserRow, Write,
+    BindingRow, CdrLegRow, CdrRow, Credentials, DeviceRow, Hundredths, Options, QualityRow, Recovery, Store,
+    UserRow, Write,
 };
 use rusqlite::{Connection, Row};
 
@@ -56,6 +57,21 @@ fn cdr(call: &str, started: i64) -> CdrRow {
         octets_sent: 79_840,
         packets_lost: 1,
         packets_dropped: 0,
+        quality: QualityRow {
+            mos_received: Some(Hundredths(441)),
+            mos_received_worst: Some(Hundredths(129)),
+            mos_sent: None,
+            loss_received: Some(Hundredths(25)),
+            round_trip: Some(Hundredths(1999)),
+            packets_late: 3,
+            packets_duplicate: 4,
+            audio_missing: 20,
+            ice_after: Some(0),
+            sent_after: Some(u64::from(u32::MAX)),
+            ..QualityRow::default()
+        },
+        silent_because: Some("only_silence".to_owned()),
+        verdict: Some("alice's browser is not heard.".to_owned()),
     };
     CdrRow {
         call: call.to_owned(),
@@ -83,7 +99,10 @@ fn cdrs(path: &Path) -> Vec<CdrRow> {
         .unwrap();
     let mut legs = connection.prepare(
         "SELECT party, call_id, transport, remote, media_profile, codec, packets_received, octets_received,
-                packets_sent, octets_sent, packets_lost, packets_dropped
+                packets_sent, octets_sent, packets_lost, packets_dropped, mos_received, mos_received_worst, mos_sent,
+                mos_sent_worst, loss_received, loss_sent, jitter_received, jitter_sent, round_trip, round_trip_longest,
+                packets_late, packets_duplicate, audio_missing, ice_after, dtls_after, received_after, sent_after,
+                silent_because, verdict
          FROM cdr_legs WHERE call = ?1 ORDER BY leg",
     ).unwrap();
     let mut found: Vec<CdrRow> = calls.query_map([], read).unwrap().map(Result::unwrap).collect();
@@ -111,6 +130,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CdrRow> {
 
 fn read_leg(row: &Row<'_>) -> rusqlite::Result<CdrLegRow> {
     let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    let time = |column| row.get::<_, Option<i64>>(column).map(|time| time.map(i64::unsigned_abs));
     Ok(CdrLegRow {
         party: row.get("party")?,
         call_id: row.get("call_id")?,
@@ -124,6 +144,27 @@ fn read_leg(row: &Row<'_>) -> rusqlite::Result<CdrLegRow> {
         octets_sent: count("octets_sent")?,
         packets_lost: count("packets_lost")?,
         packets_dropped: count("packets_dropped")?,
+        quality: QualityRow {
+            mos_received: row.get("mos_received")?,
+            mos_received_worst: row.get("mos_received_worst")?,
+            mos_sent: row.get("mos_sent")?,
+            mos_sent_worst: row.get("mos_sent_worst")?,
+            loss_received: row.get("loss_received")?,
+            loss_sent: row.get("loss_sent")?,
+            jitter_received: row.get("jitter_received")?,
+            jitter_sent: row.get("jitter_sent")?,
+            round_trip: row.get("round_trip")?,
+            round_trip_longest: row.get("round_trip_longest")?,
+            packets_late: count("packets_late")?,
+            packets_duplicate: count("packets_duplicate")?,
+            audio_missing: count("audio_missing")?,
+            ice_after: time("ice_after")?,
+            dtls_after: time("dtls_after")?,
+            received_after: time("received_after")?,
+            sent_after: time("sent_after")?,
+        },
+        silent_because: row.get("silent_because")?,
+        verdict: row.get("verdict")?,
     })
 }
 
@@ -237,7 +278,7 @@ fn a_database_of_a_later_version_or_of_another_program_is_refused_untouched() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refusal = Store::open(&path, Options::default()).unwrap_err().to_string();
     assert!(
-        refusal.contains("was written by a later version (schema 99, this version knows 7)"),
+        refusal.contains("was written by a later version (schema 99, this version knows 8)"),
         "{refusal}"
     );
 

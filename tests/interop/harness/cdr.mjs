@@ -45,6 +45,9 @@ export function assertAnswered(cdr, { caller, callee, endedBy, talked = 2_000 })
   for (const leg of cdr.legs) {
     assert.ok(leg.packets_received > 50 && leg.packets_sent > 50, `packets both ways on each leg: ${said}`);
     assert.ok(leg.codec, `a codec on each leg: ${said}`);
+    assert.equal(leg.verdict, null, `each leg is heard: ${said}`);
+    assert.ok(leg.mos_received_worst >= 1 && leg.mos_received <= 4.5, `a score for each leg: ${said}`);
+    assert.ok(leg.received_after !== null && leg.sent_after !== null, `times of each leg: ${said}`);
   }
 }
 

@@ -325,5 +325,7 @@ fn report(leg: LegKey, last_heard: Option<Instant>) -> LegReport {
         remote: None,
         suite: None,
         evicted: 0,
+        history: ringback_media::quality::History::new(Profile::Rtp),
+        quality: ringback_media::quality::Summary::default(),
     }
 }

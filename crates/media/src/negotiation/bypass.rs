@@ -62,6 +62,11 @@ enum Scope {
     Public6,
 }
 
+/// Whether an address is one of the internet.
+pub(super) fn is_public(address: IpAddr) -> bool {
+    matches!(Scope::of(address), Some(Scope::Public4 | Scope::Public6))
+}
+
 impl Scope {
     fn of(address: IpAddr) -> Option<Scope> {
         match address {

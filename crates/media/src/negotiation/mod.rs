@@ -64,4 +64,4 @@ pub use payloads::{Payload, PayloadMap, Payloads, payload_map};
 pub use refusal::Refusal;
 /// The ICE credentials of a [`Local`], for those who may not know the crate that they come from.
 pub use ringback_nat::ice::Credentials;
-pub use settings::{Dtls, LegSettings, Remote, Transcoding};
+pub use settings::{Candidates, Dtls, LegSettings, Remote, Transcoding};

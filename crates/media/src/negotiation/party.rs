@@ -12,7 +12,7 @@ use super::formats::{
     answered, answered_alone, is_ours, known_to_us, offered_alone, renumbered, supplemented,
 };
 use super::writing::{Content, Frame, describe};
-use super::{Dtls, LegSettings, Local, Payload, Profile, Refusal, Transcoding};
+use super::{Candidates, Dtls, LegSettings, Local, Payload, Profile, Refusal, Transcoding};
 use crate::dtls::Role;
 use crate::sdp::{Codec, Description, Direction, Kind, Origin, Section, Setup};
 
@@ -242,6 +242,7 @@ impl Party {
         Some(LegSettings {
             remote: if is_webrtc { None } else { remote(theirs, ours.rtcp_mux && theirs.rtcp_mux) },
             ice: transport.ice.clone().filter(|_| is_webrtc),
+            candidates: Candidates::of(&transport.candidates),
             dtls: is_webrtc
                 .then(|| Dtls { role: agreed.role(), fingerprints: transport.fingerprints.clone() }),
             sends: direction.sends() && ours.direction.receives(),

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use ringback_nat::ice::Credentials;
 
 use super::Payloads;
+use super::bypass::is_public;
 use crate::dtls::{Fingerprint, Role};
+use crate::sdp::Candidate;
 
 /// What offer and answer agreed on for a leg.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct LegSettings {
     pub remote: Option<Remote>,
     /// The far end's ICE credentials; they change when it restarts ICE.
     pub ice: Option<Credentials>,
+    /// What addresses the far end has named for ICE; nobody sends there, but whoever asks why ICE failed wants to know.
+    pub candidates: Candidates,
     /// How the DTLS association is made. Another role or other fingerprints than before mean a new association.
     pub dtls: Option<Dtls>,
     /// Whether the far end may send to us.
@@ -62,4 +66,59 @@ pub enum Transcoding {
     Needed,
     /// Wherever the other party lacks one of them.
     Always,
+}
+
+/// What addresses a far end has named for ICE, by the best of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
+pub enum Candidates {
+    /// None at all.
+    #[default]
+    None,
+    /// Only names (`.local`) behind which a browser hides its addresses.
+    Hidden,
+    /// Only addresses of private networks.
+    Private,
+    /// At least one that is an address of the internet.
+    Public,
+}
+
+impl Candidates {
+    /// What a list of candidates amounts to.
+    pub(super) fn of(candidates: &[Candidate]) -> Candidates {
+        let rank = |candidate: &Candidate| match candidate.host.address() {
+            Some(address) if is_public(address) => Candidates::Public,
+            Some(_) => Candidates::Private,
+            None => Candidates::Hidden,
+        };
+        candidates.iter().map(rank).max().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sdp::Host;
+
+    #[test]
+    fn candidates_are_as_good_as_the_best_of_them() {
+        let candidates = |hosts: &[&str]| {
+            let all: Vec<Candidate> = hosts
+                .iter()
+                .map(|host| {
+                    let mut candidate = Candidate::hosts(&[([192, 0, 2, 1], 4000).into()]).remove(0);
+                    candidate.host = match host.parse() {
+                        Ok(address) => Host::Address(address),
+                        Err(_) => Host::Name((*host).to_owned()),
+                    };
+                    candidate
+                })
+                .collect();
+            Candidates::of(&all)
+        };
+        assert_eq!(candidates(&[]), Candidates::None);
+        assert_eq!(candidates(&["4e5c.local"]), Candidates::Hidden);
+        assert_eq!(candidates(&["4e5c.local", "192.168.1.5", "fd00::1"]), Candidates::Private);
+        assert_eq!(candidates(&["100.64.1.1"]), Candidates::Private, "of a carrier's NAT");
+        assert_eq!(candidates(&["10.0.0.1", "198.51.100.7"]), Candidates::Public);
+    }
 }

@@ -8,12 +8,14 @@ use ringback_sansio::fuzz::Input;
 use super::{Continuity, Header, Reception, strip_extension};
 
 /// Takes the packets in `data`, each behind two bytes of length and a byte of milliseconds, as one stream: read, counted,
-/// renumbered, stripped. The numbers of what goes out are unique, and the payload is what came.
+/// renumbered, stripped. The numbers of what goes out are unique, the payload is what came, and each packet is counted
+/// once at most.
 pub fn rtp(data: &[u8], now: Instant) {
     let mut input = Input(data);
     let mut now = now;
     let mut reception = Reception::new();
     let mut stream = Continuity::new(OURS, 100, 1000);
+    let mut packets = 0;
     // Our number and the source's, of the latest packets.
     let mut sent: VecDeque<(u16, u32, u16)> = VecDeque::new();
     while let Some(packet) = input.framed() {
@@ -22,6 +24,7 @@ pub fn rtp(data: &[u8], now: Instant) {
         let payload = packet.get(header.payload..);
         assert!(payload.is_some(), "the payload lies in the packet");
         reception.receive(now, &header, CLOCK_RATE);
+        packets += 1;
 
         let mut stripped = packet.to_vec();
         let moved = strip_extension(&mut stripped);
@@ -47,6 +50,9 @@ pub fn rtp(data: &[u8], now: Instant) {
         sent.push_front(numbers);
         sent.truncate(KEPT);
     }
+    let tally = reception.tally();
+    assert!(tally.received + tally.duplicates <= packets && tally.late <= packets, "{tally:?}");
+    assert!(tally.gaps <= tally.skipped && tally.gaps <= packets, "{tally:?}");
     let quality = reception.report();
     assert!(quality.is_none_or(|quality| reception.ssrc() == Some(quality.ssrc)));
     let _ = (reception.lost(), reception.jitter(), stream.timestamp_at(now, CLOCK_RATE));

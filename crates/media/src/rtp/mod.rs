@@ -19,4 +19,4 @@ mod reception;
 
 pub use continuity::{Continuity, Jump};
 pub use header::{Header, Rewrite, strip_extension};
-pub use reception::{Quality, Reception};
+pub use reception::{Quality, Reception, Tally};

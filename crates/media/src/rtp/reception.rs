@@ -12,6 +12,24 @@ use super::continuity::ticks;
 pub struct Reception {
     source: Option<Source>,
     lost_before: u64,
+    tally: Tally,
+}
+
+/// What was counted since the start, of all sources.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Packets that arrived for the first time.
+    pub received: u64,
+    /// Numbers that were skipped when a higher one came. Those that came late are counted here too.
+    pub skipped: u64,
+    /// How often numbers were skipped: the bursts of loss.
+    pub gaps: u64,
+    /// Packets that came after one with a higher number.
+    pub late: u64,
+    /// Packets that had come before.
+    pub duplicates: u64,
+    /// How much audio the skipped numbers stood for, less what came late.
+    pub missing: Duration,
 }
 
 #[derive(Debug)]
@@ -32,6 +50,10 @@ struct Source {
     jitter: u32,
     expected_prior: u32,
     received_prior: u32,
+    /// A bit for each of the last 64 numbers that came, the highest in bit 0.
+    recent: u64,
+    /// The time that one packet stands for, in units of the media clock; 0 until two came in a row.
+    step: u32,
 }
 
 /// What a report block says about a source ([RFC 3550 §6.4.1]), except for the times of its sender reports.
@@ -54,7 +76,7 @@ pub struct Quality {
 impl Reception {
     /// Nothing received.
     pub const fn new() -> Self {
-        Reception { source: None, lost_before: 0 }
+        Reception { source: None, lost_before: 0, tally: Tally::NONE }
     }
 
     /// Notes a packet that has arrived, whose payload type has `clock_rate`.
@@ -62,15 +84,22 @@ impl Reception {
     pub fn receive(&mut self, now: Instant, header: &Header, clock_rate: u32) {
         match &mut self.source {
             Some(source) if source.ssrc == header.ssrc => {
+                source.tally(&mut self.tally, header);
                 if source.update_sequence(header.sequence) {
                     source.update_jitter(now, header.timestamp, clock_rate);
                 }
             }
             _ => {
                 self.lost_before = self.lost();
+                self.tally.received += 1;
                 self.source = Some(Source::new(now, header, clock_rate));
             }
         }
+    }
+
+    /// What was counted since the start.
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// The SSRC of the latest packet.
@@ -97,6 +126,11 @@ impl Reception {
     }
 }
 
+impl Tally {
+    const NONE: Tally =
+        Tally { received: 0, skipped: 0, gaps: 0, late: 0, duplicates: 0, missing: Duration::ZERO };
+}
+
 impl Source {
     fn new(now: Instant, header: &Header, clock_rate: u32) -> Self {
         let base = u32::from(header.sequence);
@@ -113,6 +147,54 @@ impl Source {
             jitter: 0,
             expected_prior: 0,
             received_prior: 0,
+            recent: 1,
+            step: 0,
+        }
+    }
+
+    /// Counts a packet by its number, before [`update_sequence`](Self::update_sequence) takes it.
+    fn tally(&mut self, tally: &mut Tally, header: &Header) {
+        let ahead = header.sequence.wrapping_sub(self.highest as u16);
+        let behind = (self.highest as u16).wrapping_sub(header.sequence);
+        let packet = || {
+            let clock_rate = u64::from(self.clock_rate.max(1));
+            Duration::from_nanos(u64::from(self.step) * 1_000_000_000 / clock_rate)
+        };
+        match (ahead, behind) {
+            (1..MAX_DROPOUT, _) => {
+                let skipped = u64::from(ahead - 1);
+                tally.received += 1;
+                tally.skipped += skipped;
+                tally.gaps += u64::from(skipped > 0);
+                tally.missing += packet() * u32::from(ahead - 1);
+                if ahead == 1 {
+                    let step = header.timestamp.wrapping_sub(self.timestamp);
+                    // Events of one digit share a timestamp, and after a pause it jumps.
+                    if (1..=self.clock_rate).contains(&step) {
+                        self.step = step;
+                    }
+                }
+                self.recent = self.recent.checked_shl(ahead.into()).unwrap_or_default() | 1;
+            }
+            (_, 0..64) => {
+                let bit = 1 << behind;
+                if self.recent & bit != 0 {
+                    tally.duplicates += 1;
+                } else {
+                    tally.received += 1;
+                    tally.late += 1;
+                    tally.missing = tally.missing.saturating_sub(packet());
+                    self.recent |= bit;
+                }
+            }
+            // So late that nobody can play it.
+            (_, 64..=MAX_MISORDER) => tally.late += 1,
+            // Two in a row: a restart.
+            _ if self.bad == Some(header.sequence) => {
+                tally.received += 1;
+                self.recent = 1;
+            }
+            _ => {}
         }
     }
 
@@ -246,6 +328,32 @@ mod tests {
         reception.receive(now, &header(1, 10, 0), 8000);
         assert_eq!(reception.report().unwrap().lost, -1);
         assert_eq!(reception.lost(), 0);
+    }
+
+    #[test]
+    fn gaps_late_packets_and_duplicates_are_told_apart() {
+        let now = Clock::new().now();
+        let mut reception = Reception::new();
+        // 12 comes late, 14 twice, 16 and 17 never.
+        for sequence in [10u16, 11, 13, 12, 14, 14, 15, 18] {
+            reception.receive(now, &header(1, sequence, u32::from(sequence) * 160), 8000);
+        }
+        let tally = reception.tally();
+        assert_eq!((tally.received, tally.late, tally.duplicates), (7, 1, 1));
+        assert_eq!((tally.skipped, tally.gaps), (3, 2));
+        assert_eq!(tally.missing, Duration::from_millis(40), "two packets of 20 ms");
+        reception.receive(now, &header(2, 99, 0), 8000);
+        assert_eq!(reception.tally().received, 8, "another source counts on");
+    }
+
+    #[test]
+    fn a_restart_is_no_loss_to_the_tally() {
+        let now = Clock::new().now();
+        let mut reception = Reception::new();
+        for sequence in [10u16, 11, 30_000, 30_001, 30_002] {
+            reception.receive(now, &header(1, sequence, 0), 8000);
+        }
+        assert_eq!(reception.tally().skipped, 0);
     }
 
     #[test]

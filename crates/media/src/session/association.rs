@@ -6,7 +6,7 @@ use std::time::Instant;
 use ringback_nat::ice::Pair;
 
 use super::Reason;
-use crate::dtls::{Endpoint, Event, Fingerprint, Identity, Role};
+use crate::dtls::{Endpoint, Event, Failure, Fingerprint, Identity, Role};
 use crate::negotiation::Dtls;
 use crate::srtp::{Receiver, Sender};
 
@@ -19,6 +19,8 @@ pub(super) struct Association {
     handshake: Option<Handshake>,
     /// How many handshakes have failed since the association was agreed.
     failures: u32,
+    /// When the first handshake began.
+    begun: Option<Instant>,
 }
 
 struct Handshake {
@@ -34,13 +36,20 @@ pub(super) enum Outcome {
     /// The far end said goodbye.
     Closed,
     /// The handshake failed, and with it so many since the association was agreed.
-    Failed { failures: u32 },
+    Failed { failures: u32, why: Failure },
 }
 
 impl Association {
     /// An association that takes a ClientHello, which may come before the answer that tells our role.
     pub(super) fn new(identity: Arc<Identity>) -> Self {
-        Association { identity, role: Role::Server, fingerprints: None, handshake: None, failures: 0 }
+        Association {
+            identity,
+            role: Role::Server,
+            fingerprints: None,
+            handshake: None,
+            failures: 0,
+            begun: None,
+        }
     }
 
     /// Sets what was agreed; says whether that ends the association that was there.
@@ -115,11 +124,13 @@ impl Association {
             Event::Connected { suite, keys, .. } => {
                 let sender = Sender::new(suite, &keys.local_key, &keys.local_salt);
                 let receiver = Receiver::new(suite, &keys.remote_key, &keys.remote_salt);
-                let (Ok(sender), Ok(receiver)) = (sender, receiver) else { return Some(self.fail()) };
+                let (Ok(sender), Ok(receiver)) = (sender, receiver) else {
+                    return Some(self.fail(Failure::NoSrtpProfile));
+                };
                 Some(Outcome::Connected(Box::new((sender, receiver))))
             }
             Event::Closed => Some(Outcome::Closed),
-            Event::Failed(_) => Some(self.fail()),
+            Event::Failed(why) => Some(self.fail(why)),
         }
     }
 
@@ -130,7 +141,13 @@ impl Association {
         }
     }
 
+    /// When the first handshake began.
+    pub(super) const fn begun(&self) -> Option<Instant> {
+        self.begun
+    }
+
     fn begin(&mut self, now: Instant, pair: Pair) {
+        self.begun.get_or_insert(now);
         let mut endpoint = Endpoint::new(&self.identity, self.role, now);
         if let Some(fingerprints) = &self.fingerprints {
             endpoint.expect(fingerprints.clone());
@@ -138,10 +155,10 @@ impl Association {
         self.handshake = Some(Handshake { endpoint, pair });
     }
 
-    fn fail(&mut self) -> Outcome {
+    fn fail(&mut self, why: Failure) -> Outcome {
         self.handshake = None;
         self.failures += 1;
-        Outcome::Failed { failures: self.failures }
+        Outcome::Failed { failures: self.failures, why }
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     Worker,
 };
 use crate::dtls::{self, Endpoint, Identity, MAX_TRANSMIT, Role};
-use crate::negotiation::{Dtls, LegSettings, Payload, PayloadMap, Remote};
+use crate::negotiation::{Candidates, Dtls, LegSettings, Payload, PayloadMap, Remote};
 use crate::rtcp::{Cname, NtpClock, Outgoing};
 use crate::sdp::Kind;
 use crate::srtp::{Receiver, Sender, TAIL_ROOM};
@@ -161,6 +161,7 @@ impl<'i> Play<'i> {
         let settings = LegSettings {
             remote,
             ice: is_browser.then(|| theirs(at)),
+            candidates: Candidates::default(),
             dtls: is_browser.then(|| Dtls { role, fingerprints: vec![fingerprint] }),
             sends: bit(5),
             receives: bit(6),

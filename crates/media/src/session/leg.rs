@@ -11,7 +11,9 @@ use super::path::Path;
 use super::random::Random;
 use super::webrtc::Change;
 use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason, Socket};
-use crate::negotiation::{LegSettings, PayloadMap, Payloads};
+use crate::negotiation::{LegSettings, PayloadMap, Payloads, Profile};
+use crate::quality::emodel::Codec;
+use crate::quality::{Far, History, Listener, Meter, Reading, Series};
 use crate::rtcp::{self, Cname, NtpClock};
 use crate::rtp::{self, Continuity, Header, Jump, Reception, Rewrite};
 
@@ -52,6 +54,10 @@ pub(super) struct Leg {
     has_reported: bool,
     /// Whether the report that is due ends with BYE.
     is_leaving: bool,
+    history: History,
+    listener: Listener,
+    codec: Codec,
+    meter: Meter,
 }
 
 /// What offer and answer left.
@@ -105,6 +111,10 @@ impl Leg {
         // The lower half of the sequence space: a first packet that is lost costs no SRTP roll-over (RFC 3711 §3.3.1).
         let sequence = random.word() as u16 & 0x7fff;
         let stream = Continuity::new(random.word(), sequence, random.word());
+        let history = History::new(match path {
+            Path::WebRtc(_) => Profile::WebRtc,
+            Path::Plain(_) => Profile::Rtp,
+        });
         let millis = REPORT_INTERVAL.as_millis() as u32;
         Leg {
             key,
@@ -134,6 +144,10 @@ impl Leg {
             report_due: None,
             has_reported: false,
             is_leaving: false,
+            history,
+            listener: Listener::default(),
+            codec: Codec::default(),
+            meter: Meter::default(),
         }
     }
 
@@ -147,6 +161,13 @@ impl Leg {
             self.silent_since = settings.sends.then_some(now);
         }
         let LegSettings { sends, receives, payloads, .. } = settings;
+        self.codec = Codec::from_name(&settings.codec);
+        self.meter.begin(now, self.reception.tally());
+        self.history.agreed.get_or_insert(now);
+        self.history.candidates = settings.candidates;
+        (self.history.sends, self.history.receives) = (sends, receives);
+        self.history.could_send |= sends;
+        self.history.could_receive |= receives;
         self.agreed = Some(Agreed { sends, receives, payloads, way });
         self.report_at.get_or_insert(now + self.phase);
     }
@@ -172,6 +193,8 @@ impl Leg {
         if let Path::Plain(plain) = &mut self.path {
             plain.admit_rtp(now, former, local, remote, header.ssrc)?;
         }
+        let sound = packet.bytes().get(header.payload..).unwrap_or_default();
+        self.listener.listen(header.payload_type, meaning.kind, sound);
         self.packets_in += 1;
         self.octets_in += packet.bytes().len().saturating_sub(header.payload) as u64;
         self.reception.receive(now, &header, meaning.clock_rate);
@@ -228,6 +251,7 @@ impl Leg {
         self.octets_out += octets;
         self.clock_rate = *clock_rate;
         self.last_sent = Some(now);
+        self.history.first_sent.get_or_insert(now);
         Ok(destination)
     }
 
@@ -252,17 +276,16 @@ impl Leg {
             plain.admit_rtcp(now, former, socket, local, remote, ssrc)?;
         }
         self.last_heard = Some(now);
+        self.history.first_rtcp.get_or_insert(now);
         if let Some(report) = incoming.sender {
             self.sender_report = Some((report, now));
         }
         if let Some(report) = incoming.report {
             self.round_trip = report.round_trip(clock, now).or(self.round_trip);
             let nanos = u64::from(report.jitter) * 1_000_000_000 / u64::from(self.clock_rate.max(1));
-            self.far = Some(FarReport {
-                fraction_lost: report.fraction_lost,
-                lost: report.lost,
-                jitter: Duration::from_nanos(nanos),
-            });
+            let jitter = Duration::from_nanos(nanos);
+            self.far = Some(FarReport { fraction_lost: report.fraction_lost, lost: report.lost, jitter });
+            self.meter.hear(Far { loss: f64::from(report.fraction_lost) / 256.0, jitter });
         }
         Ok(())
     }
@@ -277,6 +300,7 @@ impl Leg {
         if self.report_at.is_some_and(|at| at <= now) {
             self.report_due = Some(now);
             self.report_at = Some(now + REPORT_INTERVAL);
+            self.measure(now);
         }
         if self.silent_at().is_some_and(|at| at <= now) {
             self.silent_since = Some(now);
@@ -322,6 +346,17 @@ impl Leg {
         self.report_due = self.is_leaving.then_some(now);
     }
 
+    /// Measures what has not been measured, for the last report.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.history.closed = Some(now);
+        self.measure(now);
+    }
+
+    /// The samples of its quality.
+    pub(super) fn series(&self) -> &Series {
+        self.meter.series()
+    }
+
     pub(super) fn report(&self) -> LegReport {
         let (suite, evicted) = match &self.path {
             Path::WebRtc(webrtc) => webrtc.suite(),
@@ -345,7 +380,28 @@ impl Leg {
             remote: self.path.rtp_destination(self.key).map(|destination| destination.remote),
             suite,
             evicted: evicted.unwrap_or_default(),
+            history: self.history(),
+            quality: *self.meter.summary(),
         }
+    }
+
+    fn history(&self) -> History {
+        let connecting = match &self.path {
+            Path::WebRtc(webrtc) => webrtc.connecting(),
+            Path::Plain(_) => self.history.connecting,
+        };
+        let (first_received, audible) = (self.first_media, self.listener.audible());
+        History { connecting, first_received, audible, ..self.history }
+    }
+
+    fn measure(&mut self, now: Instant) {
+        let reading = Reading {
+            tally: self.reception.tally(),
+            jitter: self.reception.jitter(),
+            round_trip: self.round_trip,
+            codec: self.codec,
+        };
+        self.meter.sample(now, &reading);
     }
 
     /// When the silence of a plain leg that may send has lasted too long.

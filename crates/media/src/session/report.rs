@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Drops, LegKey};
+use crate::quality::{History, Summary};
 use crate::srtp::Suite;
 
 /// The counters of one leg, for the CDR and for whoever asks why there is no sound.
@@ -41,6 +42,10 @@ pub struct LegReport {
     pub suite: Option<Suite>,
     /// SSRCs of the far end that were forgotten because it used too many.
     pub evicted: u64,
+    /// What has happened to the leg, and when.
+    pub history: History,
+    /// How good it was in both directions, over its whole time.
+    pub quality: Summary,
 }
 
 /// What a far end says in its last report about the stream that we send.

@@ -12,6 +12,7 @@ use super::path::{opening, protection};
 use super::{Destination, Gone, Packet, Reason, Socket};
 use crate::dtls::Identity;
 use crate::negotiation::LegSettings;
+use crate::quality::Connecting;
 use crate::srtp::{Receiver, Sender, Suite};
 
 /// The far end's paths and keys.
@@ -26,6 +27,8 @@ pub(super) struct WebRtc {
     pub(super) ufrags: SmallVec<[Box<[u8]>; 2]>,
     /// The far end's addresses that lead to this leg, the oldest first.
     pub(super) addresses: SmallVec<[SocketAddr; 4]>,
+    /// How far it has come, and when.
+    connecting: Connecting,
 }
 
 struct Keys {
@@ -50,6 +53,24 @@ impl WebRtc {
             keys: None,
             connect_by: None,
             addresses: SmallVec::new(),
+            connecting: Connecting::default(),
+        }
+    }
+
+    /// Notes a connectivity check over this pair, when it has been answered or dropped.
+    pub(super) fn note_check(&mut self, now: Instant, pair: Pair) {
+        self.connecting.first_check.get_or_insert(now);
+        if self.connecting.validated.is_none() && self.lite.is_validated(pair) {
+            self.connecting.validated = Some(now);
+        }
+    }
+
+    /// How far ICE and DTLS have come, and when.
+    pub(super) fn connecting(&self) -> Connecting {
+        Connecting {
+            unauthenticated: self.lite.stats().unauthenticated,
+            dtls_begun: self.association.begun(),
+            ..self.connecting
         }
     }
 
@@ -177,8 +198,12 @@ impl WebRtc {
     pub(super) fn poll_change(&mut self, now: Instant) -> Option<Change> {
         while let Some(event) = self.lite.poll_event() {
             match event {
-                ice::Event::Nominated(_) => self.start(now),
+                ice::Event::Nominated(_) => {
+                    self.connecting.nominated.get_or_insert(now);
+                    self.start(now);
+                }
                 ice::Event::ConsentLost => {
+                    self.connecting.consent_lost = Some(now);
                     self.connect_by = None;
                     return Some(Change::Gone(Gone::ConsentLost));
                 }
@@ -190,13 +215,16 @@ impl WebRtc {
                     let (sender, receiver) = *keys;
                     self.keys = Some(Keys { sender, receiver });
                     self.connect_by = None;
+                    self.connecting.dtls_done.get_or_insert(now);
                     return Some(Change::Connected);
                 }
                 Outcome::Closed => return Some(Change::Gone(Gone::DtlsClosed)),
-                Outcome::Failed { failures } if failures >= MAX_FAILURES => {
-                    return Some(Change::Gone(Gone::DtlsFailed));
+                Outcome::Failed { failures, why } => {
+                    self.connecting.dtls_failed = Some((now, why));
+                    if failures >= MAX_FAILURES {
+                        return Some(Change::Gone(Gone::DtlsFailed));
+                    }
                 }
-                Outcome::Failed { .. } => {}
             }
         }
         None

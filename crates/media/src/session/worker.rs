@@ -21,6 +21,7 @@ use super::webrtc::WebRtc;
 use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Socket, Stats, Verdict};
 use crate::dtls::Identity;
 use crate::negotiation::LegSettings;
+use crate::quality::Series;
 use crate::rtcp::NtpClock;
 use crate::rtp::Header;
 
@@ -195,6 +196,7 @@ impl Worker {
     }
 
     fn say_goodbye(&mut self, now: Instant, slot: usize, mut leg: Leg) -> LegReport {
+        leg.end(now);
         let report = leg.report();
         match &leg.path {
             Path::Plain(plain) => plain.leave(now, &mut self.former),
@@ -234,6 +236,12 @@ impl Worker {
             Ok(slot) => slot,
             Err(reason) => {
                 self.stats.drops.count(reason);
+                // What comes to a port of its own tells something of its leg, even when the leg cannot take it.
+                if let Socket::Rtp(key) | Socket::Rtcp(key) = socket
+                    && let Some((_, leg)) = self.leg_mut(key)
+                {
+                    leg.drops.count(reason);
+                }
                 return Verdict::Drop(reason);
             }
         };
@@ -358,6 +366,12 @@ impl Worker {
         self.legs.get(*slot).map(Leg::report)
     }
 
+    /// The quality of an open leg over time.
+    pub fn series(&self, leg: LegKey) -> Option<&Series> {
+        let slot = self.slots_by_key.get(&leg)?;
+        self.legs.get(*slot).map(Leg::series)
+    }
+
     /// How the checks of a WebRTC leg were answered.
     pub fn checks(&self, leg: LegKey) -> Option<ice::Stats> {
         let slot = self.slots_by_key.get(&leg)?;
@@ -433,7 +447,9 @@ impl Worker {
         let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
         let Path::WebRtc(webrtc) = &mut leg.path else { return Err(Reason::WrongSocket) };
         let mut reply = [0; stun::REPLY_ROOM];
-        let len = match webrtc.lite.handle_check(now, local, remote, packet.bytes(), &mut reply) {
+        let check = webrtc.lite.handle_check(now, local, remote, packet.bytes(), &mut reply);
+        webrtc.note_check(now, arrival.pair());
+        let len = match check {
             Check::Reply(len) => len,
             Check::Drop(ice::Reason::ConsentLost) => return Err(Reason::CheckConsentLost),
             Check::Drop(_) => return Err(Reason::CheckRefused),

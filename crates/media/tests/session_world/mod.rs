@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ringback_media::dtls::{self, Endpoint, Fingerprint, Identity, Role};
-use ringback_media::negotiation::{Dtls, LegSettings, Payload, PayloadMap, Payloads, Remote};
+use ringback_media::negotiation::{Candidates, Dtls, LegSettings, Payload, PayloadMap, Payloads, Remote};
 use ringback_media::rtcp::NtpClock;
 use ringback_media::sdp::Kind;
 use ringback_media::session::{
@@ -181,6 +181,7 @@ pub fn phone_settings(address: Option<&str>) -> LegSettings {
             Remote { rtp, rtcp: SocketAddr::new(rtp.ip(), rtp.port() + 1), mux: false }
         }),
         ice: None,
+        candidates: Candidates::None,
         dtls: None,
         sends: true,
         receives: true,
@@ -294,6 +295,7 @@ impl Browser {
         LegSettings {
             remote: None,
             ice: Some(self.ours.clone()),
+            candidates: Candidates::Private,
             dtls: Some(Dtls { role, fingerprints }),
             sends: true,
             receives: true,

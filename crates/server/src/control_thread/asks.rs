@@ -11,7 +11,7 @@ use ringback_sip::resolve;
 use super::records;
 use crate::net::client::{Dialler, Order};
 use crate::store::{MessageRow, Reader, Write, Writer};
-use crate::telemetry::{LogLimit, NOBODY, limited};
+use crate::telemetry::{LogLimit, NOBODY, Sound, limited};
 
 /// Those who may sign in, by name.
 #[derive(Debug)]
@@ -42,12 +42,20 @@ pub struct Pending {
     asked: HashMap<u64, AskId>,
     next: u64,
     log: Arc<LogLimit>,
+    sound: Arc<Sound>,
 }
 
 impl Pending {
     /// Nothing waits.
-    pub fn new(writer: Writer, reader: Reader, dialler: Dialler, epoch: Epoch, log: Arc<LogLimit>) -> Self {
-        Pending { writer, reader, dialler, epoch, asked: HashMap::new(), next: 0, log }
+    pub fn new(
+        writer: Writer,
+        reader: Reader,
+        dialler: Dialler,
+        epoch: Epoch,
+        log: Arc<LogLimit>,
+        sound: Arc<Sound>,
+    ) -> Self {
+        Pending { writer, reader, dialler, epoch, asked: HashMap::new(), next: 0, log, sound }
     }
 
     /// Answers a question, at once or when the store has written.
@@ -110,6 +118,7 @@ impl Pending {
             }
             Ask::Record(cdr) => {
                 records::log(&cdr);
+                self.sound.count(&cdr);
                 let ticket = self.ticket();
                 let row = Box::new(records::row(&cdr));
                 match self.writer.submit(ticket, vec![Write::Cdr(row)]) {

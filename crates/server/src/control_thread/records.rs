@@ -1,13 +1,16 @@
 //! What the exchange tells, as log lines and as rows of the store.
 
 use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
 use ringback_control::{Cdr, CdrLeg, Event, StoredMessage};
 use ringback_media::negotiation::Profile;
+use ringback_media::quality::Mos;
+use ringback_media::session::LegReport;
 use ringback_sansio::FiveTuple;
 use ringback_sip::location::{BindingId, BindingRecord};
 
-use crate::store::{BindingRow, CdrLegRow, CdrRow, MessageRow};
+use crate::store::{BindingRow, CdrLegRow, CdrRow, Hundredths, MessageRow, QualityRow};
 use crate::telemetry::{LogLimit, Shown, limited};
 
 /// Logs the end of a call.
@@ -15,6 +18,10 @@ pub fn log(cdr: &Cdr) {
     let seconds = cdr.answered.map_or(0, |answered| cdr.ended.saturating_sub(answered) / 1000);
     // What the parties wrote. Strings are written with their control characters escaped in either format.
     let [dialled, reason] = [&cdr.dialled, &cdr.reason].map(|text| Shown(text).to_string());
+    let scores = cdr.legs.iter().filter_map(|leg| {
+        let quality = &leg.media.as_ref()?.quality;
+        [quality.incoming.mos(), quality.outgoing.mos()].into_iter().flatten().min()
+    });
     tracing::info!(
         call = cdr.id,
         caller = cdr.caller,
@@ -24,8 +31,15 @@ pub fn log(cdr: &Cdr) {
         seconds,
         ended_by = cdr.ended_by.word(),
         reason,
+        mos = scores.min().map(Mos::score),
         "call ended"
     );
+    for leg in 0..cdr.legs.len() {
+        if let Some((verdict, told)) = cdr.verdict(leg).zip(cdr.told(leg)) {
+            let (because, verdict) = (verdict.cause.name(), told.to_string());
+            tracing::info!(call = cdr.id, because, verdict, "call without sound");
+        }
+    }
 }
 
 /// Logs everything else.
@@ -67,11 +81,11 @@ pub fn row(cdr: &Cdr) -> CdrRow {
         status: cdr.status,
         reason: cdr.reason.clone(),
         ended_by: cdr.ended_by.word().to_owned(),
-        legs: cdr.legs.iter().map(|leg| leg_row(leg, cdr)).collect(),
+        legs: cdr.legs.iter().enumerate().map(|(number, leg)| leg_row(number, leg, cdr)).collect(),
     }
 }
 
-fn leg_row(leg: &CdrLeg, cdr: &Cdr) -> CdrLegRow {
+fn leg_row(number: usize, leg: &CdrLeg, cdr: &Cdr) -> CdrLegRow {
     let media = leg.media.as_ref();
     CdrLegRow {
         party: leg.party.clone(),
@@ -92,6 +106,40 @@ fn leg_row(leg: &CdrLeg, cdr: &Cdr) -> CdrLegRow {
         octets_sent: media.map_or(0, |media| media.octets_out),
         packets_lost: media.map_or(0, |media| media.lost),
         packets_dropped: media.map_or(0, |media| media.drops.total()),
+        quality: media.map(quality_row).unwrap_or_default(),
+        silent_because: cdr.verdict(number).map(|verdict| verdict.cause.name().to_owned()),
+        verdict: cdr.told(number).map(|told| told.to_string()),
+    }
+}
+
+fn quality_row(media: &LegReport) -> QualityRow {
+    let score = |mos: Option<Mos>| mos.map(|mos| Hundredths(mos.hundredths().into()));
+    let percent = |share: Option<f64>| share.map(|share| Hundredths::of(share * 100.0));
+    let milliseconds = |time: Option<Duration>| time.map(|time| Hundredths::of(time.as_secs_f64() * 1000.0));
+    let (history, quality) = (&media.history, &media.quality);
+    // What was quicker than the answer, as ICE may be, took no time from there.
+    let after = |then: Option<Instant>| {
+        let took = then?.saturating_duration_since(history.agreed?);
+        Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+    };
+    QualityRow {
+        mos_received: score(quality.incoming.mos()),
+        mos_received_worst: score(quality.incoming.worst),
+        mos_sent: score(quality.outgoing.mos()),
+        mos_sent_worst: score(quality.outgoing.worst),
+        loss_received: percent(quality.incoming.loss()),
+        loss_sent: percent(quality.outgoing.loss()),
+        jitter_received: milliseconds(quality.incoming.jitter()),
+        jitter_sent: milliseconds(quality.outgoing.jitter()),
+        round_trip: milliseconds(quality.round_trip()),
+        round_trip_longest: milliseconds(quality.longest_round_trip()),
+        packets_late: quality.late,
+        packets_duplicate: quality.duplicates,
+        audio_missing: u64::try_from(quality.concealed.as_millis()).unwrap_or(u64::MAX),
+        ice_after: after(history.connecting.nominated),
+        dtls_after: after(history.connecting.dtls_done),
+        received_after: after(history.first_received),
+        sent_after: after(history.first_sent),
     }
 }
 

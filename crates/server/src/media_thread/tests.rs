@@ -111,6 +111,7 @@ fn configure() -> MediaCommand {
     let settings = LegSettings {
         remote: None,
         ice: None,
+        candidates: ringback_media::negotiation::Candidates::None,
         dtls: None,
         sends: true,
         receives: true,

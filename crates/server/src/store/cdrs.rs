@@ -1,5 +1,6 @@
 //! The tables of call detail records.
 
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params};
 
 use super::StoreError;
@@ -58,6 +59,74 @@ pub struct CdrLegRow {
     pub packets_lost: u64,
     /// Packets of this party dropped here, for a named reason.
     pub packets_dropped: u64,
+    /// How good it was.
+    pub quality: QualityRow,
+    /// The name of what kept this party from being heard, when it was not.
+    pub silent_because: Option<String>,
+    /// The same in a sentence.
+    pub verdict: Option<String>,
+}
+
+/// How good a leg was: what came from the party (received), and what it says came to it (sent).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QualityRow {
+    /// The mean score of what was received.
+    pub mos_received: Option<Hundredths>,
+    /// The score of its worst five seconds.
+    pub mos_received_worst: Option<Hundredths>,
+    /// The mean score of what was sent.
+    pub mos_sent: Option<Hundredths>,
+    /// The score of its worst five seconds.
+    pub mos_sent_worst: Option<Hundredths>,
+    /// Packets lost on the way to us, in percent.
+    pub loss_received: Option<Hundredths>,
+    /// Packets lost on the way to the party, in percent.
+    pub loss_sent: Option<Hundredths>,
+    /// The jitter with which packets came to us, in milliseconds.
+    pub jitter_received: Option<Hundredths>,
+    /// The jitter with which they came to the party.
+    pub jitter_sent: Option<Hundredths>,
+    /// The mean round trip time, in milliseconds.
+    pub round_trip: Option<Hundredths>,
+    /// The longest.
+    pub round_trip_longest: Option<Hundredths>,
+    /// Packets that came after one with a higher number.
+    pub packets_late: u64,
+    /// Packets that had come before.
+    pub packets_duplicate: u64,
+    /// How much audio was missing, in milliseconds.
+    pub audio_missing: u64,
+    /// Milliseconds from the answer to the nominated pair.
+    pub ice_after: Option<u64>,
+    /// … to the end of the DTLS handshake.
+    pub dtls_after: Option<u64>,
+    /// … to the first packet from the party.
+    pub received_after: Option<u64>,
+    /// … to the first packet to it.
+    pub sent_after: Option<u64>,
+}
+
+/// A number with two decimals, which the table holds as a real number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hundredths(pub u32);
+
+impl Hundredths {
+    /// The nearest.
+    pub fn of(number: f64) -> Hundredths {
+        Hundredths((number * 100.0).round() as u32)
+    }
+}
+
+impl ToSql for Hundredths {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(f64::from(self.0) / 100.0))
+    }
+}
+
+impl FromSql for Hundredths {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_f64().map(Hundredths::of)
+    }
 }
 
 /// Writes the call and its legs. A call that is there already stays as it is: the first record counts.
@@ -84,10 +153,16 @@ pub(super) fn add(connection: &Connection, cdr: &CdrRow) -> Result<(), StoreErro
     }
     let mut statement = connection.prepare_cached(
         "INSERT INTO cdr_legs (call, leg, party, call_id, transport, remote, media_profile, codec, packets_received,
-                               octets_received, packets_sent, octets_sent, packets_lost, packets_dropped)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                               octets_received, packets_sent, octets_sent, packets_lost, packets_dropped,
+                               mos_received, mos_received_worst, mos_sent, mos_sent_worst, loss_received, loss_sent,
+                               jitter_received, jitter_sent, round_trip, round_trip_longest, packets_late,
+                               packets_duplicate, audio_missing, ice_after, dtls_after, received_after, sent_after,
+                               silent_because, verdict)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+                 ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)",
     )?;
     for (number, leg) in (0i64..).zip(&cdr.legs) {
+        let quality = &leg.quality;
         statement.execute(params![
             cdr.call,
             number,
@@ -103,6 +178,25 @@ pub(super) fn add(connection: &Connection, cdr: &CdrRow) -> Result<(), StoreErro
             clamp(leg.octets_sent),
             clamp(leg.packets_lost),
             clamp(leg.packets_dropped),
+            quality.mos_received,
+            quality.mos_received_worst,
+            quality.mos_sent,
+            quality.mos_sent_worst,
+            quality.loss_received,
+            quality.loss_sent,
+            quality.jitter_received,
+            quality.jitter_sent,
+            quality.round_trip,
+            quality.round_trip_longest,
+            clamp(quality.packets_late),
+            clamp(quality.packets_duplicate),
+            clamp(quality.audio_missing),
+            quality.ice_after.map(clamp),
+            quality.dtls_after.map(clamp),
+            quality.received_after.map(clamp),
+            quality.sent_after.map(clamp),
+            leg.silent_because,
+            leg.verdict,
         ])?;
     }
     Ok(())

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("0005_settings.sql"),
     include_str!("0006_messages.sql"),
     include_str!("0007_features.sql"),
+    include_str!("0008_quality.sql"),
 ];
 
 /// How many steps this build knows.
