@@ -47,6 +47,7 @@ impl World {
             workers: 1,
             transcoding: Default::default(),
             bypass: Bypass::Never,
+            srtp: None,
             worker: 0,
             limits: Limits::default(),
             epoch: Epoch { instant: now, time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) },

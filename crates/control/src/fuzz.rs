@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use ringback_media::negotiation::{Credentials, Local, Profile, Transcoding};
+use ringback_media::negotiation::{Credentials, Local, Profile, Seed, Srtp, Transcoding};
 use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::fuzz::Input;
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transport};
@@ -70,6 +70,7 @@ impl Play {
             workers: 1,
             bypass,
             transcoding: Transcoding::default(),
+            srtp: None,
             worker: 0,
             headers: HeaderTables::default(),
             limits: Limits { calls_per_user: 4, ring: Duration::from_secs(20), ..Limits::default() },
@@ -624,6 +625,8 @@ fn local(medium: Medium) -> Local {
         ice: (profile == Profile::WebRtc).then_some(ice),
         candidates: Vec::new(),
         fingerprint: None,
+        srtp: Srtp::Offered,
+        seed: (profile == Profile::Rtp).then(|| Seed::new([6; 32])),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
-use ringback_media::negotiation::Transcoding;
+use ringback_media::negotiation::{Srtp, Transcoding};
 use ringback_sip::digest::Algorithm;
 use ringback_sip::gruu::Gruus;
 
@@ -32,6 +32,9 @@ pub struct Settings {
     pub bypass: Bypass,
     /// When codecs of ours are offered behind those of the other party.
     pub transcoding: Transcoding,
+    /// Whether the media of telephones is encrypted; `None` where that follows from how each is reached: over TLS it is
+    /// preferred, over UDP and TCP taken when offered.
+    pub srtp: Option<Srtp>,
     /// The number of this control worker, written into every tag it makes.
     pub worker: u16,
     /// Which header fields each kind of peer gets.

@@ -18,6 +18,7 @@ use ringback_media::dtmf::{
 use ringback_media::negotiation::PayloadMap;
 use ringback_media::session::{LegKey, Packet, Socket, Verdict};
 use ringback_media::srtp::{Receiver, Sender, Suite};
+use session_world::encrypted::{FarEnd, Kind};
 use session_world::*;
 
 #[test]
@@ -40,6 +41,20 @@ fn plain_to_dtls_and_back() {
     assert_eq!(forward(&mut world, Socket::Rtp(B), OURS, PHONE_B, &plain), 0);
     let protected: Vec<_> = (0..1100).map(|n| browser.protect(&Rtp::nth(7, n))).collect();
     assert_eq!(forward(&mut world, Socket::Shared, SHARED, BROWSER_AT, &protected), 0);
+}
+
+#[test]
+fn plain_to_sdes_and_back() {
+    for suite in Suite::ALL {
+        let mut world = World::new();
+        let mut far = FarEnd::connect(&mut world, A, Kind::Sdes("RTP/SAVP", suite), PHONE_A);
+        world.phone(B, PHONE_B);
+        world.worker.join(A, B);
+        let plain: Vec<_> = (0..1100).map(|n| Rtp::nth(9, n).bytes()).collect();
+        assert_eq!(forward(&mut world, Socket::Rtp(B), OURS, PHONE_B, &plain), 0, "{suite:?}");
+        let protected: Vec<_> = (0..1100).map(|n| far.wire(&Rtp::nth(7, n))).collect();
+        assert_eq!(forward(&mut world, Socket::Rtp(A), OURS, PHONE_A, &protected), 0, "{suite:?}");
+    }
 }
 
 #[test]

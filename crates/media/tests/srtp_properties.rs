@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use proptest::prelude::*;
-use ringback_media::srtp::{Receiver, Sender, SrtpError, Suite, TAIL_ROOM};
+use ringback_media::srtp::{MasterKey, Mki, Receiver, Sender, SrtpError, Suite, TAIL_ROOM};
 use serde_json::Value;
 
 #[test]
@@ -12,6 +12,7 @@ fn whole_packets_of_the_published_vectors() {
         serde_json::from_str(include_str!("../../../tests/vectors/srtp/vectors.json")).unwrap();
     for (name, suite) in [
         ("packet_aes_cm_128_hmac_sha1_80", Suite::AesCm128HmacSha1_80),
+        ("packet_aes_cm_128_hmac_sha1_32", Suite::AesCm128HmacSha1_32),
         ("packet_roc_1", Suite::AesCm128HmacSha1_80),
         ("packet_aead_aes_128_gcm", Suite::AeadAes128Gcm),
     ] {
@@ -45,6 +46,62 @@ fn the_roll_over_counter_goes_on_over_several_wraps() {
             let len = receiver.unprotect_rtp(&mut packet).unwrap();
             assert_eq!(packet[..len], plain, "{suite:?} step {step}");
         }
+    }
+}
+
+#[test]
+fn under_a_new_key_the_roll_over_counter_may_go_on_or_start_over() {
+    for suite in Suite::ALL {
+        for goes_on in [true, false] {
+            let key = |of: u8| {
+                let (key, salt) = (vec![of; suite.key_len()], vec![of; suite.salt_len()]);
+                (Sender::new(suite, &key, &salt).unwrap(), Receiver::new(suite, &key, &salt).unwrap())
+            };
+            let ((mut before, mut receiver), (mut after, mut next)) = (key(1), key(2));
+            for sequence in [0x6000, 0xd000, 0x3000] {
+                let mut packet = protect(&mut before, &packet(1, sequence, b"old")).unwrap();
+                receiver.unprotect_rtp(&mut packet).unwrap();
+                if goes_on {
+                    protect(&mut after, &self::packet(1, sequence, b"counted")).unwrap();
+                }
+            }
+            next.follow(&receiver);
+            for sequence in [0x3001, 0x3002] {
+                let plain = packet(1, sequence, b"new");
+                let mut packet = protect(&mut after, &plain).unwrap();
+                let mut forged = packet.clone();
+                *forged.last_mut().unwrap() ^= 1;
+                assert_eq!(next.unprotect_rtp(&mut forged), Err(SrtpError::Unauthentic), "{suite:?}");
+                let len = next.unprotect_rtp(&mut packet).unwrap();
+                assert_eq!(packet[..len], plain, "{suite:?} {goes_on}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_identifier_is_taken_off_what_it_is_named_for() {
+    for suite in Suite::ALL {
+        let material: Vec<u8> = vec![3; suite.key_len() + suite.salt_len()];
+        let mut key = MasterKey::split(suite, &material).unwrap();
+        let mut sender = key.sender().unwrap();
+        key.mki = Some(Mki { value: 0x0102, len: 4 });
+        let mut receiver = key.receiver().unwrap();
+        let is_aead = suite.rtp_overhead() == 16;
+        let marked = |packet: Vec<u8>, tag: usize| {
+            let at = packet.len() - if is_aead { 0 } else { tag };
+            [&packet[..at], &[0, 0, 1, 2], &packet[at..]].concat()
+        };
+        let plain = packet(1, 7, b"marked");
+        let bare = protect(&mut sender, &plain).unwrap();
+        let mut wire = marked(bare.clone(), suite.rtp_overhead());
+        assert!(receiver.unprotect_rtp(&mut bare.clone()).is_err(), "{suite:?}");
+        let len = receiver.unprotect_rtp(&mut wire).unwrap();
+        assert_eq!(wire[..len], plain, "{suite:?}");
+        let plain = report(5);
+        let mut wire = marked(protect_rtcp(&mut sender, &plain).unwrap(), 10);
+        let len = receiver.unprotect_rtcp(&mut wire).unwrap();
+        assert_eq!(wire[..len], plain, "{suite:?}");
     }
 }
 
@@ -114,8 +171,8 @@ fn rtcp_counts_apart_from_rtp_and_wants_the_e_bit() {
         receiver.unprotect_rtcp(&mut first).unwrap();
         assert_eq!(receiver.unprotect_rtcp(&mut replayed.clone()), Err(SrtpError::Replayed));
         let at = match suite {
-            Suite::AesCm128HmacSha1_80 => replayed.len() - 14,
             Suite::AeadAes128Gcm | Suite::AeadAes256Gcm => replayed.len() - 4,
+            _ => replayed.len() - 14,
         };
         replayed[at] &= 0x7f;
         assert_eq!(receiver.unprotect_rtcp(&mut replayed), Err(SrtpError::Unencrypted));

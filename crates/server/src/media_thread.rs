@@ -30,7 +30,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use ringback_control::{MediaCommand, MediaEvent, Medium, Route};
 use ringback_media::dtls::Identity;
-use ringback_media::negotiation::{Local, Profile};
+use ringback_media::negotiation::{Local, Profile, Seed, Srtp};
 use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
     self, Destination, Event, Gone, LegKey, Packet, Settings, Socket, Verdict, Way, Worker,
@@ -458,6 +458,8 @@ impl MediaThread {
             ice: Some(ice),
             candidates,
             fingerprint: Some(self.identity.fingerprint()),
+            srtp: Srtp::Never,
+            seed: None,
         })
     }
 
@@ -466,6 +468,8 @@ impl MediaThread {
             IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
         };
+        let mut seed = [0; 32];
+        self.random.fill_bytes(&mut seed);
         self.worker
             .open(now, leg, session::Medium::Rtp { signalling: signalling.remote().ip() })
             .map_err(|error| error.to_string())?;
@@ -479,7 +483,10 @@ impl MediaThread {
             rtcp: port + 1,
             ice: None,
             candidates: Vec::new(),
-            fingerprint: None,
+            fingerprint: Some(self.identity.fingerprint()),
+            // Control knows how the phone is reached.
+            srtp: Srtp::Offered,
+            seed: Some(Seed::new(seed)),
         })
     }
 

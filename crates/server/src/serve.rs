@@ -211,6 +211,7 @@ fn settings(
         workers: config.media.workers,
         bypass: config.media.bypass.into(),
         transcoding: config.media.transcode.into(),
+        srtp: config.media.srtp.into(),
         worker: 0,
         headers: header_tables(config)?,
         limits,

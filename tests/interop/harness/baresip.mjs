@@ -60,6 +60,8 @@ export class Baresip {
    * @param {string[]} [options.watches] users whose presence it shows
    * @param {boolean} [options.publishes] its own presence
    * @param {string[]} [options.codecs] the only ones that it has, as `opus/48000/2`
+   * @param {string} [options.encryption] of its media: `srtp` (RTP/AVP and a=crypto), `srtp-mand` (RTP/SAVP) or `srtp-mandf`
+   *   (RTP/SAVPF)
    */
   constructor(
     server,
@@ -77,6 +79,7 @@ export class Baresip {
       watches = [],
       publishes = false,
       codecs = [],
+      encryption,
     } = {},
   ) {
     this.user = user;
@@ -103,6 +106,7 @@ export class Baresip {
       `answermode=${answers ? 'auto' : 'manual'}`,
       ...(publishes ? ['pubint=60'] : []),
       ...(codecs.length > 0 ? [`audio_codecs=${codecs.join(',')}`] : []),
+      ...(encryption ? [`mediaenc=${encryption}`] : []),
     ];
     this.#write('accounts', [account.join(';')]);
     this.#write(
@@ -125,6 +129,7 @@ export class Baresip {
       ...['g711', ...modulesOf(codecs), 'sndfile', 'aufile', 'aubridge'].map(
         (module) => `module ${module}.so`,
       ),
+      ...(encryption ? ['module srtp.so'] : []),
       'module_tmp account.so',
       ...['menu', 'ctrl_tcp', ...apps].map((module) => `module_app ${module}.so`),
       `ctrl_tcp_listen 127.0.0.1:${this.#controlPort}`,

@@ -1,7 +1,7 @@
 //! Calls whose media goes past the exchange: each phone is told where the other one receives.
 //!
 //! Whether a call begins so is decided before anybody is rung, by what can be known then: the caller's offer is plain RTP
-//! to the address that its INVITE comes from, so it is behind no NAT; every contact that may be rung is plain too, has
+//! to the address that its INVITE comes from, so it is behind no NAT; every contact that may be rung is plain too and offered no keys, has
 //! registered the address that it is heard from, and reaches the caller ([`reach_each_other`]). Whether it stays so is
 //! decided by every description that follows ([`Party::meets`]).
 //!
@@ -15,7 +15,7 @@
 use std::time::Instant;
 
 use rand::Rng;
-use ringback_media::negotiation::{Local, Party, Profile, Source, plain_address, reach_each_other};
+use ringback_media::negotiation::{Local, Party, Profile, Source, Srtp, plain_address, reach_each_other};
 use ringback_media::session::LegKey;
 use ringback_sansio::Flow;
 use ringback_sip::uri::Uri;
@@ -39,7 +39,7 @@ impl Exchange {
         let caller = &call.caller;
         let is_offered = self.settings.bypass == Bypass::Local && !caller.flow.transport().is_websocket();
         // Who wants to be anonymous shows no address.
-        if !is_offered || caller.is_hidden {
+        if !is_offered || caller.is_hidden || self.srtp_of(caller.flow) == Srtp::Required {
             return false;
         }
         let source = self.source_of(caller.flow);
@@ -63,6 +63,8 @@ impl Exchange {
         let registered = Uri::parse(&target.uri).ok().and_then(|uri| uri.host.ip());
         profile_behind(target) == Profile::Rtp
             && target.routes.is_empty()
+            // Whom we offer keys has them with us.
+            && matches!(self.srtp_of(target.flow), Srtp::Never | Srtp::Offered)
             && registered == Some(source.address)
             && reach_each_other(source, caller)
     }
@@ -136,7 +138,7 @@ impl Exchange {
         now: Instant,
         call: &mut Call,
         key: LegKey,
-        result: Result<Box<Local>, String>,
+        result: Result<Local, String>,
     ) {
         let Some(leg) = call.leg_mut(key) else { return };
         let LegMedia::Returning(mut party) = std::mem::replace(&mut leg.media, LegMedia::Closing) else {
@@ -144,7 +146,7 @@ impl Exchange {
         };
         match result {
             Ok(local) => {
-                party.come_back(*local);
+                party.come_back(local);
                 leg.media = LegMedia::Open(party);
             }
             Err(sentence) => {

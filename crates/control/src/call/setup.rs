@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::Rng;
-use ringback_media::negotiation::{Local, Party, Profile, Refusal};
+use ringback_media::negotiation::{Local, Party, Profile, Refusal, Srtp};
 use ringback_media::session::LegKey;
 use ringback_sansio::Flow;
 use ringback_sip::dialog::Dialog;
@@ -172,6 +172,8 @@ impl Exchange {
         let session = self.random.next_u64() >> 2; // RFC 3264 §5: fits into 63 bits
         let transcoding = self.settings.transcoding;
         let Some(leg) = call.leg_mut(key) else { return };
+        let srtp = self.srtp_of(leg.flow);
+        let result = result.map(|local| Local { srtp, ..*local });
         match leg.media {
             LegMedia::Opening => {}
             LegMedia::Returning(_) => return self.leg_returned(now, call, key, result),
@@ -179,7 +181,7 @@ impl Exchange {
         }
         leg.media = match result {
             Ok(local) => {
-                let mut party = Party::new(*local, session);
+                let mut party = Party::new(local, session);
                 party.set_transcoding(transcoding);
                 LegMedia::Open(Box::new(party))
             }
@@ -199,6 +201,17 @@ impl Exchange {
             }
             Phase::Answered(_) => self.transfer_opened(now, call, key),
         }
+    }
+
+    /// Whether the media of a leg that is no browser's is encrypted.
+    ///
+    /// `a=crypto` is as secret as the signalling that it comes by ([RFC 4568 §8.2]), so we offer it over TLS. Over UDP and
+    /// TCP it would tell everyone on the way what it protects, and a phone that wants it there says so itself.
+    ///
+    /// [RFC 4568 §8.2]: https://www.rfc-editor.org/rfc/rfc4568#section-8.2
+    pub(super) fn srtp_of(&self, flow: Flow) -> Srtp {
+        let by_transport = if flow.transport().is_secure() { Srtp::Preferred } else { Srtp::Offered };
+        self.settings.srtp.unwrap_or(by_transport)
     }
 
     /// Reads the caller's offer and sends an INVITE to every callee, or answers by ourselves.

@@ -15,6 +15,7 @@ mod cancelling;
 mod conferences;
 mod connected;
 mod counting;
+mod encryption;
 mod ending;
 mod feature_codes;
 mod forking;

@@ -54,8 +54,8 @@ fn no_codec_in_common_is_a_488_that_names_the_codecs() {
 #[test]
 fn an_offer_that_the_leg_cannot_take_is_a_488_with_its_reason() {
     let (mut world, alice, _bob) = World::pair(Client::Baresip, Client::Baresip);
-    let sdes = "v=0\r\no=- 1 1 IN IP4 198.51.100.10\r\ns=-\r\nc=IN IP4 198.51.100.10\r\nt=0 0\r\nm=audio 9000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n";
-    let response = refused(&mut world, alice, |phone| phone.dial_with_body("bob", "application/sdp", sdes));
+    let keyed = "v=0\r\no=- 1 1 IN IP4 198.51.100.10\r\ns=-\r\nc=IN IP4 198.51.100.10\r\nt=0 0\r\nm=audio 9000 RTP/SAVP 0\r\na=crypto:1 F8_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n";
+    let response = refused(&mut world, alice, |phone| phone.dial_with_body("bob", "application/sdp", keyed));
     assert_eq!(response.status(), Some(488));
     assert!(warning(&response).starts_with("302 ringback "), "{}", warning(&response));
     let nonsense =

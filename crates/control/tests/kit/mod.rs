@@ -115,6 +115,7 @@ impl World {
             workers: 2,
             bypass: Bypass::Never,
             transcoding: Transcoding::default(),
+            srtp: None,
             worker: 0,
             headers: HeaderTables::default(),
             limits: Limits::default(),
@@ -158,6 +159,11 @@ impl World {
     /// A baresip, over TCP.
     pub fn baresip_over_tcp(&mut self, user: &str) -> PhoneId {
         self.add_over(Transport::Tcp, user, user, Client::Baresip)
+    }
+
+    /// A baresip, over TLS.
+    pub fn baresip_over_tls(&mut self, user: &str) -> PhoneId {
+        self.add_over(Transport::Tls, user, user, Client::Baresip)
     }
 
     /// A phone of a user who may have others; the label stands in the ladder.

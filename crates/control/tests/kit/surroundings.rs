@@ -8,7 +8,7 @@ use ringback_control::{
     Answer, Ask, AskId, Cdr, Features, MediaCommand, MediaEvent, Medium, Route, StoredMessage, User,
 };
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
-use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile};
+use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile, Seed, Srtp};
 use ringback_media::session::{LegKey, LegReport};
 use ringback_sip::digest::{Algorithm, Ha1};
 use ringback_sip::location::Change;
@@ -294,6 +294,8 @@ fn local(medium: Medium, number: u16) -> Local {
             }),
             candidates: vec!["192.0.2.1:8443".parse().unwrap()],
             fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
+            srtp: Srtp::Offered,
+            seed: None,
         },
         Medium::Rtp => Local {
             profile: Profile::Rtp,
@@ -302,7 +304,9 @@ fn local(medium: Medium, number: u16) -> Local {
             rtcp: 20_001 + 2 * number,
             ice: None,
             candidates: Vec::new(),
-            fingerprint: None,
+            fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
+            srtp: Srtp::Offered,
+            seed: Some(Seed::new([number as u8; 32])),
         },
     }
 }

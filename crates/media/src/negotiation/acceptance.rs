@@ -2,11 +2,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Profile, Refusal, Remote};
+use super::protection::{check_answered, wanted};
+use super::{Profile, Refusal, Remote, Srtp};
 use crate::sdp::{Codec, Description, Direction, Kind, MediaType, Section, Setup};
 
 /// The section of an offer that is served: the one that was, when it still fits, or else the first audio that does.
-pub(super) fn choose(offer: &Description, profile: Profile, served: Option<usize>) -> Result<usize, Refusal> {
+pub(super) fn choose(
+    offer: &Description,
+    profile: Profile,
+    srtp: Srtp,
+    served: Option<usize>,
+) -> Result<usize, Refusal> {
     let live = |index: &usize| {
         offer
             .sections
@@ -15,7 +21,7 @@ pub(super) fn choose(offer: &Description, profile: Profile, served: Option<usize
     };
     let mut refusal = Refusal::NoAudio;
     for index in served.into_iter().chain(0..offer.sections.len()).filter(live) {
-        match check(offer, profile, index) {
+        match check(offer, profile, index, |section| wanted(section, srtp).map(drop)) {
             Ok(()) => return Ok(index),
             // Of several audio sections the first that is refused gives the reason.
             Err(first) if refusal == Refusal::NoAudio => refusal = first,
@@ -25,21 +31,35 @@ pub(super) fn choose(offer: &Description, profile: Profile, served: Option<usize
     Err(refusal)
 }
 
-/// Checks the served section of an answer.
-pub(super) fn check_answer(answer: &Description, profile: Profile, served: usize) -> Result<(), Refusal> {
+/// Checks the served section of an answer to what we offered.
+pub(super) fn check_answer(
+    answer: &Description,
+    ours: Option<&Section>,
+    profile: Profile,
+    served: usize,
+) -> Result<(), Refusal> {
+    let is_protected = |section: &Section| ours.map_or(Ok(()), |ours| check_answered(ours, section));
     match answer.sections.get(served) {
         Some(section) if section.media != MediaType::Audio => Err(Refusal::NoAudio),
-        Some(section) if section.is_live() => check(answer, profile, served),
+        Some(section) if section.is_live() => check(answer, profile, served, is_protected),
         Some(_) | None => Err(Refusal::AudioRejected),
     }
 }
 
-fn check(description: &Description, profile: Profile, index: usize) -> Result<(), Refusal> {
+fn check(
+    description: &Description,
+    profile: Profile,
+    index: usize,
+    is_protected: impl Fn(&Section) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
     let section = description.sections.get(index).ok_or(Refusal::NoAudio)?;
     let transport = description.transport_of(index).ok_or(Refusal::NoAudio)?;
     match profile {
         Profile::WebRtc => check_webrtc(description, section, transport)?,
-        Profile::Rtp => check_rtp(section)?,
+        Profile::Rtp => {
+            check_rtp(section)?;
+            is_protected(section)?;
+        }
     }
     if !section.codecs.iter().any(|codec| codec.kind() == Kind::Audio) {
         return Err(Refusal::NoCommonCodec {
@@ -78,13 +98,7 @@ fn check_webrtc(description: &Description, section: &Section, transport: &Sectio
 
 fn check_rtp(section: &Section) -> Result<(), Refusal> {
     if !Profile::Rtp.takes(&section.protocol) {
-        return Err(if section.has_crypto {
-            Refusal::Sdes
-        } else if !section.fingerprints.is_empty() || section.has_unusable_fingerprint {
-            Refusal::DtlsOnPlainLeg
-        } else {
-            wrong_protocol(section, Profile::Rtp)
-        });
+        return Err(wrong_protocol(section, Profile::Rtp));
     }
     match section.connection.as_ref().and_then(|host| host.address()) {
         Some(IpAddr::V4(address)) if address.is_multicast() || address.is_broadcast() => {

@@ -7,7 +7,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::acceptance::{choose, remote};
-use super::{Local, Party, Profile, Remote};
+use super::protection::is_secure;
+use super::{Local, Party, Profile, Remote, Srtp};
 use crate::sdp::{Codec, Description, Section};
 
 /// Where a far end's signalling comes from.
@@ -44,7 +45,7 @@ pub fn reach_each_other(a: Source, b: Source) -> bool {
 /// Where an offer wants its media to go, when it is plain RTP and nothing else: no ICE, no keys.
 pub fn plain_address(offer: &[u8]) -> Option<IpAddr> {
     let offer = Description::parse(offer).ok()?;
-    let served = choose(&offer, Profile::Rtp, None).ok()?;
+    let served = choose(&offer, Profile::Rtp, Srtp::Offered, None).ok()?;
     let section = offer.sections.get(served).filter(|section| is_plain(section))?;
     Some(remote(section, false)?.rtp.ip())
 }
@@ -117,6 +118,9 @@ impl Party {
             ice: None,
             candidates: Vec::new(),
             fingerprint: None,
+            // Keys would be with us, and the media is not.
+            srtp: Srtp::Never,
+            seed: None,
         };
         let mut party = Party::new(local, session);
         party.past = Some(source);
@@ -199,6 +203,7 @@ fn is_plain(section: &Section) -> bool {
         && section.candidates.is_empty()
         && section.fingerprints.is_empty()
         && !section.has_crypto
+        && !is_secure(&section.protocol)
 }
 
 fn is_zero(address: IpAddr) -> bool {

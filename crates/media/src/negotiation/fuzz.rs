@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ringback_nat::ice::Credentials;
 
-use super::{Local, Party, Profile, payload_map};
+use super::{Local, Party, Profile, Seed, Srtp, payload_map};
 use crate::dtls::{Fingerprint, HashAlgorithm};
 use crate::sdp::{Description, MAX_LEN};
 
@@ -19,8 +19,14 @@ pub fn negotiation(data: &[u8]) {
         Some(end) => (texts.get(..end).unwrap_or_default(), texts.get(end + 1..).unwrap_or_default()),
         None => (texts, texts),
     };
-    let mut a = Party::new(local(profiles & 1 != 0), 1);
-    let mut b = Party::new(local(profiles & 2 != 0), 2);
+    let srtp = |bits: u8| match bits & 3 {
+        0 => Srtp::Offered,
+        1 => Srtp::Preferred,
+        2 => Srtp::Required,
+        _ => Srtp::Never,
+    };
+    let mut a = Party::new(local(profiles & 1 != 0, srtp(profiles >> 2)), 1);
+    let mut b = Party::new(local(profiles & 2 != 0, srtp(profiles >> 4)), 2);
 
     if a.handle_offer(offer).is_err() {
         return;
@@ -43,6 +49,12 @@ pub fn negotiation(data: &[u8]) {
     for (from, to) in [(&a, &b), (&b, &a), (&a, &a), (&b, &b)] {
         let settings = from.agreed();
         assert!(settings.is_some(), "an exchange without settings");
+        if let Some(settings) = &settings {
+            let is_protected = settings.sdes.is_some() || settings.dtls.is_some();
+            assert!(is_protected || from.local().srtp != Srtp::Required, "media in the clear");
+            assert!(settings.sdes.is_none() || from.local().srtp != Srtp::Never, "media that is encrypted");
+            assert!(settings.sdes.as_ref().is_none_or(|sdes| sdes.send != sdes.receive), "one key for both");
+        }
         for (payload_type, _) in payload_map(from, to).iter() {
             assert!(settings.as_ref().is_some_and(|settings| settings.payloads.accepts(payload_type)));
         }
@@ -66,8 +78,9 @@ fn check(text: &[u8]) -> Description {
     written
 }
 
-fn local(is_webrtc: bool) -> Local {
+fn local(is_webrtc: bool, srtp: Srtp) -> Local {
     let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let fingerprint = Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] };
     if !is_webrtc {
         return Local {
             profile: Profile::Rtp,
@@ -76,7 +89,9 @@ fn local(is_webrtc: bool) -> Local {
             rtcp: 20001,
             ice: None,
             candidates: Vec::new(),
-            fingerprint: None,
+            fingerprint: Some(fingerprint),
+            srtp,
+            seed: Some(Seed::new([0x5a; 32])),
         };
     }
     Local {
@@ -86,6 +101,8 @@ fn local(is_webrtc: bool) -> Local {
         rtcp: 8443,
         ice: Some(Credentials { ufrag: "abcdefgh".to_owned(), pwd: "abcdefghijklmnopqrstuvwx".to_owned() }),
         candidates: vec![SocketAddr::new(address, 8443)],
-        fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
+        fingerprint: Some(fingerprint),
+        srtp,
+        seed: None,
     }
 }

@@ -5,15 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use ringback_nat::ice::Credentials;
 
 use super::acceptance::choose;
+use super::{Seed, Srtp};
 use crate::dtls::Fingerprint;
 use crate::sdp::Description;
 
-/// How media travels on a leg; it follows from the transport of the leg's contact.
+/// How a leg is reached by media; it follows from the transport of the leg's contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
     /// ICE, DTLS-SRTP, rtcp-mux and BUNDLE.
     WebRtc,
-    /// Plain RTP.
+    /// RTP and RTCP over ports of the leg's own, in the clear or protected by SDES or by DTLS-SRTP without ICE.
     Rtp,
 }
 
@@ -32,8 +33,12 @@ pub struct Local {
     pub ice: Option<Credentials>,
     /// Our host candidates, best first; only for [`Profile::WebRtc`].
     pub candidates: Vec<SocketAddr>,
-    /// The fingerprint of our certificate; only for [`Profile::WebRtc`].
+    /// The fingerprint of our certificate; without it a leg of [`Profile::Rtp`] takes no DTLS-SRTP.
     pub fingerprint: Option<Fingerprint>,
+    /// Whether media is encrypted; only for [`Profile::Rtp`].
+    pub srtp: Srtp,
+    /// What our SDES keys are derived from; without it no `a=crypto` is written.
+    pub seed: Option<Seed>,
 }
 
 impl Profile {
@@ -43,10 +48,12 @@ impl Profile {
     /// behind WebSocket, or a WebRTC engine behind UDP.
     pub fn of_offer(sdp: &[u8]) -> Option<Profile> {
         let offer = Description::parse(sdp).ok()?;
-        [Profile::WebRtc, Profile::Rtp].into_iter().find(|profile| choose(&offer, *profile, None).is_ok())
+        [Profile::WebRtc, Profile::Rtp]
+            .into_iter()
+            .find(|profile| choose(&offer, *profile, Srtp::Offered, None).is_ok())
     }
 
-    /// The transport protocol of our own offers.
+    /// The transport protocol of our own offers, as long as nothing says that they are to be encrypted.
     pub(super) const fn protocol(self) -> &'static str {
         match self {
             Profile::WebRtc => "UDP/TLS/RTP/SAVPF",
@@ -59,7 +66,9 @@ impl Profile {
     pub(super) fn takes(self, protocol: &str) -> bool {
         let protocols: &[&str] = match self {
             Profile::WebRtc => &["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP"],
-            Profile::Rtp => &["RTP/AVP", "RTP/AVPF"],
+            Profile::Rtp => {
+                &["RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"]
+            }
         };
         protocols.iter().any(|known| known.eq_ignore_ascii_case(protocol))
     }

@@ -26,7 +26,10 @@
 //!   the offer that is passed on ([`Transcoding`] says when), an answer without common codecs takes the first that we
 //!   know, and [`patch`] says what has to be made anew. What both have always comes first.
 //! - Formats that name other payload types (`red`, `rtx`, FEC) do not pass, because legs number for themselves.
-//! - A plain leg is never offered rtcp-mux; an offer of it is accepted.
+//! - A leg with ports of its own is never offered rtcp-mux; an offer of it is accepted. How its media is protected, and
+//!   what of that another leg sees (nothing), is told in `protection.rs`.
+//! - Our SDES keys stay as they are through holds and refreshes, and change when the far end offers another one of its own
+//!   ([RFC 4568 §7.1.4]).
 //! - Our offers say `setup:actpass`, our answers prefer `passive`. A role once taken stays as long as the peer's
 //!   fingerprints stay, through ICE restarts too ([RFC 8842 §5.5]).
 //! - The o= version grows by one when the text changes, and only then. Asking again with unchanged input gives the same
@@ -36,11 +39,15 @@
 //!   on. The `o=` line stays ours.
 //! - Of `a=rtcp` only the port counts: a third address would aim our packets at someone else.
 //!
-//! Left out: SDES, DTLS without ICE, video, `a=tls-id`, and agreeing with the offerer again when a late answer takes fewer codecs than it was offered.
+//! Left out: video, `a=tls-id`, and
+//! agreeing with the offerer again when a late answer takes fewer codecs than it was offered; ICE on a leg with ports of
+//! its own (its answer has none, so the offerer goes without, [RFC 8839 §4.2.5]), and offering DTLS-SRTP there.
 //!
 //! [RFC 3264]: https://www.rfc-editor.org/rfc/rfc3264
 //! [RFC 4733 §2.1]: https://www.rfc-editor.org/rfc/rfc4733#section-2.1
+//! [RFC 4568 §7.1.4]: https://www.rfc-editor.org/rfc/rfc4568#section-7.1.4
 //! [RFC 5761 §4]: https://www.rfc-editor.org/rfc/rfc5761#section-4
+//! [RFC 8839 §4.2.5]: https://www.rfc-editor.org/rfc/rfc8839#section-4.2.5
 //! [RFC 8842 §5.5]: https://www.rfc-editor.org/rfc/rfc8842#section-5.5
 
 mod acceptance;
@@ -52,6 +59,7 @@ mod local;
 mod party;
 mod patch;
 mod payloads;
+mod protection;
 mod refusal;
 mod settings;
 mod writing;
@@ -61,6 +69,7 @@ pub use local::{Local, Profile};
 pub use party::Party;
 pub use patch::{Patch, patch, patch_alone};
 pub use payloads::{Payload, PayloadMap, Payloads, payload_map};
+pub use protection::{Sdes, Seed, Srtp};
 pub use refusal::Refusal;
 /// The ICE credentials of a [`Local`], for those who may not know the crate that they come from.
 pub use ringback_nat::ice::Credentials;

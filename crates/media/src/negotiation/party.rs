@@ -11,10 +11,11 @@ use super::bypass::Source;
 use super::formats::{
     answered, answered_alone, is_ours, known_to_us, offered_alone, renumbered, supplemented,
 };
+use super::protection::{Protection, chosen, shakes_hands, to_answer};
 use super::writing::{Content, Frame, describe};
-use super::{Candidates, Dtls, LegSettings, Local, Payload, Profile, Refusal, Transcoding};
+use super::{Candidates, Dtls, LegSettings, Local, Payload, Profile, Refusal, Sdes, Transcoding};
 use crate::dtls::Role;
-use crate::sdp::{Codec, Description, Direction, Kind, Origin, Section, Setup};
+use crate::sdp::{Codec, Crypto, Description, Direction, Kind, Origin, Section, Setup};
 
 /// One leg's state of offer and answer (RFC 3264): plain data, without a socket or a clock.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ struct Agreed {
     /// The index of the section that is served.
     served: usize,
     offerer: Side,
+    /// How often our SDES key has changed.
+    key_changes: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -95,7 +98,12 @@ impl Party {
             return Err(Refusal::Glare);
         }
         let offer = Description::parse(sdp)?;
-        let served = choose(&offer, self.local.profile, self.agreed.as_ref().map(|agreed| agreed.served))?;
+        let served = choose(
+            &offer,
+            self.local.profile,
+            self.local.srtp,
+            self.agreed.as_ref().map(|agreed| agreed.served),
+        )?;
         self.pending = Some(Pending::Theirs { offer, served });
         Ok(())
     }
@@ -110,12 +118,13 @@ impl Party {
             (Some(Pending::Theirs { .. }), _) | (None, None) => return Err(Refusal::NoOffer),
         };
         let theirs = Description::parse(sdp)?;
-        check_answer(&theirs, self.local.profile, served)?;
+        check_answer(&theirs, ours.description.sections.get(served), self.local.profile, served)?;
         let (offered, taken) = (codecs_at(&ours.description, served), codecs_at(&theirs, served));
         if answered(offered, taken).is_empty() {
             return Err(Refusal::NoCommonCodec { offered: names(offered), supported: names(taken) });
         }
-        self.agreed = Some(Agreed { ours: ours.clone(), theirs, served, offerer: Side::Us });
+        let (ours, key_changes) = (ours.clone(), self.key_changes());
+        self.agreed = Some(Agreed { ours, theirs, served, offerer: Side::Us, key_changes });
         self.pending = None;
         Ok(())
     }
@@ -239,12 +248,17 @@ impl Party {
             Side::Them => ours,
         };
         let is_webrtc = self.local.profile == Profile::WebRtc;
+        let has_handshake = is_webrtc || shakes_hands(ours, theirs);
         Some(LegSettings {
             remote: if is_webrtc { None } else { remote(theirs, ours.rtcp_mux && theirs.rtcp_mux) },
             ice: transport.ice.clone().filter(|_| is_webrtc),
             candidates: Candidates::of(&transport.candidates),
-            dtls: is_webrtc
+            dtls: has_handshake
                 .then(|| Dtls { role: agreed.role(), fingerprints: transport.fingerprints.clone() }),
+            sdes: agreed
+                .keys()
+                .filter(|_| !has_handshake)
+                .map(|(ours, theirs)| Sdes { send: ours.master.clone(), receive: theirs.master.clone() }),
             sends: direction.sends() && ours.direction.receives(),
             receives: direction.receives() && ours.direction.sends(),
             payloads: self
@@ -393,10 +407,15 @@ impl Party {
     fn offer_content(&mut self, content: Content) -> Bytes {
         let (frame, others, served) = match &self.agreed {
             Some(agreed) => (agreed.frame(), &agreed.ours.description.sections[..], agreed.served),
-            None => (Frame::first(self.local.profile), &[][..], 0),
+            None => (Frame::first(&self.local), &[][..], 0),
         };
-        let rtcp_mux = if self.past.is_some() { content.rtcp_mux } else { frame.rtcp_mux };
-        let frame = Frame { rtcp_mux, ..frame };
+        let frame = match self.past {
+            // Whose media goes past us has no keys of ours.
+            Some(_) => {
+                Frame { rtcp_mux: content.rtcp_mux, crypto: Vec::new(), has_handshake: false, ..frame }
+            }
+            None => frame,
+        };
         let description = describe(&self.local, self.first_origin(), others, served, frame, content);
         let offer = self.write(description);
         let text = offer.text.clone();
@@ -409,20 +428,49 @@ impl Party {
         let section = offer.sections.get(served).ok_or(Refusal::NoAudio)?;
         let allowed = meant_direction(section, self.local.profile).reversed();
         let content = Content { direction: content.direction.and(allowed), ..content };
+        let protection = match self.local.profile {
+            Profile::WebRtc => Protection::Clear,
+            Profile::Rtp => to_answer(section, &self.local)?,
+        };
+        let (crypto, key_changes) = match &protection {
+            Protection::Sdes(first) => self.answer_crypto(first, section)?,
+            Protection::Clear | Protection::Dtls => (None, self.key_changes()),
+        };
         let frame = Frame {
             protocol: section.protocol.clone(),
             mid: section.mid.clone(),
             bundled: section.mid.as_ref().is_some_and(|mid| offer.bundles.iter().any(|b| b.contains(mid))),
             rtcp_mux: section.rtcp_mux && content.rtcp_mux,
             setup: self.answer_setup(offer, served),
+            crypto: crypto.into_iter().collect(),
+            has_handshake: protection == Protection::Dtls,
         };
         let description = describe(&self.local, self.first_origin(), &offer.sections, served, frame, content);
         let theirs = offer.clone();
         let ours = self.write(description);
         let text = ours.text.clone();
-        self.agreed = Some(Agreed { ours, theirs, served, offerer: Side::Them });
+        self.agreed = Some(Agreed { ours, theirs, served, offerer: Side::Them, key_changes });
         self.pending = None;
         Ok(text)
+    }
+
+    /// Our line that answers theirs, of which one may be in force already, and how often our key has changed with it: it
+    /// does when theirs has ([RFC 4568 §7.1.4]), and when media was in the clear in between.
+    ///
+    /// [RFC 4568 §7.1.4]: https://www.rfc-editor.org/rfc/rfc4568#section-7.1.4
+    fn answer_crypto(&self, first: &Crypto, section: &Section) -> Result<(Option<Crypto>, u32), Refusal> {
+        if let Some((ours, last)) = self.agreed.as_ref().and_then(Agreed::keys)
+            && let Some(theirs) = section.crypto.iter().find(|crypto| crypto.master == last.master)
+        {
+            return Ok((Some(Crypto { tag: theirs.tag, ..ours.clone() }), self.key_changes()));
+        }
+        let seed = self.local.seed.as_ref().ok_or(Refusal::NoCrypto)?;
+        let key_changes = self.agreed.as_ref().map_or(0, |agreed| agreed.key_changes + 1);
+        Ok((seed.crypto(first.tag, first.master.suite, key_changes), key_changes))
+    }
+
+    fn key_changes(&self) -> u32 {
+        self.agreed.as_ref().map_or(0, |agreed| agreed.key_changes)
     }
 
     fn first_origin(&self) -> Origin {
@@ -481,6 +529,15 @@ impl Agreed {
         self.theirs.sections.get(self.served)
     }
 
+    /// Our line and theirs that keys are taken from.
+    fn keys(&self) -> Option<(&Crypto, &Crypto)> {
+        let (ours, theirs) = (self.our_section()?, self.their_section()?);
+        match self.offerer {
+            Side::Us => chosen(ours, theirs),
+            Side::Them => chosen(theirs, ours).map(|(theirs, ours)| (ours, theirs)),
+        }
+    }
+
     /// Our DTLS role: the answer's word, or what it leaves us.
     fn role(&self) -> Role {
         let ours = self.our_section().and_then(|section| section.setup);
@@ -492,7 +549,8 @@ impl Agreed {
         }
     }
 
-    /// How the served section is framed in a later offer: as it is, but with the role open ([RFC 8842 §5.5]).
+    /// How the served section is framed in a later offer: as it is, with the key in force, but with the role open
+    /// ([RFC 8842 §5.5]).
     ///
     /// [RFC 8842 §5.5]: https://www.rfc-editor.org/rfc/rfc8842#section-5.5
     fn frame(&self) -> Frame {
@@ -503,6 +561,10 @@ impl Agreed {
             bundled: !self.ours.description.bundles.is_empty(),
             rtcp_mux: section.is_some_and(|section| section.rtcp_mux),
             setup: Setup::ActPass,
+            crypto: self.keys().map(|(ours, _)| ours.clone()).into_iter().collect(),
+            has_handshake: section
+                .zip(self.their_section())
+                .is_some_and(|(ours, theirs)| shakes_hands(ours, theirs)),
         }
     }
 }

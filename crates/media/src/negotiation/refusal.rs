@@ -23,10 +23,14 @@ pub enum Refusal {
         /// What the leg speaks.
         profile: Profile,
     },
-    /// The section is keyed by `a=crypto` (RFC 4568), which this version does not speak.
+    /// The section is keyed by `a=crypto` (RFC 4568) on a leg of ICE and DTLS-SRTP.
     Sdes,
-    /// DTLS-SRTP on a leg that speaks plain RTP.
-    DtlsOnPlainLeg,
+    /// No `a=crypto` of a suite and with parameters that we speak, where the media is encrypted.
+    NoCrypto,
+    /// The leg is set to take nothing that is encrypted.
+    SrtpNever,
+    /// The leg is set to take only what is encrypted.
+    SrtpRequired,
     /// No usable `a=ice-ufrag` and `a=ice-pwd`.
     NoIce,
     /// The far end is a lite agent like us, so nobody would send checks.
@@ -75,7 +79,11 @@ impl Refusal {
     /// [RFC 3261 §20.43]: https://www.rfc-editor.org/rfc/rfc3261#section-20.43
     pub const fn warning(&self) -> u16 {
         match self {
-            Refusal::Protocol { .. } | Refusal::Sdes | Refusal::DtlsOnPlainLeg => 302,
+            Refusal::Protocol { .. }
+            | Refusal::Sdes
+            | Refusal::NoCrypto
+            | Refusal::SrtpNever
+            | Refusal::SrtpRequired => 302,
             Refusal::NoAudio | Refusal::AudioRejected => 304,
             Refusal::NoCommonCodec { .. } => 305,
             Refusal::Address => 301,
@@ -99,8 +107,10 @@ impl fmt::Display for Refusal {
             }
             Refusal::NoAudio => "The session description has no audio that is in use",
             Refusal::AudioRejected => "The answer rejects the audio",
-            Refusal::Sdes => "Media keyed by a=crypto (SDES) is not in this version; use RTP/AVP",
-            Refusal::DtlsOnPlainLeg => "DTLS-SRTP is taken together with ICE only; this leg speaks RTP/AVP",
+            Refusal::Sdes => "A leg with ICE is keyed by DTLS-SRTP, not by a=crypto (SDES)",
+            Refusal::NoCrypto => "No a=crypto has a suite and parameters that this server takes",
+            Refusal::SrtpNever => "Encrypted media is switched off for this leg; use RTP/AVP",
+            Refusal::SrtpRequired => "This leg takes encrypted media only; use RTP/SAVP with a=crypto",
             Refusal::NoIce => "The session description has no usable a=ice-ufrag and a=ice-pwd",
             Refusal::IceLite => "Both sides are ICE lite, so neither would begin",
             Refusal::NoFingerprint => "The session description has no a=fingerprint",

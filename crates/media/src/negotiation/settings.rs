@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use ringback_nat::ice::Credentials;
 
-use super::Payloads;
 use super::bypass::is_public;
+use super::{Payloads, Sdes};
 use crate::dtls::{Fingerprint, Role};
 use crate::sdp::Candidate;
 
@@ -21,6 +21,8 @@ pub struct LegSettings {
     pub candidates: Candidates,
     /// How the DTLS association is made. Another role or other fingerprints than before mean a new association.
     pub dtls: Option<Dtls>,
+    /// The keys, where the descriptions have them. Another key than before means another context for its direction.
+    pub sdes: Option<Sdes>,
     /// Whether the far end may send to us.
     pub sends: bool,
     /// Whether we may send to the far end.
@@ -31,7 +33,7 @@ pub struct LegSettings {
     pub codec: String,
 }
 
-/// Where the far end of a plain leg receives.
+/// Where the far end of a leg with ports of its own receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remote {
     /// Address and port for RTP.

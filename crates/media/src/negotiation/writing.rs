@@ -1,7 +1,10 @@
 //! What we write into our own descriptions.
 
-use super::{Local, Profile};
-use crate::sdp::{Candidate, Codec, Description, Direction, Host, MediaType, Origin, Rtcp, Section, Setup};
+use super::protection::first_lines;
+use super::{Local, Profile, Srtp};
+use crate::sdp::{
+    Candidate, Codec, Crypto, Description, Direction, Host, MediaType, Origin, Rtcp, Section, Setup,
+};
 
 /// What of the served section comes from the other leg.
 #[derive(Debug, Clone)]
@@ -26,18 +29,28 @@ pub(super) struct Frame {
     pub(super) bundled: bool,
     pub(super) rtcp_mux: bool,
     pub(super) setup: Setup,
+    /// Our `a=crypto` lines.
+    pub(super) crypto: Vec<Crypto>,
+    /// Whether a leg with ports of its own shakes hands; with ICE it always does.
+    pub(super) has_handshake: bool,
 }
 
 impl Frame {
     /// The frame of the first offer on a leg.
-    pub(super) fn first(profile: Profile) -> Self {
-        let is_webrtc = profile == Profile::WebRtc;
+    pub(super) fn first(local: &Local) -> Self {
+        let is_webrtc = local.profile == Profile::WebRtc;
+        let protocol = match (local.profile, local.srtp) {
+            (Profile::Rtp, Srtp::Required) => "RTP/SAVP",
+            (profile, _) => profile.protocol(),
+        };
         Frame {
-            protocol: profile.protocol().to_owned(),
+            protocol: protocol.to_owned(),
             mid: is_webrtc.then(|| FIRST_MID.to_owned()),
             bundled: is_webrtc,
             rtcp_mux: is_webrtc,
             setup: Setup::ActPass,
+            crypto: first_lines(local),
+            has_handshake: false,
         }
     }
 }
@@ -71,7 +84,7 @@ pub(super) fn describe(
 }
 
 fn serve(local: &Local, frame: Frame, content: Content) -> Section {
-    let Frame { protocol, mid, rtcp_mux, setup, .. } = frame;
+    let Frame { protocol, mid, rtcp_mux, setup, crypto, has_handshake, .. } = frame;
     let Content { codecs, direction, ptime, maxptime, .. } = content;
     let formats: Vec<String> = codecs.iter().map(|codec| codec.payload_type.to_string()).collect();
     let section = Section {
@@ -96,6 +109,10 @@ fn serve(local: &Local, frame: Frame, content: Content) -> Section {
             ..section
         },
         Profile::Rtp => Section {
+            has_crypto: !crypto.is_empty(),
+            crypto,
+            fingerprints: local.fingerprint.iter().filter(|_| has_handshake).cloned().collect(),
+            setup: Some(setup).filter(|_| has_handshake),
             rtcp: Some(Rtcp { port: local.rtcp, address: None })
                 .filter(|rtcp| !rtcp_mux && local.rtp.checked_add(1) != Some(rtcp.port)),
             ..section

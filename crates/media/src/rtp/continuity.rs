@@ -54,6 +54,13 @@ impl Continuity {
         Continuity { ssrc, source: None, former: None, sequence, timestamp, at: None }
     }
 
+    /// Goes on under another SSRC, after `sequence`, for a far end whose key has changed.
+    pub const fn renew(&mut self, ssrc: u32, sequence: u16) {
+        (self.ssrc, self.sequence) = (ssrc, sequence);
+        self.source = None;
+        self.former = None;
+    }
+
     /// The SSRC that we send with.
     pub const fn ssrc(&self) -> u32 {
         self.ssrc

@@ -6,7 +6,9 @@ use ringback_nat::ice::Credentials;
 use sdp_types::{Attribute, Media};
 
 use super::attributes::{has, is_token, value, values};
-use super::{Candidate, Codec, Direction, Host, MAX_CANDIDATES, MAX_FINGERPRINTS, Rtcp, Setup};
+use super::{
+    Candidate, Codec, Crypto, Direction, Host, MAX_CANDIDATES, MAX_CRYPTO, MAX_FINGERPRINTS, Rtcp, Setup,
+};
 use crate::dtls::Fingerprint;
 
 /// An m= section with its attributes, those of the session level that hold for it folded in.
@@ -48,7 +50,9 @@ pub struct Section {
     pub has_unusable_fingerprint: bool,
     /// `a=setup`.
     pub setup: Option<Setup>,
-    /// Whether there was an `a=crypto` (SDES); not written.
+    /// `a=crypto`, those that can be used.
+    pub crypto: Vec<Crypto>,
+    /// Whether there was an `a=crypto`, be it one that can be used or not; not written.
     pub has_crypto: bool,
     /// `a=ptime`: milliseconds of audio in a packet.
     pub ptime: Option<u16>,
@@ -91,6 +95,7 @@ impl Section {
             fingerprints: Vec::new(),
             has_unusable_fingerprint: false,
             setup: None,
+            crypto: Vec::new(),
             has_crypto: false,
             ptime: None,
             maxptime: None,
@@ -152,6 +157,7 @@ impl Section {
             fingerprints,
             has_unusable_fingerprint,
             setup: inherited("setup").and_then(Setup::from_value),
+            crypto: values(own, "crypto").take(MAX_CRYPTO).filter_map(Crypto::parse).collect(),
             has_crypto: has(own, "crypto"),
             ptime: inherited("ptime").and_then(|text| text.parse().ok()),
             maxptime: inherited("maxptime").and_then(|text| text.parse().ok()),
@@ -195,6 +201,9 @@ impl Section {
         }
         if let Some(setup) = &self.setup {
             line("setup", setup);
+        }
+        for crypto in &self.crypto {
+            line("crypto", &crypto.value());
         }
         for fingerprint in &self.fingerprints {
             line("fingerprint", fingerprint);

@@ -1,4 +1,4 @@
-//! The DTLS association of a WebRTC leg, over whatever handshakes it takes.
+//! The DTLS association of a leg, over whatever handshakes it takes.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -99,6 +99,11 @@ impl Association {
         handshake.endpoint.handle_datagram(now, datagram).map_err(|_| Reason::DtlsRefused)?;
         handshake.pair = pair;
         Ok(())
+    }
+
+    /// Where the far end's latest datagram of the handshake came from, or where the first of ours went.
+    pub(super) fn pair(&self) -> Option<Pair> {
+        self.handshake.as_ref().map(|handshake| handshake.pair)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {

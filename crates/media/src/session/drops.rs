@@ -26,7 +26,7 @@ macro_rules! reasons {
 reasons! {
     /// Neither STUN nor DTLS nor RTP nor RTCP.
     UnknownProtocol = "unknown_protocol",
-    /// STUN, TURN or DTLS on the socket of a plain leg.
+    /// STUN or TURN on the socket of a plain leg, or DTLS where no handshake was agreed.
     WrongSocket = "wrong_socket",
     /// The leg is not open.
     NoLeg = "no_leg",

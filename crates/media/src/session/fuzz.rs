@@ -15,10 +15,10 @@ use super::{
     Worker,
 };
 use crate::dtls::{self, Endpoint, Identity, MAX_TRANSMIT, Role};
-use crate::negotiation::{Candidates, Dtls, LegSettings, Payload, PayloadMap, Remote};
+use crate::negotiation::{Candidates, Dtls, LegSettings, Payload, PayloadMap, Remote, Sdes};
 use crate::rtcp::{Cname, NtpClock, Outgoing};
 use crate::sdp::Kind;
-use crate::srtp::{Receiver, Sender, TAIL_ROOM};
+use crate::srtp::{MasterKey, Receiver, Sender, Suite, TAIL_ROOM};
 
 /// Lets a worker and the far ends of four legs, two telephones and two browsers, live through what the bytes say: a byte
 /// for how it begins, then steps, each an opcode and what it takes. Nothing panics; every packet has one fate; nothing goes to or comes from an address
@@ -62,6 +62,8 @@ struct Far {
     is_connected: bool,
     endpoint: Option<Endpoint>,
     keys: Option<(Sender, Receiver)>,
+    /// A telephone's keys: which of the two pairs, what it sends with and what it opens with.
+    sdes: Option<(bool, Sender, Receiver)>,
     /// DTLS for it.
     inbox: VecDeque<Vec<u8>>,
     sequence: u16,
@@ -158,7 +160,10 @@ impl<'i> Play<'i> {
             rtcp: SocketAddr::new(rtp.ip(), rtp.port() + 1),
             mux: bit(0),
         });
+        // Some telephones have keys, and some of these another key than before.
+        let keyed = (!is_browser && choice & 7 == 7).then(|| bit(7));
         let settings = LegSettings {
+            sdes: keyed.map(|generation| sdes(at, generation)),
             remote,
             ice: is_browser.then(|| theirs(at)),
             candidates: Candidates::default(),
@@ -174,6 +179,14 @@ impl<'i> Play<'i> {
         let map: PayloadMap = [(0, 0), (101, if bit(7) { 101 } else { 96 })].into_iter().collect();
         let way = if choice & 0xc0 == 0xc0 { Way::Insert } else { Way::Direct(map) };
         self.worker.configure(self.now, key(at), settings, way);
+        if let Some(far) = self.far.get_mut(at).filter(|far| far.is_open)
+            && far.sdes.as_ref().map(|(generation, ..)| *generation) != keyed
+        {
+            far.sdes = keyed.and_then(|generation| {
+                let Sdes { send, receive } = sdes(at, generation);
+                Some((generation, receive.sender().ok()?, send.receiver().ok()?))
+            });
+        }
         let Some(far) = self.far.get_mut(at).filter(|far| far.is_open && is_browser) else { return };
         let agreed = Some((role, is_right));
         // Another association: the old keys are worth nothing.
@@ -227,7 +240,13 @@ impl<'i> Play<'i> {
 
     fn plain_rtp(&mut self, input: &mut Input<'_>) {
         let (at, source) = (input.number(2), source(input));
-        let bytes = self.rtp(at, input);
+        let mut bytes = self.rtp(at, input);
+        if let Some(Far { sdes: Some((_, sender, _)), .. }) = self.far.get_mut(at) {
+            let len = bytes.len();
+            bytes.resize(len + TAIL_ROOM, 0);
+            let Ok(len) = sender.protect_rtp(&mut bytes, len) else { return };
+            bytes.truncate(len);
+        }
         let verdict = self.hand(Socket::Rtp(key(at)), at, source, &bytes);
         assert!(source != STRANGER || !matches!(verdict, Verdict::Forward(_)), "a stranger is heard");
     }
@@ -434,9 +453,16 @@ impl<'i> Play<'i> {
         }
     }
 
-    /// What goes to a browser is protected with the keys of that browser.
+    /// What goes to a browser, or to a telephone that has keys, is protected with its keys.
     fn check_protection(&mut self, to: Destination) {
         let mut packet = self.packet.bytes().to_vec();
+        if let Socket::Rtp(leg) = to.socket
+            && let Some(far) = self.far.get_mut(leg.0.saturating_sub(1) as usize)
+            && let Some((.., receiver)) = &mut far.sdes
+        {
+            assert!(receiver.unprotect_rtp(&mut packet).is_ok(), "not protected for whom it goes to");
+            return;
+        }
         let mut browsers = self.far.iter_mut().filter(|far| {
             to.socket == Socket::Shared && far.is_connected && far.validated.contains(&to.remote)
         });
@@ -533,6 +559,18 @@ fn key(at: usize) -> LegKey {
 /// The credentials of a browser.
 fn theirs(at: usize) -> Credentials {
     Credentials::from_random(&[at as u8; Credentials::RANDOM_LEN])
+}
+
+/// The keys that a telephone has agreed on, one time or another.
+fn sdes(at: usize, generation: bool) -> Sdes {
+    let suite = if at == 0 { Suite::AesCm128HmacSha1_80 } else { Suite::AeadAes128Gcm };
+    let key = |byte: u8| {
+        let material = vec![byte; suite.key_len() + suite.salt_len()];
+        let Some(key) = MasterKey::split(suite, &material) else { unreachable!("of the right length") };
+        key
+    };
+    let base = 0x10 + 4 * at as u8 + 2 * u8::from(generation);
+    Sdes { send: key(base), receive: key(base + 1) }
 }
 
 /// Where datagrams of a far end come from: its own address, another port of it, a neighbour, somebody else, or the address

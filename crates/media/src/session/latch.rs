@@ -29,6 +29,8 @@ pub(super) struct Latch {
     /// Until when what was learnt may still change.
     until: Instant,
     learnt: Option<Learnt>,
+    /// Where a handshake was made.
+    proved: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +51,8 @@ pub(super) enum Fit {
 impl Latch {
     /// The lock of a leg of which only the signalling is known.
     pub(super) fn new(now: Instant, signalling: IpAddr) -> Self {
-        Latch { expected: Expected::new(signalling, None), port: None, until: now, learnt: None }
+        let expected = Expected::new(signalling, None);
+        Latch { expected, port: None, until: now, learnt: None, proved: None }
     }
 
     /// Starts to learn anew after an answer. What was learnt stays when the far end names the same address and port.
@@ -59,7 +62,7 @@ impl Latch {
         let Some(sdp) = sdp else { return };
         let expected = Expected::new(signalling, Some(sdp.ip()));
         if (expected, Some(sdp.port())) != (self.expected, self.port) {
-            self.learnt = None;
+            (self.learnt, self.proved) = (None, None);
         }
         (self.expected, self.port) = (expected, Some(sdp.port()));
     }
@@ -81,6 +84,19 @@ impl Latch {
         (learnt.ssrc == ssrc || self.is_exact(remote)).then_some(Fit::New)
     }
 
+    /// Whether a handshake may come from here: where the leg's packets come from, or are expected from. Changes nothing.
+    pub(super) fn may_shake_hands(&self, now: Instant, remote: SocketAddr) -> bool {
+        match self.learnt {
+            Some(learnt) => learnt.remote == remote,
+            None => self.expected.names(remote.ip()) || now < self.until && self.expected.covers(remote.ip()),
+        }
+    }
+
+    /// Sends to where the far end has proved to be, until a packet of its comes.
+    pub(super) fn expect(&mut self, proved: SocketAddr) {
+        self.proved = Some(proved);
+    }
+
     /// Takes the source of a packet that [`check`](Self::check) found new.
     pub(super) fn learn(&mut self, remote: SocketAddr, ssrc: u32) {
         self.learnt = Some(Learnt { remote, ssrc });
@@ -91,6 +107,7 @@ impl Latch {
     pub(super) fn target(&self) -> Option<SocketAddr> {
         match self.learnt {
             Some(learnt) => Some(learnt.remote),
+            None if self.proved.is_some() => self.proved,
             None => Some(SocketAddr::new(self.expected.address, self.port?)),
         }
     }

@@ -108,8 +108,7 @@ impl Arrival {
 
 impl Leg {
     pub(super) fn new(key: LegKey, path: Path, random: &mut Random) -> Self {
-        // The lower half of the sequence space: a first packet that is lost costs no SRTP roll-over (RFC 3711 §3.3.1).
-        let sequence = random.word() as u16 & 0x7fff;
+        let sequence = first_sequence(random);
         let stream = Continuity::new(random.word(), sequence, random.word());
         let history = History::new(match path {
             Path::WebRtc(_) => Profile::WebRtc,
@@ -152,10 +151,24 @@ impl Leg {
     }
 
     /// Takes over what an offer and its answer agreed.
-    pub(super) fn configure(&mut self, now: Instant, mut settings: LegSettings, way: Way) {
-        match &mut self.path {
-            Path::WebRtc(webrtc) => webrtc.answer(now, &mut settings),
-            Path::Plain(plain) => plain.answer(now, settings.remote),
+    pub(super) fn configure(
+        &mut self,
+        now: Instant,
+        mut settings: LegSettings,
+        way: Way,
+        random: &mut Random,
+    ) {
+        let has_another_key = match &mut self.path {
+            Path::WebRtc(webrtc) => {
+                webrtc.answer(now, &mut settings);
+                false
+            }
+            Path::Plain(plain) => plain.answer(now, &mut settings),
+        };
+        if has_another_key {
+            // Under a new key some far ends start the roll-over counter of an SSRC at zero and some go on; that of a new
+            // SSRC is zero for all.
+            self.stream.renew(random.word(), first_sequence(random));
         }
         if !self.agreed.as_ref().is_some_and(|agreed| agreed.sends) || !settings.sends {
             self.silent_since = settings.sends.then_some(now);
@@ -180,9 +193,7 @@ impl Leg {
         former: &FormerPeers,
         packet: &mut Packet,
     ) -> Result<InFlight, Reason> {
-        if let Path::WebRtc(webrtc) = &mut self.path {
-            webrtc.open_rtp(arrival.pair(), packet)?;
-        }
+        self.path.open_rtp(arrival, former, packet)?;
         let header = Header::parse(packet.bytes()).ok_or(Reason::Malformed)?;
         let agreed = self.agreed.as_ref().ok_or(Reason::NotConfigured)?;
         let meaning = agreed.payloads.meaning(header.payload_type).ok_or(Reason::PayloadType)?;
@@ -263,9 +274,7 @@ impl Leg {
         clock: &NtpClock,
         packet: &mut Packet,
     ) -> Result<(), Reason> {
-        if let Path::WebRtc(webrtc) = &mut self.path {
-            webrtc.open_rtcp(arrival.pair(), packet)?;
-        }
+        self.path.open_rtcp(arrival, former, packet)?;
         if self.agreed.is_none() {
             return Err(Reason::NotConfigured);
         }
@@ -291,9 +300,7 @@ impl Leg {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<Event>) {
-        if let Path::WebRtc(webrtc) = &mut self.path
-            && let Some(change) = webrtc.handle_timeout(now)
-        {
+        if let Some(change) = self.path.handle_timeout(now) {
             events.push_back(self.event(change));
         }
         self.poll_changes(now, events);
@@ -309,27 +316,19 @@ impl Leg {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let path = match &self.path {
-            Path::WebRtc(webrtc) => webrtc.poll_timeout(),
-            Path::Plain(_) => None,
-        };
-        [path, self.report_at, self.silent_at()].into_iter().flatten().min()
+        [self.path.poll_timeout(), self.report_at, self.silent_at()].into_iter().flatten().min()
     }
 
     /// Turns what happened to ICE and DTLS into events.
     pub(super) fn poll_changes(&mut self, now: Instant, events: &mut VecDeque<Event>) {
-        while let Path::WebRtc(webrtc) = &mut self.path
-            && let Some(change) = webrtc.poll_change(now)
-        {
+        while let Some(change) = self.path.poll_change(now) {
             events.push_back(self.event(change));
         }
     }
 
     /// Writes a DTLS datagram or a report that is due.
     pub(super) fn poll_transmit(&mut self, clock: &NtpClock, out: &mut Packet) -> Option<Destination> {
-        if let Path::WebRtc(webrtc) = &mut self.path
-            && let Some(destination) = webrtc.poll_transmit(out)
-        {
+        if let Some(destination) = self.path.poll_transmit(self.key, out) {
             return Some(destination);
         }
         let now = self.report_due.take()?;
@@ -338,9 +337,7 @@ impl Leg {
 
     /// Makes ready to say goodbye, by RTCP and DTLS, in `poll_transmit`.
     pub(super) fn close(&mut self, now: Instant) {
-        if let Path::WebRtc(webrtc) = &mut self.path {
-            webrtc.close();
-        }
+        self.path.close();
         // RFC 3550 §6.3.7: who never sent anything does not say BYE.
         self.is_leaving = self.has_reported || self.last_sent.is_some();
         self.report_due = self.is_leaving.then_some(now);
@@ -358,11 +355,7 @@ impl Leg {
     }
 
     pub(super) fn report(&self) -> LegReport {
-        let (suite, evicted) = match &self.path {
-            Path::WebRtc(webrtc) => webrtc.suite(),
-            Path::Plain(_) => None,
-        }
-        .unzip();
+        let (suite, evicted) = self.path.suite().unzip();
         LegReport {
             leg: self.key,
             packets_in: self.packets_in,
@@ -456,6 +449,11 @@ impl Leg {
             Change::Gone(why) => Event::Gone { leg: self.key, why },
         }
     }
+}
+
+/// In the lower half of the sequence space: a first packet that is lost costs no SRTP roll-over (RFC 3711 §3.3.1).
+fn first_sequence(random: &mut Random) -> u16 {
+    random.word() as u16 & 0x7fff
 }
 
 /// How often a leg's reports are made.

@@ -9,7 +9,7 @@
 //! Who may speak for a leg:
 //! - WebRTC: addresses come from authenticated connectivity checks and never from media. DTLS and media are taken from
 //!   validated pairs, media is sent to the nominated pair. Before the handshake nothing is taken or sent.
-//! - Plain RTP: the address in the SDP, or the source of the signalling where the SDP's cannot be right; the rest is
+//! - Ports of its own: the address in the SDP, or the source of the signalling where the SDP's cannot be right; the rest is
 //!   learnt from the first packets and then locked (`latch.rs` has the rules).
 //!
 //! Assumptions: one audio stream for each direction of a leg; control joins legs of one worker only; the driver drains
@@ -33,6 +33,7 @@ mod path;
 mod plain;
 mod random;
 mod report;
+mod secure;
 mod webrtc;
 mod worker;
 
@@ -69,7 +70,7 @@ pub enum Medium {
         /// Our credentials.
         ice: ice::Credentials,
     },
-    /// RTP and RTCP in the clear, over sockets of the leg.
+    /// RTP and RTCP over sockets of the leg; what was agreed says whether they are in the clear.
     Rtp {
         /// Where the far end's SIP comes from.
         signalling: IpAddr,
@@ -107,7 +108,7 @@ pub struct Destination {
 /// News for control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// The DTLS handshake of a WebRTC leg is complete: media may flow.
+    /// The DTLS handshake of a leg is complete: media may flow.
     Connected {
         /// The leg.
         leg: LegKey,

@@ -1,9 +1,13 @@
 //! What differs between the two kinds of legs.
 
+use std::time::Instant;
+
+use super::former::FormerPeers;
+use super::leg::Arrival;
 use super::plain::Plain;
-use super::webrtc::WebRtc;
+use super::webrtc::{Change, WebRtc};
 use super::{Destination, LegKey, Packet, Reason};
-use crate::srtp::SrtpError;
+use crate::srtp::{SrtpError, Suite};
 
 /// How a leg reaches its far end.
 #[allow(
@@ -33,18 +37,92 @@ impl Path {
         }
     }
 
+    /// Opens an RTP packet in place.
+    #[inline]
+    pub(super) fn open_rtp(
+        &mut self,
+        arrival: Arrival,
+        former: &FormerPeers,
+        packet: &mut Packet,
+    ) -> Result<(), Reason> {
+        match self {
+            Path::WebRtc(webrtc) => webrtc.open_rtp(arrival.pair(), packet),
+            Path::Plain(plain) => plain.open_rtp(arrival, former, packet),
+        }
+    }
+
+    /// Opens a compound RTCP packet in place.
+    pub(super) fn open_rtcp(
+        &mut self,
+        arrival: Arrival,
+        former: &FormerPeers,
+        packet: &mut Packet,
+    ) -> Result<(), Reason> {
+        match self {
+            Path::WebRtc(webrtc) => webrtc.open_rtcp(arrival.pair(), packet),
+            Path::Plain(plain) => plain.open_rtcp(arrival, former, packet),
+        }
+    }
+
+    /// Does what is due; says what happened with it.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Change> {
+        match self {
+            Path::WebRtc(webrtc) => webrtc.handle_timeout(now),
+            Path::Plain(plain) => plain.handle_timeout(now),
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Path::WebRtc(webrtc) => webrtc.poll_timeout(),
+            Path::Plain(plain) => plain.poll_timeout(),
+        }
+    }
+
+    /// What happened to ICE and DTLS.
+    pub(super) fn poll_change(&mut self, now: Instant) -> Option<Change> {
+        match self {
+            Path::WebRtc(webrtc) => webrtc.poll_change(now),
+            Path::Plain(plain) => plain.poll_change(),
+        }
+    }
+
+    /// Writes a DTLS datagram.
+    pub(super) fn poll_transmit(&mut self, leg: LegKey, out: &mut Packet) -> Option<Destination> {
+        match self {
+            Path::WebRtc(webrtc) => webrtc.poll_transmit(out),
+            Path::Plain(plain) => plain.poll_transmit(leg, out),
+        }
+    }
+
+    /// Makes ready to say goodbye by DTLS.
+    pub(super) fn close(&mut self) {
+        match self {
+            Path::WebRtc(webrtc) => webrtc.close(),
+            Path::Plain(plain) => plain.close(),
+        }
+    }
+
+    /// The suite and how many streams the receiver forgot.
+    pub(super) fn suite(&self) -> Option<(Suite, u64)> {
+        match self {
+            Path::WebRtc(webrtc) => webrtc.suite(),
+            Path::Plain(plain) => plain.suite(),
+        }
+    }
+
     #[inline]
     pub(super) fn protect_rtp(&mut self, packet: &mut Packet) -> Result<(), Reason> {
         match self {
             Path::WebRtc(webrtc) => webrtc.protect_rtp(packet),
-            Path::Plain(_) => Ok(()),
+            Path::Plain(plain) => plain.protect_rtp(packet),
         }
     }
 
     pub(super) fn protect_rtcp(&mut self, packet: &mut Packet) -> Result<(), Reason> {
         match self {
             Path::WebRtc(webrtc) => webrtc.protect_rtcp(packet),
-            Path::Plain(_) => Ok(()),
+            Path::Plain(plain) => plain.protect_rtcp(packet),
         }
     }
 }

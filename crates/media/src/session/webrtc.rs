@@ -37,6 +37,7 @@ struct Keys {
 }
 
 /// What happened to the far end.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Change {
     /// Media may flow.
     Connected,
@@ -266,10 +267,10 @@ fn shared(pair: Pair) -> Destination {
 }
 
 /// How long checks and handshake may take after an answer or an ICE restart.
-const CONNECT: Duration = Duration::from_secs(30);
+pub(super) const CONNECT: Duration = Duration::from_secs(30);
 
 /// Handshakes that may fail before the leg is given up: one may be another's, or of a page that is just reloading.
-const MAX_FAILURES: u32 = 3;
+pub(super) const MAX_FAILURES: u32 = 3;
 
 /// Addresses that lead to one leg: as many as the ICE agent remembers pairs.
 const MAX_ADDRESSES: usize = 32;

@@ -107,7 +107,9 @@ impl Worker {
             return Err(OpenError::LegExists);
         }
         let path = match medium {
-            Medium::Rtp { signalling } => Path::Plain(Plain::new(now, signalling)),
+            Medium::Rtp { signalling } => {
+                Path::Plain(Plain::new(now, signalling, Arc::clone(&self.identity)))
+            }
             Medium::WebRtc { ice } => {
                 if self.slots_by_ufrag.contains_key(ice.ufrag.as_bytes()) {
                     return Err(OpenError::UfragTaken);
@@ -132,7 +134,7 @@ impl Worker {
         let way = way.into();
         self.contain(slot, |worker| {
             if let Some(leg) = worker.legs.get_mut(slot) {
-                leg.configure(now, settings, way);
+                leg.configure(now, settings, way, &mut worker.random);
             }
             worker.settle(now, slot);
         });
@@ -396,10 +398,10 @@ impl Worker {
     fn find(&self, arrival: Arrival, class: Class, bytes: &[u8]) -> Result<usize, Reason> {
         match (arrival.socket, class) {
             (_, Class::TurnChannel | Class::Unknown) => Err(Reason::UnknownProtocol),
-            (Socket::Rtp(key) | Socket::Rtcp(key), Class::Rtp | Class::Rtcp) => {
+            (Socket::Rtp(key) | Socket::Rtcp(key), Class::Rtp | Class::Rtcp | Class::Dtls) => {
                 self.slots_by_key.get(&key).copied().ok_or(Reason::NoLeg)
             }
-            (Socket::Rtp(_) | Socket::Rtcp(_), Class::Stun | Class::Dtls) => Err(Reason::WrongSocket),
+            (Socket::Rtp(_) | Socket::Rtcp(_), Class::Stun) => Err(Reason::WrongSocket),
             (Socket::Shared, Class::Stun) => {
                 let (ours, _) = stun::username(bytes).ok_or(Reason::UnknownUsername)?;
                 self.slots_by_ufrag.get(ours).copied().ok_or(Reason::UnknownUsername)
@@ -468,8 +470,10 @@ impl Worker {
 
     fn handle_dtls(&mut self, arrival: Arrival, slot: usize, packet: &mut Packet) -> Result<Verdict, Reason> {
         let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
-        let Path::WebRtc(webrtc) = &mut leg.path else { return Err(Reason::WrongSocket) };
-        let handled = webrtc.handle_dtls(arrival.now, arrival.pair(), packet.bytes());
+        let handled = match &mut leg.path {
+            Path::WebRtc(webrtc) => webrtc.handle_dtls(arrival.now, arrival.pair(), packet.bytes()),
+            Path::Plain(plain) => plain.handle_dtls(arrival, packet.bytes()),
+        };
         self.settle(arrival.now, slot);
         handled.map(|()| Verdict::Consumed)
     }

@@ -21,7 +21,7 @@ impl Gcm {
         let algorithm = match suite {
             Suite::AeadAes128Gcm => &AES_128_GCM,
             Suite::AeadAes256Gcm => &AES_256_GCM,
-            Suite::AesCm128HmacSha1_80 => return Err(KeyError { suite }),
+            _ => return Err(KeyError { suite }),
         };
         let key = UnboundKey::new(algorithm, key).map_err(|_| KeyError { suite })?;
         Ok(Gcm { key: LessSafeKey::new(key), salt })

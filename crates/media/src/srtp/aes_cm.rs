@@ -2,30 +2,62 @@
 //!
 //! [RFC 3711 §4.1.1, §4.2.1]: https://www.rfc-editor.org/rfc/rfc3711#section-4.1.1
 
-use aes::Aes128Enc;
 use aes::cipher::KeyInit;
+use aes::{Aes128Enc, Aes256Enc};
 use subtle::ConstantTimeEq;
 
 use super::derivation::key_stream;
 use super::mac::Mac;
 
-/// The session keys of AES_CM_128_HMAC_SHA1_80.
+/// The session keys of a suite of AES_CM with HMAC-SHA1.
 pub(super) struct AesCm {
-    cipher: Aes128Enc,
+    cipher: Cipher,
     /// The session salt, shifted to where the counter block has it.
     salt: [u8; 16],
     mac: Mac,
+    /// Bytes of the tag.
+    tag_len: usize,
+}
+
+enum Cipher {
+    Aes128(Aes128Enc),
+    Aes256(Aes256Enc),
 }
 
 impl AesCm {
-    pub(super) const TAG_LEN: usize = 10;
+    /// The tag of SRTCP in every suite, and the longest of SRTP.
+    pub(super) const MAX_TAG_LEN: usize = 10;
 
-    pub(super) fn new(key: &[u8; 16], salt: &[u8; 14], authentication: &[u8; 20]) -> Self {
+    pub(super) fn with_128(
+        key: &[u8; 16],
+        salt: &[u8; 14],
+        authentication: &[u8; 20],
+        tag_len: usize,
+    ) -> Self {
+        Self::new(Cipher::Aes128(Aes128Enc::new(key.into())), salt, authentication, tag_len)
+    }
+
+    pub(super) fn with_256(
+        key: &[u8; 32],
+        salt: &[u8; 14],
+        authentication: &[u8; 20],
+        tag_len: usize,
+    ) -> Self {
+        Self::new(Cipher::Aes256(Aes256Enc::new(key.into())), salt, authentication, tag_len)
+    }
+
+    fn new(cipher: Cipher, salt: &[u8; 14], authentication: &[u8; 20], tag_len: usize) -> Self {
         let mut block = [0; 16];
         for (to, from) in block.iter_mut().zip(salt) {
             *to = *from;
         }
-        AesCm { cipher: Aes128Enc::new(key.into()), salt: block, mac: Mac::new(authentication) }
+        AesCm { cipher, salt: block, mac: Mac::new(authentication), tag_len: tag_len.min(Self::MAX_TAG_LEN) }
+    }
+
+    /// Bytes of the tag.
+    #[inline]
+    pub(super) fn tag_len(&self) -> usize {
+        self.tag_len
     }
 
     /// Encrypts or decrypts the payload of the packet with this SSRC and index.
@@ -33,22 +65,26 @@ impl AesCm {
     pub(super) fn apply(&self, ssrc: u32, index: u64, payload: &mut [u8]) {
         // IV = (k_s * 2^16) XOR (SSRC * 2^64) XOR (i * 2^16)
         let position = u128::from(ssrc) << 64 | u128::from(index) << 16;
-        key_stream(&self.cipher, (u128::from_be_bytes(self.salt) ^ position).to_be_bytes(), payload);
+        let block = (u128::from_be_bytes(self.salt) ^ position).to_be_bytes();
+        match &self.cipher {
+            Cipher::Aes128(cipher) => key_stream(cipher, block, payload),
+            Cipher::Aes256(cipher) => key_stream(cipher, block, payload),
+        }
     }
 
-    /// The tag over `authenticated`, followed by `trailer` (the roll-over counter of RTP; nothing for RTCP).
+    /// Writes the tag over `authenticated`, followed by `trailer` (the roll-over counter of RTP; nothing for RTCP), to
+    /// the first [`tag_len`](Self::tag_len) bytes of `tag`.
     #[inline]
-    pub(super) fn tag(&self, authenticated: &[u8], trailer: &[u8]) -> [u8; Self::TAG_LEN] {
-        let mut tag = [0; Self::TAG_LEN];
-        for (to, from) in tag.iter_mut().zip(self.mac.code(authenticated, trailer)) {
+    pub(super) fn tag(&self, authenticated: &[u8], trailer: &[u8], tag: &mut [u8]) {
+        for (to, from) in tag.iter_mut().zip(self.mac.code(authenticated, trailer)).take(self.tag_len) {
             *to = from;
         }
-        tag
     }
 
     /// Whether `tag` is the tag, in a time that does not depend on where they differ.
     #[inline]
     pub(super) fn verify(&self, authenticated: &[u8], trailer: &[u8], tag: &[u8]) -> bool {
-        self.tag(authenticated, trailer).ct_eq(tag).into()
+        let code = self.mac.code(authenticated, trailer);
+        code.get(..self.tag_len).is_some_and(|code| code.ct_eq(tag).into())
     }
 }

@@ -42,11 +42,9 @@ impl Derivation {
         if master_salt.len() != suite.salt_len() {
             return Err(KeyError { suite });
         }
-        let cipher = match suite {
-            Suite::AesCm128HmacSha1_80 | Suite::AeadAes128Gcm => {
-                Aes128Enc::new_from_slice(master_key).map(Prf::Aes128)
-            }
-            Suite::AeadAes256Gcm => Aes256Enc::new_from_slice(master_key).map(Prf::Aes256),
+        let cipher = match suite.key_len() {
+            16 => Aes128Enc::new_from_slice(master_key).map(Prf::Aes128),
+            _ => Aes256Enc::new_from_slice(master_key).map(Prf::Aes256),
         }
         .map_err(|_| KeyError { suite })?;
         let mut salt = [0; 16];
@@ -67,12 +65,6 @@ impl Derivation {
             Prf::Aes256(cipher) => key_stream(cipher, block, &mut key.0),
         }
         key
-    }
-
-    /// Takes a master salt of another length than the suite's, as RFC 6188 has in its example.
-    #[cfg(test)]
-    pub(super) fn salt_for_test(&mut self, salt: &[u8]) {
-        self.salt[..salt.len()].copy_from_slice(salt);
     }
 }
 

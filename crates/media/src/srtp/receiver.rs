@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::derivation::Derivation;
 use super::index::Window;
 use super::transform::Transform;
-use super::{KeyError, SrtpError, Suite};
+use super::{KeyError, Mki, SrtpError, Suite};
 use crate::{rtcp, rtp};
 
 /// Opens the RTP and RTCP packets of one far end.
@@ -23,6 +23,9 @@ pub struct Receiver {
     /// Packets accepted, which is the clock that says which stream has been idle for longest.
     accepted: u64,
     evicted: u64,
+    mki: Option<Mki>,
+    /// Where the SSRCs under the key before were when this one took its place.
+    former: SmallVec<[(u32, Window); 1]>,
 }
 
 /// What was received with one SSRC.
@@ -44,7 +47,29 @@ impl Receiver {
             streams: SmallVec::new(),
             accepted: 0,
             evicted: 0,
+            mki: None,
+            former: SmallVec::new(),
         })
+    }
+
+    /// The same, for packets that carry this identifier.
+    pub(super) fn with_mki(self, mki: Option<Mki>) -> Self {
+        Receiver { mki, ..self }
+    }
+
+    /// Takes the place of a receiver under the key before.
+    ///
+    /// [RFC 3711 §3.3.1] lets the roll-over counter of an SSRC go on under a new key, while who makes a new context for a
+    /// new `a=crypto` line starts at zero. So the first packet of an SSRC that was known may have either.
+    ///
+    /// [RFC 3711 §3.3.1]: https://www.rfc-editor.org/rfc/rfc3711#section-3.3.1
+    pub fn follow(&mut self, before: &Receiver) {
+        self.former = before.streams.iter().filter_map(|stream| Some((stream.ssrc, stream.rtp?))).collect();
+    }
+
+    /// Whether a packet of this SSRC was accepted under this key.
+    pub fn knows(&self, ssrc: u32) -> bool {
+        self.find(ssrc).is_some()
     }
 
     /// The suite.
@@ -61,9 +86,11 @@ impl Receiver {
     ///
     /// After an error the packet's payload may be overwritten, but the state is as it was.
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let behind = self.rtp.behind_mki();
+        let packet = without(self.mki, packet, behind)?;
         let header = rtp::Header::parse(packet).ok_or(SrtpError::Malformed)?;
         let index = match self.find(header.ssrc).and_then(|stream| stream.rtp) {
-            None => u64::from(header.sequence),
+            None => self.first_index(&header, packet),
             Some(window) => {
                 let index = window.estimate(header.sequence)?;
                 window.check(index)?;
@@ -77,6 +104,8 @@ impl Receiver {
 
     /// Authenticates and decrypts a compound RTCP packet in place; returns its length without index and tag.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let behind = self.rtcp.behind_mki();
+        let packet = without(self.mki, packet, behind)?;
         let ssrc = rtcp::sender_ssrc(packet).ok_or(SrtpError::Malformed)?;
         let index = self.rtcp.rtcp_index(packet)?;
         if let Some(window) = self.find(ssrc).and_then(|stream| stream.rtcp) {
@@ -85,6 +114,26 @@ impl Receiver {
         let len = self.rtcp.open_rtcp(ssrc, index, packet)?;
         accept(&mut self.authenticated(ssrc).rtcp, index.into());
         Ok(len)
+    }
+
+    /// The index of the first packet of an SSRC: its sequence number, unless it went on from the key before and is
+    /// authentic that way.
+    fn first_index(&self, header: &rtp::Header, packet: &[u8]) -> u64 {
+        let first = u64::from(header.sequence);
+        let known = self.former.iter().find(|(ssrc, _)| *ssrc == header.ssrc);
+        let Some(Ok(going_on)) = known.map(|(_, window)| window.estimate(header.sequence)) else {
+            return first;
+        };
+        // Opening writes over the packet, so it is tried on a copy. One that has no room there starts over.
+        let mut copy = [0; LONGEST_TRIED];
+        match copy.get_mut(..packet.len()) {
+            Some(copy) if going_on != first => {
+                copy.copy_from_slice(packet);
+                let opened = self.rtp.open_rtp(header.ssrc, going_on, copy, header.payload);
+                if opened.is_ok() { going_on } else { first }
+            }
+            _ => first,
+        }
     }
 
     fn find(&self, ssrc: u32) -> Option<&Stream> {
@@ -121,6 +170,14 @@ impl fmt::Debug for Receiver {
     }
 }
 
+/// The packet without its identifier.
+#[inline]
+fn without(mki: Option<Mki>, packet: &mut [u8], behind: usize) -> Result<&mut [u8], SrtpError> {
+    let Some(mki) = mki else { return Ok(packet) };
+    let len = mki.strip(packet, behind)?;
+    packet.get_mut(..len).ok_or(SrtpError::Malformed)
+}
+
 fn accept(window: &mut Option<Window>, index: u64) {
     match window {
         None => *window = Some(Window::at(index)),
@@ -130,3 +187,6 @@ fn accept(window: &mut Option<Window>, index: u64) {
 
 /// SSRCs of one far end whose indices are kept.
 const MAX_SOURCES: usize = 16;
+
+/// The longest packet that is tried with the roll-over counter of the key before.
+const LONGEST_TRIED: usize = 1500;

@@ -15,29 +15,32 @@ pub(super) enum Transform {
 impl Transform {
     /// The transform of RTP packets.
     pub(super) fn rtp(suite: Suite, derivation: &Derivation) -> Result<Self, KeyError> {
-        Self::new(suite, derivation, Label::RtpEncryption, Label::RtpAuthentication, Label::RtpSalt)
+        let labels = [Label::RtpEncryption, Label::RtpAuthentication, Label::RtpSalt];
+        Self::new(suite, derivation, labels, suite.rtp_overhead())
     }
 
     /// The transform of RTCP packets.
     pub(super) fn rtcp(suite: Suite, derivation: &Derivation) -> Result<Self, KeyError> {
-        Self::new(suite, derivation, Label::RtcpEncryption, Label::RtcpAuthentication, Label::RtcpSalt)
+        let labels = [Label::RtcpEncryption, Label::RtcpAuthentication, Label::RtcpSalt];
+        Self::new(suite, derivation, labels, AesCm::MAX_TAG_LEN)
     }
 
     fn new(
         suite: Suite,
         derivation: &Derivation,
-        encryption: Label,
-        authentication: Label,
-        salt: Label,
+        [encryption, authentication, salt]: [Label; 3],
+        tag_len: usize,
     ) -> Result<Self, KeyError> {
         match suite {
-            Suite::AesCm128HmacSha1_80 => {
-                let (key, mac, salt) = (
-                    derivation.derive(encryption),
-                    derivation.derive(authentication),
-                    derivation.derive(salt),
-                );
-                Ok(Transform::AesCm(Box::new(AesCm::new(&key.0, &salt.0, &mac.0))))
+            Suite::AesCm128HmacSha1_80 | Suite::AesCm128HmacSha1_32 => {
+                let (key, mac) = (derivation.derive(encryption), derivation.derive(authentication));
+                let salt = derivation.derive(salt);
+                Ok(Transform::AesCm(Box::new(AesCm::with_128(&key.0, &salt.0, &mac.0, tag_len))))
+            }
+            Suite::AesCm256HmacSha1_80 | Suite::AesCm256HmacSha1_32 => {
+                let (key, mac) = (derivation.derive(encryption), derivation.derive(authentication));
+                let salt = derivation.derive(salt);
+                Ok(Transform::AesCm(Box::new(AesCm::with_256(&key.0, &salt.0, &mac.0, tag_len))))
             }
             Suite::AeadAes128Gcm => {
                 let (key, salt) = (derivation.derive::<16>(encryption), derivation.derive(salt));
@@ -47,6 +50,18 @@ impl Transform {
                 let (key, salt) = (derivation.derive::<32>(encryption), derivation.derive(salt));
                 Gcm::new(suite, &key.0, salt.0).map(Transform::Gcm)
             }
+        }
+    }
+
+    /// Bytes behind the place of the MKI in a protected packet of RTP ([RFC 3711 §3.1], [RFC 7714 §8.2]); it is the same
+    /// in one of RTCP.
+    ///
+    /// [RFC 3711 §3.1]: https://www.rfc-editor.org/rfc/rfc3711#section-3.1
+    /// [RFC 7714 §8.2]: https://www.rfc-editor.org/rfc/rfc7714#section-8.2
+    pub(super) fn behind_mki(&self) -> usize {
+        match self {
+            Transform::AesCm(keys) => keys.tag_len(),
+            Transform::Gcm(_) => 0,
         }
     }
 
@@ -65,10 +80,10 @@ impl Transform {
         let (header, text) = packet.split_at_mut_checked(payload).ok_or(SrtpError::Malformed)?;
         match self {
             Transform::AesCm(keys) => {
-                let room = room.get_mut(..AesCm::TAG_LEN).ok_or(SrtpError::NoTailRoom)?;
+                let room = room.get_mut(..keys.tag_len()).ok_or(SrtpError::NoTailRoom)?;
                 keys.apply(ssrc, index, text);
-                room.copy_from_slice(&keys.tag(packet, &roll_over_counter(index)));
-                Ok(len + AesCm::TAG_LEN)
+                keys.tag(packet, &roll_over_counter(index), room);
+                Ok(len + keys.tag_len())
             }
             Transform::Gcm(keys) => {
                 let room = room.get_mut(..Gcm::TAG_LEN).ok_or(SrtpError::NoTailRoom)?;
@@ -90,7 +105,7 @@ impl Transform {
     ) -> Result<usize, SrtpError> {
         match self {
             Transform::AesCm(keys) => {
-                let (authenticated, tag) = split_tail(packet, AesCm::TAG_LEN)?;
+                let (authenticated, tag) = split_tail(packet, keys.tag_len())?;
                 // The tag may reach into what looks like the header of a packet that is too short.
                 if authenticated.len() < payload {
                     return Err(SrtpError::Malformed);
@@ -126,12 +141,12 @@ impl Transform {
         match self {
             Transform::AesCm(keys) => {
                 let text = packet.get_mut(RTCP_HEADER_LEN..).ok_or(SrtpError::Malformed)?;
-                let room = room.get_mut(..RTCP_INDEX_LEN + AesCm::TAG_LEN).ok_or(SrtpError::NoTailRoom)?;
+                let room = room.get_mut(..RTCP_INDEX_LEN + keys.tag_len()).ok_or(SrtpError::NoTailRoom)?;
                 let (index_room, tag_room) = room.split_at_mut(RTCP_INDEX_LEN);
                 keys.apply(ssrc, index.into(), text);
                 index_room.copy_from_slice(&word);
-                tag_room.copy_from_slice(&keys.tag(packet, &word));
-                Ok(len + RTCP_INDEX_LEN + AesCm::TAG_LEN)
+                keys.tag(packet, &word, tag_room);
+                Ok(len + RTCP_INDEX_LEN + keys.tag_len())
             }
             Transform::Gcm(keys) => {
                 let (header, text) = split_rtcp_header(packet)?;
@@ -149,13 +164,9 @@ impl Transform {
 
     /// The SRTCP index that a packet claims.
     pub(super) fn rtcp_index(&self, packet: &[u8]) -> Result<u32, SrtpError> {
-        let behind = match self {
-            Transform::AesCm(_) => AesCm::TAG_LEN,
-            Transform::Gcm(_) => 0,
-        };
         let word = packet
             .len()
-            .checked_sub(behind)
+            .checked_sub(self.behind_mki())
             .and_then(|end| packet.get(..end))
             .and_then(|front| front.last_chunk::<RTCP_INDEX_LEN>())
             .ok_or(SrtpError::Malformed)?;
@@ -168,7 +179,7 @@ impl Transform {
         let word = (E_BIT | index).to_be_bytes();
         match self {
             Transform::AesCm(keys) => {
-                let (authenticated, tag) = split_tail(packet, AesCm::TAG_LEN)?;
+                let (authenticated, tag) = split_tail(packet, keys.tag_len())?;
                 let len = authenticated.len().checked_sub(RTCP_INDEX_LEN).ok_or(SrtpError::Malformed)?;
                 if len < RTCP_HEADER_LEN {
                     return Err(SrtpError::Malformed);

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
-use ringback_media::negotiation::{Local, Party, Profile};
+use ringback_media::negotiation::{Local, Party, Profile, Seed, Srtp};
 use ringback_media::sdp::{Description, Section};
 use ringback_nat::ice::Credentials;
 
@@ -32,7 +32,9 @@ pub fn webrtc() -> Party {
                 SocketAddr::new("192.0.2.1".parse().unwrap(), 8443),
                 SocketAddr::new("2001:db8::1".parse().unwrap(), 8443),
             ],
-            fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
+            fingerprint: Some(fingerprint()),
+            srtp: Srtp::Offered,
+            seed: None,
         },
         1001,
     )
@@ -45,6 +47,19 @@ pub fn rtp() -> Party {
 
 /// Our side of a plain leg with these ports.
 pub fn rtp_with_ports(rtp: u16, rtcp: u16) -> Party {
+    rtp_with(Srtp::Offered, rtp, rtcp)
+}
+
+/// Our side of a leg with ports of its own that is encrypted as this says.
+pub fn rtp_with_srtp(srtp: Srtp) -> Party {
+    rtp_with(srtp, 20000, 20001)
+}
+
+fn fingerprint() -> Fingerprint {
+    Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }
+}
+
+fn rtp_with(srtp: Srtp, rtp: u16, rtcp: u16) -> Party {
     Party::new(
         Local {
             profile: Profile::Rtp,
@@ -53,7 +68,9 @@ pub fn rtp_with_ports(rtp: u16, rtcp: u16) -> Party {
             rtcp,
             ice: None,
             candidates: Vec::new(),
-            fingerprint: None,
+            fingerprint: Some(fingerprint()),
+            srtp,
+            seed: Some(Seed::new([rtp as u8; 32])),
         },
         2002,
     )

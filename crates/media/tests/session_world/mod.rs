@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "a test")]
 
+pub mod encrypted;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -183,6 +185,7 @@ pub fn phone_settings(address: Option<&str>) -> LegSettings {
         ice: None,
         candidates: Candidates::None,
         dtls: None,
+        sdes: None,
         sends: true,
         receives: true,
         payloads: payloads(&[0, 8], 101, 8000),
@@ -297,6 +300,7 @@ impl Browser {
             ice: Some(self.ours.clone()),
             candidates: Candidates::Private,
             dtls: Some(Dtls { role, fingerprints }),
+            sdes: None,
             sends: true,
             receives: true,
             payloads: payloads(&[0, 111], 126, 8000),

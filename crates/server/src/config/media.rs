@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ringback_media::negotiation::Transcoding;
+use ringback_media::negotiation::{self, Transcoding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How media is carried.
@@ -16,6 +16,8 @@ pub struct Media {
     pub workers: u16,
     /// Which calls have their media past Ringback.
     pub bypass: Bypass,
+    /// Whether the media of telephones is encrypted.
+    pub srtp: Srtp,
     /// When codecs of ours are offered behind those of the other party.
     pub transcode: Transcode,
 }
@@ -63,6 +65,35 @@ impl From<Bypass> for ringback_control::Bypass {
     }
 }
 
+/// Whether the media of telephones is encrypted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Srtp {
+    /// By how the telephone is reached: preferred over TLS, taken when offered over UDP and TCP.
+    #[default]
+    Auto,
+    /// Not even when it is offered.
+    Never,
+    /// When the telephone offers it.
+    Offered,
+    /// We offer it; a telephone without it is called in the clear.
+    Preferred,
+    /// Telephones without it have no calls.
+    Required,
+}
+
+impl From<Srtp> for Option<negotiation::Srtp> {
+    fn from(srtp: Srtp) -> Self {
+        Some(match srtp {
+            Srtp::Auto => return None,
+            Srtp::Never => negotiation::Srtp::Never,
+            Srtp::Offered => negotiation::Srtp::Offered,
+            Srtp::Preferred => negotiation::Srtp::Preferred,
+            Srtp::Required => negotiation::Srtp::Required,
+        })
+    }
+}
+
 impl Default for Media {
     fn default() -> Self {
         Media {
@@ -70,6 +101,7 @@ impl Default for Media {
             workers: 1,
             bypass: Bypass::default(),
             transcode: Transcode::default(),
+            srtp: Srtp::Auto,
         }
     }
 }

@@ -96,6 +96,7 @@ fn leg_row(number: usize, leg: &CdrLeg, cdr: &Cdr) -> CdrLegRow {
             Profile::WebRtc => "WebRTC",
             // Nobody has counted it: the zeros below are no packets that were missing.
             Profile::Rtp if cdr.is_bypassed && media.is_none() => "RTP bypass",
+            Profile::Rtp if media.is_some_and(|media| media.suite.is_some()) => "SRTP",
             Profile::Rtp => "RTP",
         }
         .to_owned(),

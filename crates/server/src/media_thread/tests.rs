@@ -113,6 +113,7 @@ fn configure() -> MediaCommand {
         ice: None,
         candidates: ringback_media::negotiation::Candidates::None,
         dtls: None,
+        sdes: None,
         sends: true,
         receives: true,
         payloads: Payloads::default(),

@@ -43,7 +43,7 @@ pub struct CdrLegRow {
     pub transport: String,
     /// The far end's signalling address.
     pub remote: String,
-    /// The media profile: `WebRTC`, `RTP`, or `RTP bypass` when it went past us and was not counted.
+    /// The media profile: `WebRTC`, `SRTP`, `RTP`, or `RTP bypass` when it went past us and was not counted.
     pub media_profile: String,
     /// The codec in use at the end, if any was agreed.
     pub codec: Option<String>,

@@ -57,12 +57,33 @@ fn rfc3711_appendix_b2_aes_cm_key_stream() {
     let vector = &vectors()["rfc3711_B2_aes_cm_keystream"];
     let salt = bytes(vector, "session_salt_shifted");
     let key: [u8; 16] = bytes(vector, "session_key").try_into().unwrap();
-    let keys = AesCm::new(&key, salt[..14].try_into().unwrap(), &[0; 20]);
+    let keys = AesCm::with_128(&key, salt[..14].try_into().unwrap(), &[0; 20], 10);
     let mut stream = vec![0; 0xff02 * 16];
     keys.apply(0, 0, &mut stream);
     for (counter, block) in vector["keystream_blocks"].as_object().unwrap() {
         let at = usize::from_str_radix(counter, 16).unwrap() * 16;
         assert_eq!(hex(&stream[at..at + 16]), block.as_str().unwrap(), "block {counter}");
+    }
+}
+
+#[test]
+fn rfc6188_section_7_1_aes_256_cm_key_stream() {
+    let session = "57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98";
+    let session = serde_json::json!({ "key": session, "salt": "f0f1f2f3f4f5f6f7f8f9fafbfcfd" });
+    let key: [u8; 32] = bytes(&session, "key").try_into().unwrap();
+    let salt: [u8; 14] = bytes(&session, "salt").try_into().unwrap();
+    let keys = AesCm::with_256(&key, &salt, &[0; 20], 10);
+    let mut stream = vec![0; 0xff02 * 16];
+    keys.apply(0, 0, &mut stream);
+    for (counter, block) in [
+        (0, "92bdd28a93c3f52511c677d08b5515a4"),
+        (1, "9da71b2378a854f67050756ded165bac"),
+        (2, "63c4868b7096d88421b563b8c94c9a31"),
+        (0xfeff, "cea518c90fd91ced9cbb18c078a54711"),
+        (0xff00, "3dbc4814f4da5f00a08772b63c6a046d"),
+        (0xff01, "6eb246913062a16891433e97dd01a57f"),
+    ] {
+        assert_eq!(hex(&stream[counter * 16..][..16]), block, "block {counter:x}");
     }
 }
 
@@ -78,11 +99,7 @@ fn rfc3711_appendix_b3_key_derivation() {
 #[test]
 fn rfc6188_section_7_2_key_derivation_with_256_bits() {
     let vector = &vectors()["rfc6188_7_2_kdf256"];
-    // The function takes the salt of any length up to 14 bytes; AES-256-GCM has 12, the vector has 14.
-    let salt = bytes(vector, "master_salt");
-    let mut derivation =
-        Derivation::new(Suite::AeadAes256Gcm, &bytes(vector, "master_key"), &salt[..12]).unwrap();
-    derivation.salt_for_test(&salt);
+    let derivation = derivation(Suite::AesCm256HmacSha1_80, vector);
     assert_eq!(derived::<32>(&derivation, Label::RtpEncryption), vector["cipher_key"]);
     assert_eq!(derived::<14>(&derivation, Label::RtpSalt), vector["cipher_salt"]);
     assert_eq!(derived::<20>(&derivation, Label::RtpAuthentication), vector["auth_key"]);
