@@ -1,5 +1,7 @@
 //! The desk: what one leg says is what another hears, in the codec that it understands.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 use std::f32::consts::TAU;
 use std::time::{Duration, Instant};
 

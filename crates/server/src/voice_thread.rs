@@ -19,6 +19,10 @@ use crate::net::wake::Waker;
 use crate::telemetry::{NOBODY, Telemetry, limited};
 
 /// What a media worker asks of its voice thread.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a packet lies in the queue's own memory, so that none is allocated"
+)]
 pub enum Order {
     /// An opened RTP packet of a leg.
     Packet(LegKey, Datagram),

@@ -179,7 +179,9 @@ impl Desk {
 
     /// Parts a leg from whatever it says something to. What it hears is not changed.
     pub fn unplug(&mut self, leg: LegKey) {
-        self.ears.remove(&leg).map(|ear| self.count(&ear));
+        if let Some(ear) = self.ears.remove(&leg) {
+            add(&mut self.stats, &ear);
+        }
         match self.feeds.remove(&leg) {
             Some(Feed::Conference(key)) => {
                 if let Some(conference) = self.conferences.get_mut(&key) {
@@ -325,10 +327,6 @@ impl Desk {
 
     fn start_clock(&mut self, now: Instant) {
         self.tick_at.get_or_insert(now + TICK);
-    }
-
-    fn count(&mut self, ear: &Ear) {
-        add(&mut self.stats, ear);
     }
 }
 
