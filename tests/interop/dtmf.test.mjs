@@ -6,6 +6,7 @@ import { startBaresip } from './harness/baresip.mjs';
 import { startChromium } from './harness/chromium.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { openPhone } from './harness/phone.mjs';
+import { openPlainPage, servePlainPage } from './harness/plain-page.mjs';
 import { startServer } from './harness/server.mjs';
 import { TONES } from './harness/tones.mjs';
 
@@ -36,6 +37,20 @@ scenario('between our phone and a SIP phone', async () => {
   (await sound).assertKey('7');
   await alice.hangUp();
   await bob.closed();
+});
+
+scenario('from a page that tells keys by INFO to a SIP phone, which gets events', async () => {
+  const browser = await startChromium(TONES.first);
+  const alice = await openPlainPage(browser, await servePlainPage('jssip'), server, 'alice');
+  const bob = await startBaresip(server, 'bob', { tone: TONES.second, answers: true });
+  await alice.dial('bob');
+  await bob.established();
+  await alice.press('8');
+  await pressed(bob, '8');
+  assert.doesNotMatch(bob.output, /^INFO sip:/m, 'no INFO reached the phone');
+  (await alice.listen()).assertOnly(TONES.second);
+  (await bob.listen()).assertOnly(TONES.first);
+  await bob.hangUp();
 });
 
 scenario('between two SIP phones, both ways', async () => {

@@ -549,6 +549,7 @@ impl Play {
             MediaCommand::Close => self.exchange.handle_media(self.now, MediaEvent::Closed(key, None)),
             MediaCommand::Restart(_)
             | MediaCommand::Configure(..)
+            | MediaCommand::Press { .. }
             | MediaCommand::Join(_)
             | MediaCommand::Echo => {}
         }

@@ -3,6 +3,7 @@
 //! Commands for one worker are carried out in the order in which they were given. `Open` is answered by
 //! [`MediaEvent::Opened`] and `Close` by [`MediaEvent::Closed`]; the others have no answer.
 
+use ringback_media::dtmf::Press;
 use ringback_media::insert::ConferenceKey;
 use ringback_media::negotiation::{Credentials, LegSettings, Local, Patch, PayloadMap};
 use ringback_media::session::{Gone, LegKey, LegReport};
@@ -24,6 +25,15 @@ pub enum MediaCommand {
     Restart(Box<Credentials>),
     /// Applies what offer and answer agreed, and says where what the leg sends goes.
     Configure(Box<LegSettings>, Route),
+    /// Presses a key for the far end, as telephone events that it takes as this payload type, in this clock.
+    Press {
+        /// The key, and for how long.
+        press: Press,
+        /// The payload type.
+        payload_type: u8,
+        /// The clock rate, in hertz.
+        clock_rate: u32,
+    },
     /// Lets this leg and another one hear each other.
     Join(LegKey),
     /// Lets the leg hear itself.

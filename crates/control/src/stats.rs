@@ -300,6 +300,8 @@ pub struct Stats {
     pub offers_repeated: u64,
     /// Keys pressed by INFO.
     pub dtmf_by_info: u64,
+    /// Of these, keys that were pressed for a telephone as events.
+    pub dtmf_made_events: u64,
 
     /// Mistakes of ours that were contained.
     pub panics: u64,

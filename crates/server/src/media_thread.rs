@@ -17,7 +17,7 @@ pub use candidates::Candidates;
 pub use inbox::{Commands, MediaInbox};
 pub use ports::Ports;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +30,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use ringback_control::{MediaCommand, MediaEvent, Medium, Route};
 use ringback_media::dtls::Identity;
+use ringback_media::dtmf::Press;
 use ringback_media::negotiation::{Local, Profile, Seed, Srtp};
 use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
@@ -89,6 +90,8 @@ pub struct MediaThread {
     voice: Voice,
     /// Legs that have inserts.
     inserted: HashSet<LegKey>,
+    /// Whose voice says what each of them sends; in a conference its own.
+    voices: HashMap<LegKey, LegKey>,
     control: Inbox,
     ports: Ports,
     candidates: Candidates,
@@ -148,6 +151,7 @@ impl MediaThread {
             commands,
             voice,
             inserted: HashSet::new(),
+            voices: HashMap::new(),
             control,
             ports,
             candidates,
@@ -362,10 +366,14 @@ impl MediaThread {
                 let way = self.route(leg, route);
                 self.worker.configure(now, leg, *settings, way);
             }
+            MediaCommand::Press { press, payload_type, clock_rate } => {
+                self.press(now, leg, press, (payload_type, clock_rate));
+            }
             MediaCommand::Join(other) => self.worker.join(leg, other),
             MediaCommand::Echo => self.worker.echo(leg),
             MediaCommand::Close => {
                 let report = self.worker.close(now, leg);
+                self.voices.remove(&leg);
                 if self.inserted.remove(&leg) {
                     self.order(Order::Close(leg));
                 }
@@ -378,21 +386,34 @@ impl MediaThread {
         None
     }
 
+    /// Presses a key for a leg: in the stream that its voice makes, if it has one, else between what is passed on.
+    fn press(&mut self, now: Instant, leg: LegKey, press: Press, (payload_type, clock_rate): (u8, u32)) {
+        if self.voices.values().any(|to| *to == leg) {
+            return self.order(Order::Press(leg, press));
+        }
+        if let Err(error) = self.worker.press(now, leg, press, payload_type, clock_rate) {
+            limited!(self.telemetry.log, WARN, NOBODY, "key_refused", %error, leg = leg.0, "a key is not sent");
+        }
+    }
+
     /// Sees to the inserts that a leg's packets need; gives where the worker sends them.
     fn route(&mut self, leg: LegKey, route: Route) -> Way {
         match route {
             Route::Direct(map) => {
                 if self.inserted.contains(&leg) {
+                    self.voices.remove(&leg);
                     self.order(Order::Unplug(leg));
                 }
                 return Way::Direct(*map);
             }
             Route::Patched { to, patch } => {
                 self.inserted.extend([leg, to]);
+                self.voices.insert(leg, to);
                 self.order(Order::Patch(leg, to, patch));
             }
             Route::Conference { key, patch } => {
                 self.inserted.insert(leg);
+                self.voices.insert(leg, leg);
                 self.order(Order::Join(leg, key, patch));
             }
         }

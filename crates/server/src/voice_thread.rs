@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
+use ringback_media::dtmf::Press;
 use ringback_media::insert::{ConferenceKey, Desk, DeskError, Made};
 use ringback_media::negotiation::Patch;
 use ringback_media::session::LegKey;
@@ -30,6 +31,8 @@ pub enum Order {
     Patch(LegKey, LegKey, Box<Patch>),
     /// Lets a leg into a conference.
     Join(LegKey, ConferenceKey, Box<Patch>),
+    /// Presses a key for the far end of a leg.
+    Press(LegKey, Press),
     /// Nothing that the leg says goes by an insert from here on.
     Unplug(LegKey),
     /// The leg is closed.
@@ -165,6 +168,7 @@ impl VoiceThread {
             Order::Packet(leg, _)
             | Order::Patch(leg, ..)
             | Order::Join(leg, ..)
+            | Order::Press(leg, _)
             | Order::Unplug(leg)
             | Order::Close(leg) => *leg,
         };
@@ -182,6 +186,12 @@ impl VoiceThread {
         let now = Instant::now();
         let (leg, refused) = match order {
             Order::Packet(leg, datagram) => return self.desk.handle_packet(now, leg, datagram.bytes()),
+            Order::Press(leg, press) => {
+                if let Err(error) = self.desk.press(now, leg, press) {
+                    limited!(self.telemetry.log, WARN, NOBODY, "key_refused", %error, leg = leg.0, "a key is not sent");
+                }
+                return;
+            }
             Order::Unplug(leg) => return self.desk.unplug(leg),
             Order::Close(leg) => return self.desk.close(leg),
             Order::Patch(from, to, patch) => (from, self.desk.patch(from, to, &patch)),

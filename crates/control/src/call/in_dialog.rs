@@ -5,6 +5,8 @@
 
 use std::time::Instant;
 
+use ringback_media::dtmf::{Digit, Press};
+use ringback_media::negotiation::Profile;
 use ringback_media::session::LegKey;
 use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::ServerId;
@@ -14,6 +16,7 @@ use super::{ALLOW, Call, Phase, Renegotiation, Signalling, dtmf};
 use crate::cdr::EndedBy;
 use crate::event::Event;
 use crate::exchange::{Exchange, Incoming, Silence, Use, unsupported};
+use crate::media::MediaCommand;
 
 impl Exchange {
     /// A request came in the dialog of leg `key`.
@@ -164,8 +167,29 @@ impl Exchange {
             self.stats.dtmf_by_info += 1;
             let caller = key == call.first;
             self.events.push_back(Event::KeyPressed { id: call.record.id.clone(), caller, key: press.key });
+            if self.press(call, key, press) {
+                self.stats.dtmf_made_events += 1;
+                return self.respond(now, server, self.reply(&request, 200).finish());
+            }
         }
         self.pass_on(now, call, key, server, request);
+    }
+
+    /// Presses a key for the telephone that leg `key` talks to, as telephone events; `false` where it takes none, and for a
+    /// browser, whose page hears of an INFO and not of events.
+    fn press(&mut self, call: &Call, key: LegKey, press: dtmf::Press) -> bool {
+        let other =
+            call.other(key).and_then(|other| call.leg(other)).filter(|leg| leg.profile == Profile::Rtp);
+        let events = other.filter(|leg| !call.is_past_us(leg.key)).and_then(|leg| leg.party()?.events());
+        let (Some(other), Some((payload_type, clock_rate)), Some(digit)) =
+            (other, events, Digit::from_char(press.key))
+        else {
+            return false;
+        };
+        let milliseconds = u32::from(press.duration).max(SHORTEST_KEY);
+        let press = Press { digit, milliseconds };
+        self.command(call.worker, other.key, MediaCommand::Press { press, payload_type, clock_rate });
+        true
     }
 
     /// Sends the request to the other leg; its answer comes back by [`Exchange::passed_on_answered`].
@@ -223,5 +247,8 @@ impl Exchange {
         self.party_lost(now, call, key, EndedBy::Exchange, &words);
     }
 }
+
+/// What every receiver of telephone events notices, in milliseconds.
+const SHORTEST_KEY: u32 = 60;
 
 pub(super) const CANCELLED: &str = "the caller hung up before the answer";

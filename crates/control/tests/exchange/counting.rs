@@ -26,6 +26,7 @@ const SCENES: &[Scene] = &[
             "calls_ended",
             "legs_connected",
             "dtmf_by_info",
+            "dtmf_made_events",
         ],
     ),
     (

@@ -6,7 +6,7 @@ use ringback_sip::message::{Method, Name};
 use crate::kit::{Client, World, ms, secs};
 
 #[test]
-fn dtmf_by_info_is_passed_on_and_understood() {
+fn keys_by_info_are_pressed_for_a_telephone_as_events() {
     let (mut world, alice, bob) = World::talking(Client::JsSip, Client::Baresip);
     for (content_type, body) in [
         ("application/dtmf-relay", "Signal=5\r\nDuration=100"),
@@ -17,10 +17,12 @@ fn dtmf_by_info_is_passed_on_and_understood() {
         world.phone(alice).send_in_dialog(Method::Info, content_type, body);
         world.run(ms(100));
         assert_eq!(world.phone(alice).last_status("INFO"), Some(200));
-        let passed = world.phone(bob).requests("INFO").pop().unwrap();
-        assert_eq!(passed.header(Name::ContentType), Some(content_type.as_bytes()));
-        assert_eq!(passed.body(), body.as_bytes());
     }
+    assert!(world.phone(bob).requests("INFO").is_empty());
+    let pressed: Vec<&str> =
+        world.media.log.iter().filter(|line| line.contains("key")).map(String::as_str).collect();
+    assert_eq!(pressed, ["5", "6", "#", "7"].map(|key| format!("bob hears the key {key} as 126")));
+    // A page is told by INFO.
     world.phone(bob).send_in_dialog(Method::Info, "application/dtmf-relay", "Signal=D\r\n");
     world.run(ms(100));
     let keys: Vec<(bool, char)> = world
@@ -32,10 +34,23 @@ fn dtmf_by_info_is_passed_on_and_understood() {
         })
         .collect();
     assert_eq!(keys, [(true, '5'), (true, '6'), (true, '#'), (true, '7'), (false, 'D')]);
+    assert_eq!(world.phone(alice).requests("INFO").pop().unwrap().body(), b"Signal=D\r\n");
     world.phone(alice).hang_up();
     world.settle();
     world.assert_nothing_is_left();
     insta::assert_snapshot!(world.ladder());
+}
+
+#[test]
+fn keys_by_info_are_passed_on_to_who_has_no_events() {
+    let (mut world, alice, bob) = World::talking(Client::JsSip, Client::SipJs);
+    let body = "Signal= 6\r\nDuration= 100";
+    world.phone(alice).send_in_dialog(Method::Info, "application/dtmf-relay", body);
+    world.run(ms(100));
+    assert_eq!(world.phone(alice).last_status("INFO"), Some(200));
+    let passed = world.phone(bob).requests("INFO").pop().unwrap();
+    assert_eq!(passed.header(Name::ContentType), Some(&b"application/dtmf-relay"[..]));
+    assert_eq!(passed.body(), body.as_bytes());
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn a_caller_who_asks_for_privacy_is_anonymous() {
         assert!(invite.has(Name::Priority));
         world.phone(bob).answer();
         world.run(ms(300));
-        world.phone(alice).send_in_dialog(Method::Info, "application/dtmf-relay", "Signal=1");
+        world.phone(alice).send_in_dialog(Method::Info, "text/plain", "for you");
         world.run(ms(300));
         let info = world.phone(bob).requests("INFO").pop().unwrap();
         assert!(!text(info).contains("alice"), "{}", text(info));

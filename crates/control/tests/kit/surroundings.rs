@@ -249,6 +249,10 @@ impl Media {
                 };
                 leg.route = Some(route);
             }
+            MediaCommand::Press { press, payload_type, .. } => {
+                let label = &self.legs[&key].label;
+                self.log.push(format!("{label} hears the key {} as {payload_type}", press.digit));
+            }
             MediaCommand::Join(other) => {
                 let words =
                     format!("{} and {} hear each other", self.legs[&key].label, self.legs[&other].label);

@@ -319,6 +319,16 @@ impl Party {
         self.described().map(|section| names(&section.codecs)).unwrap_or_default()
     }
 
+    /// The payload type and clock rate of the telephone events that this party takes, if it takes any.
+    pub fn events(&self) -> Option<(u8, u32)> {
+        let codecs = self.remote_codecs()?;
+        let audio = codecs.iter().find(|codec| codec.kind() == Kind::Audio)?;
+        let events = codecs
+            .iter()
+            .find(|codec| codec.kind() == Kind::TelephoneEvent && codec.clock_rate == audio.clock_rate)?;
+        Some((events.payload_type, events.clock_rate))
+    }
+
     /// Our side of the leg.
     pub const fn local(&self) -> &Local {
         &self.local

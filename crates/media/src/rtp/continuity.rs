@@ -119,6 +119,20 @@ impl Continuity {
         Ok(Rewrite { payload_type, sequence, timestamp, ssrc: self.ssrc })
     }
 
+    /// The numbers for a packet of our own between those of the source, whose later ones move up by one.
+    pub fn interpose(&mut self, now: Instant, timestamp: u32, payload_type: u8) -> Rewrite {
+        self.sequence = self.sequence.wrapping_add(1);
+        if let Some(source) = &mut self.source {
+            source.sequence_offset = source.sequence_offset.wrapping_add(1);
+            // A packet from before has its number taken from it, and is late.
+            source.span = 0;
+        }
+        if self.at.is_none() {
+            (self.timestamp, self.at) = (timestamp, Some(now));
+        }
+        Rewrite { payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
+    }
+
     /// Offsets that make this packet the next of our stream.
     fn anchor(&self, now: Instant, header: &Header, clock_rate: u32) -> Source {
         let timestamp = match self.at {
@@ -182,6 +196,21 @@ mod tests {
             has_extension: false,
             payload: 12,
         }
+    }
+
+    #[test]
+    fn packets_of_our_own_come_between_those_of_the_source() {
+        let now = Clock::new().now();
+        let mut stream = Continuity::new(99, 999, 5000);
+        assert_eq!(numbers(stream.rewrite(now, &header(1, 10, 160), 0, 8000)), (1000, 5000));
+        assert_eq!(numbers(stream.rewrite(now, &header(1, 12, 480), 0, 8000)), (1002, 5320));
+        let ours = stream.interpose(now, 5320, 101);
+        assert_eq!((ours.sequence, ours.timestamp, ours.payload_type, ours.ssrc), (1003, 5320, 101, 99));
+        assert_eq!(stream.rewrite(now, &header(1, 11, 320), 0, 8000), Err(Jump::Late));
+        assert_eq!(numbers(stream.rewrite(now, &header(1, 13, 640), 0, 8000)), (1004, 5480));
+        let mut silent = Continuity::new(99, 999, 5000);
+        assert_eq!(silent.interpose(now, 7000, 101).sequence, 1000);
+        assert_eq!(silent.timestamp_at(now, 8000), Some(7000));
     }
 
     fn numbers(rewrite: Result<Rewrite, Jump>) -> (u16, u32) {

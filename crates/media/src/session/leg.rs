@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use ringback_nat::ice::Pair;
 
 use super::former::FormerPeers;
+use super::keys::Keys;
 use super::path::Path;
 use super::random::Random;
 use super::webrtc::Change;
 use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason, Socket};
+use crate::dtmf::{Press, Refusal};
 use crate::negotiation::{LegSettings, PayloadMap, Payloads, Profile};
 use crate::quality::emodel::Codec;
 use crate::quality::{Far, History, Listener, Meter, Reading, Series};
@@ -54,6 +56,9 @@ pub(super) struct Leg {
     has_reported: bool,
     /// Whether the report that is due ends with BYE.
     is_leaving: bool,
+    /// Keys that are pressed for the far end, until they are done.
+    keys: Option<Box<Keys>>,
+    keys_due: Option<Instant>,
     history: History,
     listener: Listener,
     codec: Codec,
@@ -143,6 +148,8 @@ impl Leg {
             report_due: None,
             has_reported: false,
             is_leaving: false,
+            keys: None,
+            keys_due: None,
             history,
             listener: Listener::default(),
             codec: Codec::default(),
@@ -304,6 +311,9 @@ impl Leg {
             events.push_back(self.event(change));
         }
         self.poll_changes(now, events);
+        if self.keys.as_ref().is_some_and(|keys| keys.poll_timeout() <= now) {
+            self.keys_due = Some(now);
+        }
         if self.report_at.is_some_and(|at| at <= now) {
             self.report_due = Some(now);
             self.report_at = Some(now + REPORT_INTERVAL);
@@ -316,7 +326,8 @@ impl Leg {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        [self.path.poll_timeout(), self.report_at, self.silent_at()].into_iter().flatten().min()
+        let keys = self.keys.as_ref().map(|keys| keys.poll_timeout());
+        [self.path.poll_timeout(), self.report_at, self.silent_at(), keys].into_iter().flatten().min()
     }
 
     /// Turns what happened to ICE and DTLS into events.
@@ -331,8 +342,54 @@ impl Leg {
         if let Some(destination) = self.path.poll_transmit(self.key, out) {
             return Some(destination);
         }
+        if let Some(now) = self.keys_due.take()
+            && let Some(destination) = self.write_key(now, out)
+        {
+            return Some(destination);
+        }
         let now = self.report_due.take()?;
         self.write_report(now, clock, out)
+    }
+
+    /// Sends a key to the far end, as telephone events of this payload type and clock.
+    pub(super) fn press(
+        &mut self,
+        now: Instant,
+        press: Press,
+        payload_type: u8,
+        clock_rate: u32,
+    ) -> Result<(), Refusal> {
+        let timestamp = self.stream.timestamp_at(now, clock_rate).unwrap_or_default();
+        let keys =
+            self.keys.get_or_insert_with(|| Box::new(Keys::new(now, payload_type, clock_rate, timestamp)));
+        keys.press(press)
+    }
+
+    fn write_key(&mut self, now: Instant, out: &mut Packet) -> Option<Destination> {
+        let keys = self.keys.as_mut()?;
+        let may_send = self.agreed.as_ref().is_some_and(|agreed| agreed.receives);
+        let destination = self.path.rtp_destination(self.key).filter(|_| may_send);
+        let packet = keys.poll_packet(now, &mut self.stream);
+        if keys.is_idle() {
+            self.keys = None;
+        }
+        // To a far end that is on hold or has no keys yet the key is not sent.
+        let (rewrite, marker, payload) = packet?;
+        let destination = destination?;
+        let [event, flags, high, low] = payload;
+        let marker = if marker { 0x80 } else { 0 };
+        if !out.fill(&[0x80, marker, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, event, flags, high, low]) {
+            return None;
+        }
+        rewrite.apply(out.bytes_mut());
+        if let Err(reason) = self.path.protect_rtp(out) {
+            self.drops.count(reason);
+            return None;
+        }
+        self.packets_out += 1;
+        self.octets_out += payload.len() as u64;
+        self.last_sent = Some(now);
+        Some(destination)
     }
 
     /// Makes ready to say goodbye, by RTCP and DTLS, in `poll_transmit`.

@@ -26,6 +26,7 @@ mod former;
 #[doc(hidden)]
 pub mod fuzz;
 mod hash;
+mod keys;
 mod latch;
 mod leg;
 mod packet;

@@ -20,6 +20,7 @@ use super::random::Random;
 use super::webrtc::WebRtc;
 use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Socket, Stats, Verdict};
 use crate::dtls::Identity;
+use crate::dtmf::{Press, Refusal};
 use crate::negotiation::LegSettings;
 use crate::quality::Series;
 use crate::rtcp::NtpClock;
@@ -158,6 +159,29 @@ impl Worker {
             worker.settle(now, slot);
         });
         Ok(())
+    }
+
+    /// Presses a key for the far end of a leg, as telephone events of this payload type and clock. A leg that is not open
+    /// is passed over.
+    pub fn press(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        press: Press,
+        payload_type: u8,
+        clock_rate: u32,
+    ) -> Result<(), Refusal> {
+        let Some(&slot) = self.slots_by_key.get(&leg) else { return Ok(()) };
+        self.latest = Some(now);
+        let pressed = self.contain(slot, |worker| {
+            let pressed = worker
+                .legs
+                .get_mut(slot)
+                .map_or(Ok(()), |leg| leg.press(now, press, payload_type, clock_rate));
+            worker.settle(now, slot);
+            pressed
+        });
+        pressed.unwrap_or(Ok(()))
     }
 
     /// Joins two legs: what one takes goes out at the other. Each is parted from whom it was joined with.

@@ -75,6 +75,7 @@ pub(super) fn refusal(leg: LegKey, command: &MediaCommand, why: &str) -> Option<
         MediaCommand::Close => Some(MediaEvent::Closed(leg, None)),
         MediaCommand::Restart(_)
         | MediaCommand::Configure(..)
+        | MediaCommand::Press { .. }
         | MediaCommand::Join(_)
         | MediaCommand::Echo => None,
     }
