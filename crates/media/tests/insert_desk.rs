@@ -410,3 +410,60 @@ fn what_cannot_be_made_is_said() {
     desk.handle_packet(Clock::new().now(), A, &[0x80; 40]);
     assert_eq!(desk.stats().no_insert, 1);
 }
+
+#[test]
+fn who_says_more_than_there_is_time_for_is_not_heard() {
+    let mut world = World::new(vec![Phone::new(A, PCMU, 440.0), Phone::new(B, PCMA, 1000.0)]);
+    world.desk.patch(A, B, &patch(&[PCMU], &[PCMA])).unwrap();
+    for _ in 0..500 {
+        let packet = world.phones[0].say();
+        world.hand(A, &packet);
+    }
+    assert_eq!(world.phones[1].stamps.len(), 100, "two seconds");
+    assert_eq!(world.desk.stats().too_much, 400);
+    world.now += Duration::from_secs(1);
+    world.step(&[0]);
+    assert_eq!(world.phones[1].stamps.len(), 101);
+}
+
+#[test]
+fn padding_is_no_audio() {
+    let mut world = World::new(vec![Phone::new(A, PCMU, 440.0), Phone::new(B, PCMA, 1000.0)]);
+    world.desk.patch(A, B, &patch(&[PCMU], &[PCMA])).unwrap();
+    let mut packet = world.phones[0].say();
+    packet[0] |= 0x20;
+    packet.extend([0, 0, 0, 4]);
+    world.hand(A, &packet);
+    assert_eq!(world.phones[1].heard.len(), 160);
+    *packet.last_mut().unwrap() = 255;
+    packet[3] += 1;
+    world.hand(A, &packet);
+    assert_eq!((world.phones[1].heard.len(), world.desk.stats().unreadable), (160, 1));
+}
+
+#[test]
+fn a_member_may_speak_any_codec_that_it_has_agreed_to() {
+    let mut world = World::new(vec![Phone::new(A, PCMA, 440.0), Phone::new(B, PCMA, 1000.0)]);
+    let key = ConferenceKey(1);
+    world.desk.join(world.now, A, key, &patch(&[OPUS, PCMA], &[PCMA])).unwrap();
+    world.desk.join(world.now, B, key, &patch(&[PCMA], &[PCMA])).unwrap();
+    for _ in 0..250 {
+        world.step(&[0, 1]);
+    }
+    assert!(world.phones[1].share(440.0) > 0.9, "{}", world.phones[1].share(440.0));
+    assert_eq!(world.desk.stats().unreadable, 0);
+}
+
+#[test]
+fn a_key_whose_ends_are_all_lost_is_heard_all_the_same() {
+    let mut world = World::new(vec![Phone::new(A, OPUS, 440.0), Phone::new(B, PCMU, 1000.0)]);
+    world.desk.patch(A, B, &patch(&[OPUS, EVENTS_48], &[PCMU])).unwrap();
+    let event = TelephoneEvent { event: 5, end: false, volume: 10, duration: 4800 };
+    let packet = world.phones[0].packet(110, true, 90_000, &event.write());
+    world.hand(A, &packet);
+    for _ in 0..500 {
+        world.pass();
+    }
+    assert!(world.phones[1].heard.iter().any(|sample| sample.unsigned_abs() > 2000), "the tone of the key");
+    assert_eq!(world.desk.poll_timeout(), None, "and then the clock rests");
+}

@@ -17,7 +17,7 @@ pub use candidates::Candidates;
 pub use inbox::{Commands, MediaInbox};
 pub use ports::Ports;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -90,6 +90,9 @@ pub struct MediaThread {
     voice: Voice,
     /// Legs that have inserts.
     inserted: HashSet<LegKey>,
+    /// Orders that found the voice thread's queue full, the oldest first: not one is lost. They are as few as the commands
+    /// of control.
+    owed: VecDeque<Order>,
     /// Whose voice says what each of them sends; in a conference its own.
     voices: HashMap<LegKey, LegKey>,
     control: Inbox,
@@ -151,6 +154,7 @@ impl MediaThread {
             commands,
             voice,
             inserted: HashSet::new(),
+            owed: VecDeque::new(),
             voices: HashMap::new(),
             control,
             ports,
@@ -204,6 +208,7 @@ impl MediaThread {
                 }
             }
             let now = Instant::now();
+            self.hand_in();
             received += self.send_made(now);
             self.pace.took(now, received);
             if self.worker.poll_timeout().is_some_and(|due| due <= now) {
@@ -240,7 +245,7 @@ impl MediaThread {
 
     /// Takes what has come by one socket; says how many packets.
     fn receive(&mut self, ready: Socket) -> io::Result<usize> {
-        let MediaThread { worker, sockets, packet, counters, voice, .. } = self;
+        let MediaThread { worker, sockets, packet, counters, voice, owed, .. } = self;
         let now = Instant::now();
         let received = sockets.receive(ready, packet, |datagram, packet| {
             if datagram.truncated || !packet.fill(datagram.payload) {
@@ -260,8 +265,9 @@ impl MediaThread {
                 match worker.handle_packet(now, ready, datagram.local, datagram.remote, packet) {
                     Verdict::Forward(destination) | Verdict::Reply(destination) => Some(destination),
                     Verdict::Insert(leg) => {
-                        let datagram = Datagram::new(packet.bytes());
-                        if !datagram.is_some_and(|datagram| voice.order(Order::Packet(leg, datagram))) {
+                        // What is owed comes first, and packets do not wait for it.
+                        let datagram = Datagram::new(packet.bytes()).filter(|_| owed.is_empty());
+                        if datagram.is_none_or(|it| voice.order(Order::Packet(leg, it)).is_err()) {
                             counters.voice_full += 1;
                         }
                         None
@@ -421,8 +427,16 @@ impl MediaThread {
     }
 
     fn order(&mut self, order: Order) {
-        if !self.voice.order(order) {
-            self.counters.voice_full += 1;
+        self.owed.push_back(order);
+        self.hand_in();
+    }
+
+    /// Hands in the orders that are owed, as far as there is room.
+    fn hand_in(&mut self) {
+        while let Some(order) = self.owed.pop_front() {
+            if let Err(order) = self.voice.order(order) {
+                return self.owed.push_front(order);
+            }
         }
     }
 

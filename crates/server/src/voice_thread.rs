@@ -4,7 +4,7 @@
 //! one, and the buffers that carried it over a third. It has no sockets and waits for nothing but these and its clock.
 //!
 //! A mistake of ours costs the leg that it happened to: its inserts are taken out, and the worker is told, which ends the
-//! leg.
+//! leg. One in the clock costs all legs with inserts, since it is not known whose it was.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -115,9 +115,13 @@ impl Voice {
         (Voice { orders, outputs, spent }, thread)
     }
 
-    /// Hands in an order; says whether it was taken.
-    pub fn order(&self, order: Order) -> bool {
-        self.orders.try_send(order).is_ok()
+    /// Hands in an order; gives it back when the queue is full. Nobody carries out orders to a thread that has ended.
+    #[allow(clippy::result_large_err, reason = "an order that is given back lies where it lay")]
+    pub fn order(&self, order: Order) -> Result<(), Order> {
+        match self.orders.try_send(order) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+            Err(TrySendError::Full(order)) => Err(order),
+        }
     }
 
     /// What was made.

@@ -49,7 +49,7 @@ impl Exchange {
         }
     }
 
-    /// A number that the exchange answers by itself: the echo.
+    /// A number that the exchange answers by itself: the echo, a conference, a feature code.
     pub(crate) fn answer_alone(&mut self, now: Instant, call: &mut Call) {
         if call.hold(Held::Alone) {
             return;

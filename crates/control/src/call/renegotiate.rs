@@ -22,6 +22,7 @@ use ringback_sip::transaction::{ClientId, ServerId};
 use super::body::{SDP, session_description};
 use super::headers::pass_response;
 use super::reoffer::MOST_ATTEMPTS;
+use super::service::Service;
 use super::setup::refused;
 use super::{ALLOW, Call, Leg, Phase, Renegotiation};
 use crate::exchange::{Exchange, Silence, Timer, Use};
@@ -397,10 +398,10 @@ impl Exchange {
         let other = call.other(key);
         let offer = match other {
             Some(other) => call.parties_mut(key, other).map(|(party, other)| party.offer_afresh(other)),
-            None => call.leg_mut(key).and_then(|leg| leg.party_mut()).map(|party| {
-                let itself = party.clone();
-                party.offer_afresh(&itself)
-            }),
+            None => {
+                let is_mixed = matches!(call.service, Service::Conference(_));
+                call.leg_mut(key).and_then(|leg| leg.party_mut()).map(|party| party.offer_itself(is_mixed))
+            }
         };
         match offer {
             Some(Ok(offer)) => {

@@ -107,3 +107,24 @@ fn parties_without_a_common_codec_talk() {
     world.assert_nothing_is_left();
     insta::assert_snapshot!(world.story());
 }
+
+/// Who comes by a transfer is offered what can be mixed, and nothing else that it has.
+#[test]
+fn a_member_is_offered_what_can_be_mixed() {
+    let mut world = World::new(1);
+    let (alice, bob) = (world.jssip("alice"), world.baresip("bob"));
+    world.register_all();
+    let offer = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+                 m=audio 4000 RTP/AVP 18 8 101\r\na=rtpmap:18 G729/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+                 a=rtpmap:101 telephone-event/8000\r\n";
+    world.phone(bob).dial_with_body("alice", "application/sdp", offer);
+    world.run(ms(300));
+    world.phone(alice).answer();
+    world.run(secs(1));
+    world.phone(alice).refer("conf-sales");
+    world.run(secs(2));
+    let asked = world.phone(bob).requests("INVITE").pop().expect("a re-INVITE");
+    let text = String::from_utf8_lossy(asked.body()).into_owned();
+    assert!(text.contains("PCMA/8000") && !text.contains("G729"), "{text}");
+    assert!(conference(&world, "bob").is_some());
+}

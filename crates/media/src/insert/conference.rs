@@ -76,6 +76,7 @@ impl Conference {
         for (leg, member) in &mut self.members {
             let Some(voice) = voices.get_mut(leg) else { continue };
             self.mixer.read(member.place, &mut self.frame);
+            voice.catch_up(now);
             match &mut member.resampler {
                 Some(resampler) => {
                     let len = resampler.convert(&self.frame, &mut self.converted);

@@ -73,6 +73,8 @@ pub struct DeskStats {
     pub unreadable: u64,
     /// Payload types that were not agreed.
     pub unknown: u64,
+    /// Packets with more audio than can have been spoken.
+    pub too_much: u64,
     /// Milliseconds that were made up for lost packets.
     pub concealed_ms: u64,
     /// Packets that were made.
@@ -107,6 +109,8 @@ impl Desk {
         if is_known && self.feeds.get(&from) == Some(&Feed::Leg(to)) {
             return Ok(());
         }
+        // Whatever comes of it, nothing goes where it went before.
+        self.unplug(from);
         let source = preferred(&patch.from).and_then(Format::of).ok_or(DeskError::Codec)?;
         self.seed = next(self.seed);
         // The narrower of the two decides: nothing is gained by samples that the other cannot carry.
@@ -116,7 +120,6 @@ impl Desk {
         if !ear.has_events() && voice.takes_events() {
             ear.find_tones();
         }
-        self.unplug(from);
         self.ears.insert(from, ear);
         self.voices.insert(to, voice);
         self.feeds.insert(from, Feed::Leg(to));
@@ -136,18 +139,20 @@ impl Desk {
         if is_known && self.feeds.get(&leg) == Some(&Feed::Conference(key)) {
             return Ok(());
         }
+        if self.feeds.get(&leg) != Some(&Feed::Conference(key)) {
+            self.unplug(leg);
+        }
         self.seed = next(self.seed);
         let voice = Voice::new(leg, patch, conference::RATE, self.seed).map_err(|_| DeskError::Codec)?;
         let mut ear = Ear::new(&patch.from, conference::RATE).map_err(|_| DeskError::Codec)?;
         ear.wait_for_clock();
-        if self.feeds.get(&leg) != Some(&Feed::Conference(key)) {
-            self.unplug(leg);
-        }
         let conference = self.conferences.entry(key).or_insert_with(Conference::new);
         if !conference.join(leg, voice.sample_rate()) {
             return Err(DeskError::Full);
         }
-        self.ears.insert(leg, ear);
+        if let Some(former) = self.ears.insert(leg, ear) {
+            add(&mut self.stats, &former);
+        }
         self.voices.insert(leg, voice);
         self.feeds.insert(leg, Feed::Conference(key));
         self.patches.insert((leg, leg), patch.clone());
@@ -233,7 +238,10 @@ impl Desk {
             self.stats.no_insert += 1;
             return;
         };
-        let payload = packet.get(header.payload..).unwrap_or_default();
+        let Some(payload) = without_padding(packet, &header) else {
+            self.stats.unreadable += 1;
+            return;
+        };
         match feed {
             Feed::Conference(_) => {
                 ear.push(now, &header, payload);
@@ -257,7 +265,7 @@ impl Desk {
                     // A queue that is full holds more keys than anybody waits for.
                     pressed |= voice.press(press).is_ok();
                 }
-                if pressed {
+                if pressed || ear.key_is_down() && !voice.takes_events() {
                     self.start_clock(now);
                 }
             }
@@ -276,6 +284,7 @@ impl Desk {
             self.tick(at);
             let needs_clock = !self.conferences.is_empty()
                 || !self.tones.is_empty()
+                || self.followed().any(|(ear, _)| ear.key_is_down())
                 || self.voices.values().any(Voice::is_pressing);
             self.tick_at = needs_clock.then(|| at + TICK);
         }
@@ -320,9 +329,28 @@ impl Desk {
                 voice.say(now, frame, &mut self.outbox);
             }
         }
+        for (leg, feed) in &self.feeds {
+            if let Feed::Leg(to) = feed
+                && let Some(press) = self.ears.get_mut(leg).and_then(|ear| ear.key_is_due(now))
+                && let Some(voice) = self.voices.get_mut(to).filter(|voice| !voice.takes_events())
+            {
+                // A queue that is full holds more keys than anybody waits for.
+                let _ = voice.press(press);
+            }
+        }
         for voice in self.voices.values_mut().filter(|voice| voice.is_pressing()) {
             voice.press_on(now, &mut self.frame, &mut self.outbox);
         }
+    }
+
+    /// The ears that others follow, for whom keys are made into tones.
+    fn followed(&self) -> impl Iterator<Item = (&Ear, &Voice)> {
+        self.feeds.iter().filter_map(|(leg, feed)| match feed {
+            Feed::Leg(to) => {
+                Some((self.ears.get(leg)?, self.voices.get(to).filter(|voice| !voice.takes_events())?))
+            }
+            Feed::Conference(_) => None,
+        })
     }
 
     fn start_clock(&mut self, now: Instant) {
@@ -335,11 +363,26 @@ fn add(stats: &mut DeskStats, ear: &Ear) {
     stats.unreadable += ear.counts.unreadable;
     stats.unknown += ear.counts.unknown;
     stats.concealed_ms += ear.counts.concealed_ms;
-    if let Some(jitter) = ear.jitter() {
+    stats.too_much += ear.counts.too_much;
+    for jitter in ear.jitters() {
         stats.late += jitter.late;
         stats.unreadable += jitter.unusable + jitter.astray;
     }
 }
+
+/// The payload of a packet without its padding ([RFC 3550 §5.1]); `None` when that is longer than the payload.
+///
+/// [RFC 3550 §5.1]: https://www.rfc-editor.org/rfc/rfc3550#section-5.1
+fn without_padding<'p>(packet: &'p [u8], header: &Header) -> Option<&'p [u8]> {
+    let payload = packet.get(header.payload..)?;
+    if packet.first()? & PADDING == 0 {
+        return Some(payload);
+    }
+    payload.get(..payload.len().checked_sub(usize::from(*payload.last()?))?)
+}
+
+/// The bit that says that there is padding.
+const PADDING: u8 = 0x20;
 
 /// A duration in units of a media clock, modulo 2^32.
 pub(super) fn ticks(time: Duration, clock_rate: u32) -> u32 {

@@ -18,6 +18,8 @@ pub(super) struct Ear {
     /// What understands the payload type that is in use.
     decoder: Option<Open>,
     place: Option<Place>,
+    /// Until when there is audio for what has come: nobody speaks faster than time passes.
+    spoken_until: Option<Instant>,
     samples: Box<[i16]>,
     converted: Box<[i16]>,
     keys: EventReceiver,
@@ -55,9 +57,19 @@ struct Place {
 
 /// Packets that wait for a clock, and samples that were decoded for more than one of its ticks.
 struct Buffered {
-    jitter: JitterBuffer,
+    /// One for each clock that its codecs have; the first is in use.
+    jitters: SmallVec<[(u32, JitterBuffer); 1]>,
     stretch: Stretch,
     ready: Vec<i16>,
+}
+
+impl Buffered {
+    /// The buffer of a clock, which is in use from here on.
+    fn of_clock(&mut self, clock_rate: u32) -> Option<&mut JitterBuffer> {
+        let index = self.jitters.iter().position(|(rate, _)| *rate == clock_rate)?;
+        self.jitters.swap(0, index);
+        self.jitters.first_mut().map(|(_, jitter)| jitter)
+    }
 }
 
 /// What became of the packets of one leg.
@@ -66,6 +78,8 @@ pub(super) struct Counts {
     pub(super) late: u64,
     pub(super) unreadable: u64,
     pub(super) unknown: u64,
+    /// Packets with more audio than there was time for.
+    pub(super) too_much: u64,
     /// Milliseconds that were made up for what was lost.
     pub(super) concealed_ms: u64,
 }
@@ -123,6 +137,7 @@ impl Ear {
             rate,
             decoder: None,
             place: None,
+            spoken_until: None,
             samples: vec![0; MAX_SAMPLES].into(),
             converted: vec![0; MAX_SAMPLES].into(),
             keys: EventReceiver::new(clock_rate.unwrap_or(8000)),
@@ -147,12 +162,17 @@ impl Ear {
         if self.buffer.is_some() {
             return;
         }
-        let clock_rate = self.meanings.iter().find_map(|(_, meaning)| match meaning {
-            Meaning::Audio(_, format) => Some(format.clock_rate()),
-            _ => None,
-        });
+        let mut jitters = SmallVec::new();
+        for (_, meaning) in &self.meanings {
+            if let Meaning::Audio(_, format) = meaning
+                && jitters.iter().all(|(clock_rate, _)| *clock_rate != format.clock_rate())
+            {
+                let clock_rate = format.clock_rate();
+                jitters.push((clock_rate, JitterBuffer::new(JitterSettings::new(clock_rate))));
+            }
+        }
         self.buffer = Some(Box::new(Buffered {
-            jitter: JitterBuffer::new(JitterSettings::new(clock_rate.unwrap_or(8000))),
+            jitters,
             stretch: Stretch::new(self.rate),
             ready: Vec::with_capacity(4 * MAX_SAMPLES),
         }));
@@ -184,6 +204,10 @@ impl Ear {
                     self.counts.unreadable += 1;
                     return;
                 };
+                if !self.has_time_for(now, duration, format.clock_rate()) {
+                    self.counts.too_much += 1;
+                    return;
+                }
                 let Some(lost) = self.advance(now, header, format, duration, &mut heard) else { return };
                 if !self.open(header.payload_type) {
                     self.counts.unknown += 1;
@@ -197,6 +221,28 @@ impl Ear {
         }
     }
 
+    /// Whether so much audio can have been spoken by now; what was lost is not counted.
+    fn has_time_for(&mut self, now: Instant, ticks: u32, clock_rate: u32) -> bool {
+        let micros = u64::from(ticks) * 1_000_000 / u64::from(clock_rate.max(1));
+        let until = self.spoken_until.map_or(now, |until| until.max(now)) + Duration::from_micros(micros);
+        if until > now + MOST_AHEAD {
+            return false;
+        }
+        self.spoken_until = Some(until);
+        true
+    }
+
+    /// Whether a key is down whose end has not come; for ears that follow.
+    pub(super) fn key_is_down(&self) -> bool {
+        self.keys.poll_timeout().is_some()
+    }
+
+    /// The key whose ends were all lost, when it is time to believe that.
+    pub(super) fn key_is_due(&mut self, now: Instant) -> Option<Press> {
+        self.keys.poll_timeout().filter(|at| *at <= now)?;
+        self.keys.handle_timeout(now)
+    }
+
     /// Takes a packet for [`Self::pull`]; gives a key that was let go.
     pub(super) fn push(&mut self, now: Instant, header: &Header, payload: &[u8]) -> Option<Press> {
         let meaning = self.meanings.iter().find(|(number, _)| *number == header.payload_type);
@@ -206,17 +252,18 @@ impl Ear {
                 return self.keys.handle_packet(now, header.timestamp, header.marker, payload).ended;
             }
             Some((_, Meaning::Noise)) => {}
-            Some((_, Meaning::Audio(..))) => {
-                if self.place.is_some_and(|place| place.ssrc != header.ssrc)
-                    && let Some(buffer) = &mut self.buffer
-                {
-                    buffer.jitter.reset();
-                }
-                let clock_rate = 0;
+            Some((_, Meaning::Audio(_, format))) => {
+                let clock_rate = format.clock_rate();
+                let is_same = self
+                    .place
+                    .is_none_or(|place| place.ssrc == header.ssrc && place.clock_rate == clock_rate);
                 let (ssrc, sequence) = (header.ssrc, header.sequence);
                 self.place = Some(Place { ssrc, sequence, due: header.timestamp, clock_rate, at: now });
-                if let Some(buffer) = &mut self.buffer {
-                    buffer.jitter.push(
+                if let Some(jitter) = self.buffer.as_mut().and_then(|buffer| buffer.of_clock(clock_rate)) {
+                    if !is_same {
+                        jitter.reset();
+                    }
+                    jitter.push(
                         now,
                         &Arrival {
                             sequence,
@@ -232,9 +279,9 @@ impl Ear {
         None
     }
 
-    /// What the way to a clock has counted.
-    pub(super) fn jitter(&self) -> Option<JitterStats> {
-        self.buffer.as_ref().map(|buffer| buffer.jitter.stats())
+    /// What the ways to a clock have counted.
+    pub(super) fn jitters(&self) -> impl Iterator<Item = JitterStats> {
+        self.buffer.iter().flat_map(|buffer| buffer.jitters.iter().map(|(_, jitter)| jitter.stats()))
     }
 
     /// Fills a frame for a tick of the clock; says whether anybody is heard.
@@ -260,7 +307,8 @@ impl Ear {
 
     /// Plays the next frame of the stream; says whether there was one.
     fn pull_one(&mut self, now: Instant, buffer: &mut Buffered) -> bool {
-        let Buffered { jitter, stretch, ready } = buffer;
+        let Buffered { jitters, stretch, ready } = buffer;
+        let Some((_, jitter)) = jitters.first_mut() else { return false };
         let frame_time = jitter.frame();
         let millis = u64::try_from(frame_time.as_millis()).unwrap_or(u64::MAX);
         let mut pace = Pace::Even;
@@ -515,6 +563,8 @@ const MAX_MISORDER: u16 = 100;
 const MAX_JUMP_SECONDS: u32 = 10;
 /// What is made up at most; a longer gap stays one.
 const MAX_CONCEAL_MS: u32 = 100;
+/// How much audio may come at once: what a network holds back, and more.
+const MOST_AHEAD: Duration = Duration::from_secs(2);
 /// A shorter pause than this is none.
 const SHORT: Duration = Duration::from_millis(10);
 /// Frames of a stream in a frame of the clock at most.

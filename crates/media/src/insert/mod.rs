@@ -14,7 +14,8 @@
 //!   the sum of the others.
 //! - **Tones** are driven by the clock too and go before all else.
 //!
-//! Keys that are pressed pass as telephone events where both know them, else as tones: see [`dtmf`](crate::dtmf).
+//! Keys that are pressed pass as telephone events where both know them, else as tones: see [`dtmf`](crate::dtmf). In a
+//! conference nobody hears them.
 //!
 //! Left out: stereo, and packets that overtake each other in transcoding: the late one is dropped and counted.
 //!

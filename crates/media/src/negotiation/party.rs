@@ -144,6 +144,32 @@ impl Party {
         self.offer_in_direction(from, Direction::SendRecv)
     }
 
+    /// Offers to this party what it described last, in both directions, when it comes to talk to nobody else: all of it to
+    /// hear itself, and what we can make and understand when it is `mixed` with others.
+    pub fn offer_itself(&mut self, mixed: bool) -> Result<Bytes, Refusal> {
+        if mixed {
+            return self.offer_ours();
+        }
+        let itself = self.clone();
+        self.offer_afresh(&itself)
+    }
+
+    /// Offers to this party, in both directions, what it described last, as far as we can make it and understand it.
+    fn offer_ours(&mut self) -> Result<Bytes, Refusal> {
+        let mut described = self.clone();
+        let description = match (&mut described.pending, &mut described.agreed) {
+            (Some(Pending::Theirs { offer, served }), _) => offer.sections.get_mut(*served),
+            (_, Some(Agreed { theirs, served, .. })) => theirs.sections.get_mut(*served),
+            (_, None) => None,
+        };
+        let codecs = &mut description.ok_or(Refusal::NoDescription)?.codecs;
+        if !codecs.iter().any(is_ours) {
+            return Err(Refusal::NoCommonCodec { offered: names(codecs), supported: names(&known_to_us()) });
+        }
+        codecs.retain(|codec| codec.kind() != Kind::Audio || is_ours(codec));
+        self.offer_in_direction(&described, Direction::SendRecv)
+    }
+
     /// Offers to this party what another answered to our own offer: the 200 to an INVITE without an offer.
     pub fn offer_from_answer(&mut self, from: &Party) -> Result<Bytes, Refusal> {
         match &from.agreed {

@@ -34,6 +34,8 @@ struct Source {
     timestamp_offset: u32,
     /// The number after a packet that came from far behind: if it comes next, the source has restarted.
     restart: Option<u16>,
+    /// Whether the latest number is one of ours, and not that of `highest`.
+    is_interposed: bool,
 }
 
 /// Why a packet has no place in the stream.
@@ -85,7 +87,11 @@ impl Continuity {
             Some(mut source) if source.ssrc == header.ssrc => {
                 let ahead = header.sequence.wrapping_sub(source.highest);
                 let behind = source.highest.wrapping_sub(header.sequence);
+                if ahead == 0 && source.is_interposed {
+                    return Err(Jump::Late);
+                }
                 if ahead <= MAX_GAP {
+                    source.is_interposed = false;
                     source.highest = header.sequence;
                     source.span = source.span.saturating_add(ahead);
                     source.restart = None;
@@ -126,6 +132,7 @@ impl Continuity {
             source.sequence_offset = source.sequence_offset.wrapping_add(1);
             // A packet from before has its number taken from it, and is late.
             source.span = 0;
+            source.is_interposed = true;
         }
         if self.at.is_none() {
             (self.timestamp, self.at) = (timestamp, Some(now));
@@ -149,6 +156,7 @@ impl Continuity {
             sequence_offset: self.sequence.wrapping_add(1).wrapping_sub(header.sequence),
             timestamp_offset: timestamp.wrapping_sub(header.timestamp),
             restart: None,
+            is_interposed: false,
         }
     }
 }
@@ -207,6 +215,7 @@ mod tests {
         let ours = stream.interpose(now, 5320, 101);
         assert_eq!((ours.sequence, ours.timestamp, ours.payload_type, ours.ssrc), (1003, 5320, 101, 99));
         assert_eq!(stream.rewrite(now, &header(1, 11, 320), 0, 8000), Err(Jump::Late));
+        assert_eq!(stream.rewrite(now, &header(1, 12, 480), 0, 8000), Err(Jump::Late), "a copy");
         assert_eq!(numbers(stream.rewrite(now, &header(1, 13, 640), 0, 8000)), (1004, 5480));
         let mut silent = Continuity::new(99, 999, 5000);
         assert_eq!(silent.interpose(now, 7000, 101).sequence, 1000);

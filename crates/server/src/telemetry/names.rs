@@ -96,6 +96,6 @@ counters! {
 counters! {
     /// Those of [`ringback_media::insert::DeskStats`].
     desk(ringback_media::insert::DeskStats) {
-        packets, no_insert, late, unreadable, unknown, concealed_ms, made, overflowed, ticks_missed,
+        packets, no_insert, late, unreadable, unknown, too_much, concealed_ms, made, overflowed, ticks_missed,
     }
 }

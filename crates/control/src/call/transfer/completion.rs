@@ -10,6 +10,7 @@ use ringback_sip::message::{Message, reason_phrase};
 use super::super::body::session_description;
 use super::super::fork::told;
 use super::super::reoffer::{MOST_ATTEMPTS, RECONNECT};
+use super::super::service::Service;
 use super::super::{Call, Phase, Renegotiation, Reoffer};
 use super::{AskedBy, Stage, Transfer};
 use crate::cdr::EndedBy;
@@ -25,6 +26,7 @@ impl Exchange {
             return;
         }
         let (transferee, is_attended) = (transfer.transferee, transfer.asked_by == AskedBy::Attended);
+        let is_mixed = matches!(transfer.alone, Service::Conference(_));
         if !self.is_by_us(call, [transferee].into_iter().chain(target)) {
             return;
         }
@@ -34,10 +36,10 @@ impl Exchange {
                 call.parties_mut(target, transferee).map(|(target, party)| party.offer_afresh(target))
             }
             Some(target) => call.parties_mut(target, transferee).map(|(target, party)| party.offer(target)),
-            None => call.leg_mut(transferee).and_then(|leg| leg.party_mut()).map(|party| {
-                let itself = party.clone();
-                party.offer_afresh(&itself)
-            }),
+            None => call
+                .leg_mut(transferee)
+                .and_then(|leg| leg.party_mut())
+                .map(|party| party.offer_itself(is_mixed)),
         };
         let Some(Ok(offer)) = offer else {
             return self.transfer_failed(now, call, 488, reason_phrase(488));
@@ -104,6 +106,12 @@ impl Exchange {
 
     /// Transferee and target have agreed: they are the call from here on.
     fn transfer_done(&mut self, now: Instant, call: &mut Call, target: Option<LegKey>) {
+        if let Some(Service::Conference(key)) = call.transfer.as_deref().map(|transfer| transfer.alone)
+            && self.admit_to_conference(key, Some(call.worker)).is_err()
+        {
+            // It was filled, or begun by others elsewhere, while the transferee was asked.
+            return self.transfer_failed(now, call, 486, reason_phrase(486));
+        }
         let Some(transfer) = call.transfer.take() else { return };
         let Transfer { transferor, transferee, asked_by, mut record, left, payer, alone, .. } = *transfer;
         let at = self.settings.epoch.unix_ms(now);
