@@ -26,6 +26,7 @@ extern crate self as ringback_control;
 #[cfg(test)]
 #[path = "../tests/kit/mod.rs"]
 mod kit;
+pub mod ng;
 mod owner;
 mod parked;
 mod pressure;

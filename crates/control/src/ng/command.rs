@@ -1,0 +1,268 @@
+//! What is asked, with what it is asked about.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::flags::{Flags, normalised};
+use super::value::{Dict, Value};
+
+/// A command with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Are you there?
+    Ping,
+    /// A session description that goes from one side to the other and is not an answer.
+    Offer(Box<Exchange>),
+    /// The answer to one.
+    Answer(Box<Exchange>),
+    /// The call, or a branch of it, is over.
+    Delete(Delete),
+    /// What is known of a call.
+    Query(Whose),
+    /// Which calls there are, and how many of them are wanted.
+    List(usize),
+    /// What is counted.
+    Statistics,
+    /// Something for media that flows.
+    Media(MediaAction, Whose),
+}
+
+/// An offer or an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// Whose it is. The tags are those of the offer, also where an answer goes the other way.
+    pub whose: Whose,
+    /// The description.
+    pub sdp: Bytes,
+    /// How it is to be passed on.
+    pub flags: Flags,
+}
+
+/// A call, and who of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Whose {
+    /// The Call-ID.
+    pub call: Bytes,
+    /// The tag of who offers, or who is meant.
+    pub from: Option<Bytes>,
+    /// The tag of who answers.
+    pub to: Option<Bytes>,
+    /// What tells branches without a tag apart.
+    pub via: Option<Bytes>,
+    /// The name that a participant was given.
+    pub label: Option<Bytes>,
+    /// The address that its media goes to.
+    pub address: Option<IpAddr>,
+    /// Whether all are meant, also those who were named one by one before.
+    pub all: bool,
+}
+
+/// What ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delete {
+    /// The call and, where there is more than one, the branch.
+    pub whose: Whose,
+    /// Until when media flows on; `None` for what the settings say.
+    pub delay: Option<Duration>,
+    /// Whether it is an error that there is no such call.
+    pub is_fatal: bool,
+}
+
+/// What can be done to media that flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MediaAction {
+    /// `start recording`
+    StartRecording,
+    /// `stop recording`
+    StopRecording,
+    /// `pause recording`
+    PauseRecording,
+    /// `block media`
+    BlockMedia,
+    /// `unblock media`
+    UnblockMedia,
+    /// `silence media`
+    SilenceMedia,
+    /// `unsilence media`
+    UnsilenceMedia,
+    /// `block DTMF`
+    BlockDtmf,
+    /// `unblock DTMF`
+    UnblockDtmf,
+    /// `play media`
+    PlayMedia,
+    /// `stop media`
+    StopMedia,
+    /// `play DTMF`
+    PlayDtmf,
+}
+
+/// Why a dictionary is not a command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// There is none.
+    #[error(
+        "The dictionary has no command; send one of ping, offer, answer, delete, query, list, statistics"
+    )]
+    None,
+    /// It is none that we know.
+    #[error("The command \"{0}\" is not known here")]
+    Unknown(String),
+    /// What it needs is not there.
+    #[error("The command needs {0}")]
+    Lacks(&'static str),
+    /// Something is too long to be what it says.
+    #[error("The value of {0} is longer than {MAX_NAME_LEN} bytes")]
+    TooLong(&'static str),
+    /// Something is not what it should be.
+    #[error("The value of {0} is not {1}")]
+    Invalid(&'static str, &'static str),
+}
+
+impl Command {
+    /// Reads a command.
+    pub fn read(dict: &Dict) -> Result<Command, CommandError> {
+        let word = dict.text("command").filter(|word| !word.is_empty()).ok_or(CommandError::None)?;
+        Ok(match &word[..] {
+            b"ping" => Command::Ping,
+            b"offer" => Command::Offer(Box::new(Exchange::read(dict, false)?)),
+            b"answer" => Command::Answer(Box::new(Exchange::read(dict, true)?)),
+            b"delete" => Command::Delete(Delete::read(dict)?),
+            b"query" => Command::Query(Whose::read(dict)?),
+            b"list" => Command::List(limit(dict)?),
+            b"statistics" => Command::Statistics,
+            word => match MediaAction::of(word) {
+                Some(MediaAction::StopRecording) if has_flag(dict, b"pause") => {
+                    Command::Media(MediaAction::PauseRecording, Whose::read(dict)?)
+                }
+                Some(action) => Command::Media(action, Whose::read(dict)?),
+                None => return Err(CommandError::Unknown(shown(word))),
+            },
+        })
+    }
+}
+
+impl Exchange {
+    fn read(dict: &Dict, is_answer: bool) -> Result<Exchange, CommandError> {
+        let whose = Whose::read(dict)?;
+        if whose.from.is_none() {
+            return Err(CommandError::Lacks("a from-tag"));
+        }
+        if is_answer && whose.to.is_none() {
+            return Err(CommandError::Lacks("a to-tag"));
+        }
+        let sdp = dict.text("sdp").filter(|sdp| !sdp.is_empty()).ok_or(CommandError::Lacks("an sdp"))?;
+        Ok(Exchange { whose, sdp: sdp.clone(), flags: Flags::read(dict) })
+    }
+}
+
+impl Whose {
+    fn read(dict: &Dict) -> Result<Whose, CommandError> {
+        let call = name(dict, "call-id")?.ok_or(CommandError::Lacks("a call-id"))?;
+        let label = match (name(dict, "label")?, name(dict, "from-label")?) {
+            (None, None) => name(dict, "set-label")?,
+            (label, from) => label.or(from),
+        };
+        let all = has_flag(dict, b"all") || dict.text("all").is_some_and(|all| &all[..] == b"all");
+        Ok(Whose {
+            call,
+            from: name(dict, "from-tag")?,
+            to: name(dict, "to-tag")?,
+            via: name(dict, "via-branch")?,
+            label,
+            address: address(dict)?,
+            all,
+        })
+    }
+}
+
+impl Delete {
+    fn read(dict: &Dict) -> Result<Delete, CommandError> {
+        let delay = ["delete-delay", "delete delay", "delay"].iter().find_map(|name| dict.value(name));
+        let delay = match delay {
+            None => None,
+            Some(value) => {
+                let seconds = value.as_number().and_then(|seconds| u32::try_from(seconds).ok());
+                let seconds = seconds.filter(|seconds| *seconds <= MAX_DELAY);
+                let seconds =
+                    seconds.ok_or(CommandError::Invalid("delete-delay", "a number of seconds in a day"))?;
+                Some(Duration::from_secs(seconds.into()))
+            }
+        };
+        Ok(Delete { whose: Whose::read(dict)?, delay, is_fatal: has_flag(dict, b"fatal") })
+    }
+}
+
+impl MediaAction {
+    const ALL: [(MediaAction, &'static str); 12] = [
+        (MediaAction::StartRecording, "start recording"),
+        (MediaAction::StopRecording, "stop recording"),
+        (MediaAction::PauseRecording, "pause recording"),
+        (MediaAction::BlockMedia, "block media"),
+        (MediaAction::UnblockMedia, "unblock media"),
+        (MediaAction::SilenceMedia, "silence media"),
+        (MediaAction::UnsilenceMedia, "unsilence media"),
+        (MediaAction::BlockDtmf, "block DTMF"),
+        (MediaAction::UnblockDtmf, "unblock DTMF"),
+        (MediaAction::PlayMedia, "play media"),
+        (MediaAction::StopMedia, "stop media"),
+        (MediaAction::PlayDtmf, "play DTMF"),
+    ];
+
+    fn of(word: &[u8]) -> Option<MediaAction> {
+        MediaAction::ALL.iter().find(|(_, name)| name.as_bytes() == word).map(|(action, _)| *action)
+    }
+
+    /// The word of the protocol.
+    pub fn word(self) -> &'static str {
+        MediaAction::ALL.iter().find(|(action, _)| *action == self).map_or("", |(_, word)| *word)
+    }
+}
+
+/// A text that names something: neither empty nor too long.
+fn name(dict: &Dict, key: &'static str) -> Result<Option<Bytes>, CommandError> {
+    match dict.value(key) {
+        None => Ok(None),
+        Some(Value::Text(text)) if text.len() > MAX_NAME_LEN => Err(CommandError::TooLong(key)),
+        // A module that has no tag yet sends an empty one.
+        Some(Value::Text(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Some(_) => Err(CommandError::Invalid(key, "a string")),
+    }
+}
+
+fn address(dict: &Dict) -> Result<Option<IpAddr>, CommandError> {
+    let Some(value) = dict.value("address") else { return Ok(None) };
+    let text = value.as_text().and_then(|text| std::str::from_utf8(text).ok());
+    let address = text.and_then(|text| text.parse().ok());
+    address.map(Some).ok_or(CommandError::Invalid("address", "an address of IPv4 or IPv6"))
+}
+
+fn limit(dict: &Dict) -> Result<usize, CommandError> {
+    let Some(value) = dict.value("limit") else { return Ok(DEFAULT_LIST) };
+    let limit = value.as_number().and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
+    limit.ok_or(CommandError::Invalid("limit", "a number above 0"))
+}
+
+/// Whether a flag stands in the list of flags, or among those that the module leaves to us to read.
+fn has_flag(dict: &Dict, flag: &[u8]) -> bool {
+    let listed = dict.value("flags").is_some_and(|flags| flags.texts().any(|f| *normalised(f) == *flag));
+    let is_word = |text: &Bytes| text.split(|byte| *byte == b' ').any(|word| word == flag);
+    listed || dict.text("rtpp-flags").is_some_and(is_word)
+}
+
+/// A word of the far end's in a sentence of ours: short and printable.
+pub(super) fn shown(word: &[u8]) -> String {
+    let printable = |byte: &u8| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '?' };
+    word.iter().take(MAX_SHOWN).map(printable).filter(|character| *character != '"').collect()
+}
+
+/// The longest Call-ID, tag or branch.
+const MAX_NAME_LEN: usize = 1_024;
+/// The longest delay of a delete, in seconds.
+const MAX_DELAY: u32 = 86_400;
+/// How many calls are listed when nothing is said.
+const DEFAULT_LIST: usize = 32;
+/// How much of a word is shown.
+const MAX_SHOWN: usize = 64;

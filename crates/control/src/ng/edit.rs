@@ -1,0 +1,166 @@
+//! What is changed in a description before the negotiation reads it: its address, and which codecs it has.
+//!
+//! The lines stay as they came, but for those that are changed. So whatever the negotiation reads from the description
+//! is as the far end wrote it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use ringback_media::sdp::{Codec, Description, MediaType};
+
+use super::flags::{CodecChange, Flags, Switch};
+
+/// The description as the flags want it read, and what of the flags could not be followed.
+pub(super) fn edited(sdp: &Bytes, flags: &Flags, warnings: &mut Vec<&'static str>) -> Bytes {
+    let Ok(description) = Description::parse(sdp) else { return sdp.clone() };
+    let address = address(&description, flags);
+    let dropped = dropped(&description, flags, warnings);
+    if address.is_none() && dropped.is_empty() {
+        return sdp.clone();
+    }
+    rewrite(sdp, address, &dropped)
+}
+
+/// The address that media of who wrote the description comes from, where it is not the one that it says.
+fn address(description: &Description, flags: &Flags) -> Option<IpAddr> {
+    if flags.media_address.is_some() {
+        return flags.media_address;
+    }
+    let source = flags.received_from.filter(|source| !source.is_unspecified())?;
+    if flags.has(Switch::SipSourceAddress) {
+        return Some(source);
+    }
+    if flags.has(Switch::TrustAddress) {
+        return None;
+    }
+    // A private address that came from a public one is behind a NAT: where it sends from is all there is to know.
+    let section = description.sections.iter().find(|section| section.media == MediaType::Audio)?;
+    let host = section.connection.as_ref().or(description.connection.as_ref())?;
+    let said = host.address()?;
+    (is_private(said) && !is_private(source) && !source.is_loopback()).then_some(source)
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            v4.is_private() || v4.is_link_local() || first == 100 && (64..128).contains(&second)
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+/// The payload types that are taken out.
+fn dropped(description: &Description, flags: &Flags, warnings: &mut Vec<&'static str>) -> BTreeSet<u8> {
+    let mut dropped = BTreeSet::new();
+    if flags.codecs.is_empty() {
+        return dropped;
+    }
+    let names = |changes: &[CodecChange]| -> Vec<&str> {
+        let of = flags.codecs.iter().filter(|(change, _)| changes.contains(change));
+        of.map(|(_, name)| name.as_str()).collect()
+    };
+    let gone = names(&[CodecChange::Strip, CodecChange::Mask, CodecChange::Consume]);
+    let kept = names(&[CodecChange::Except, CodecChange::Offer, CodecChange::Transcode]);
+    let whole = gone.iter().any(|name| matches!(*name, "all" | "full"));
+    // `except` and `offer` alone are a list of what may be there.
+    let listed = whole || !names(&[CodecChange::Except, CodecChange::Offer]).is_empty();
+    let audio = || description.sections.iter().filter(|section| section.media == MediaType::Audio);
+    for section in audio() {
+        let is_kept = |codec: &Codec| kept.iter().any(|name| is_named(codec, name));
+        let is_gone =
+            |codec: &Codec| gone.iter().any(|name| is_named(codec, name)) || listed && !is_kept(codec);
+        let lost: Vec<u8> =
+            section.codecs.iter().filter(|c| is_gone(c)).map(|codec| codec.payload_type).collect();
+        // A description without any codec is none: then nothing is taken out.
+        if lost.len() < section.codecs.len() {
+            dropped.extend(lost);
+        } else if !lost.is_empty() {
+            warnings.push("every codec was to be stripped, so all are kept");
+        }
+    }
+    let is_there =
+        |name: &str| audio().any(|section| section.codecs.iter().any(|codec| is_named(codec, name)));
+    if names(&[CodecChange::Transcode]).iter().any(|name| !is_there(name)) {
+        warnings.push("codecs are not transcoded in this version; only those that are offered can be used");
+    }
+    if !names(&[CodecChange::Mask, CodecChange::Consume]).is_empty() {
+        warnings.push("codecs are not transcoded in this version; masked ones are stripped");
+    }
+    dropped
+}
+
+/// Whether a name with as many parameters as it has (`opus`, `opus/48000`, `opus/48000/2`), or the number of a payload
+/// type, means the codec.
+fn is_named(codec: &Codec, name: &str) -> bool {
+    let mut parts = name.split('/');
+    let Some(first) = parts.next() else { return false };
+    let number = |part: Option<&str>, is: u32| match part {
+        None | Some("") => true,
+        Some(part) => part.parse() == Ok(is),
+    };
+    if first.parse() == Ok(codec.payload_type) {
+        return true;
+    }
+    codec.name.eq_ignore_ascii_case(first)
+        && number(parts.next(), codec.clock_rate)
+        && number(parts.next(), codec.channels.into())
+}
+
+fn rewrite(sdp: &[u8], address: Option<IpAddr>, dropped: &BTreeSet<u8>) -> Bytes {
+    let mut out = Vec::with_capacity(sdp.len() + 16);
+    let mut is_audio = false;
+    for line in sdp.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.trim_ascii_end();
+        if let Some(media) = text.strip_prefix(b"m=") {
+            is_audio = media.starts_with(b"audio ");
+            if is_audio && !dropped.is_empty() {
+                write_media(media, dropped, &mut out);
+                continue;
+            }
+        }
+        let is_connection = text.starts_with(b"c=IN IP4 ") || text.starts_with(b"c=IN IP6 ");
+        if let Some(address) = address.filter(|_| is_connection && !has_zeros(text)) {
+            let family = if address.is_ipv4() { "IP4" } else { "IP6" };
+            out.extend_from_slice(format!("c=IN {family} {address}\r\n").as_bytes());
+            continue;
+        }
+        if is_audio && payload_type_of(text).is_some_and(|number| dropped.contains(&number)) {
+            continue;
+        }
+        out.extend_from_slice(line);
+    }
+    Bytes::from(out)
+}
+
+/// An address of zeros is a hold, and stays one.
+fn has_zeros(line: &[u8]) -> bool {
+    line.ends_with(b" 0.0.0.0") || line.ends_with(b" ::")
+}
+
+/// The m= line without what is dropped: behind the media, the port and the protocol stand the payload types.
+fn write_media(media: &[u8], dropped: &BTreeSet<u8>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"m=");
+    for (index, part) in media.split(|byte| *byte == b' ').enumerate() {
+        if index >= 3 && number(part).is_some_and(|number| dropped.contains(&number)) {
+            continue;
+        }
+        if index > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The payload type that an attribute is about.
+fn payload_type_of(line: &[u8]) -> Option<u8> {
+    let attributes: [&[u8]; 3] = [b"a=rtpmap:", b"a=fmtp:", b"a=rtcp-fb:"];
+    let rest = attributes.iter().find_map(|attribute| line.strip_prefix(*attribute))?;
+    number(rest.split(|byte| *byte == b' ').next()?)
+}
+
+fn number(text: &[u8]) -> Option<u8> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

@@ -1,0 +1,71 @@
+//! The ng control protocol of rtpengine: a SIP proxy of somebody else's has its session descriptions rewritten here,
+//! and its media goes by our media workers.
+//!
+//! The modules of Kamailio and OpenSIPS speak it over UDP: a cookie, a space, and a dictionary in bencode or JSON. The
+//! proxy sends each SDP that it passes on as an *offer* or an *answer*, with the tags of the SIP message and with flags
+//! that say what the other side is like, and puts what comes back in its place.
+//!
+//! ```text
+//! kamailio                          Engine                       media worker
+//!   │ offer (INVITE of A) ───────────▶ │ Open A, Open B ─────────────▶ │
+//!   │                                  │ ◀───────────── Opened A, B    │
+//!   │ ◀──────────────── SDP for B      │                               │
+//!   │ answer (200 of B) ─────────────▶ │ Configure A, B; Join ───────▶ │
+//!   │ ◀──────────────── SDP for A      │                               │
+//!   │ delete (BYE) ──────────────────▶ │ Close A, Close B ───────────▶ │  after the delay
+//! ```
+//!
+//! [`Engine`] is one machine without I/O and is driven as every machine of Ringback is, with [`Engine::poll_media`] and
+//! [`Engine::handle_media`] for the media workers. A command that needs a side that is not open yet is parked, and so
+//! is every later one of the same call. Whatever cannot be done is answered with `result=error` and a sentence.
+//!
+//! Rules:
+//! - The protocol has no authentication: who can send to the port commands the media. The port belongs on loopback or on
+//!   a network of its own.
+//! - A repeat of a request, by its cookie and where it came from, gets the answer that was given.
+//! - Nothing tells us that an offer was refused over SIP. So an offer replaces whatever waits, be it from the other side.
+//! - Several branches answer one offer, each on a leg of its own; who answered last is heard.
+//! - `delete` lets media flow for 30 s more, unless it says otherwise; an offer within that time keeps the call.
+//! - A call without a delete ends when the media of all its sides has, or an hour after an offer without an answer.
+//! - An address in an SDP that is private although its SIP came from a public one is replaced by the source of the SIP,
+//!   unless the flags say `trust-address`.
+//! - Stripping codecs happens before the negotiation reads the SDP, so it holds for both sides.
+//!
+//! Read, and of no effect: `replace` (the whole SDP is ours in any case), `symmetric`, `asymmetric`, `strict-source`,
+//! `media-handover` and `port-latching` (the media worker has rules of its own for whom it hears), the role of DTLS
+//! (`actpass` is offered and `passive` answered where that may be), `generate-mid` (WebRTC has it, plain RTP needs it
+//! not), `TOS`, `ptime`, `DTMF-security`. What would be missed is a `warning` of the answer.
+//!
+//! Left out: SDES, OSRTP, DTLS without ICE, transcoding, recording, playing, silencing, `publish` and `subscribe`, T.38,
+//! several m= sections, counters of packets in `query` (the media workers tell them when a leg closes), the order of
+//! lines that rtpengine writes, and the transports TCP, HTTP and WebSocket.
+
+mod bencode;
+mod blocking;
+mod calls;
+mod command;
+mod edit;
+mod ending;
+mod engine;
+mod flags;
+#[doc(hidden)]
+pub mod fuzz;
+mod json;
+mod message;
+mod offering;
+mod plan;
+mod refusal;
+mod settings;
+mod telling;
+mod value;
+
+pub use command::{Command, CommandError, Delete, Exchange, MediaAction, Whose};
+pub use engine::{Engine, Reply};
+pub use flags::{
+    CodecChange, Dtls, DtmfSecurity, Family, Flags, Ice, IceLite, Osrtp, Replace, RtcpMux, Sdes, Switch,
+    TransportProtocol,
+};
+pub use message::{AnswerLimits, Message, write};
+pub use refusal::Reason;
+pub use settings::{Interface, Settings, Stats};
+pub use value::{Dict, Encoding, MAX_DEPTH, MAX_LEN, MAX_VALUES, ReadError, Value};

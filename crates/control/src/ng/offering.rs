@@ -1,0 +1,258 @@
+//! Offers and answers.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use ringback_media::negotiation::{Credentials, Local, Party, PayloadMap, Profile, Srtp, payload_map};
+use ringback_media::session::LegKey;
+use ringback_sansio::Flow;
+
+use super::calls::{Call, Side, State};
+use super::command::Exchange;
+use super::edit::edited;
+use super::engine::{Engine, Step, Timer, ok};
+use super::plan;
+use super::refusal::Reason;
+use super::value::Value;
+use crate::media::{MediaCommand, Medium, Route};
+use crate::owner;
+
+impl Engine {
+    /// Passes an offer on, once both sides are open.
+    pub(super) fn offer(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        exchange: &Exchange,
+        sides: &mut Option<(LegKey, LegKey)>,
+        warnings: &mut Vec<&'static str>,
+    ) -> Result<Step, Reason> {
+        let (a, b) = match *sides {
+            Some(sides) => sides,
+            None => *sides.insert(self.sides_of_offer(now, call, exchange, warnings)?),
+        };
+        let (Some(mut from), Some(mut to)) = (open(call, a)?, open(call, b)?) else { return Ok(Step::Wait) };
+        // What waited in the other direction was refused over SIP without a word to us. What waited in this one is
+        // replaced, and is the same text again when it says the same.
+        if from.offered().is_some() {
+            from.rollback();
+        }
+        if to.offered().is_none() {
+            to.rollback();
+        }
+        from.handle_offer(&edited(&exchange.sdp, &exchange.flags, warnings))?;
+        let sdp = to.offer(&from)?;
+        put(call, a, from);
+        put(call, b, to);
+        // Who talks again is not deleted.
+        self.deadlines.cancel(&Timer::Delete(call.number));
+        self.deadlines.cancel(&Timer::DeleteSide(a));
+        self.deadlines.cancel(&Timer::DeleteSide(b));
+        if let Some(side) = call.side_mut(b).filter(|side| side.tags.is_empty()) {
+            side.branch = exchange.whose.via.as_ref().map(owned).or(side.branch.take());
+        }
+        Ok(Step::Done(ok().with("sdp", Value::Text(sdp))))
+    }
+
+    /// Passes an answer on to who offered, and lets the two hear each other.
+    pub(super) fn answer_offer(
+        &mut self,
+        call: &mut Call,
+        exchange: &Exchange,
+        warnings: &mut Vec<&'static str>,
+    ) -> Result<Step, Reason> {
+        let whose = &exchange.whose;
+        let offerer = whose.from.as_ref().and_then(|tag| call.tagged(tag)).ok_or(Reason::NoTag)?;
+        let (a, profile) = (offerer.leg, offerer.profile);
+        let is_partner = |side: &&Side| call.partners(a).any(|partner| partner.leg == side.leg);
+        // A request that forks after us is answered under tags that nobody has seen.
+        let sole =
+            || call.partners(a).next().filter(|_| whose.via.is_none() && call.partners(a).count() == 1);
+        let answerer = call.partner(a, whose).filter(is_partner).or_else(|| call.untagged(a)).or_else(sole);
+        let answerer = answerer.ok_or(Reason::NoOffer)?;
+        let b = answerer.leg;
+        // The offerer's side is what it is: what the flags of an answer say of it cannot change it.
+        if plan::profile(&exchange.flags, answerer.profile, Some(profile), warnings).is_err() {
+            warnings.push("the transport of who offered stays as it was offered");
+        }
+        let (Some(mut to), Some(mut from)) = (open(call, a)?, open(call, b)?) else {
+            return Err(Reason::NoOffer);
+        };
+        from.handle_answer(&edited(&exchange.sdp, &exchange.flags, warnings))?;
+        let restart = to.restarts_ice().then(|| self.credentials());
+        if let Some(credentials) = &restart {
+            to.set_ice(credentials.clone());
+        }
+        let sdp = to.answer(&from)?;
+        put(call, a, to);
+        put(call, b, from);
+        if let Some(credentials) = restart {
+            self.command(a, MediaCommand::Restart(Box::new(credentials)));
+        }
+        if let Some(side) = call.side_mut(b) {
+            if let Some(tag) = &whose.to {
+                side.take_tag(&owned(tag));
+            }
+            side.label = whose.label.as_ref().map(owned).or(side.label.take());
+        }
+        call.is_answered = true;
+        self.deadlines.cancel(&Timer::Unanswered(call.number));
+        self.join(call, a, b);
+        Ok(Step::Done(ok().with("sdp", Value::Text(sdp))))
+    }
+
+    /// Tells the media workers what two sides have agreed on, and that they hear each other.
+    fn join(&mut self, call: &mut Call, a: LegKey, b: LegKey) {
+        for side in &mut call.sides {
+            if side.leg == a || side.leg == b {
+                side.peer = Some(if side.leg == a { b } else { a });
+                side.gone = None;
+            } else {
+                side.peer = side.peer.filter(|peer| *peer != a && *peer != b);
+            }
+        }
+        self.configure(call, a);
+        self.configure(call, b);
+        self.command(a, MediaCommand::Join(b));
+    }
+
+    /// Tells the media workers what a side has agreed on, and what of it passes to the side that it talks to.
+    pub(super) fn configure(&mut self, call: &Call, leg: LegKey) {
+        let Some(side) = call.side(leg) else { return };
+        let Some((party, peer)) = side.party().zip(side.peer.and_then(|peer| call.side(peer)?.party()))
+        else {
+            return;
+        };
+        let Some(agreed) = party.agreed() else { return };
+        let map: PayloadMap = payload_map(party, peer)
+            .iter()
+            .filter(|(number, _)| side.lets_pass(call, agreed.payloads.meaning(*number)))
+            .collect();
+        self.command(leg, MediaCommand::Configure(Box::new(agreed), Route::Direct(Box::new(map))));
+    }
+
+    fn credentials(&mut self) -> Credentials {
+        let mut random = [0; Credentials::RANDOM_LEN];
+        rand::Rng::fill_bytes(&mut self.random, &mut random);
+        Credentials::from_random(&random)
+    }
+
+    /// Finds the sides of an offer, and has those opened that are new. Nothing is opened unless all can be.
+    fn sides_of_offer(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        exchange: &Exchange,
+        warnings: &mut Vec<&'static str>,
+    ) -> Result<(LegKey, LegKey), Reason> {
+        let (whose, flags) = (&exchange.whose, &exchange.flags);
+        let from = whose.from.as_ref().ok_or(Reason::NoTag)?;
+        let offerer = call.tagged(from).map(|side| (side.leg, side.profile));
+        let profile = match offerer {
+            Some((_, profile)) => profile,
+            None => Profile::of_offer(&exchange.sdp).ok_or_else(|| refusal_of(&exchange.sdp))?,
+        };
+        let answerer = match offerer {
+            Some((a, _)) if whose.to.is_none() && whose.via.is_none() => call.untagged(a),
+            Some((a, _)) => call.partner(a, whose),
+            None => whose.to.as_ref().and_then(|tag| call.tagged(tag)),
+        };
+        let answerer = answerer.map(|side| (side.leg, side.profile));
+        let towards = plan::profile(flags, profile, answerer.map(|(_, profile)| profile), warnings)?;
+
+        let interfaces = &self.settings.interfaces;
+        let interface = |at: usize| flags.direction.get(at).or(flags.interface.as_ref());
+        let source = flags.received_from.or(flags.media_address);
+        let way_from = plan::way(interfaces, interface(0), None, source)?;
+        let way_to = plan::way(interfaces, interface(1), flags.family, None)?;
+
+        let a = match offerer {
+            Some((a, _)) => a,
+            None => self.open_side(now, call, profile, way_from)?,
+        };
+        let b = match answerer {
+            Some((b, _)) => b,
+            None => match self.open_side(now, call, towards, way_to) {
+                Ok(b) => b,
+                Err(reason) => {
+                    if offerer.is_none() {
+                        self.close(call, a);
+                    }
+                    return Err(reason);
+                }
+            },
+        };
+        if let Some(side) = call.side_mut(a) {
+            side.take_tag(&owned(from));
+            side.label = whose.label.as_ref().map(owned).or(side.label.take());
+        }
+        if let Some(side) = call.side_mut(b).filter(|_| answerer.is_none()) {
+            side.branch = whose.via.as_ref().map(owned);
+            if let Some(tag) = &whose.to {
+                side.take_tag(&owned(tag));
+            }
+        }
+        call.pair(a, b);
+        Ok((a, b))
+    }
+
+    fn open_side(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        profile: Profile,
+        signalling: Flow,
+    ) -> Result<LegKey, Reason> {
+        let number = call.next_leg().ok_or(Reason::TooManySides)?;
+        let leg = owner::leg_key(self.settings.worker, call.number, number);
+        call.sides.push(Side::new(now, leg, profile));
+        let medium = match profile {
+            Profile::WebRtc => Medium::WebRtc,
+            Profile::Rtp => Medium::Rtp,
+        };
+        self.command(leg, MediaCommand::Open { medium, signalling });
+        Ok(leg)
+    }
+}
+
+/// A copy of a side's state of offer and answer; `None` while it is opened.
+fn open(call: &Call, leg: LegKey) -> Result<Option<Party>, Reason> {
+    match call.side(leg).map(|side| &side.state) {
+        Some(State::Open(party)) => Ok(Some(Party::clone(party))),
+        Some(State::Opening) => Ok(None),
+        Some(State::Failed(why)) => Err(Reason::NotOpened(why.clone())),
+        None => Err(Reason::Deleted),
+    }
+}
+
+fn put(call: &mut Call, leg: LegKey, party: Party) {
+    if let Some(side) = call.side_mut(leg) {
+        side.state = State::Open(Box::new(party));
+    }
+}
+
+/// A name in memory of its own: what is kept must not keep the datagram.
+fn owned(name: &bytes::Bytes) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(name)
+}
+
+/// Why neither profile takes an offer: the reason of the one that it is nearer to.
+fn refusal_of(sdp: &[u8]) -> Reason {
+    let is_secure = sdp.windows(5).any(|window| window == b"/SAVP");
+    let profile = if is_secure { Profile::WebRtc } else { Profile::Rtp };
+    let local = Local {
+        profile,
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        rtp: 9,
+        rtcp: 9,
+        ice: None,
+        candidates: Vec::new(),
+        fingerprint: None,
+        srtp: Srtp::Never,
+        seed: None,
+    };
+    match Party::new(local, 0).handle_offer(sdp) {
+        Err(refusal) => Reason::Refused(refusal),
+        Ok(()) => Reason::OtherTransport,
+    }
+}

@@ -1,0 +1,78 @@
+//! Why a command is not done.
+
+use ringback_media::negotiation::Refusal;
+
+use super::command::CommandError;
+use super::value::ReadError;
+
+/// Why a command is not done; `Display` is the `error-reason` of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The bytes are no dictionary.
+    #[error("Cannot read this: {0}")]
+    Unreadable(#[from] ReadError),
+    /// The dictionary is no command.
+    #[error("{0}")]
+    Command(#[from] CommandError),
+    /// No call has the Call-ID.
+    #[error("Unknown call-id")]
+    NoCall,
+    /// The call has no side of the tags.
+    #[error("No side of the call has this from-tag, to-tag or via-branch")]
+    NoTag,
+    /// Nothing was offered to who answers.
+    #[error("There is no offer that this answers")]
+    NoOffer,
+    /// The negotiation refuses the description.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// SDES.
+    #[error("SRTP keyed by SDES is not in this version; use RTP/AVP, or UDP/TLS/RTP/SAVPF with ICE=force")]
+    Sdes,
+    /// DTLS-SRTP without ICE.
+    #[error("DTLS-SRTP is spoken together with ICE only in this version; add ICE=force, or use RTP/AVP")]
+    DtlsWithoutIce,
+    /// Another transport protocol than a side has.
+    #[error("A side cannot change between RTP/AVP and DTLS-SRTP within a call in this version")]
+    OtherTransport,
+    /// A fragment of trickle ICE.
+    #[error("Fragments of trickle ICE are not in this version; none are needed with us as ICE lite")]
+    Fragment,
+    /// A direction or an interface that is not configured.
+    #[error("No interface has this name; the names stand in the configuration")]
+    NoInterface,
+    /// No address of the family.
+    #[error("The interface has no address of this family")]
+    NoFamily,
+    /// The media workers cannot open a side.
+    #[error("{0}")]
+    NotOpened(String),
+    /// They say nothing.
+    #[error("The media workers did not open the call in time")]
+    Silent,
+    /// As many calls as there may be. The modules know these words and ask another engine.
+    #[error("Parallel session limit reached")]
+    TooManyCalls,
+    /// As many sides as a call may have.
+    #[error("The call has as many branches as a call may have; delete those that are over")]
+    TooManySides,
+    /// As many requests as may wait for the media workers.
+    #[error("Too many requests for this call wait for its media")]
+    TooManyWaiting,
+    /// The call was deleted in the meantime.
+    #[error("The call was deleted before this was done")]
+    Deleted,
+    /// A command that is known and not done.
+    #[error("\"{0}\" is not in this version")]
+    NotInThisVersion(&'static str),
+    /// What is answered does not fit into a datagram.
+    #[error("The answer is longer than a datagram; ask for less")]
+    AnswerTooLong,
+}
+
+impl Reason {
+    /// Whether another engine may be able to do it: this one has no room.
+    pub const fn is_load(&self) -> bool {
+        matches!(self, Reason::TooManyCalls | Reason::NotOpened(_))
+    }
+}
