@@ -318,6 +318,9 @@ fn a_far_end_without_events_hears_tones() {
         .map(|chunk| chunk.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>());
     assert!(loudest.fold(0.0, f64::max) > 1e9, "the tone of the key");
     assert!(phone.heard.len() >= 8000 * 4 / 10, "{} samples", phone.heard.len());
+    for pair in phone.stamps.windows(2) {
+        assert_eq!(pair[1].1, pair[0].1.wrapping_add(160), "the tone has no gaps");
+    }
 }
 
 #[test]

@@ -34,8 +34,9 @@ pub(super) struct Voice {
     keys: Keys,
     /// The event that is passed on: its timestamp where it comes from, and here.
     event: Option<(u32, u32)>,
-    /// When it said something last.
+    /// When it said something last, and whether that was silence for a key to be sent in.
     at: Option<Instant>,
+    is_filled: bool,
 }
 
 enum Keys {
@@ -78,6 +79,7 @@ impl Voice {
             keys,
             event: None,
             at: None,
+            is_filled: false,
         })
     }
 
@@ -93,6 +95,7 @@ impl Voice {
     /// Takes samples, and sends every packet that is full.
     pub(super) fn say(&mut self, now: Instant, samples: &[i16], outbox: &mut Outbox) {
         self.at = Some(now);
+        self.is_filled = false;
         for chunk in samples.chunks(self.frame.max(1)) {
             self.waiting.extend_from_slice(chunk);
             while self.waiting.len() >= self.frame {
@@ -109,7 +112,7 @@ impl Voice {
         self.begins = true;
     }
 
-    /// Has a key sent, frame by frame, by [`Self::tick`] or in the place of what is said.
+    /// Has a key sent, frame by frame, in the place of what is said or by [`Self::press_on`].
     pub(super) fn press(&mut self, press: Press) -> Result<(), Refusal> {
         match &mut self.keys {
             Keys::Events { sender, .. } => sender.press(press),
@@ -157,7 +160,8 @@ impl Voice {
 
     /// Goes on with the keys that are pressed when nothing is said meanwhile.
     pub(super) fn press_on(&mut self, now: Instant, silence: &mut [i16], outbox: &mut Outbox) {
-        if self.at.is_some_and(|at| now.saturating_duration_since(at) < QUIET) {
+        let is_spoken_to = self.at.is_some_and(|at| now.saturating_duration_since(at) < QUIET);
+        if is_spoken_to && !self.is_filled {
             return;
         }
         self.catch_up(now);
@@ -165,8 +169,7 @@ impl Voice {
         let Some(silence) = silence.get_mut(..len) else { return };
         silence.fill(0);
         self.say(now, silence, outbox);
-        // The next tick goes on at once.
-        self.at = now.checked_sub(QUIET).or(self.at);
+        self.is_filled = true;
     }
 
     /// The timestamp of what is said next.
