@@ -15,7 +15,9 @@ use ringback_media::codec::{Decoder, Encoder, Format, MAX_PAYLOAD, MAX_SAMPLES, 
 use ringback_media::dtmf::{
     Digit, EventReceiver, EventSender, EventSettings, Press, ToneDetector, ToneLevels, ToneMask, TonePlayer,
 };
-use ringback_media::negotiation::PayloadMap;
+use ringback_media::insert::{ConferenceKey, Desk};
+use ringback_media::negotiation::{Patch, PayloadMap};
+use ringback_media::rtp::Rewrite;
 use ringback_media::session::{LegKey, Packet, Socket, Verdict};
 use ringback_media::srtp::{Receiver, Sender, Suite};
 use session_world::encrypted::{FarEnd, Kind};
@@ -267,4 +269,45 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: as promised by the caller.
         unsafe { System.realloc(pointer, layout, size) }
     }
+}
+
+/// The encoder of Opus allocates: docs/decisions/0020.
+#[test]
+fn audio_that_is_made_anew() {
+    let now = session_world::World::new().clock.now();
+    let pcmu = Format::Pcmu.describe(0);
+    let g722 = Format::G722.describe(9);
+    let mut desk = Desk::new(1);
+    let patch = Patch { from: vec![pcmu.clone()], to: vec![g722.clone()], ptime: 20 };
+    desk.patch(A, B, &patch).unwrap();
+    for (leg, codec) in [(LegKey(7), pcmu), (LegKey(8), g722)] {
+        let patch = Patch { from: vec![codec.clone()], to: vec![codec], ptime: 20 };
+        desk.join(now, leg, ConferenceKey(1), &patch).unwrap();
+    }
+    let mut pass = |n: u32| {
+        let now = now + ms(u64::from(n) * 20);
+        for (leg, payload_type) in [(A, 0), (LegKey(7), 0), (LegKey(8), 9)] {
+            let mut packet = [0x55; 172];
+            let numbers =
+                Rewrite { payload_type, sequence: n as u16, timestamp: n * 160, ssrc: leg.0 as u32 };
+            numbers.write(false, packet.first_chunk_mut().unwrap());
+            if n % 10 != 9 {
+                desk.handle_packet(now, leg, &packet);
+            }
+        }
+        desk.handle_timeout(now);
+        let mut made = 0;
+        while let Some(packet) = desk.poll_made() {
+            desk.recycle(packet);
+            made += 1;
+        }
+        made
+    };
+    assert!((0..100).map(&mut pass).sum::<u32>() > 200);
+    let count = allocations(|| {
+        (100..400).for_each(|n| {
+            pass(n);
+        });
+    });
+    assert_eq!(count, 0);
 }

@@ -409,7 +409,7 @@ fn what_cannot_be_made_is_said() {
     let mut desk = Desk::new(1);
     assert_eq!(desk.patch(A, B, &patch(&["18 G729/8000"], &[PCMU])), Err(DeskError::Codec));
     assert_eq!(desk.patch(A, B, &patch(&[PCMU], &["18 G729/8000"])), Err(DeskError::Codec));
-    assert!(!desk.has(A) && !desk.has(B));
+    assert!(desk.legs().is_empty());
     desk.handle_packet(Clock::new().now(), A, &[0x80; 40]);
     assert_eq!(desk.stats().no_insert, 1);
 }
@@ -469,4 +469,21 @@ fn a_key_whose_ends_are_all_lost_is_heard_all_the_same() {
     }
     assert!(world.phones[1].heard.iter().any(|sample| sample.unsigned_abs() > 2000), "the tone of the key");
     assert_eq!(world.desk.poll_timeout(), None, "and then the clock rests");
+}
+
+#[test]
+fn a_leg_hears_who_was_patched_to_it_last() {
+    let mut world =
+        World::new(vec![Phone::new(A, PCMU, 440.0), Phone::new(B, PCMA, 700.0), Phone::new(C, G722, 1000.0)]);
+    for speaker in [B, C, B] {
+        let codec = if speaker == B { PCMA } else { G722 };
+        world.desk.patch(speaker, A, &patch(&[codec], &[PCMU])).unwrap();
+    }
+    for _ in 0..50 {
+        world.step(&[1, 2]);
+    }
+    assert!(world.phones[0].share(700.0) > 0.9 && world.phones[0].share(1000.0) < 0.01);
+    // Whoever leaves takes the voice along, and nothing is left.
+    world.desk.close(B);
+    assert_eq!(world.desk.legs(), []);
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::conference::{self, Conference};
-use super::ear::{Ear, Sound};
+use super::ear::Ear;
+use super::follow::Sound;
 use super::made::{Made, Outbox};
 use super::voice::{Voice, preferred};
 use super::{MAX_MEMBERS, TICK};
@@ -14,7 +15,7 @@ use crate::audio::{Region, Signal, ToneGenerator};
 use crate::codec::Format;
 use crate::dtmf::{Press, Refusal};
 use crate::negotiation::Patch;
-use crate::rtp::Header;
+use crate::rtp::{Header, ticks};
 use crate::session::LegKey;
 
 /// The inserts of one media worker: a machine without threads or a clock of its own.
@@ -23,10 +24,8 @@ use crate::session::LegKey;
 pub struct Desk {
     ears: BTreeMap<LegKey, Ear>,
     voices: BTreeMap<LegKey, Voice>,
-    /// Where what an ear hears goes.
-    feeds: BTreeMap<LegKey, Feed>,
-    /// What the ears and voices were made from.
-    patches: BTreeMap<(LegKey, LegKey), Patch>,
+    /// Where what an ear hears goes, and what ear and voice were made from.
+    feeds: BTreeMap<LegKey, (Feed, Patch)>,
     conferences: BTreeMap<ConferenceKey, Conference>,
     /// Tones that are played to legs.
     tones: BTreeMap<LegKey, ToneGenerator>,
@@ -92,7 +91,6 @@ impl Desk {
             ears: BTreeMap::new(),
             voices: BTreeMap::new(),
             feeds: BTreeMap::new(),
-            patches: BTreeMap::new(),
             conferences: BTreeMap::new(),
             tones: BTreeMap::new(),
             outbox: Outbox::default(),
@@ -105,25 +103,26 @@ impl Desk {
 
     /// Lets leg `to` hear what leg `from` says, in the codecs of the patch. The same patch again changes nothing.
     pub fn patch(&mut self, from: LegKey, to: LegKey, patch: &Patch) -> Result<(), DeskError> {
-        let is_known = self.patches.get(&(from, to)) == Some(patch);
-        if is_known && self.feeds.get(&from) == Some(&Feed::Leg(to)) {
+        if self.feeds.get(&from).is_some_and(|(feed, known)| *feed == Feed::Leg(to) && known == patch) {
             return Ok(());
         }
-        // Whatever comes of it, nothing goes where it went before.
+        // Whatever comes of it, nothing goes where it went before, and a leg hears one other.
         self.unplug(from);
+        if let Some(speaker) = self.voices.get(&to).map(|voice| voice.speaker) {
+            self.unplug(speaker);
+        }
         let source = preferred(&patch.from).and_then(Format::of).ok_or(DeskError::Codec)?;
         self.seed = next(self.seed);
         // The narrower of the two decides: nothing is gained by samples that the other cannot carry.
         let voice =
-            Voice::new(to, patch, source.sample_rate(MOST), self.seed).map_err(|_| DeskError::Codec)?;
+            Voice::new(to, from, patch, source.sample_rate(MOST), self.seed).map_err(|_| DeskError::Codec)?;
         let mut ear = Ear::new(&patch.from, voice.sample_rate()).map_err(|_| DeskError::Codec)?;
         if !ear.has_events() && voice.takes_events() {
             ear.find_tones();
         }
         self.ears.insert(from, ear);
         self.voices.insert(to, voice);
-        self.feeds.insert(from, Feed::Leg(to));
-        self.patches.insert((from, to), patch.clone());
+        self.feeds.insert(from, (Feed::Leg(to), patch.clone()));
         Ok(())
     }
 
@@ -135,15 +134,14 @@ impl Desk {
         key: ConferenceKey,
         patch: &Patch,
     ) -> Result<(), DeskError> {
-        let is_known = self.patches.get(&(leg, leg)) == Some(patch);
-        if is_known && self.feeds.get(&leg) == Some(&Feed::Conference(key)) {
-            return Ok(());
-        }
-        if self.feeds.get(&leg) != Some(&Feed::Conference(key)) {
-            self.unplug(leg);
+        match self.feeds.get(&leg) {
+            Some((Feed::Conference(held), known)) if *held == key && known == patch => return Ok(()),
+            // It keeps its place.
+            Some((Feed::Conference(held), _)) if *held == key => {}
+            _ => self.unplug(leg),
         }
         self.seed = next(self.seed);
-        let voice = Voice::new(leg, patch, conference::RATE, self.seed).map_err(|_| DeskError::Codec)?;
+        let voice = Voice::new(leg, leg, patch, conference::RATE, self.seed).map_err(|_| DeskError::Codec)?;
         let mut ear = Ear::new(&patch.from, conference::RATE).map_err(|_| DeskError::Codec)?;
         ear.wait_for_clock();
         let conference = self.conferences.entry(key).or_insert_with(Conference::new);
@@ -154,8 +152,7 @@ impl Desk {
             add(&mut self.stats, &former);
         }
         self.voices.insert(leg, voice);
-        self.feeds.insert(leg, Feed::Conference(key));
-        self.patches.insert((leg, leg), patch.clone());
+        self.feeds.insert(leg, (Feed::Conference(key), patch.clone()));
         self.start_clock(now);
         Ok(())
     }
@@ -182,13 +179,14 @@ impl Desk {
         Ok(())
     }
 
-    /// Parts a leg from whatever it says something to. What it hears is not changed.
+    /// Parts a leg from whoever hears it. What it hears itself is not changed, but for a conference, which it leaves.
     pub fn unplug(&mut self, leg: LegKey) {
         if let Some(ear) = self.ears.remove(&leg) {
             add(&mut self.stats, &ear);
         }
         match self.feeds.remove(&leg) {
-            Some(Feed::Conference(key)) => {
+            Some((Feed::Conference(key), _)) => {
+                self.voices.remove(&leg);
                 if let Some(conference) = self.conferences.get_mut(&key) {
                     conference.leave(leg);
                     if conference.is_empty() {
@@ -196,29 +194,20 @@ impl Desk {
                     }
                 }
             }
-            Some(Feed::Leg(to)) => {
-                self.patches.remove(&(leg, to));
+            Some((Feed::Leg(to), _)) => {
+                self.voices.remove(&to);
             }
             None => {}
         }
-        self.patches.remove(&(leg, leg));
     }
 
     /// Forgets a leg.
     pub fn close(&mut self, leg: LegKey) {
         self.unplug(leg);
-        self.voices.remove(&leg);
-        self.tones.remove(&leg);
-        let speakers: Vec<LegKey> =
-            self.feeds.iter().filter(|(_, feed)| **feed == Feed::Leg(leg)).map(|(from, _)| *from).collect();
-        for from in speakers {
-            self.unplug(from);
+        if let Some(speaker) = self.voices.get(&leg).map(|voice| voice.speaker) {
+            self.unplug(speaker);
         }
-    }
-
-    /// Whether a leg has an insert.
-    pub fn has(&self, leg: LegKey) -> bool {
-        self.ears.contains_key(&leg) || self.voices.contains_key(&leg)
+        self.tones.remove(&leg);
     }
 
     /// The legs that have inserts.
@@ -243,11 +232,12 @@ impl Desk {
             return;
         };
         match feed {
-            Feed::Conference(_) => {
-                ear.push(now, &header, payload);
-            }
-            Feed::Leg(to) => {
-                let Some(voice) = self.voices.get_mut(to) else { return };
+            (Feed::Conference(_), _) => ear.push(now, &header, payload),
+            (Feed::Leg(to), _) => {
+                let Some(voice) = self.voices.get_mut(to) else {
+                    self.stats.no_insert += 1;
+                    return;
+                };
                 // What a clock plays goes before what packets say.
                 let is_spoken_over = self.tones.contains_key(to);
                 let outbox = &mut self.outbox;
@@ -329,7 +319,7 @@ impl Desk {
                 voice.say(now, frame, &mut self.outbox);
             }
         }
-        for (leg, feed) in &self.feeds {
+        for (leg, (feed, _)) in &self.feeds {
             if let Feed::Leg(to) = feed
                 && let Some(press) = self.ears.get_mut(leg).and_then(|ear| ear.key_is_due(now))
                 && let Some(voice) = self.voices.get_mut(to).filter(|voice| !voice.takes_events())
@@ -345,7 +335,7 @@ impl Desk {
 
     /// The ears that others follow, for whom keys are made into tones.
     fn followed(&self) -> impl Iterator<Item = (&Ear, &Voice)> {
-        self.feeds.iter().filter_map(|(leg, feed)| match feed {
+        self.feeds.iter().filter_map(|(leg, (feed, _))| match feed {
             Feed::Leg(to) => {
                 Some((self.ears.get(leg)?, self.voices.get(to).filter(|voice| !voice.takes_events())?))
             }
@@ -383,11 +373,6 @@ fn without_padding<'p>(packet: &'p [u8], header: &Header) -> Option<&'p [u8]> {
 
 /// The bit that says that there is padding.
 const PADDING: u8 = 0x20;
-
-/// A duration in units of a media clock, modulo 2^32.
-pub(super) fn ticks(time: Duration, clock_rate: u32) -> u32 {
-    (time.as_micros() * u128::from(clock_rate) / 1_000_000) as u32
-}
 
 /// The next of a series of numbers that look random ([SplitMix64]).
 ///

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::codec::MAX_PAYLOAD;
+use crate::rtp::{FIXED_LEN, Rewrite};
 use crate::session::LegKey;
 
 /// An RTP packet for a leg, in the payload types of its far end and in numbers of the desk's own.
-#[derive(Clone)]
 pub struct Made {
     /// For whom.
     pub leg: LegKey,
@@ -23,16 +23,13 @@ impl Made {
     }
 }
 
-/// What a packet says before its payload.
+/// For whom a packet is, and what it says before its payload.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Label {
     pub(super) leg: LegKey,
     pub(super) clock_rate: u32,
-    pub(super) payload_type: u8,
     pub(super) marker: bool,
-    pub(super) sequence: u16,
-    pub(super) timestamp: u32,
-    pub(super) ssrc: u32,
+    pub(super) numbers: Rewrite,
 }
 
 /// The packets that wait, and the buffers of those that have gone.
@@ -57,21 +54,16 @@ impl Outbox {
             len: 0,
             bytes: Box::new([0; MAX_LEN]),
         });
-        let (header, space) = made.bytes.split_at_mut(HEADER_LEN);
+        let Some((header, space)) = made.bytes.split_first_chunk_mut() else { return false };
         let len = payload(space).min(space.len());
         if len == 0 {
             self.spare.push(made);
             return false;
         }
-        let marker = if label.marker { 0x80 } else { 0 };
-        let [s0, s1] = label.sequence.to_be_bytes();
-        let [t0, t1, t2, t3] = label.timestamp.to_be_bytes();
-        let [c0, c1, c2, c3] = label.ssrc.to_be_bytes();
-        let second = marker | label.payload_type & 0x7f;
-        header.copy_from_slice(&[0x80, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3]);
+        label.numbers.write(label.marker, header);
         made.leg = label.leg;
         made.clock_rate = label.clock_rate;
-        made.len = HEADER_LEN + len;
+        made.len = FIXED_LEN + len;
         self.waiting.push_back(made);
         true
     }
@@ -88,9 +80,7 @@ impl Outbox {
     }
 }
 
-/// The fixed header of RTP.
-const HEADER_LEN: usize = 12;
-const MAX_LEN: usize = HEADER_LEN + MAX_PAYLOAD;
+const MAX_LEN: usize = FIXED_LEN + MAX_PAYLOAD;
 
 /// Packets that may wait: what a tick of the largest conferences makes, and more.
 const MAX_WAITING: usize = 1024;

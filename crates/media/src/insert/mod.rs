@@ -22,9 +22,11 @@
 //! [`Verdict::Insert`]: crate::session::Verdict::Insert
 //! [`Worker::handle_made`]: crate::session::Worker::handle_made
 
+mod clocked;
 mod conference;
 mod desk;
 mod ear;
+mod follow;
 #[doc(hidden)]
 pub mod fuzz;
 mod made;

@@ -7,17 +7,19 @@ use crate::dtmf::{
     EventPacket, EventSender, EventSettings, Press, Refusal, TelephoneEvent, ToneLevels, TonePlayer,
 };
 use crate::negotiation::Patch;
+use crate::rtp::{Rewrite, ticks};
 use crate::sdp::{Codec, Kind};
 use crate::session::LegKey;
 
 use super::TICK;
-use super::desk::ticks;
-use super::ear::EventReport;
+use super::follow::EventReport;
 use super::made::{Label, Outbox};
 
 /// Makes the packets of one leg.
 pub(super) struct Voice {
     leg: LegKey,
+    /// Who speaks by it: another leg, or the leg itself where that hears a conference.
+    pub(super) speaker: LegKey,
     ssrc: u32,
     sequence: u16,
     /// Of the next sample that is not sent yet.
@@ -47,8 +49,15 @@ enum Keys {
 }
 
 impl Voice {
-    /// The voice for a far end, out of samples at `wanted` hertz if its codec can choose; in numbers that `seed` gives.
-    pub(super) fn new(leg: LegKey, patch: &Patch, wanted: u32, seed: u64) -> Result<Self, Unsupported> {
+    /// The voice for the far end of a leg by which `speaker` speaks, out of samples at `wanted` hertz if its codec can
+    /// choose; in numbers that `seed` gives.
+    pub(super) fn new(
+        leg: LegKey,
+        speaker: LegKey,
+        patch: &Patch,
+        wanted: u32,
+        seed: u64,
+    ) -> Result<Self, Unsupported> {
         let codec = preferred(&patch.to).ok_or(Unsupported)?;
         let encoder = Encoder::new(codec, wanted)?;
         let format = encoder.format();
@@ -68,6 +77,7 @@ impl Voice {
         };
         Ok(Voice {
             leg,
+            speaker,
             ssrc: seed as u32,
             sequence: (seed >> 32) as u16 & 0x7fff,
             timestamp: (seed >> 24) as u32,
@@ -236,11 +246,8 @@ impl Voice {
         Label {
             leg: self.leg,
             clock_rate: self.format().clock_rate(),
-            payload_type,
             marker,
-            sequence: self.sequence,
-            timestamp,
-            ssrc: self.ssrc,
+            numbers: Rewrite { payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc },
         }
     }
 }

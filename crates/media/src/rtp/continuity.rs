@@ -162,7 +162,7 @@ impl Continuity {
 }
 
 /// A duration in units of the media clock, modulo 2^32.
-pub(super) fn ticks(duration: Duration, clock_rate: u32) -> u32 {
+pub(crate) fn ticks(duration: Duration, clock_rate: u32) -> u32 {
     // The masked seconds keep the product in range for ever, and 2^32 seconds are a whole number of wraps.
     let seconds = (duration.as_secs() & u64::from(u32::MAX)) * u64::from(clock_rate);
     let rest = u64::from(duration.subsec_nanos()) * u64::from(clock_rate) / 1_000_000_000;

@@ -62,6 +62,15 @@ pub struct Rewrite {
 }
 
 impl Rewrite {
+    /// Makes a fixed header out of the fields.
+    #[inline]
+    pub fn write(self, marker: bool, header: &mut [u8; FIXED_LEN]) {
+        *header = [0; FIXED_LEN];
+        header[0] = VERSION << 6;
+        header[1] = if marker { MARKER_BIT } else { 0 };
+        self.apply(header);
+    }
+
     /// Writes the fields into a packet; one that is too short to have them is left alone.
     #[inline]
     pub fn apply(self, packet: &mut [u8]) {
@@ -106,7 +115,8 @@ fn extension_len(packet: &[u8], at: usize) -> Option<usize> {
 }
 
 const VERSION: u8 = 2;
-const FIXED_LEN: usize = 12;
+/// The length of the fixed header.
+pub const FIXED_LEN: usize = 12;
 const EXTENSION_BIT: u8 = 0x10;
 const MARKER_BIT: u8 = 0x80;
 

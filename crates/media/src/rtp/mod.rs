@@ -17,6 +17,7 @@ pub mod fuzz;
 mod header;
 mod reception;
 
+pub(crate) use continuity::ticks;
 pub use continuity::{Continuity, Jump};
-pub use header::{Header, Rewrite, strip_extension};
+pub use header::{FIXED_LEN, Header, Rewrite, strip_extension};
 pub use reception::{Quality, Reception, Tally};

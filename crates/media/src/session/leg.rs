@@ -376,12 +376,10 @@ impl Leg {
         // To a far end that is on hold or has no keys yet the key is not sent.
         let (rewrite, marker, payload) = packet?;
         let destination = destination?;
-        let [event, flags, high, low] = payload;
-        let marker = if marker { 0x80 } else { 0 };
-        if !out.fill(&[0x80, marker, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, event, flags, high, low]) {
-            return None;
-        }
-        rewrite.apply(out.bytes_mut());
+        let (header, space) = out.space().split_first_chunk_mut()?;
+        rewrite.write(marker, header);
+        space.get_mut(..payload.len())?.copy_from_slice(&payload);
+        out.set_len(rtp::FIXED_LEN + payload.len());
         if let Err(reason) = self.path.protect_rtp(out) {
             self.drops.count(reason);
             return None;
