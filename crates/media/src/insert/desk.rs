@@ -12,7 +12,6 @@ use super::made::{Made, Outbox};
 use super::voice::{Voice, preferred};
 use super::{MAX_MEMBERS, TICK};
 use crate::audio::{Region, Signal, ToneGenerator};
-use crate::codec::Format;
 use crate::dtmf::{Press, Refusal};
 use crate::negotiation::Patch;
 use crate::rtp::{Header, ticks};
@@ -111,7 +110,7 @@ impl Desk {
         if let Some(speaker) = self.voices.get(&to).map(|voice| voice.speaker) {
             self.unplug(speaker);
         }
-        let source = preferred(&patch.from).and_then(Format::of).ok_or(DeskError::Codec)?;
+        let (_, source) = preferred(&patch.from).ok_or(DeskError::Codec)?;
         self.seed = next(self.seed);
         // The narrower of the two decides: nothing is gained by samples that the other cannot carry.
         let voice =

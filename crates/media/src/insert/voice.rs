@@ -58,7 +58,7 @@ impl Voice {
         wanted: u32,
         seed: u64,
     ) -> Result<Self, Unsupported> {
-        let codec = preferred(&patch.to).ok_or(Unsupported)?;
+        let (codec, _) = preferred(&patch.to).ok_or(Unsupported)?;
         let encoder = Encoder::new(codec, wanted)?;
         let format = encoder.format();
         let frame_ms = format.frame_ms(u32::from(patch.ptime));
@@ -253,8 +253,8 @@ impl Voice {
 }
 
 /// The first codec of a list that we can make.
-pub(super) fn preferred(codecs: &[Codec]) -> Option<&Codec> {
-    codecs.iter().find(|codec| Format::of(codec).is_some())
+pub(super) fn preferred(codecs: &[Codec]) -> Option<(&Codec, Format)> {
+    codecs.iter().find_map(|codec| Some((codec, Format::of(codec)?)))
 }
 
 /// What says nothing for so long is not spoken to by packets.

@@ -2,6 +2,7 @@
 
 use super::Transcoding;
 use super::payloads::best_match;
+use crate::codec::Format;
 use crate::sdp::{Codec, Kind};
 
 /// The codecs of one leg's description in the numbers of the other leg, for an offer there.
@@ -52,8 +53,7 @@ pub(super) fn answered(offer: &[Codec], taken: &[Codec]) -> Vec<Codec> {
 ///
 /// The parameters are those of the offer: what is echoed or played to the far end is as it wished.
 pub(super) fn answered_alone(offer: &[Codec]) -> Vec<Codec> {
-    let known = known_to_us();
-    let Some(audio) = offer.iter().find(|codec| best_match(codec, &known).is_some()) else {
+    let Some(audio) = offer.iter().find(|codec| is_ours(codec)) else {
         return Vec::new();
     };
     let events = offer
@@ -93,7 +93,7 @@ pub(super) fn supplemented(theirs: &[Codec], transcoding: Transcoding) -> Vec<Co
 
 /// Whether it is audio that we can make and understand.
 pub(super) fn is_ours(codec: &Codec) -> bool {
-    best_match(codec, &known_to_us()).is_some()
+    Format::of(codec).is_some()
 }
 
 /// What we offer when nobody's offer is passed on.
