@@ -1,21 +1,14 @@
 //! DTMF in INFO requests: `application/dtmf-relay` and `application/dtmf`, as the clients write it.
 
-/// One key press.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Press {
-    /// `0`–`9`, `*`, `#`, `A`–`D`.
-    pub key: char,
-    /// How long, in milliseconds.
-    pub duration: u16,
-}
+use ringback_media::dtmf::{Digit, LEAST_MS, Press};
 
 /// The duration of a press that does not name one, in milliseconds.
-const DEFAULT_DURATION: u16 = 160;
+const DEFAULT_DURATION: u32 = 160;
 
 /// The longest press that is believed, in milliseconds.
-const MAX_DURATION: u16 = 5_000;
+const MAX_DURATION: u32 = 5_000;
 
-/// The key press that an INFO body holds.
+/// The key press that an INFO body holds; one that is shorter than any receiver notices is made longer.
 ///
 /// `application/dtmf-relay` has lines `Signal=5` and `Duration=100`, in any order, with or without spaces around the
 /// `=`, with any line end. `application/dtmf` has the key alone, or the same lines.
@@ -26,33 +19,31 @@ pub fn parse_info(content_type: &[u8], body: &[u8]) -> Option<Press> {
         return None;
     }
     let text = std::str::from_utf8(body).ok()?;
-    let mut key = None;
-    let mut duration = DEFAULT_DURATION;
+    let mut digit = None;
+    let mut milliseconds = DEFAULT_DURATION;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         match line.split_once('=') {
             Some((name, value)) if name.trim().eq_ignore_ascii_case("signal") => {
-                key = parse_key(value.trim())
+                digit = parse_digit(value.trim())
             }
             Some((name, value)) if name.trim().eq_ignore_ascii_case("duration") => {
-                duration = value.trim().parse().map_or(DEFAULT_DURATION, |ms: u16| ms.clamp(1, MAX_DURATION));
+                let said = value.trim().parse().ok();
+                milliseconds = said.map_or(DEFAULT_DURATION, |ms: u32| ms.clamp(LEAST_MS, MAX_DURATION));
             }
             Some(_) => {}
-            None if !relay => key = key.or_else(|| parse_key(line)),
+            None if !relay => digit = digit.or_else(|| parse_digit(line)),
             None => {}
         }
     }
-    key.map(|key| Press { key, duration })
+    digit.map(|digit| Press { digit, milliseconds })
 }
 
 /// A key by itself, or by its RFC 4733 event number 10–15 as some clients write `*`, `#` and the letters.
-fn parse_key(text: &str) -> Option<char> {
+fn parse_digit(text: &str) -> Option<Digit> {
     let mut characters = text.chars();
     match (characters.next()?, characters.next()) {
-        (key @ ('0'..='9' | '*' | '#'), None) => Some(key),
-        (key @ ('a'..='d' | 'A'..='D'), None) => Some(key.to_ascii_uppercase()),
-        ('1', Some(unit @ '0'..='5')) if text.len() == 2 => {
-            "*#ABCD".chars().nth(usize::from(unit as u8 - b'0'))
-        }
+        (key, None) => Digit::from_char(key),
+        ('1', Some('0'..='5')) if text.len() == 2 => Digit::from_event(text.parse().ok()?),
         _ => None,
     }
 }
@@ -64,7 +55,7 @@ mod tests {
     #[test]
     fn what_the_clients_send_is_understood() {
         let relay = b"application/dtmf-relay".as_slice();
-        let press = |key, duration| Some(Press { key, duration });
+        let press = |key, milliseconds| Some(Press { digit: Digit::from_char(key)?, milliseconds });
         for (name, content_type, body, expected) in [
             ("JsSIP", relay, "Signal=5\r\nDuration=100", press('5', 100)),
             ("SIP.js 0.21", relay, "Signal=5\r\nDuration=2000", press('5', 2000)),
@@ -75,6 +66,7 @@ mod tests {
             ("letter", relay, "signal=d\r\nduration=100\r\n", press('D', 100)),
             ("bare key", b"application/dtmf", "7", press('7', 160)),
             ("bare key, type with parameter", b"Application/DTMF; charset=utf-8", "7\r\n", press('7', 160)),
+            ("a moment", relay, "Signal=5\r\nDuration=1", press('5', 40)),
             ("no key", relay, "Duration=100", None),
             ("bad key", relay, "Signal=x", None),
             ("too many", relay, "Signal=55", None),

@@ -5,14 +5,14 @@
 
 use std::time::Instant;
 
-use ringback_media::dtmf::{Digit, Press};
-use ringback_media::negotiation::Profile;
+use ringback_media::dtmf::Press;
+use ringback_media::negotiation::{Party, Profile};
 use ringback_media::session::LegKey;
 use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::ServerId;
 
 use super::headers::{pass_in_dialog, pass_response};
-use super::{ALLOW, Call, Phase, Renegotiation, Signalling, dtmf};
+use super::{ALLOW, Call, Leg, Phase, Renegotiation, Signalling, dtmf};
 use crate::cdr::EndedBy;
 use crate::event::Event;
 use crate::exchange::{Exchange, Incoming, Silence, Use, unsupported};
@@ -166,7 +166,11 @@ impl Exchange {
         if let Some(press) = dtmf::parse_info(content_type, request.body()) {
             self.stats.dtmf_by_info += 1;
             let caller = key == call.first;
-            self.events.push_back(Event::KeyPressed { id: call.record.id.clone(), caller, key: press.key });
+            self.events.push_back(Event::KeyPressed {
+                id: call.record.id.clone(),
+                caller,
+                key: press.digit.key(),
+            });
             if self.press(call, key, press) {
                 self.stats.dtmf_made_events += 1;
                 return self.respond(now, server, self.reply(&request, 200).finish());
@@ -175,19 +179,15 @@ impl Exchange {
         self.pass_on(now, call, key, server, request);
     }
 
-    /// Presses a key for the telephone that leg `key` talks to, as telephone events; `false` where it takes none, and for a
-    /// browser, whose page hears of an INFO and not of events.
-    fn press(&mut self, call: &Call, key: LegKey, press: dtmf::Press) -> bool {
-        let other =
-            call.other(key).and_then(|other| call.leg(other)).filter(|leg| leg.profile == Profile::Rtp);
-        let events = other.filter(|leg| !call.is_past_us(leg.key)).and_then(|leg| leg.party()?.events());
-        let (Some(other), Some((payload_type, clock_rate)), Some(digit)) =
-            (other, events, Digit::from_char(press.key))
-        else {
+    /// Presses a key for the telephone that leg `key` talks to, as telephone events; `false` where it takes none or is not to
+    /// hear anything, and for a browser, whose page hears of an INFO and not of events.
+    fn press(&mut self, call: &Call, key: LegKey, press: Press) -> bool {
+        let other = call.other(key).and_then(|other| call.leg(other));
+        let other = other.filter(|leg| leg.profile == Profile::Rtp && !call.is_past_us(leg.key));
+        let party = other.and_then(Leg::party).filter(|party| !party.is_on_hold());
+        let (Some(other), Some((payload_type, clock_rate))) = (other, party.and_then(Party::events)) else {
             return false;
         };
-        let milliseconds = u32::from(press.duration).max(SHORTEST_KEY);
-        let press = Press { digit, milliseconds };
         self.command(call.worker, other.key, MediaCommand::Press { press, payload_type, clock_rate });
         true
     }
@@ -247,8 +247,5 @@ impl Exchange {
         self.party_lost(now, call, key, EndedBy::Exchange, &words);
     }
 }
-
-/// What every receiver of telephone events notices, in milliseconds.
-const SHORTEST_KEY: u32 = 60;
 
 pub(super) const CANCELLED: &str = "the caller hung up before the answer";

@@ -53,6 +53,18 @@ fn keys_by_info_are_passed_on_to_who_has_no_events() {
     assert_eq!(passed.body(), body.as_bytes());
 }
 
+/// A telephone that does not want to receive would not hear it.
+#[test]
+fn keys_by_info_are_passed_on_to_a_telephone_that_holds() {
+    let (mut world, alice, bob) = World::talking(Client::JsSip, Client::Baresip);
+    world.phone(bob).hold();
+    world.run(secs(1));
+    world.phone(alice).send_in_dialog(Method::Info, "application/dtmf-relay", "Signal=1");
+    world.run(ms(100));
+    assert_eq!(world.phone(bob).requests("INFO").len(), 1);
+    assert!(world.media.log.iter().all(|line| !line.contains("key")));
+}
+
 #[test]
 fn what_the_other_side_says_of_an_info_comes_back() {
     let (mut world, alice, bob) = World::talking(Client::JsSip, Client::SipJs);
