@@ -487,3 +487,29 @@ fn a_leg_hears_who_was_patched_to_it_last() {
     world.desk.close(B);
     assert_eq!(world.desk.legs(), []);
 }
+
+/// What is lost on the way to a far end that asked for it is carried a second time, in the packet behind (RFC 6716
+/// §2.1.7), once its reports say that much is.
+#[test]
+fn opus_protects_itself_against_the_loss_that_the_far_end_reports() {
+    let lengths = |percent: u8| {
+        let mut world = World::new(vec![Phone::new(A, PCMU, 440.0), Phone::new(B, OPUS, 1000.0)]);
+        let mut patch = patch(&[PCMU], &[OPUS]);
+        patch.to[0].fmtp = Some("useinbandfec=1".to_owned());
+        world.desk.patch(A, B, &patch).unwrap();
+        world.desk.expect_loss(B, percent);
+        let mut bits = Vec::new();
+        for _ in 0..50 {
+            let packet = world.phones[0].say();
+            world.desk.handle_packet(world.now, A, &packet);
+            while let Some(made) = world.desk.poll_made() {
+                bits.push(made.bytes()[13] & 0x40);
+            }
+            world.now += TICK;
+        }
+        // The flag for the copy of a mono SILK frame stands behind that for voice activity (RFC 6716 §4.2.3).
+        bits.iter().filter(|bit| **bit != 0).count()
+    };
+    assert_eq!(lengths(0), 0);
+    assert!(lengths(20) > 30, "{}", lengths(20));
+}

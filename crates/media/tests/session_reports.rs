@@ -4,7 +4,7 @@
 
 mod session_world;
 
-use ringback_media::session::{Reason, Socket, Verdict};
+use ringback_media::session::{Event, Reason, Socket, Verdict};
 use rtcp_types::{Compound, Packet};
 use session_world::*;
 
@@ -63,6 +63,9 @@ fn the_far_ends_reports_tell_loss_jitter_and_round_trip() {
     report.extend(middle.to_be_bytes());
     report.extend((1u32 << 16).to_be_bytes());
     assert_eq!(world.deliver(Socket::Rtcp(A), OUR_RTCP, RTCP_A, &report).0, Verdict::Consumed);
+    assert!(world.take_events().contains(&Event::Loss { leg: A, percent: 13 }));
+    assert_eq!(world.deliver(Socket::Rtcp(A), OUR_RTCP, RTCP_A, &report).0, Verdict::Consumed);
+    assert!(world.take_events().is_empty(), "the same is not told twice");
     let leg = world.worker.report(A).unwrap();
     let far = leg.far.unwrap();
     assert_eq!((far.fraction_lost, far.lost, far.jitter), (32, 5, ms(10)));

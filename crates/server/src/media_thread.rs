@@ -304,6 +304,13 @@ impl MediaThread {
         let event = match event {
             Event::Connected { leg } => MediaEvent::Connected(leg),
             Event::FirstPacket { leg } => MediaEvent::FirstPacket(leg),
+            Event::Loss { leg, percent } => {
+                // A report is worth no waiting: the next one comes in five seconds.
+                if self.has_voice(leg) && self.owed.is_empty() {
+                    let _ = self.voice.order(Order::Loss(leg, percent));
+                }
+                return;
+            }
             Event::Gone { leg, why } => {
                 if why == Gone::Failed {
                     self.release(leg);
@@ -394,12 +401,17 @@ impl MediaThread {
 
     /// Presses a key for a leg: in the stream that its voice makes, if it has one, else between what is passed on.
     fn press(&mut self, now: Instant, leg: LegKey, press: Press, (payload_type, clock_rate): (u8, u32)) {
-        if self.voices.values().any(|to| *to == leg) {
+        if self.has_voice(leg) {
             return self.order(Order::Press(leg, press));
         }
         if let Err(error) = self.worker.press(now, leg, press, payload_type, clock_rate) {
             limited!(self.telemetry.log, WARN, NOBODY, "key_refused", %error, leg = leg.0, "a key is not sent");
         }
+    }
+
+    /// Whether what a leg hears is made for it.
+    fn has_voice(&self, leg: LegKey) -> bool {
+        self.voices.values().any(|to| *to == leg)
     }
 
     /// Sees to the inserts that a leg's packets need; gives where the worker sends them.

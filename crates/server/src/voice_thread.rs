@@ -33,6 +33,8 @@ pub enum Order {
     Join(LegKey, ConferenceKey, Box<Patch>),
     /// Presses a key for the far end of a leg.
     Press(LegKey, Press),
+    /// The far end of a leg loses this part of what its voice says, in percent.
+    Loss(LegKey, u8),
     /// Nothing that the leg says goes by an insert from here on.
     Unplug(LegKey),
     /// The leg is closed.
@@ -173,6 +175,7 @@ impl VoiceThread {
             | Order::Patch(leg, ..)
             | Order::Join(leg, ..)
             | Order::Press(leg, _)
+            | Order::Loss(leg, _)
             | Order::Unplug(leg)
             | Order::Close(leg) => *leg,
         };
@@ -196,6 +199,7 @@ impl VoiceThread {
                 }
                 return;
             }
+            Order::Loss(leg, percent) => return self.desk.expect_loss(leg, percent),
             Order::Unplug(leg) => return self.desk.unplug(leg),
             Order::Close(leg) => return self.desk.close(leg),
             Order::Patch(from, to, patch) => (from, self.desk.patch(from, to, &patch)),

@@ -178,6 +178,13 @@ impl Desk {
         Ok(())
     }
 
+    /// Tells what part of our packets the far end of a leg loses, in percent: its voice protects itself accordingly.
+    pub fn expect_loss(&mut self, leg: LegKey, percent: u8) {
+        if let Some(voice) = self.voices.get_mut(&leg) {
+            voice.expect_loss(percent);
+        }
+    }
+
     /// Parts a leg from whoever hears it. What it hears itself is not changed, but for a conference, which it leaves.
     pub fn unplug(&mut self, leg: LegKey) {
         if let Some(ear) = self.ears.remove(&leg) {

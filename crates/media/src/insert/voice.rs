@@ -138,6 +138,11 @@ impl Voice {
         }
     }
 
+    /// Tells what part of the packets the far end loses, in percent.
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        self.encoder.expect_loss(percent);
+    }
+
     /// Whether the far end knows telephone events.
     pub(super) fn takes_events(&self) -> bool {
         matches!(self.keys, Keys::Events { .. })

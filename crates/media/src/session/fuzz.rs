@@ -489,7 +489,10 @@ impl<'i> Play<'i> {
             }
         }
         while let Some(event) = self.worker.poll_event() {
-            let (Event::Connected { leg } | Event::FirstPacket { leg } | Event::Gone { leg, .. }) = event;
+            let (Event::Connected { leg }
+            | Event::FirstPacket { leg }
+            | Event::Loss { leg, .. }
+            | Event::Gone { leg, .. }) = event;
             let at = leg.0.saturating_sub(1) as usize;
             // Both browsers have the certificate, and one can stand where the other stood.
             let is_anybody_there = self.far.iter().any(|far| far.endpoint.is_some());

@@ -47,6 +47,8 @@ pub(super) struct Leg {
     /// The far end's last sender report and when it came.
     sender_report: Option<(rtcp::SenderReport, Instant)>,
     far: Option<FarReport>,
+    /// The loss that the far end reported when it was last told, in percent.
+    told_loss: u8,
     round_trip: Option<Duration>,
     /// How far in the report interval this leg's reports are made.
     phase: Duration,
@@ -142,6 +144,7 @@ impl Leg {
             silent_since: None,
             sender_report: None,
             far: None,
+            told_loss: 0,
             round_trip: None,
             phase: Duration::from_millis((random.word() % millis).into()),
             report_at: None,
@@ -304,6 +307,12 @@ impl Leg {
             self.meter.hear(Far { loss: f64::from(report.fraction_lost) / 256.0, jitter });
         }
         Ok(())
+    }
+
+    /// The loss that the far end reports, in percent, when it is another than at the last look.
+    pub(super) fn poll_loss(&mut self) -> Option<u8> {
+        let percent = (u16::from(self.far?.fraction_lost) * 100).div_ceil(256) as u8;
+        (std::mem::replace(&mut self.told_loss, percent) != percent).then_some(percent)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<Event>) {

@@ -119,6 +119,13 @@ pub enum Event {
         /// The leg.
         leg: LegKey,
     },
+    /// The far end loses another part than before of what we send.
+    Loss {
+        /// The leg.
+        leg: LegKey,
+        /// How much of it, in percent.
+        percent: u8,
+    },
     /// The far end seems to be gone. The leg stays until it is closed, unless it has failed; while nothing changes, `NoMedia`, and the
     /// failures of a leg that never came up, are told again, so that control may pass over them while a call rings.
     Gone {

@@ -457,6 +457,9 @@ impl Worker {
     fn handle_rtcp(&mut self, arrival: Arrival, slot: usize, packet: &mut Packet) -> Result<Verdict, Reason> {
         let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
         leg.receive_rtcp(arrival, &self.former, &self.clock, packet)?;
+        if let Some(percent) = leg.poll_loss() {
+            self.events.push_back(Event::Loss { leg: leg.key, percent });
+        }
         Ok(Verdict::Consumed)
     }
 
