@@ -4,6 +4,7 @@
 
 mod session_world;
 
+use ringback_media::dtls::{Endpoint, Role};
 use ringback_media::negotiation::PayloadMap;
 use ringback_media::session::{Event, Gone, Reason, Socket, Verdict};
 use ringback_media::srtp::Suite;
@@ -288,6 +289,42 @@ fn a_handshake_is_taken_from_where_the_phone_is_expected_only() {
     world.drain();
     let farewell = world.take_sent(moved);
     assert!(farewell.iter().any(|bytes| (20..64).contains(&bytes[0])), "it says goodbye by DTLS too");
+}
+
+/// Who may forge the host of the phone must not be able to turn our flights away.
+#[test]
+fn a_handshake_stays_where_it_began() {
+    let (mut world, _) = before_the_handshake("a=rtcp-mux\r\n");
+    let now = world.clock.now();
+    let mut endpoint = Endpoint::new(&identity(BROWSER), Role::Client, now);
+    endpoint.expect(vec![identity(WORKER).fingerprint()]);
+    let mut out = [0; 1500];
+    let mut flight = |world: &mut World, endpoint: &mut Endpoint| -> Vec<Vec<u8>> {
+        for bytes in world.take_sent(PHONE_A) {
+            endpoint.handle_datagram(now, &bytes).unwrap();
+        }
+        std::iter::from_fn(|| endpoint.poll_transmit(&mut out).map(|len| out[..len].to_vec())).collect()
+    };
+    let hello = flight(&mut world, &mut endpoint);
+    let deliver =
+        |world: &mut World, from: &str, bytes: &[u8]| world.deliver(Socket::Rtp(A), OURS, from, bytes).0;
+    for bytes in &hello {
+        assert_eq!(deliver(&mut world, PHONE_A, bytes), Verdict::Consumed);
+    }
+    let moved = "198.51.100.10:4444";
+    let answer = flight(&mut world, &mut endpoint);
+    assert_eq!(deliver(&mut world, moved, &answer[0]), Verdict::Drop(Reason::DtlsRefused));
+    for bytes in &answer {
+        assert_eq!(deliver(&mut world, PHONE_A, bytes), Verdict::Consumed);
+    }
+    assert!(world.take_sent(moved).is_empty());
+    // A HelloVerifyRequest or the like may cost one more round.
+    for _ in 0..3 {
+        for bytes in flight(&mut world, &mut endpoint) {
+            deliver(&mut world, PHONE_A, &bytes);
+        }
+    }
+    assert_eq!(world.take_events(), [Event::Connected { leg: A }]);
 }
 
 #[test]

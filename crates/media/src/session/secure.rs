@@ -31,6 +31,8 @@ struct Handshake {
     keys: Option<(Sender, Receiver)>,
     /// Where the association was made.
     pair: Option<Pair>,
+    /// Whether the far end has said something in the handshake that goes on.
+    has_answered: bool,
     /// By when there have to be keys, or what lacks is told.
     connect_by: Option<Instant>,
 }
@@ -44,7 +46,8 @@ impl Secure {
     /// Keys that a handshake makes.
     pub(super) fn by_dtls(identity: Arc<Identity>) -> Self {
         let association = Association::new(identity);
-        let handshake = Handshake { association, keys: None, pair: None, connect_by: None };
+        let handshake =
+            Handshake { association, keys: None, pair: None, has_answered: false, connect_by: None };
         Secure { handshake: Some(handshake), ..Self::by_sdes() }
     }
 
@@ -96,6 +99,7 @@ impl Secure {
             handshake.connect_by = Some(now + CONNECT);
         }
         if let Some(pair) = handshake.pair.or(target) {
+            handshake.has_answered &= handshake.association.pair().is_some();
             handshake.association.start(now, pair);
         }
     }
@@ -144,15 +148,18 @@ impl Secure {
 
     /// Handles DTLS from a source that may speak for the leg.
     ///
-    /// While a handshake goes on, no other source can begin one in its place, and once there are keys only where they
-    /// were made with counts.
+    /// Where we begin, the answer may come from another port than the description has. From the first datagram on, and
+    /// once there are keys, only its source counts: who forges the host of the phone must not turn our flights away.
     pub(super) fn handle_dtls(&mut self, now: Instant, pair: Pair, datagram: &[u8]) -> Result<(), Reason> {
         let handshake = self.handshake.as_mut().ok_or(Reason::WrongSocket)?;
         let owner = handshake.association.pair();
-        if handshake.keys.is_some() && owner != Some(pair) {
+        let is_settled = handshake.keys.is_some() || owner.is_some() && handshake.has_answered;
+        if is_settled && owner != Some(pair) {
             return Err(Reason::DtlsRefused);
         }
-        handshake.association.handle_datagram(now, pair, owner, datagram)
+        handshake.association.handle_datagram(now, pair, owner, datagram)?;
+        handshake.has_answered = true;
+        Ok(())
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant, target: Option<Pair>) -> Option<Change> {
@@ -171,6 +178,7 @@ impl Secure {
         handshake.connect_by = Some(now + CONNECT);
         // A client whose handshake failed tries again.
         if let Some(pair) = target {
+            handshake.has_answered &= handshake.association.pair().is_some();
             handshake.association.start(now, pair);
         }
         Some(Change::Gone(Gone::DtlsFailed))
