@@ -455,9 +455,9 @@ impl MediaThread {
     /// Sends what the inserts have made; says how many packets.
     fn send_made(&mut self, now: Instant) -> usize {
         let mut sent = 0;
-        while let Some(output) = self.voice.next() {
-            match output {
-                Output::Made(made) => {
+        loop {
+            match self.voice.next() {
+                Ok(Output::Made(made)) => {
                     sent += 1;
                     if self.packet.fill(made.bytes())
                         && let Verdict::Forward(destination) =
@@ -467,14 +467,23 @@ impl MediaThread {
                     }
                     self.voice.give_back(made);
                 }
-                Output::Failed(leg) => {
-                    self.worker.close(now, leg);
-                    self.release(leg);
-                    self.tell(MediaEvent::Gone(leg, Gone::Failed));
+                Ok(Output::Failed(leg)) => self.lose(now, leg),
+                Err(TryRecvError::Empty) => return sent,
+                Err(TryRecvError::Disconnected) => {
+                    for leg in std::mem::take(&mut self.inserted) {
+                        self.lose(now, leg);
+                    }
+                    return sent;
                 }
             }
         }
-        sent
+    }
+
+    /// Gives up a leg whose inserts failed.
+    fn lose(&mut self, now: Instant, leg: LegKey) {
+        self.worker.close(now, leg);
+        self.release(leg);
+        self.tell(MediaEvent::Gone(leg, Gone::Failed));
     }
 
     /// Closes the sockets of a leg and frees its ports.

@@ -92,7 +92,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     for (number, shared) in (0u16..).zip(webrtc) {
         let (media, commands) = MediaInbox::new().context("a media worker cannot be woken")?;
         let seed = rand::random();
-        let (voice, voice_thread) = Voice::new(number, commands.waker(), telemetry.clone(), seed);
+        let (voice, voice_thread) =
+            Voice::new(number, commands.waker(), telemetry.clone(), readiness.clone(), seed);
         let name = format!("ringback-voice-{number}");
         threads.push(thread::Builder::new().name(name).spawn(move || {
             voice_thread.run();

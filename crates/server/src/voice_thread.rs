@@ -16,6 +16,7 @@ use ringback_media::insert::{ConferenceKey, Desk, DeskError, Made};
 use ringback_media::negotiation::Patch;
 use ringback_media::session::LegKey;
 
+use crate::http::Readiness;
 use crate::net::wake::Waker;
 use crate::telemetry::{NOBODY, Telemetry, limited};
 
@@ -95,12 +96,19 @@ pub struct VoiceThread {
     spent: Receiver<Made>,
     waker: Waker,
     telemetry: Arc<Telemetry>,
+    readiness: Arc<Readiness>,
     counters: Counters,
 }
 
 impl Voice {
     /// Both ends: the worker's, which `waker` wakes, and the thread. The numbers of its streams follow from `seed`.
-    pub fn new(number: u16, waker: Waker, telemetry: Arc<Telemetry>, seed: u64) -> (Voice, VoiceThread) {
+    pub fn new(
+        number: u16,
+        waker: Waker,
+        telemetry: Arc<Telemetry>,
+        readiness: Arc<Readiness>,
+        seed: u64,
+    ) -> (Voice, VoiceThread) {
         let (orders, ordered) = sync_channel(ORDERS);
         let (made, outputs) = sync_channel(OUTPUTS);
         let (spent, spare) = sync_channel(OUTPUTS);
@@ -112,6 +120,7 @@ impl Voice {
             spent: spare,
             waker,
             telemetry,
+            readiness,
             counters: Counters::default(),
         };
         (Voice { orders, outputs, spent }, thread)
@@ -126,9 +135,9 @@ impl Voice {
         }
     }
 
-    /// What was made.
-    pub fn next(&self) -> Option<Output> {
-        self.outputs.try_recv().ok()
+    /// What was made; the error says whether more can come.
+    pub fn next(&self) -> Result<Output, TryRecvError> {
+        self.outputs.try_recv()
     }
 
     /// Gives the buffer of a packet back that was sent.
@@ -139,8 +148,22 @@ impl Voice {
 }
 
 impl VoiceThread {
-    /// Runs until the media worker is gone.
+    /// Runs until the media worker is gone. A thread that ends before turns `/healthz` red, and its worker ends the legs
+    /// that need it.
     pub fn run(mut self) {
+        if catch_unwind(AssertUnwindSafe(|| self.drive())).is_err() {
+            tracing::error!(
+                worker = self.number,
+                "a voice thread failed by a mistake in Ringback; its calls end"
+            );
+            self.readiness.media_failed();
+            let waker = self.waker.clone();
+            drop(self);
+            waker.wake();
+        }
+    }
+
+    fn drive(&mut self) {
         let mut reported = Instant::now();
         loop {
             let now = Instant::now();

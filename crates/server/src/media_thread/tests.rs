@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::sync::mpsc::Receiver;
 
-use ringback_media::negotiation::{LegSettings, PayloadMap, Payloads};
+use ringback_media::negotiation::{LegSettings, Patch, PayloadMap, Payloads};
 
 use super::*;
 use crate::config::PortRange;
@@ -51,7 +51,8 @@ impl World {
         let thread = MediaThread::new(Surroundings {
             number: 0,
             shared: Vec::new(),
-            voice: Voice::new(0, commands.waker(), telemetry.clone(), 1).0,
+            // Its thread has ended before it began.
+            voice: Voice::new(0, commands.waker(), telemetry.clone(), readiness.clone(), 1).0,
             commands,
             control,
             ports: Ports::share(free_ports(pairs), 0, 1),
@@ -148,6 +149,24 @@ fn a_command_that_panics_is_answered_and_costs_its_leg_alone() {
     world.command(A, open());
     assert_eq!(world.told(), ["1 not opened: the media worker made a mistake"]);
     assert_eq!(world.thread.counters.panics, 4);
+}
+
+#[test]
+fn legs_whose_audio_nobody_makes_end() {
+    let mut world = World::new(2);
+    world.command(A, open());
+    world.command(B, open());
+    let MediaCommand::Configure(settings, _) = configure() else { unreachable!() };
+    let patch = Box::new(Patch { from: Vec::new(), to: Vec::new(), ptime: 20 });
+    world.command(A, MediaCommand::Configure(settings, Route::Patched { to: B, patch }));
+    world.told();
+    world.thread.send_made(Instant::now());
+    let mut told = world.told();
+    told.sort_unstable();
+    assert_eq!(told, ["1 gone: Failed", "2 gone: Failed"]);
+    assert_eq!(world.thread.worker.legs().count(), 0);
+    world.thread.send_made(Instant::now());
+    assert!(world.told().is_empty(), "once");
 }
 
 #[test]
