@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { before } from 'node:test';
 
 import { startBaresip } from './harness/baresip.mjs';
-import { assertAnswered, recordOf } from './harness/cdr.mjs';
+import { assertAnswered } from './harness/cdr.mjs';
 import { startChromium } from './harness/chromium.mjs';
-import { assertHearEachOther } from './harness/conversation.mjs';
+import { pageCallsPhone } from './harness/conversation.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { OWN_ADDRESS, enterOwnNetwork } from './harness/netns.mjs';
 import { openPhone } from './harness/phone.mjs';
@@ -42,16 +42,7 @@ for (const [page, phone] of [
     const url = `https://${page}:${server.listen.https}/`;
     const alice = await openPhone(browser, server, 'alice', { url });
     const bob = await startBaresip(server, 'bob', { tone: TONES.second, address: phone });
-    const cdr = await recordOf(server, async () => {
-      await alice.dial('bob');
-      await bob.incoming();
-      await bob.accept();
-      await alice.call('active');
-      await bob.established();
-      await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
-      await bob.hangUp();
-      await alice.ended('far-hung-up');
-    });
+    const cdr = await pageCallsPhone(server, alice, bob);
     assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
   });
 }

@@ -7,7 +7,7 @@ import { before } from 'node:test';
 import { startBaresip } from './harness/baresip.mjs';
 import { assertAnswered, recordOf } from './harness/cdr.mjs';
 import { startChromium } from './harness/chromium.mjs';
-import { assertHearEachOther } from './harness/conversation.mjs';
+import { assertHearEachOther, pageCallsPhone, phoneCallsPage } from './harness/conversation.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { openPhone } from './harness/phone.mjs';
 import { startServer } from './harness/server.mjs';
@@ -95,16 +95,7 @@ for (const [name, at, ofBob] of [
   scenario(`a SIP phone ${name} calls a browser`, async () => {
     const alice = await openPhone(browser, at(), 'alice');
     const bob = await startBaresip(at(), 'bob', { tone: TONES.second, ...ofBob });
-    const cdr = await recordOf(at(), async () => {
-      await bob.dial('alice');
-      await alice.call('incoming');
-      await alice.accept();
-      await alice.call('active');
-      await bob.established();
-      await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
-      await bob.hangUp();
-      await alice.ended('far-hung-up');
-    });
+    const cdr = await phoneCallsPage(at(), alice, bob);
     assert.deepEqual(profiles(cdr), { alice: 'WebRTC', bob: 'SRTP' }, JSON.stringify(cdr));
   });
 }
@@ -116,20 +107,12 @@ for (const [name, at, ofBob] of [
   scenario(`a browser calls a SIP phone with keys ${name}, which holds and resumes`, async () => {
     const alice = await openPhone(browser, at(), 'alice');
     const bob = await startBaresip(at(), 'bob', { tone: TONES.second, ...ofBob });
-    const cdr = await recordOf(at(), async () => {
-      await alice.dial('bob');
-      await bob.incoming();
-      await bob.accept();
-      await alice.call('active');
-      await bob.established();
-      await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+    const cdr = await pageCallsPhone(at(), alice, bob, async () => {
       await bob.hold();
       await bob.resume();
       await alice.call('active');
       // After a hold baresip records nothing; the page tells whether the keys are still those.
       (await alice.listen()).assertOnly(TONES.second);
-      await bob.hangUp();
-      await alice.ended('far-hung-up');
     });
     assert.deepEqual(profiles(cdr), { alice: 'WebRTC', bob: 'SRTP' }, JSON.stringify(cdr));
   });

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { before } from 'node:test';
 
 import { startBaresip } from './harness/baresip.mjs';
-import { assertAnswered, recordOf } from './harness/cdr.mjs';
+import { assertAnswered } from './harness/cdr.mjs';
 import { startChromium } from './harness/chromium.mjs';
 import { speakOnly } from './harness/codec.mjs';
-import { assertHearEachOther } from './harness/conversation.mjs';
+import { assertHearEachOther, pageCallsPhone, phoneCallsPage } from './harness/conversation.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { openPhone } from './harness/phone.mjs';
 import { startServer } from './harness/server.mjs';
@@ -34,19 +34,11 @@ for (const [codec, name] of [
 ]) {
   scenario(`Opus and ${name}, the browser calls`, async () => {
     const { alice, bob } = await people('opus', codec);
-    const cdr = await recordOf(server, async () => {
-      await alice.dial('bob');
-      await bob.incoming();
-      await bob.accept();
-      await alice.call('active');
-      await bob.established();
-      await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+    const cdr = await pageCallsPhone(server, alice, bob, async () => {
       await alice.press('5');
       await bob.event('CALL_DTMF_START', ({ param }) => param === '5');
       await bob.event('CALL_DTMF_END');
       await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
-      await bob.hangUp();
-      await alice.ended('far-hung-up');
     });
     assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
     assert.equal(cdr.legs[0].codec, `opus/${name}`);
@@ -54,30 +46,13 @@ for (const [codec, name] of [
 
   scenario(`${name} and Opus, the SIP phone calls`, async () => {
     const { alice, bob } = await people('opus', codec);
-    const cdr = await recordOf(server, async () => {
-      await bob.dial('alice');
-      await alice.call('incoming');
-      await alice.accept();
-      await alice.call('active');
-      await bob.established();
-      await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
-      await bob.hangUp();
-      await alice.ended('far-hung-up');
-    });
+    const cdr = await phoneCallsPage(server, alice, bob);
     assertAnswered(cdr, { caller: 'bob', callee: 'alice', endedBy: 'caller' });
   });
 }
 
 scenario('what both have passes as it is', async () => {
   const { alice, bob } = await people(undefined, 'opus/48000/2');
-  const cdr = await recordOf(server, async () => {
-    await alice.dial('bob');
-    await bob.incoming();
-    await bob.accept();
-    await alice.call('active');
-    await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
-    await bob.hangUp();
-    await alice.ended('far-hung-up');
-  });
+  const cdr = await pageCallsPhone(server, alice, bob);
   assert.equal(cdr.legs[0].codec, 'opus');
 });

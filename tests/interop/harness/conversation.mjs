@@ -38,3 +38,39 @@ export async function assertPhonesTalk(server, alice, bob, meanwhile = async () 
   });
   assertAnswered(cdr, { caller: 'alice', callee: 'bob', endedBy: 'callee' });
 }
+
+/**
+ * Alice in a browser calls Bob, who picks up his telephone; each hears the other, and Bob hangs up. The record of the call.
+ *
+ * @param {object} server that keeps the record
+ * @param {object} alice the phone of a page, which speaks with the first tone
+ * @param {import('./baresip.mjs').Baresip} bob who speaks with the second
+ * @param {() => Promise<void>} [meanwhile] what else happens once they hear each other
+ */
+export function pageCallsPhone(server, alice, bob, meanwhile = async () => {}) {
+  return recordOf(server, async () => {
+    await alice.dial('bob');
+    await bob.incoming();
+    await bob.accept();
+    await talk(alice, bob, meanwhile);
+  });
+}
+
+/** The same the other way round: Bob calls, and hangs up. */
+export function phoneCallsPage(server, alice, bob, meanwhile = async () => {}) {
+  return recordOf(server, async () => {
+    await bob.dial('alice');
+    await alice.call('incoming');
+    await alice.accept();
+    await talk(alice, bob, meanwhile);
+  });
+}
+
+async function talk(alice, bob, meanwhile) {
+  await alice.call('active');
+  await bob.established();
+  await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+  await meanwhile();
+  await bob.hangUp();
+  await alice.ended('far-hung-up');
+}

@@ -15,21 +15,26 @@ import { startWire } from './wire.mjs';
 /**
  * What defines scenarios in a call from Alice in the browser to Bob with a SIP phone. For a network of one's own: after a
  * hold, the wire is what the SIP phone hears.
+ *
+ * @param {object} [options]
+ * @param {string[]} [options.set] keys of the server
+ * @param {Array} [options.before] scripts that run in the page before its own
+ * @param {string[]} [options.codecs] the only ones that the phone has
  */
-export function callsWithPhone() {
+export function callsWithPhone({ set = [], before: scripts = [], codecs = [] } = {}) {
   let server;
   let browser;
   let wire;
   before(async () => {
-    server = await startServer({ address: OWN_ADDRESS });
+    server = await startServer({ address: OWN_ADDRESS, set });
     browser = await startChromium(TONES.first);
     wire = await startWire();
   });
 
   return function inCall(name, body) {
     scenario(name, async () => {
-      const alice = await openPhone(browser, server, 'alice', { url: server.httpsUrl });
-      const bob = await startBaresip(server, 'bob', { tone: TONES.second });
+      const alice = await openPhone(browser, server, 'alice', { url: server.httpsUrl, before: scripts });
+      const bob = await startBaresip(server, 'bob', { tone: TONES.second, codecs });
       const earOfBob = { listen: () => wire.listen(bob) };
       const people = {
         alice,
