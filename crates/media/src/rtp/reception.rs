@@ -161,19 +161,20 @@ impl Source {
             Duration::from_nanos(u64::from(self.step) * 1_000_000_000 / clock_rate)
         };
         match (ahead, behind) {
-            (1..MAX_DROPOUT, _) => {
-                let skipped = u64::from(ahead - 1);
+            (1, _) => {
                 tally.received += 1;
-                tally.skipped += skipped;
-                tally.gaps += u64::from(skipped > 0);
-                tally.missing += packet() * u32::from(ahead - 1);
-                if ahead == 1 {
-                    let step = header.timestamp.wrapping_sub(self.timestamp);
-                    // Events of one digit share a timestamp, and after a pause it jumps.
-                    if (1..=self.clock_rate).contains(&step) {
-                        self.step = step;
-                    }
+                let step = header.timestamp.wrapping_sub(self.timestamp);
+                // Events of one digit share a timestamp, and after a pause it jumps.
+                if (1..=self.clock_rate).contains(&step) {
+                    self.step = step;
                 }
+                self.recent = self.recent << 1 | 1;
+            }
+            (2..MAX_DROPOUT, _) => {
+                tally.received += 1;
+                tally.skipped += u64::from(ahead - 1);
+                tally.gaps += 1;
+                tally.missing += packet() * u32::from(ahead - 1);
                 self.recent = self.recent.checked_shl(ahead.into()).unwrap_or_default() | 1;
             }
             (_, 0..64) => {

@@ -61,10 +61,11 @@ pub(super) struct Leg {
     /// Keys that are pressed for the far end, until they are done.
     keys: Option<Box<Keys>>,
     keys_due: Option<Instant>,
-    history: History,
+    /// What is not looked at with every packet lies elsewhere, so that legs lie close together.
+    history: Box<History>,
     listener: Listener,
     codec: Codec,
-    meter: Meter,
+    meter: Box<Meter>,
 }
 
 /// What offer and answer left.
@@ -153,10 +154,10 @@ impl Leg {
             is_leaving: false,
             keys: None,
             keys_due: None,
-            history,
+            history: Box::new(history),
             listener: Listener::default(),
             codec: Codec::default(),
-            meter: Meter::default(),
+            meter: Box::default(),
         }
     }
 
@@ -271,8 +272,9 @@ impl Leg {
         self.packets_out += 1;
         self.octets_out += octets;
         self.clock_rate = *clock_rate;
-        self.last_sent = Some(now);
-        self.history.first_sent.get_or_insert(now);
+        if self.last_sent.replace(now).is_none() {
+            self.history.first_sent.get_or_insert(now);
+        }
         Ok(destination)
     }
 
@@ -448,7 +450,7 @@ impl Leg {
             Path::Plain(_) => self.history.connecting,
         };
         let (first_received, audible) = (self.first_media, self.listener.audible());
-        History { connecting, first_received, audible, ..self.history }
+        History { connecting, first_received, audible, ..*self.history }
     }
 
     fn measure(&mut self, now: Instant) {
