@@ -45,7 +45,7 @@ pub struct CdrLegRow {
     pub remote: String,
     /// The media profile: `WebRTC`, `SRTP`, `RTP`, or `RTP bypass` when it went past us and was not counted.
     pub media_profile: String,
-    /// The codec in use at the end, if any was agreed.
+    /// The codec in use at the end, if any was agreed; where audio was made anew that of either side, as `opus/PCMU`.
     pub codec: Option<String>,
     /// RTP packets taken from this party.
     pub packets_received: u64,
