@@ -329,21 +329,11 @@ impl Driver<'_> {
     }
 
     fn cpu(&self) -> Result<Option<Duration>, BenchError> {
-        self.read_gauge(gauge::cpu)
+        gauge::read(&self.options.pids, gauge::cpu)
     }
 
     fn memory(&self) -> Result<Option<u64>, BenchError> {
-        self.read_gauge(gauge::memory)
-    }
-
-    /// What a gauge shows of the server's processes; nothing when none is named.
-    fn read_gauge<T>(&self, gauge: fn(&[u32]) -> Option<T>) -> Result<Option<T>, BenchError> {
-        let pids = &self.options.pids;
-        if pids.is_empty() {
-            return Ok(None);
-        }
-        let shown = || pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-        gauge(pids).map(Some).ok_or_else(|| BenchError::Process(shown()))
+        gauge::read(&self.options.pids, gauge::memory)
     }
 
     fn show_progress(&mut self, now: Instant, what: &str) {

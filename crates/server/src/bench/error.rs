@@ -1,7 +1,7 @@
 //! Why a load cannot run.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 
@@ -29,6 +29,18 @@ pub enum BenchError {
          is an attack. If it is yours, say so with --i-operate-this-server"
     )]
     Stranger(Target, IpAddr),
+    /// It is on the internet.
+    #[error(
+        "{0} is at {1}, which is neither of this machine nor of a private network; a load on the engine of somebody else \
+         is an attack. If it is yours, say so with --i-operate-this-server"
+    )]
+    StrangeEngine(SocketAddr, IpAddr),
+    /// The ends of calls have no socket.
+    #[error("no socket can be had at {0}: {1}; give an address of this machine with --from, or fewer calls")]
+    Bind(IpAddr, io::Error),
+    /// The browsers have no certificate.
+    #[error("the browsers' certificate cannot be made: {0}")]
+    Identity(String),
     /// The runtime.
     #[error("the load has no threads: {0}")]
     Threads(io::Error),
@@ -50,7 +62,11 @@ impl BenchError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            BenchError::Accounts(_) | BenchError::OneUser | BenchError::Trust(_) | BenchError::Stranger(..)
+            BenchError::Accounts(_)
+                | BenchError::OneUser
+                | BenchError::Trust(_)
+                | BenchError::Stranger(..)
+                | BenchError::StrangeEngine(..)
         )
     }
 }

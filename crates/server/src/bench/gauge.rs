@@ -5,6 +5,17 @@ use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
 
+use super::BenchError;
+
+/// What a gauge shows of the server's processes; nothing when none is named.
+pub(super) fn read<T>(pids: &[u32], gauge: fn(&[u32]) -> Option<T>) -> Result<Option<T>, BenchError> {
+    if pids.is_empty() {
+        return Ok(None);
+    }
+    let shown = || pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    gauge(pids).map(Some).ok_or_else(|| BenchError::Process(shown()))
+}
+
 /// CPU that processes have used, the kernel's share included; `None` when one of them is not there.
 pub(super) fn cpu(pids: &[u32]) -> Option<Duration> {
     pids.iter().map(|pid| cpu_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)).sum()

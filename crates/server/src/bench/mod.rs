@@ -1,4 +1,5 @@
-//! `ringback bench sip|wss`: many phones of one process against a SIP server, to see what it can carry and what that costs.
+//! `ringback bench sip|wss`: many phones of one process against a SIP server, to see what it can carry and what that costs;
+//! and [`media`], many calls' worth of RTP through a media engine.
 //!
 //! [`load`] is the phones; it has no socket and no clock. [`drive`] gives it both, with the [`connections`], begins
 //! registrations and calls at the rate asked for, and reads from the kernel what the server's processes use ([`gauge`]).
@@ -21,6 +22,7 @@ mod drive;
 mod error;
 mod gauge;
 mod load;
+pub mod media;
 mod report;
 mod times;
 

@@ -1,5 +1,6 @@
-//! `ringback bench sip` and `ringback bench wss`.
+//! `ringback bench sip`, `ringback bench wss` and `ringback bench media`.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use crate::bench::{BenchError, Options, Work};
+use crate::bench::{BenchError, Options, Work, media};
 use crate::tap::Target;
 
 /// What `--help` says at its end.
@@ -18,6 +19,14 @@ Examples:
   ringback bench sip --to udp://127.0.0.1:5060 --password-file users --rate 500 --seconds 10 register
   ringback bench sip --to tls://127.0.0.1:5061 --ca ca.pem --password-file users --pid 4711 call
   ringback bench wss --to wss://127.0.0.1:8443/ws --insecure --password-file users --seconds 25 idle"#;
+
+/// What `bench media --help` says at its end.
+const MEDIA_EXAMPLES: &str = r#"The engine is rtpengine, `ringback ng`, or whatever else speaks rtpengine's ng protocol. The exit code is 1 when a call
+was not set up or no packet came through.
+
+Examples:
+  ringback bench media --to 127.0.0.1:22222 --calls 100 --pid 4711 plain
+  ringback bench media --to 127.0.0.1:22222 --calls 500 --seconds 20 --warm-up 2 --json webrtc"#;
 
 /// What `bench` takes.
 #[derive(Debug, Args)]
@@ -34,6 +43,41 @@ enum Kind {
     /// Browsers over WebSocket, plain or under TLS
     #[command(after_help = EXAMPLES)]
     Wss(Phones),
+    /// RTP through a media engine that speaks rtpengine's ng protocol
+    #[command(after_help = MEDIA_EXAMPLES)]
+    Media(Calls),
+}
+
+/// The calls and their engine.
+#[derive(Debug, Args)]
+struct Calls {
+    /// What the callers are; the callees have plain RTP with PCMU
+    #[arg(value_enum)]
+    kind: media::Kind,
+    /// Where the engine listens for the ng protocol, over UDP
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    to: SocketAddr,
+    /// How many calls stand
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    calls: u32,
+    /// How long packets count
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// The same load for so long before it counts
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=600))]
+    warm_up: u32,
+    /// The address of callers and callees
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    from: IpAddr,
+    /// The ids of the engine's processes on this machine, to read their CPU and memory
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<u32>,
+    /// The engine is yours although it has a public address
+    #[arg(long)]
+    i_operate_this_server: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// The phones and their server.
@@ -93,6 +137,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let (phones, is_websocket) = match arguments.kind {
         Kind::Sip(phones) => (phones, false),
         Kind::Wss(phones) => (phones, true),
+        Kind::Media(calls) => return run_media(calls),
     };
     if phones.to.transport.is_websocket() != is_websocket {
         let (this, other) = if is_websocket { ("wss", "sip") } else { ("sip", "wss") };
@@ -125,8 +170,27 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         is_consented: phones.i_operate_this_server,
         is_json: phones.json,
     };
-    crate::bench::run(&options).map_err(|error: BenchError| match error.is_usage() {
+    crate::bench::run(&options).map_err(failure)
+}
+
+fn run_media(calls: Calls) -> Result<ExitCode, Failure> {
+    let options = media::Options {
+        kind: calls.kind,
+        to: calls.to,
+        calls: calls.calls,
+        seconds: calls.seconds,
+        warm_up: calls.warm_up,
+        from: calls.from,
+        pids: calls.pid,
+        is_consented: calls.i_operate_this_server,
+        is_json: calls.json,
+    };
+    media::run(&options).map_err(failure)
+}
+
+fn failure(error: BenchError) -> Failure {
+    match error.is_usage() {
         true => Failure::Usage(error.to_string()),
         false => Failure::running(error.into()),
-    })
+    }
 }

@@ -48,6 +48,26 @@ impl DatagramSocket {
         Ok(self.socket.recv_buffer_size()? / 2)
     }
 
+    /// How many datagrams the kernel has dropped because the receive buffer was full (`SO_MEMINFO`).
+    pub fn dropped(&self) -> io::Result<u32> {
+        let mut info = [0u32; MEMINFO_LEN];
+        let mut len = mem::size_of_val(&info) as libc::socklen_t;
+        // SAFETY: the kernel writes at most `len` bytes to `info`, and their number to `len`; both outlive the call.
+        let result = unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_MEMINFO,
+                info.as_mut_ptr().cast(),
+                &raw mut len,
+            )
+        };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        info.last().copied().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
     /// The address bound, with the port that was given for port 0.
     pub fn bound(&self) -> SocketAddr {
         self.bound
@@ -189,6 +209,9 @@ struct Control([u8; CONTROL_SPACE]);
 
 const CONTROL_SPACE: usize = 64;
 
+/// The figures of `SO_MEMINFO`; the last is that of dropped datagrams.
+const MEMINFO_LEN: usize = 9;
+
 impl Default for Control {
     fn default() -> Self {
         Control([0; CONTROL_SPACE])
@@ -328,6 +351,18 @@ mod tests {
             let (_, from, payload) = receive_one(&client);
             assert_eq!((from, payload.as_slice()), (target, b"pong".as_slice()));
         }
+    }
+
+    #[test]
+    fn datagrams_that_find_the_buffer_full_are_counted() {
+        let server = DatagramSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        server.socket.set_recv_buffer_size(0).unwrap();
+        let client = DatagramSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert_eq!(server.dropped().unwrap(), 0);
+        for _ in 0..100 {
+            client.send(client.bound().ip(), server.bound(), &[7; 1000]).unwrap();
+        }
+        assert!((50..100).contains(&server.dropped().unwrap()), "{:?}", server.dropped());
     }
 
     #[test]

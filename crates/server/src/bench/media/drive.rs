@@ -1,0 +1,593 @@
+//! The run of a load: calls, sockets, clock and rate.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::Rng;
+use ringback_media::dtls::Identity;
+use ringback_media::srtp::{MasterKey, Suite};
+use ringback_nat::ice::Credentials;
+
+use super::browser::{Browser, Step};
+use super::description::{self, Own};
+use super::end::{Came, End};
+use super::ng::{Answered, Request, Requests, dictionary};
+use super::report::{Cpu, Report};
+use super::sockets::Sockets;
+use super::stream::{Sound, Stamp, Stream, sound};
+use super::{Kind, Options};
+use crate::bench::times::Times;
+use crate::bench::{BenchError, gauge};
+use crate::net::datagram::Datagram;
+
+/// Runs a load.
+pub(super) fn run(options: &Options) -> Result<Report, BenchError> {
+    let mut drive = Drive::new(options)?;
+    let memory = drive.memory()?;
+    let (cpu, began) = (drive.cpu()?, Instant::now());
+    drive.set_up()?;
+    let lasted = began.elapsed();
+    // What the engine still does of it counts too.
+    drive.rest(SETTLE)?;
+    let up = drive.speakers.len() as u64 / 2;
+    let setting_up = Cpu { server: difference(drive.cpu()?, cpu), lasted };
+    drive.talk("warming up", options.warm_up)?;
+    drive.rest(SETTLE)?;
+    drive.counts = Counts::new();
+    let dropped = drive.sockets.dropped();
+    let (cpu, own, began) = (drive.cpu()?, gauge::own_cpu(), Instant::now());
+    drive.talk("talking", options.seconds)?;
+    let talking = Cpu { server: difference(drive.cpu()?, cpu), lasted: began.elapsed() };
+    let own_cpu = difference(gauge::own_cpu(), own);
+    let after = drive.memory()?;
+    drive.rest(SETTLE)?;
+    let dropped = drive.sockets.dropped() - dropped;
+    drive.hang_up()?;
+    drive.clear_progress();
+    let Counts { sent, heard, unsent, late, unusable, reports, delays, .. } = drive.counts;
+    Ok(Report {
+        kind: options.kind.word(),
+        to: options.to.to_string(),
+        calls: options.calls.into(),
+        up,
+        faults: drive.faults,
+        seconds: options.seconds,
+        sent,
+        heard,
+        dropped_here: dropped,
+        unsent,
+        late,
+        unusable,
+        reports,
+        delays: options.kind.is_passed_on().then_some(delays),
+        setting_up,
+        talking,
+        own_cpu,
+        memory: after.zip(memory).map(|(after, before)| after.saturating_sub(before)),
+    })
+}
+
+struct Drive<'a> {
+    options: &'a Options,
+    sockets: Sockets,
+    /// The socket that the engine is asked by.
+    asking: usize,
+    /// The port where RTCP may go.
+    rtcp: u16,
+    /// Whose packets come by each socket.
+    owners: Vec<Owner>,
+    requests: Requests,
+    calls: Vec<Call>,
+    /// The caller's end of each call, and behind it the callee's.
+    ends: Vec<End>,
+    /// The ends that have something to say.
+    speakers: Vec<usize>,
+    identity: Arc<Identity>,
+    sounds: [Sound; 2],
+    /// What call-ids begin with, so that those of another load are not meant.
+    prefix: u64,
+    began: Instant,
+    /// The window of counting, which packets carry.
+    window: u32,
+    counts: Counts,
+    faults: BTreeMap<String, u64>,
+    /// What is to be sent when receiving is over.
+    outbox: Vec<(usize, SocketAddr, Bytes)>,
+    answers: Vec<Answered>,
+    /// Browsers to whom something came that is not media.
+    poked: Vec<usize>,
+    swept: Instant,
+    shown: Instant,
+    is_watched: bool,
+}
+
+/// Who gets what comes by a socket.
+enum Owner {
+    /// Nobody looks at it.
+    Nobody,
+    /// The requests.
+    Requests,
+    /// One end.
+    One(usize),
+    /// The end that the engine sends to from a port.
+    ByPort(HashMap<u16, usize>),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    state: State,
+    begun: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Offering,
+    Answering,
+    Connecting,
+    Up,
+    Over,
+}
+
+/// What is counted in a window.
+struct Counts {
+    sent: u64,
+    heard: u64,
+    /// Packets that the kernel did not take.
+    unsent: u64,
+    /// Packets that were due so long ago that they were left out.
+    late: u64,
+    unusable: u64,
+    reports: u64,
+    delays: Times,
+}
+
+impl Counts {
+    fn new() -> Self {
+        Counts { sent: 0, heard: 0, unsent: 0, late: 0, unusable: 0, reports: 0, delays: Times::new() }
+    }
+}
+
+impl<'a> Drive<'a> {
+    fn new(options: &'a Options) -> Result<Self, BenchError> {
+        let mut sockets = Sockets::new().map_err(BenchError::Threads)?;
+        let from = options.from;
+        let open = |sockets: &mut Sockets| sockets.open(from).map_err(|error| BenchError::Bind(from, error));
+        let (asking, _) = open(&mut sockets)?;
+        let (_, rtcp) = open(&mut sockets)?;
+        let identity =
+            crate::serve::media_identity().map_err(|error| BenchError::Identity(error.to_string()))?;
+        let (now, prefix) = (Instant::now(), rand::random());
+        Ok(Drive {
+            options,
+            sockets,
+            asking,
+            rtcp,
+            owners: vec![Owner::Requests, Owner::Nobody],
+            requests: Requests::new(prefix),
+            calls: Vec::new(),
+            ends: Vec::new(),
+            speakers: Vec::new(),
+            identity,
+            sounds: [sound(options.kind), sound(Kind::Plain)],
+            prefix,
+            began: now,
+            window: 0,
+            counts: Counts::new(),
+            faults: BTreeMap::new(),
+            outbox: Vec::new(),
+            answers: Vec::new(),
+            poked: Vec::new(),
+            swept: now,
+            shown: now,
+            is_watched: io::stderr().is_terminal(),
+        })
+    }
+
+    /// Brings the calls to where media can flow, some at a time.
+    fn set_up(&mut self) -> Result<(), BenchError> {
+        let calls = self.options.calls as usize;
+        loop {
+            while self.calls.len() < calls && self.in_progress() < AT_ONCE {
+                self.begin()?;
+            }
+            if self.calls.len() == calls && self.in_progress() == 0 {
+                return Ok(());
+            }
+            self.step(TICK)?;
+            self.show_progress("setting up");
+        }
+    }
+
+    fn in_progress(&self) -> usize {
+        let is_on_its_way = |call: &&Call| !matches!(call.state, State::Up | State::Over);
+        // Calls begin in order, and those before the last few are done.
+        self.calls.iter().rev().take(4 * AT_ONCE).filter(is_on_its_way).count()
+    }
+
+    /// Makes both ends of a call and offers it.
+    fn begin(&mut self) -> Result<(), BenchError> {
+        let number = self.calls.len();
+        let kind = self.options.kind;
+        for (side, kind) in [kind, Kind::Plain].into_iter().enumerate() {
+            let socket = self.socket_for(number, kind)?;
+            if let Some(owner @ Owner::Nobody) = self.owners.get_mut(socket) {
+                *owner = match kind {
+                    Kind::Webrtc => Owner::One(self.ends.len()),
+                    _ => Owner::ByPort(HashMap::new()),
+                };
+            }
+            let [callers, callees] = &self.sounds;
+            let heard = if side == 0 { callers } else { callees };
+            let mut random = [0; Credentials::RANDOM_LEN];
+            rand::rng().fill_bytes(&mut random);
+            let suite = Suite::AesCm128HmacSha1_80;
+            let key = random.get(..suite.key_len() + suite.salt_len());
+            self.ends.push(End {
+                socket,
+                engine: None,
+                key: key.filter(|_| kind == Kind::Sdes).and_then(|key| MasterKey::split(suite, key)),
+                ice: (kind == Kind::Webrtc).then(|| Credentials::from_random(&random)),
+                browser: None,
+                keys: None,
+                stream: Stream::new(kind, heard.clone(), rand::random()),
+            });
+        }
+        self.calls.push(Call { state: State::Offering, begun: Instant::now() });
+        let offer = self.description(2 * number);
+        self.ask(number, Request::Offer(&offer));
+        Ok(())
+    }
+
+    /// The socket of an end: one of its own for a browser, else one that it shares with others of its side.
+    fn socket_for(&mut self, number: usize, kind: Kind) -> Result<usize, BenchError> {
+        let side = self.ends.len() % 2;
+        if kind != Kind::Webrtc
+            && !number.is_multiple_of(SHARED)
+            && let Some(end) = self.ends.get(2 * (number - 1) + side)
+        {
+            return Ok(end.socket);
+        }
+        let from = self.options.from;
+        let (socket, _) = self.sockets.open(from).map_err(|error| BenchError::Bind(from, error))?;
+        self.owners.push(Owner::Nobody);
+        Ok(socket)
+    }
+
+    /// What an end says of itself.
+    fn description(&self, end: usize) -> Bytes {
+        let kind = if end.is_multiple_of(2) { self.options.kind } else { Kind::Plain };
+        let Some(End { socket, key, ice, .. }) = self.ends.get(end) else { return Bytes::new() };
+        let own = Own {
+            rtp: SocketAddr::new(self.options.from, self.sockets.port(*socket)),
+            rtcp: self.rtcp,
+            session: end as u64 + 1,
+            ice: ice.as_ref(),
+            identity: ice.is_some().then_some(&self.identity),
+            key: key.as_ref(),
+        };
+        description::write(kind, &own)
+    }
+
+    fn ask(&mut self, call: usize, request: Request<'_>) {
+        let name = format!("{:016x}-{call}", self.prefix);
+        let dict = dictionary(self.options.kind, &name, self.options.from, request);
+        let datagram = self.requests.ask(Instant::now(), call, &dict);
+        self.sockets.send(self.asking, self.options.to, &datagram);
+    }
+
+    /// Sends what is due for so long, every end a packet in 20 ms.
+    fn talk(&mut self, what: &str, seconds: u32) -> Result<(), BenchError> {
+        self.window += 1;
+        let speakers = self.speakers.len() as u64;
+        if speakers == 0 {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let lasting = Duration::from_secs(seconds.into());
+        let total = speakers * u64::from(seconds) * (1000 / PACKET.as_millis() as u64);
+        let due_at = |n: u64| began + PACKET.mul_f64(n as f64 / speakers as f64);
+        let mut next = 0;
+        while next < total && began.elapsed() < lasting + TOO_LATE {
+            let now = Instant::now();
+            if now > due_at(next) + TOO_LATE {
+                let missed = (now - due_at(next)).div_duration_f64(PACKET) * speakers as f64;
+                self.counts.late += missed as u64;
+                next += missed as u64;
+            }
+            let mut burst = 0;
+            while next < total && due_at(next) <= now && burst < BURST {
+                if let Some(&end) = self.speakers.get((next % speakers) as usize) {
+                    self.speak(end);
+                }
+                next += 1;
+                burst += 1;
+            }
+            let wait = due_at(next).saturating_duration_since(Instant::now()).max(PACE);
+            self.step(if burst == BURST { Duration::ZERO } else { wait })?;
+            self.show_progress(what);
+        }
+        Ok(())
+    }
+
+    fn speak(&mut self, number: usize) {
+        let Some(end) = self.ends.get_mut(number) else { return };
+        let mut buffer = [0; PACKET_ROOM];
+        let stamp = self.options.kind.is_passed_on().then(|| Stamp {
+            at: u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            window: self.window,
+        });
+        let Some((engine, len)) = end.speak(stamp, &mut buffer) else { return };
+        self.counts.sent += 1;
+        let is_sent = buffer.get(..len).is_some_and(|packet| self.sockets.send(end.socket, engine, packet));
+        self.counts.unsent += u64::from(!is_sent);
+    }
+
+    /// Lets what is on its way come.
+    fn rest(&mut self, time: Duration) -> Result<(), BenchError> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            self.step(TICK)?;
+        }
+        Ok(())
+    }
+
+    /// Ends all calls, and waits for the engine's word for each.
+    fn hang_up(&mut self) -> Result<(), BenchError> {
+        self.speakers.clear();
+        for number in 0..self.calls.len() {
+            if let Some(call) = self.calls.get_mut(number) {
+                call.state = State::Over;
+            }
+            self.ask(number, Request::Delete);
+            if number.is_multiple_of(AT_ONCE) {
+                self.step(TICK)?;
+            }
+        }
+        self.rest(SETTLE)
+    }
+
+    /// Takes what comes and does what is due.
+    fn step(&mut self, longest: Duration) -> Result<(), BenchError> {
+        self.sockets.wait(longest).map_err(BenchError::Threads)?;
+        self.receive()?;
+        let now = Instant::now();
+        for (socket, to, datagram) in std::mem::take(&mut self.outbox) {
+            self.sockets.send(socket, to, &datagram);
+        }
+        for (call, answer) in std::mem::take(&mut self.answers) {
+            self.answered(now, call, answer);
+        }
+        for end in std::mem::take(&mut self.poked) {
+            self.poll_browser(now, end);
+        }
+        if now.duration_since(self.swept) >= SWEEP {
+            self.swept = now;
+            self.sweep(now);
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), BenchError> {
+        let Drive { sockets, owners, ends, requests, answers, outbox, poked, counts, .. } = self;
+        let (began, window, is_stamped) = (self.began, self.window, self.options.kind.is_passed_on());
+        let received = sockets.receive(|number, datagram: &Datagram<'_>| {
+            let end = match owners.get(number) {
+                Some(Owner::Requests) => return answers.extend(requests.answered(datagram.payload)),
+                Some(Owner::One(end)) => *end,
+                Some(Owner::ByPort(ends)) => match ends.get(&datagram.remote.port()) {
+                    Some(end) => *end,
+                    None => return,
+                },
+                Some(Owner::Nobody) | None => return,
+            };
+            let Some(to) = ends.get_mut(end) else { return };
+            let mut buffer = [0; PACKET_ROOM];
+            if datagram.payload.first().is_some_and(|first| *first < MEDIA) {
+                if let Some(browser) = &mut to.browser {
+                    let now = Instant::now();
+                    let answer = browser.handle(now, datagram.remote, datagram.payload, &mut buffer);
+                    let answer = answer.and_then(|len| buffer.get(..len)).map(Bytes::copy_from_slice);
+                    outbox.extend(answer.map(|answer| (number, datagram.remote, answer)));
+                    poked.push(end);
+                }
+                return;
+            }
+            let Some(packet) = buffer.get_mut(..datagram.payload.len()) else { return counts.unusable += 1 };
+            packet.copy_from_slice(datagram.payload);
+            match to.hear(packet) {
+                Came::Sound(Some(stamp)) if is_stamped => {
+                    if stamp.window == window {
+                        counts.heard += 1;
+                        counts.delays.note(began.elapsed().saturating_sub(Duration::from_nanos(stamp.at)));
+                    }
+                }
+                Came::Sound(_) if !is_stamped => counts.heard += 1,
+                Came::Report => counts.reports += 1,
+                Came::Sound(_) | Came::Unusable => counts.unusable += 1,
+            }
+        });
+        received.map_err(BenchError::Threads)
+    }
+
+    /// What is done from time to time: repeats, checks, and calls that take too long.
+    fn sweep(&mut self, now: Instant) {
+        let (again, lost) = self.requests.overdue(now);
+        for datagram in again {
+            self.sockets.send(self.asking, self.options.to, &datagram);
+        }
+        for call in lost {
+            self.fail(call, "the engine did not answer");
+        }
+        if self.options.kind == Kind::Webrtc {
+            for end in (0..self.ends.len()).step_by(2) {
+                self.poll_browser(now, end);
+            }
+        }
+        for number in 0..self.calls.len() {
+            let is_stuck = self.calls.get(number).is_some_and(|call| {
+                call.state == State::Connecting && now.duration_since(call.begun) > CONNECT_WITHIN
+            });
+            if is_stuck {
+                self.fail(number, "ICE or DTLS did not end in time");
+            }
+        }
+    }
+
+    /// The engine has answered a request.
+    fn answered(&mut self, now: Instant, number: usize, answer: Result<Option<Bytes>, String>) {
+        let Some(state) = self.calls.get(number).map(|call| call.state) else { return };
+        if state == State::Over {
+            return;
+        }
+        let engine = match answer {
+            Ok(Some(sdp)) => description::read(&sdp).map_err(str::to_owned),
+            Ok(None) => Err("the engine's answer has no description".to_owned()),
+            Err(reason) => Err(reason),
+        };
+        let engine = match engine {
+            Ok(engine) => engine,
+            Err(reason) => return self.fail(number, &reason),
+        };
+        // The offer's answer is for the callee, the answer's for the caller.
+        let which = 2 * number + usize::from(state == State::Offering);
+        let Some(end) = self.ends.get_mut(which) else { return };
+        end.engine = Some(engine.rtp);
+        if let Some(Owner::ByPort(ports)) = self.owners.get_mut(end.socket) {
+            ports.insert(engine.rtp.port(), which);
+        }
+        if state == State::Offering {
+            self.set(number, State::Answering);
+            let answer = self.description(which);
+            return self.ask(number, Request::Answer(&answer));
+        }
+        if let Some(own) = &end.ice {
+            match Browser::new(now, own, &self.identity, &engine, rand::random::<u32>().into()) {
+                Ok(browser) => end.browser = Some(Box::new(browser)),
+                Err(reason) => return self.fail(number, reason),
+            }
+            self.set(number, State::Connecting);
+            return self.poll_browser(now, which);
+        }
+        if let Some(own) = &end.key {
+            let receiver = engine.key.as_ref().and_then(|key| key.receiver().ok());
+            match own.sender().ok().zip(receiver) {
+                Some(keys) => end.keys = Some(Box::new(keys)),
+                None => return self.fail(number, "the engine's description has no usable a=crypto"),
+            }
+        }
+        self.connected(number);
+    }
+
+    fn poll_browser(&mut self, now: Instant, number: usize) {
+        let mut buffer = [0; PACKET_ROOM];
+        loop {
+            let Some(end) = self.ends.get_mut(number) else { return };
+            let Some((browser, engine)) = end.browser.as_mut().zip(end.engine) else { return };
+            match browser.poll(now, &mut buffer) {
+                Some(Step::Send(len)) => {
+                    if let Some(datagram) = buffer.get(..len) {
+                        self.sockets.send(end.socket, engine, datagram);
+                    }
+                }
+                Some(Step::Keys(keys)) => {
+                    end.keys = Some(keys);
+                    self.connected(number / 2);
+                }
+                Some(Step::Failed(why)) => return self.fail(number / 2, why),
+                None => return,
+            }
+        }
+    }
+
+    fn connected(&mut self, number: usize) {
+        if self.calls.get(number).is_some_and(|call| !matches!(call.state, State::Up | State::Over)) {
+            self.set(number, State::Up);
+            self.speakers.extend([2 * number, 2 * number + 1]);
+        }
+    }
+
+    fn set(&mut self, number: usize, state: State) {
+        if let Some(call) = self.calls.get_mut(number) {
+            call.state = state;
+        }
+    }
+
+    fn fail(&mut self, number: usize, why: &str) {
+        let Some(call) = self.calls.get_mut(number).filter(|call| call.state != State::Over) else { return };
+        call.state = State::Over;
+        self.speakers.retain(|end| end / 2 != number);
+        if self.faults.len() < MOST_FAULTS || self.faults.contains_key(why) {
+            *self.faults.entry(why.to_owned()).or_default() += 1;
+        }
+    }
+
+    fn cpu(&self) -> Result<Option<Duration>, BenchError> {
+        gauge::read(&self.options.pids, gauge::cpu)
+    }
+
+    fn memory(&self) -> Result<Option<u64>, BenchError> {
+        gauge::read(&self.options.pids, gauge::memory)
+    }
+
+    fn show_progress(&mut self, what: &str) {
+        let now = Instant::now();
+        if !self.is_watched || now.duration_since(self.shown) < PROGRESS {
+            return;
+        }
+        self.shown = now;
+        let Counts { sent, heard, .. } = self.counts;
+        // Nobody watches if standard error is closed.
+        let _ = write!(
+            io::stderr(),
+            "\r\x1b[K{what}: {} of {} calls up, {sent} packets sent, {heard} came through",
+            self.speakers.len() / 2,
+            self.options.calls
+        );
+    }
+
+    fn clear_progress(&self) {
+        if self.is_watched {
+            // Nobody watches if standard error is closed.
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn difference(after: Option<Duration>, before: Option<Duration>) -> Option<Duration> {
+    Some(after?.saturating_sub(before?))
+}
+
+/// The time between packets of an end.
+const PACKET: Duration = Duration::from_millis(20);
+/// How long is waited for what comes while nothing is due.
+const TICK: Duration = Duration::from_millis(1);
+/// How often packets are sent at the most; those that are due in between go together.
+const PACE: Duration = Duration::from_micros(250);
+/// Packets that are sent before what came is looked at.
+const BURST: u32 = 32;
+/// A packet that was due so long ago is left out: the load does not keep up.
+const TOO_LATE: Duration = Duration::from_millis(100);
+/// How long what is on its way may take.
+const SETTLE: Duration = Duration::from_millis(400);
+/// How often repeats and checks are looked at.
+const SWEEP: Duration = Duration::from_millis(20);
+/// Calls that are set up at the same time.
+const AT_ONCE: usize = 16;
+/// Plain ends that share a socket.
+const SHARED: usize = 25;
+/// How long ICE and DTLS may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// What is below is STUN or DTLS ([RFC 7983]).
+///
+/// [RFC 7983]: https://www.rfc-editor.org/rfc/rfc7983#section-7
+const MEDIA: u8 = 128;
+/// Room for a packet.
+const PACKET_ROOM: usize = 2048;
+/// How many reasons for failures are told apart.
+const MOST_FAULTS: usize = 20;
+/// How often the progress is shown.
+const PROGRESS: Duration = Duration::from_millis(500);
