@@ -5,6 +5,9 @@ import { join } from 'node:path';
 /** The address in it that is not loopback: what other machines would call this one. */
 export const OWN_ADDRESS = '10.77.0.1';
 
+/** Its address with IPv6, once `haveIpv6` was called. */
+export const OWN_ADDRESS_V6 = 'fd77::1';
+
 const MARK = 'RINGBACK_TEST_NAMESPACE';
 
 /**
@@ -26,6 +29,11 @@ export async function enterOwnNetwork(file) {
     child.once('close', (status) => resolve(status ?? 1));
   });
   process.exit(code);
+}
+
+/** Gives this machine an address with IPv6. Before browsers start: they take a new one for a change of the network. */
+export function haveIpv6() {
+  execFileSync('ip', ['address', 'add', `${OWN_ADDRESS_V6}/64`, 'dev', 'ringback0', 'nodad']);
 }
 
 /**

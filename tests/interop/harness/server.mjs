@@ -51,6 +51,7 @@ export class Server {
    * @param {Record<string, string>} [options.groups] the pickup group of each user that has one
    * @param {string} [options.address] where it is reached
    * @param {string | string[]} [options.bind] what every listener binds, such as the wildcard `0.0.0.0`
+   * @param {Record<string, string>} [options.binds] what single listeners bind instead, as `{ webrtc: '::1' }`
    * @param {string[]} [options.set] more keys, as `limits.ring_seconds=2`
    * @param {string[]} [options.config] more lines at the end of its configuration
    * @param {Record<string, string>} [options.env]
@@ -62,6 +63,7 @@ export class Server {
       groups = {},
       address = '127.0.0.1',
       bind = address,
+      binds = {},
       set = [],
       config = [],
       env = {},
@@ -69,7 +71,7 @@ export class Server {
     },
     ports,
   ) {
-    this.#options = { users, groups, bind, set, config, env, under };
+    this.#options = { users, groups, bind, binds, set, config, env, under };
     this.address = address;
     this.ports = ports;
     this.listen = {
@@ -228,10 +230,11 @@ export class Server {
   }
 
   #config() {
-    const { users, groups, bind, config } = this.#options;
-    const at = (port) => JSON.stringify([bind].flat().map((address) => `${hostOf(address)}:${port}`));
+    const { users, groups, bind, binds, config } = this.#options;
+    const at = (key, port) =>
+      JSON.stringify([binds[key] ?? bind].flat().map((address) => `${hostOf(address)}:${port}`));
     const lines = ['[listen]'];
-    for (const [key, port] of Object.entries(this.listen)) lines.push(`${key} = ${at(port)}`);
+    for (const [key, port] of Object.entries(this.listen)) lines.push(`${key} = ${at(key, port)}`);
     lines.push('[media]', `rtp_ports = "${this.rtpPorts.first}-${this.rtpPorts.last}"`);
     lines.push('[log]', `level = "${LOG_LEVEL}"`);
     for (const name of users) {

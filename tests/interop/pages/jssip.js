@@ -64,6 +64,18 @@ window.phone = {
   reject: () => session.terminate({ status_code: 486 }),
   hold: () => new Promise((done) => session.hold({}, done)),
   resume: () => new Promise((done) => session.unhold({}, done)),
+  /** An ICE restart: a re-INVITE with other credentials. */
+  restart: () =>
+    new Promise((done) => session.renegotiate({ rtcOfferConstraints: { iceRestart: true } }, done)),
+  /** The addresses of the pair of candidates that its media takes. */
+  async path() {
+    const stats = [...(await session.connection.getStats()).values()];
+    const pair = stats.find(
+      ({ type, nominated, state }) => type === 'candidate-pair' && nominated && state === 'succeeded',
+    );
+    const address = (id) => stats.find((it) => it.id === id)?.address;
+    return [address(pair?.localCandidateId), address(pair?.remoteCandidateId)];
+  },
   transfer: (target) => session.refer(target),
   /** Joins who is on hold with who is talked to. */
   join: () => held.refer(session.remote_identity.uri.toString(), { replaces: session }),
