@@ -25,14 +25,13 @@ pub enum MediaCommand {
     Restart(Box<Credentials>),
     /// Applies what offer and answer agreed, and says where what the leg sends goes.
     Configure(Box<LegSettings>, Route),
-    /// Presses a key for the far end, as telephone events that it takes as this payload type, in this clock.
+    /// Presses a key for the far end.
     Press {
         /// The key, and for how long.
         press: Press,
-        /// The payload type.
-        payload_type: u8,
-        /// The clock rate, in hertz.
-        clock_rate: u32,
+        /// The payload type and the clock rate, in hertz, of the telephone events that it takes; without them it hears
+        /// tones, if its audio is made here.
+        events: Option<(u8, u32)>,
     },
     /// Lets this leg and another one hear each other.
     Join(LegKey),
@@ -83,6 +82,10 @@ pub enum MediaEvent {
     Connected(LegKey),
     /// The first packet came in from the leg.
     FirstPacket(LegKey),
+    /// The far end of the leg is to be told of a key that was pressed for it ([`Keys::Told`]).
+    ///
+    /// [`Keys::Told`]: ringback_media::negotiation::Keys::Told
+    Key(LegKey, Press),
     /// The far end of the leg has gone.
     Gone(LegKey, Gone),
 }

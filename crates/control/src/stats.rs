@@ -302,6 +302,10 @@ pub struct Stats {
     pub dtmf_by_info: u64,
     /// Of these, keys that were pressed for a telephone as events.
     pub dtmf_made_events: u64,
+    /// Of those in INFO, heard as tones by a telephone without events.
+    pub dtmf_made_tones: u64,
+    /// Keys that were events or tones, told by INFO.
+    pub dtmf_told: u64,
 
     /// Mistakes of ours that were contained.
     pub panics: u64,

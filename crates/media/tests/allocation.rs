@@ -16,7 +16,7 @@ use ringback_media::dtmf::{
     Digit, EventReceiver, EventSender, EventSettings, Press, ToneDetector, ToneLevels, ToneMask, TonePlayer,
 };
 use ringback_media::insert::{ConferenceKey, Desk};
-use ringback_media::negotiation::{Patch, PayloadMap};
+use ringback_media::negotiation::{Keys, Patch, PayloadMap};
 use ringback_media::rtp::Rewrite;
 use ringback_media::session::{LegKey, Packet, Socket, Verdict};
 use ringback_media::srtp::{Receiver, Sender, Suite};
@@ -278,10 +278,10 @@ fn audio_that_is_made_anew() {
     let pcmu = Format::Pcmu.describe(0);
     let g722 = Format::G722.describe(9);
     let mut desk = Desk::new(1);
-    let patch = Patch { from: vec![pcmu.clone()], to: vec![g722.clone()], ptime: 20 };
+    let patch = Patch { from: vec![pcmu.clone()], to: vec![g722.clone()], ptime: 20, keys: Keys::Heard };
     desk.patch(A, B, &patch).unwrap();
     for (leg, codec) in [(LegKey(7), pcmu), (LegKey(8), g722)] {
-        let patch = Patch { from: vec![codec.clone()], to: vec![codec], ptime: 20 };
+        let patch = Patch { from: vec![codec.clone()], to: vec![codec], ptime: 20, keys: Keys::Heard };
         desk.join(now, leg, ConferenceKey(1), &patch).unwrap();
     }
     let mut pass = |n: u32| {

@@ -9,7 +9,7 @@ use ringback_media::audio::{Region, Signal};
 use ringback_media::codec::{Decoder, Encoder, MAX_PAYLOAD, MAX_SAMPLES};
 use ringback_media::dtmf::{Digit, EventPacket, EventSender, EventSettings, Press, TelephoneEvent};
 use ringback_media::insert::{ConferenceKey, Desk, DeskError, TICK};
-use ringback_media::negotiation::Patch;
+use ringback_media::negotiation::{Keys, Patch};
 use ringback_media::rtp::Header;
 use ringback_media::sdp::{Codec, Description};
 use ringback_media::session::LegKey;
@@ -41,7 +41,7 @@ fn codecs(formats: &[&str]) -> Vec<Codec> {
 }
 
 fn patch(from: &[&str], to: &[&str]) -> Patch {
-    Patch { from: codecs(from), to: codecs(to), ptime: 20 }
+    Patch { from: codecs(from), to: codecs(to), ptime: 20, keys: Keys::Heard }
 }
 
 /// A far end: it says a tone in 20 ms packets, and decodes what it gets.
@@ -321,6 +321,51 @@ fn a_far_end_without_events_hears_tones() {
     for pair in phone.stamps.windows(2) {
         assert_eq!(pair[1].1, pair[0].1.wrapping_add(160), "the tone has no gaps");
     }
+}
+
+/// Keys as events and as tones, for a far end that is told of them.
+#[test]
+fn a_key_that_is_told_is_not_heard() {
+    let told = |from: &[&str]| Patch { keys: Keys::Told, ..patch(from, &[PCMU]) };
+    let key = |key, milliseconds| (B, Press { digit: Digit::from_char(key).unwrap(), milliseconds });
+
+    let mut world = World::new(vec![Phone::new(A, PCMU, 440.0), Phone::new(B, PCMU, 1000.0)]);
+    world.desk.patch(A, B, &told(&[PCMU, EVENTS])).unwrap();
+    let mut sender = EventSender::new(EventSettings::new(8000));
+    sender.press(key('5', 200).1).unwrap();
+    while let Some(EventPacket { timestamp, marker, event }) = sender.poll_packet(world.phones[0].timestamp) {
+        let packet = world.phones[0].packet(101, marker, timestamp, &event.write());
+        world.hand(A, &packet);
+        world.phones[0].timestamp += 160;
+        world.pass();
+    }
+    assert_eq!(world.desk.poll_told(), Some(key('5', 200)));
+    assert_eq!(world.desk.poll_told(), None);
+    assert!(world.phones[1].heard.is_empty(), "no tone is made");
+
+    let mut world = World::new(vec![Phone::new(A, PCMU, 440.0), Phone::new(B, PCMU, 1000.0)]);
+    world.desk.patch(A, B, &told(&[PCMU])).unwrap();
+    // The desk's own keys make the tones that the far end sends.
+    let mut desk = Desk::new(1);
+    desk.patch(B, A, &patch(&[PCMU], &[PCMU])).unwrap();
+    desk.press(world.now, A, key('#', 120).1).unwrap();
+    for _ in 0..30 {
+        world.now += TICK;
+        desk.handle_timeout(world.now);
+        while let Some(made) = desk.poll_made() {
+            world.desk.handle_packet(world.now, A, made.bytes());
+        }
+        world.desk.handle_timeout(world.now);
+        world.deliver();
+    }
+    let (to, press) = world.desk.poll_told().unwrap();
+    assert_eq!((to, press.digit), (B, key('#', 120).1.digit));
+    assert!((100..=140).contains(&press.milliseconds), "{press:?}");
+    assert_eq!(world.desk.poll_told(), None);
+    let loud = world.phones[1].heard.chunks(160).filter(|chunk| {
+        chunk.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>() > 160.0 * 1000.0 * 1000.0
+    });
+    assert!(loud.count() <= 1, "the tone is taken out of what is heard");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 mod sdp_peers;
 
-use ringback_media::negotiation::{Party, Refusal, payload_map};
-use ringback_media::sdp::Kind;
+use ringback_media::negotiation::{Keys, Party, Refusal, Signalled, Transcoding, patch, payload_map};
+use ringback_media::sdp::{Codec, Kind};
 use sdp_peers::{exchange, line, rtp, rtp_with_ports, sections, shown, text, webrtc};
 
 fn map(from: &Party, to: &Party) -> Vec<(u8, u8)> {
@@ -68,26 +68,51 @@ fn events_pass_only_beside_audio_of_their_clock_rate() {
     let opus = "rtpmap:96 opus/48000/2";
     let (wide, narrow) = ("rtpmap:97 telephone-event/48000", "rtpmap:98 telephone-event/8000");
     assert_eq!(events(&plain("96 97 98", &[opus, wide, narrow])), [(110, 48000)]);
-    assert_eq!(events(&plain("96 98", &[opus, narrow])), []);
+    assert_eq!(events(&plain("96 98", &[opus, narrow])), [(110, 48000)], "made into what the phone hears");
     assert_eq!(events(&plain("8 97 98", &[wide, narrow])), [(126, 8000)]);
     assert_eq!(events(&plain("8 96 97 98", &[opus, wide, narrow])), [(110, 48000), (126, 8000)]);
-    assert_eq!(events(&plain("8", &[])), []);
+    assert_eq!(events(&plain("8", &[])), [(126, 8000)], "made into what the phone hears");
 }
 
 #[test]
-fn a_phone_without_events_leaves_them_out_of_the_answer() {
+fn the_events_of_a_browser_are_made_into_what_a_phone_without_them_hears() {
     let (mut a, mut b) = (webrtc(), rtp());
+    let (_, to_a) = exchange(&mut a, text!("chromium-offer"), &mut b, text!("phone-answer-no-events"));
+    assert_eq!(line(&to_a, "m="), Some("m=audio 8443 UDP/TLS/RTP/SAVPF 8 126"));
+    assert_eq!(payload_map(&a, &b).translate(126), None);
+    let kinds = |codecs: &[Codec]| codecs.iter().map(Codec::kind).collect::<Vec<_>>();
+    let to_b = patch(&a, &b, Signalled::default()).unwrap();
+    assert_eq!(
+        (kinds(&to_b.from), kinds(&to_b.to)),
+        (vec![Kind::Audio, Kind::TelephoneEvent], vec![Kind::Audio])
+    );
+    assert_eq!(to_b.keys, Keys::Heard);
+    let told = Signalled { to: true, ..Signalled::default() };
+    assert_eq!(patch(&a, &b, told).unwrap().keys, Keys::Told);
+    let back = patch(&b, &a, Signalled::default()).unwrap();
+    assert_eq!(
+        (kinds(&back.from), kinds(&back.to)),
+        (vec![Kind::Audio], vec![Kind::Audio, Kind::TelephoneEvent])
+    );
+}
+
+#[test]
+fn a_phone_without_events_leaves_them_out_of_the_answer_where_nothing_is_made() {
+    let (mut a, mut b) = (webrtc(), rtp());
+    a.set_transcoding(Transcoding::Never);
+    b.set_transcoding(Transcoding::Never);
     let (_, to_a) = exchange(&mut a, text!("chromium-offer"), &mut b, text!("phone-answer-no-events"));
     assert_eq!(line(&to_a, "m="), Some("m=audio 8443 UDP/TLS/RTP/SAVPF 8"));
     assert_eq!(map(&a, &b), [(8, 8)]);
     assert_eq!(payload_map(&a, &b).translate(126), None);
+    assert_eq!(patch(&a, &b, Signalled::default()), None);
 }
 
 #[test]
 fn the_answer_follows_the_order_of_the_answerer() {
     let (mut a, mut b) = (webrtc(), rtp());
     let (_, to_a) = exchange(&mut a, text!("chromium-offer"), &mut b, &plain("8 9 0", &[]));
-    assert_eq!(line(&to_a, "m="), Some("m=audio 8443 UDP/TLS/RTP/SAVPF 8 9 0"));
+    assert_eq!(line(&to_a, "m="), Some("m=audio 8443 UDP/TLS/RTP/SAVPF 8 9 0 126"));
     assert_eq!(a.agreed().unwrap().codec, "PCMA");
 }
 

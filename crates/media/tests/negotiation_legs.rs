@@ -159,7 +159,7 @@ fn an_ipv6_leg() {
     a.handle_offer(text!("phone-offer-ipv6").as_bytes()).unwrap();
     let mut b = webrtc();
     let offer = shown(&b.offer(&a).unwrap());
-    assert_eq!(line(&offer, "m="), Some("m=audio 8443 UDP/TLS/RTP/SAVPF 2 9 111 8 0"));
+    assert_eq!(line(&offer, "m="), Some("m=audio 8443 UDP/TLS/RTP/SAVPF 2 9 111 8 0 110 101"));
     assert_eq!(line(&offer, "a=rtpmap:2 "), Some("a=rtpmap:2 G726-32/8000"));
 }
 

@@ -379,9 +379,7 @@ impl MediaThread {
                 let way = self.route(leg, route);
                 self.worker.configure(now, leg, *settings, way);
             }
-            MediaCommand::Press { press, payload_type, clock_rate } => {
-                self.press(now, leg, press, (payload_type, clock_rate));
-            }
+            MediaCommand::Press { press, events } => self.press(now, leg, press, events),
             MediaCommand::Join(other) => self.worker.join(leg, other),
             MediaCommand::Echo => self.worker.echo(leg),
             MediaCommand::Close => {
@@ -400,10 +398,14 @@ impl MediaThread {
     }
 
     /// Presses a key for a leg: in the stream that its voice makes, if it has one, else between what is passed on.
-    fn press(&mut self, now: Instant, leg: LegKey, press: Press, (payload_type, clock_rate): (u8, u32)) {
+    fn press(&mut self, now: Instant, leg: LegKey, press: Press, events: Option<(u8, u32)>) {
         if self.has_voice(leg) {
             return self.order(Order::Press(leg, press));
         }
+        let Some((payload_type, clock_rate)) = events else {
+            let words = "a key is not sent: the far end takes no events, and its audio is not made here";
+            return limited!(self.telemetry.log, WARN, NOBODY, "key_refused", leg = leg.0, "{words}");
+        };
         if let Err(error) = self.worker.press(now, leg, press, payload_type, clock_rate) {
             limited!(self.telemetry.log, WARN, NOBODY, "key_refused", %error, leg = leg.0, "a key is not sent");
         }
@@ -467,6 +469,7 @@ impl MediaThread {
                     }
                     self.voice.give_back(made);
                 }
+                Ok(Output::Key(leg, press)) => self.tell(MediaEvent::Key(leg, press)),
                 Ok(Output::Failed(leg)) => self.lose(now, leg),
                 Err(TryRecvError::Empty) => return sent,
                 Err(TryRecvError::Disconnected) => {

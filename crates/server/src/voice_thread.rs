@@ -65,6 +65,8 @@ impl Datagram {
 pub enum Output {
     /// A packet to send.
     Made(Made),
+    /// The far end of a leg is to be told of a key.
+    Key(LegKey, Press),
     /// The inserts of a leg failed by a mistake of ours.
     Failed(LegKey),
 }
@@ -273,6 +275,12 @@ impl VoiceThread {
                         self.desk.recycle(made);
                     }
                 }
+            }
+        }
+        while let Some((leg, press)) = self.desk.poll_told() {
+            match self.outputs.try_send(Output::Key(leg, press)) {
+                Ok(()) => has_news = true,
+                Err(_) => self.counters.outputs_full += 1,
             }
         }
         if has_news {

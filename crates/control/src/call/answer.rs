@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringback_media::negotiation::{Credentials, Party, Refusal, patch, patch_alone, payload_map};
+use ringback_media::negotiation::{Credentials, Party, Refusal, Signalled, patch, patch_alone, payload_map};
 use ringback_media::session::LegKey;
 use ringback_sip::message::{Builder, Message, Name};
 use ringback_sip::transaction::ServerId;
@@ -254,15 +254,16 @@ impl Exchange {
         if call.is_past_us(a) || call.is_past_us(b) {
             return self.note_bypass(call, a, b);
         }
+        let (signalled_a, signalled_b) = (call.signalled(a, b), call.signalled(b, a));
         let Some((party_a, party_b)) = call.parties_mut(a, b) else { return };
         let (Some(agreed_a), Some(agreed_b)) = (party_a.agreed(), party_b.agreed()) else { return };
-        let from_a = route(party_a, party_b, b);
-        let from_b = route(party_b, party_a, a);
+        let from_a = route(party_a, party_b, b, signalled_a);
+        let from_b = route(party_b, party_a, a, signalled_b);
         let is_patched = matches!(from_a, Route::Patched { .. }) || matches!(from_b, Route::Patched { .. });
         // Who answered last had the last word.
         let codec = match is_patched {
-            true => format!("{}/{}", agreed_a.codec, agreed_b.codec),
-            false => agreed_a.codec.clone(),
+            true if agreed_a.codec != agreed_b.codec => format!("{}/{}", agreed_a.codec, agreed_b.codec),
+            _ => agreed_a.codec.clone(),
         };
         self.command(worker, a, MediaCommand::Configure(Box::new(agreed_a), from_a));
         self.command(worker, b, MediaCommand::Configure(Box::new(agreed_b), from_b));
@@ -305,8 +306,8 @@ impl Exchange {
 }
 
 /// How what one party sends gets to another, whose leg is `to`.
-fn route(from: &Party, other: &Party, to: LegKey) -> Route {
-    match patch(from, other) {
+fn route(from: &Party, other: &Party, to: LegKey, signalled: Signalled) -> Route {
+    match patch(from, other, signalled) {
         Some(patch) => Route::Patched { to, patch: Box::new(patch) },
         None => Route::Direct(Box::new(payload_map(from, other))),
     }

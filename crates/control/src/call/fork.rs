@@ -18,6 +18,7 @@ use ringback_sip::transaction::ClientId;
 use super::divert::Cause;
 use super::end::farewell;
 use super::headers::pass_response;
+use super::keys;
 use super::service::Service;
 use super::setup::OPEN_WITHIN;
 use super::{Call, Leg, LegMedia, Phase, Signalling};
@@ -99,6 +100,7 @@ impl Exchange {
     ) {
         let Some(leg) = call.leg_mut(key) else { return };
         leg.note_privacy(response);
+        leg.signals_keys |= keys::takes_info(response);
         let Some(dialog) = leg.confirmed_by(response) else {
             // A 2xx that cannot be read makes no dialog: there is nobody to talk to.
             self.stats.answers_without_dialog += 1;

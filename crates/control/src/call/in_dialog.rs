@@ -5,18 +5,15 @@
 
 use std::time::Instant;
 
-use ringback_media::dtmf::Press;
-use ringback_media::negotiation::{Party, Profile};
 use ringback_media::session::LegKey;
 use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::ServerId;
 
 use super::headers::{pass_in_dialog, pass_response};
-use super::{ALLOW, Call, Leg, Phase, Renegotiation, Signalling, dtmf};
+use super::{ALLOW, Call, Phase, Renegotiation, Signalling, dtmf};
 use crate::cdr::EndedBy;
 use crate::event::Event;
 use crate::exchange::{Exchange, Incoming, Silence, Use, unsupported};
-use crate::media::MediaCommand;
 
 impl Exchange {
     /// A request came in the dialog of leg `key`.
@@ -172,24 +169,10 @@ impl Exchange {
                 key: press.digit.key(),
             });
             if self.press(call, key, press) {
-                self.stats.dtmf_made_events += 1;
                 return self.respond(now, server, self.reply(&request, 200).finish());
             }
         }
         self.pass_on(now, call, key, server, request);
-    }
-
-    /// Presses a key for the telephone that leg `key` talks to, as telephone events; `false` where it takes none or is not to
-    /// hear anything, and for a browser, whose page hears of an INFO and not of events.
-    fn press(&mut self, call: &Call, key: LegKey, press: Press) -> bool {
-        let other = call.other(key).and_then(|other| call.leg(other));
-        let other = other.filter(|leg| leg.profile == Profile::Rtp && !call.is_past_us(leg.key));
-        let party = other.and_then(Leg::party).filter(|party| !party.is_on_hold());
-        let (Some(other), Some((payload_type, clock_rate))) = (other, party.and_then(Party::events)) else {
-            return false;
-        };
-        self.command(call.worker, other.key, MediaCommand::Press { press, payload_type, clock_rate });
-        true
     }
 
     /// Sends the request to the other leg; its answer comes back by [`Exchange::passed_on_answered`].

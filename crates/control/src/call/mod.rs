@@ -26,6 +26,7 @@ pub(crate) mod headers;
 pub(crate) mod hunt;
 pub(crate) mod identity;
 pub(crate) mod in_dialog;
+mod keys;
 pub(crate) mod media;
 pub(crate) mod park;
 pub(crate) mod pickup;
@@ -159,6 +160,8 @@ pub(crate) struct Leg {
     pub call_id: String,
     /// Whether it does not want to be known.
     pub is_hidden: bool,
+    /// Whether it tells and is told of keys by INFO, as far as it has shown.
+    pub signals_keys: bool,
     /// Whether its party may not be named to those that the call is sent on to (RFC 7044 §10.1).
     pub hides_history: bool,
     /// Whether we called it: its Call-ID is ours.
@@ -345,6 +348,7 @@ impl Leg {
             is_missed: false,
             call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
             is_hidden: identity::asks_to_hide(&invite) == Some(true),
+            signals_keys: keys::takes_info(&invite),
             hides_history: false,
             is_called: false,
             invite: Bytes::new(),

@@ -319,6 +319,7 @@ impl Exchange {
             media: LegMedia::Opening,
             session_timer: None,
             is_missed: false,
+            signals_keys: false,
             call_id: self.random_token(),
             is_hidden: false,
             hides_history: false,

@@ -254,6 +254,7 @@ impl Exchange {
             Some(
                 Use::PassedOn { .. }
                 | Use::Probe(..)
+                | Use::Key(..)
                 | Use::Notify(..)
                 | Use::Notification(_)
                 | Use::Page(..)
@@ -288,6 +289,9 @@ impl Exchange {
                     }
                 }
             }),
+            Some(Use::Key(call, leg)) if status == 481 => {
+                self.on_call(now, call, |exchange, call| exchange.dialog_lost(now, call, leg));
+            }
             Some(Use::Notify(call, leg)) => self.on_call(now, call, |exchange, call| {
                 exchange.notify_answered(now, call, leg, Some(status));
             }),
@@ -298,7 +302,8 @@ impl Exchange {
             Some(Use::Prack(call, leg)) if status >= 300 => {
                 self.on_call(now, call, |exchange, call| exchange.prack_failed(now, call, leg));
             }
-            Some(Use::Prack(..) | Use::Bye) | None => {}
+            // A key that was refused was pressed in vain, as on a telephone.
+            Some(Use::Key(..) | Use::Prack(..) | Use::Bye) | None => {}
         }
     }
 
@@ -329,7 +334,7 @@ impl Exchange {
                 exchange.prack_failed(now, call, leg);
             }),
             // That nobody answers in time is seen before the transaction ends.
-            Some(Use::Ping(_) | Use::Bye) | None => {}
+            Some(Use::Ping(_) | Use::Key(..) | Use::Bye) | None => {}
         }
     }
 

@@ -118,6 +118,8 @@ pub(crate) enum Use {
     PassedOn { call: CallNumber, leg: LegKey, server: ServerId, request: Box<Message> },
     /// The question whether the far end of a leg is still there.
     Probe(CallNumber, LegKey),
+    /// A key that its party is told of.
+    Key(CallNumber, LegKey),
     /// What the party that asked for a transfer is told of it.
     Notify(CallNumber, LegKey),
     /// The PRACK of a reliable provisional response of a branch.
@@ -266,6 +268,7 @@ impl Exchange {
         | MediaEvent::Closed(key, _)
         | MediaEvent::Connected(key)
         | MediaEvent::FirstPacket(key)
+        | MediaEvent::Key(key, _)
         | MediaEvent::Gone(key, _)) = event;
         let number = self.call_of(key);
         if !self.calls.contains_key(&number) {
@@ -282,6 +285,7 @@ impl Exchange {
             MediaEvent::Closed(key, report) => exchange.leg_closed(call, key, report),
             MediaEvent::Connected(_) => exchange.stats.legs_connected += 1,
             MediaEvent::FirstPacket(key) => exchange.leg_heard(call, key),
+            MediaEvent::Key(key, press) => exchange.tell_key(now, call, key, press),
             MediaEvent::Gone(key, gone) => exchange.leg_gone(now, call, key, gone),
         });
         self.settle(now);

@@ -153,6 +153,8 @@ impl Engine {
                     None => self.stats.stray_news += 1,
                 }
             }
+            // Nobody is told of keys here.
+            MediaEvent::Key(..) => self.stats.stray_news += 1,
             MediaEvent::Gone(leg, why) => self.gone(now, leg, why),
         }
     }

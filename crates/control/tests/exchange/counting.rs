@@ -29,6 +29,7 @@ const SCENES: &[Scene] = &[
             "dtmf_made_events",
         ],
     ),
+    (keys_for_a_telephone_without_events, &["dtmf_made_tones", "dtmf_told"]),
     (
         bad_messages,
         &[
@@ -222,6 +223,17 @@ fn a_call() -> World {
     world.run(secs(1));
     world.phone(alice).hang_up();
     world.settle();
+    world
+}
+
+fn keys_for_a_telephone_without_events() -> World {
+    let (mut world, alice, bob) = World::talking(Client::Baresip, Client::OldPhone);
+    world.phone(alice).send_in_dialog(Method::Info, "application/dtmf-relay", "Signal=1");
+    world.run(secs(1));
+    world.phone(bob).send_in_dialog(Method::Info, "application/dtmf-relay", "Signal=2");
+    world.run(secs(1));
+    world.key_found("bob", '3', 100);
+    world.run(secs(1));
     world
 }
 

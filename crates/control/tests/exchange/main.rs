@@ -27,6 +27,7 @@ mod hunting;
 mod identity;
 mod in_dialog;
 mod keepalive;
+mod keys;
 mod large_requests;
 mod late_offers;
 mod loss;

@@ -31,7 +31,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use ringback_control::{AskId, Bypass, Cdr, Epoch, Event, Exchange, HeaderTables, Limits, Settings};
+use ringback_control::{
+    AskId, Bypass, Cdr, Epoch, Event, Exchange, HeaderTables, Limits, MediaEvent, Settings,
+};
+use ringback_media::dtmf::{Digit, Press};
 use ringback_media::negotiation::Transcoding;
 use ringback_sansio::sim::{Clock, Fate, Head, Link, Network};
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transmit, Transport};
@@ -168,7 +171,7 @@ impl World {
 
     /// A phone of a user who may have others; the label stands in the ladder.
     pub fn add(&mut self, user: &str, label: &str, client: Client) -> PhoneId {
-        let transport = if client == Client::Baresip { Transport::Udp } else { Transport::Wss };
+        let transport = if client.is_browser() { Transport::Wss } else { Transport::Udp };
         self.add_over(transport, user, label, client)
     }
 
@@ -177,7 +180,7 @@ impl World {
         let number = self.phones.len();
         let id = PhoneId(number);
         let address = match client {
-            Client::Baresip => format!("198.51.100.{}:5060", 10 + number),
+            Client::Baresip | Client::OldPhone => format!("198.51.100.{}:5060", 10 + number),
             Client::JsSip | Client::SipJs => format!("203.0.113.{}:40000", 10 + number),
         };
         let flow = self.open_flow(address.parse().unwrap(), transport);
@@ -450,6 +453,15 @@ impl World {
             self.exchange.handle_media(now, event);
         }
         self.answer_from_outside(now);
+        self.flush();
+    }
+
+    /// The media worker has found that a key was pressed for the leg of this label.
+    pub fn key_found(&mut self, label: &str, key: char, milliseconds: u32) {
+        let digit = Digit::from_char(key).expect("a key");
+        let leg = *self.media.legs.iter().find(|(_, leg)| leg.label == label).expect("a leg").0;
+        let press = Press { digit, milliseconds };
+        self.exchange.handle_media(self.clock.now(), MediaEvent::Key(leg, press));
         self.flush();
     }
 

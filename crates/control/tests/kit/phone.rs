@@ -19,6 +19,8 @@ pub enum Client {
     JsSip,
     SipJs,
     Baresip,
+    /// A telephone that knows no telephone events.
+    OldPhone,
 }
 
 /// How a phone behaves where it has a choice.

@@ -8,7 +8,8 @@ use ringback_control::{
     Answer, Ask, AskId, Cdr, Features, MediaCommand, MediaEvent, Medium, Route, StoredMessage, User,
 };
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
-use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile, Seed, Srtp};
+use ringback_media::negotiation::{Credentials, Keys, LegSettings, Local, PayloadMap, Profile, Seed, Srtp};
+use ringback_media::sdp::Kind;
 use ringback_media::session::{LegKey, LegReport};
 use ringback_sip::digest::{Algorithm, Ha1};
 use ringback_sip::location::Change;
@@ -249,9 +250,10 @@ impl Media {
                 };
                 leg.route = Some(route);
             }
-            MediaCommand::Press { press, payload_type, .. } => {
+            MediaCommand::Press { press, events } => {
                 let label = &self.legs[&key].label;
-                self.log.push(format!("{label} hears the key {} as {payload_type}", press.digit));
+                let how = events.map_or("a tone".to_owned(), |(payload_type, _)| payload_type.to_string());
+                self.log.push(format!("{label} hears the key {} as {how}", press.digit));
             }
             MediaCommand::Join(other) => {
                 let words =
@@ -270,6 +272,22 @@ impl Media {
                 self.legs.get_mut(&key).expect("open").peer = Some(key);
             }
         }
+    }
+
+    /// How keys get to who hears the leg of a label; `None` where its audio is passed on.
+    pub fn keys_of(&self, label: &str) -> Option<Keys> {
+        match self.legs.values().find(|leg| leg.label == label)?.route.as_ref()? {
+            Route::Patched { patch, .. } => Some(patch.keys),
+            Route::Direct(_) | Route::Conference { .. } => None,
+        }
+    }
+
+    /// Whether telephone events are agreed with the leg of a label.
+    pub fn takes_events(&self, label: &str) -> bool {
+        let leg = self.legs.values().find(|leg| leg.label == label);
+        let settings = leg.and_then(|leg| leg.settings.as_ref());
+        let mut meanings = settings.into_iter().flat_map(|settings| settings.payloads.iter());
+        meanings.any(|(_, meaning)| meaning.kind == Kind::TelephoneEvent)
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {

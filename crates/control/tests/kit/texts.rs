@@ -20,7 +20,7 @@ impl Client {
         match self {
             Client::JsSip => "df7jal23ls0d.invalid".to_owned(),
             Client::SipJs => "192.0.2.177".to_owned(),
-            Client::Baresip => format!("{address}:5060"),
+            Client::Baresip | Client::OldPhone => format!("{address}:5060"),
         }
     }
 
@@ -28,7 +28,7 @@ impl Client {
         match self {
             Client::JsSip => format!("<sip:{user}8r@{host};transport=ws;ob>"),
             Client::SipJs => format!("<sip:{user}9k@{host};transport=wss>"),
-            Client::Baresip => format!("<sip:{user}-0x55d0c1a2@{host}>"),
+            Client::Baresip | Client::OldPhone => format!("<sip:{user}-0x55d0c1a2@{host}>"),
         }
     }
 
@@ -39,7 +39,7 @@ impl Client {
             Client::JsSip => format!(
                 "{contact};+sip.ice;reg-id=1;+sip.instance=\"<urn:uuid:00000000-0000-0000-0000-{user:0>12}>\";expires={seconds}"
             ),
-            Client::SipJs | Client::Baresip => format!("{contact};expires={seconds}"),
+            Client::SipJs | Client::Baresip | Client::OldPhone => format!("{contact};expires={seconds}"),
         }
     }
 
@@ -47,7 +47,7 @@ impl Client {
         match self {
             Client::JsSip => "timer,ice,replaces,outbound",
             Client::SipJs => "outbound",
-            Client::Baresip => "gruu",
+            Client::Baresip | Client::OldPhone => "gruu",
         }
     }
 
@@ -56,6 +56,7 @@ impl Client {
             Client::JsSip => "JsSIP 3.13.8",
             Client::SipJs => "SIP.js/0.21.1",
             Client::Baresip => "baresip v1.0.0 (x86_64/linux)",
+            Client::OldPhone => "a telephone",
         }
     }
 
@@ -63,12 +64,14 @@ impl Client {
         match self {
             Client::JsSip => "INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,INFO,NOTIFY,SUBSCRIBE",
             Client::SipJs => "ACK,CANCEL,INVITE,MESSAGE,BYE,OPTIONS,INFO,NOTIFY,REFER",
-            Client::Baresip => "INVITE,ACK,BYE,CANCEL,OPTIONS,NOTIFY,SUBSCRIBE,INFO,MESSAGE,REFER",
+            Client::Baresip | Client::OldPhone => {
+                "INVITE,ACK,BYE,CANCEL,OPTIONS,NOTIFY,SUBSCRIBE,INFO,MESSAGE,REFER"
+            }
         }
     }
 
     pub fn is_browser(self) -> bool {
-        self != Client::Baresip
+        matches!(self, Client::JsSip | Client::SipJs)
     }
 
     /// Its offer.
@@ -84,7 +87,9 @@ impl Client {
             browser(says, "actpass", "0", &codecs.map(|(number, name)| (number, name.to_owned())))
         } else {
             let codecs = [(8, "PCMA/8000"), (0, "PCMU/8000"), (101, "telephone-event/8000")];
-            plain(says, &codecs.map(|(number, name)| (number, name.to_owned())))
+            let known = if self == Client::OldPhone { &codecs[..2] } else { &codecs[..] };
+            let known: Vec<_> = known.iter().map(|(number, name)| (*number, (*name).to_owned())).collect();
+            plain(says, &known)
         }
     }
 
@@ -94,7 +99,8 @@ impl Client {
         let section = offer.sections.first().expect("a section");
         let known = |codec: &&Codec| match codec.name.as_str() {
             "opus" => self.is_browser(),
-            name => matches!(name, "PCMA" | "PCMU" | "telephone-event"),
+            "telephone-event" => self != Client::OldPhone,
+            name => matches!(name, "PCMA" | "PCMU"),
         };
         let mut codecs: Vec<&Codec> = section.codecs.iter().filter(known).collect();
         if !self.is_browser() {

@@ -1,6 +1,6 @@
 //! The desk: who hears whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ use super::voice::{Voice, preferred};
 use super::{MAX_MEMBERS, TICK};
 use crate::audio::{Region, Signal, ToneGenerator};
 use crate::dtmf::{Press, Refusal};
-use crate::negotiation::Patch;
+use crate::negotiation::{Keys, Patch};
 use crate::rtp::{Header, ticks};
 use crate::session::LegKey;
 
@@ -28,6 +28,8 @@ pub struct Desk {
     conferences: BTreeMap<ConferenceKey, Conference>,
     /// Tones that are played to legs.
     tones: BTreeMap<LegKey, ToneGenerator>,
+    /// Keys that far ends are to be told of.
+    told: VecDeque<(LegKey, Press)>,
     outbox: Outbox,
     /// The next tick of the clock, while anybody needs one.
     tick_at: Option<Instant>,
@@ -81,6 +83,8 @@ pub struct DeskStats {
     pub overflowed: u64,
     /// Ticks that were left out because the desk came too late to them.
     pub ticks_missed: u64,
+    /// Keys that were found while more waited to be told than anybody presses.
+    pub keys_beyond: u64,
 }
 
 impl Desk {
@@ -92,6 +96,7 @@ impl Desk {
             feeds: BTreeMap::new(),
             conferences: BTreeMap::new(),
             tones: BTreeMap::new(),
+            told: VecDeque::new(),
             outbox: Outbox::default(),
             tick_at: None,
             seed,
@@ -116,7 +121,7 @@ impl Desk {
         let voice =
             Voice::new(to, from, patch, source.sample_rate(MOST), self.seed).map_err(|_| DeskError::Codec)?;
         let mut ear = Ear::new(&patch.from, voice.sample_rate()).map_err(|_| DeskError::Codec)?;
-        if !ear.has_events() && voice.takes_events() {
+        if !ear.has_events() && (voice.takes_events() || patch.keys == Keys::Told) {
             ear.find_tones();
         }
         self.ears.insert(from, ear);
@@ -239,7 +244,7 @@ impl Desk {
         };
         match feed {
             (Feed::Conference(_), _) => ear.push(now, &header, payload),
-            (Feed::Leg(to), _) => {
+            (Feed::Leg(to), patch) => {
                 let Some(voice) = self.voices.get_mut(to) else {
                     self.stats.no_insert += 1;
                     return;
@@ -258,8 +263,13 @@ impl Desk {
                     Sound::Key(press) => keys.push(press),
                 });
                 for press in keys {
-                    // A queue that is full holds more keys than anybody waits for.
-                    pressed |= voice.press(press).is_ok();
+                    match patch.keys {
+                        Keys::Told if !voice.takes_events() => {
+                            tell(&mut self.told, &mut self.stats, *to, press)
+                        }
+                        // A queue that is full holds more keys than anybody waits for.
+                        _ => pressed |= voice.press(press).is_ok(),
+                    }
                 }
                 if pressed || ear.key_is_down() && !voice.takes_events() {
                     self.start_clock(now);
@@ -298,6 +308,11 @@ impl Desk {
         Some(made)
     }
 
+    /// A key that was pressed for a far end that is to be told of it, and hears nothing of it: whose leg, and which.
+    pub fn poll_told(&mut self) -> Option<(LegKey, Press)> {
+        self.told.pop_front()
+    }
+
     /// Takes back a packet that was sent, so that nothing is allocated for the next.
     pub fn recycle(&mut self, made: Made) {
         self.outbox.give_back(made);
@@ -325,13 +340,16 @@ impl Desk {
                 voice.say(now, frame, &mut self.outbox);
             }
         }
-        for (leg, (feed, _)) in &self.feeds {
+        for (leg, (feed, patch)) in &self.feeds {
             if let Feed::Leg(to) = feed
                 && let Some(press) = self.ears.get_mut(leg).and_then(|ear| ear.key_is_due(now))
                 && let Some(voice) = self.voices.get_mut(to).filter(|voice| !voice.takes_events())
             {
-                // A queue that is full holds more keys than anybody waits for.
-                let _ = voice.press(press);
+                match patch.keys {
+                    Keys::Told => tell(&mut self.told, &mut self.stats, *to, press),
+                    // A queue that is full holds more keys than anybody waits for.
+                    Keys::Heard => drop(voice.press(press)),
+                }
             }
         }
         for voice in self.voices.values_mut().filter(|voice| voice.is_pressing()) {
@@ -366,6 +384,13 @@ fn add(stats: &mut DeskStats, ear: &Ear) {
     }
 }
 
+fn tell(told: &mut VecDeque<(LegKey, Press)>, stats: &mut DeskStats, to: LegKey, press: Press) {
+    match told.len() < MOST_TOLD {
+        true => told.push_back((to, press)),
+        false => stats.keys_beyond += 1,
+    }
+}
+
 /// The payload of a packet without its padding ([RFC 3550 §5.1]); `None` when that is longer than the payload.
 ///
 /// [RFC 3550 §5.1]: https://www.rfc-editor.org/rfc/rfc3550#section-5.1
@@ -390,6 +415,8 @@ fn next(seed: u64) -> u64 {
     word ^ (word >> 31)
 }
 
+/// Keys that wait to be told, of all legs.
+const MOST_TOLD: usize = 1024;
 /// The highest rate of samples.
 const MOST: u32 = 48_000;
 /// How loud tones are, -dBov.

@@ -8,7 +8,7 @@ use super::{ConferenceKey, Desk, DeskStats};
 use crate::audio::{Region, Signal};
 use crate::codec::MAX_PAYLOAD;
 use crate::dtmf::{Digit, Press};
-use crate::negotiation::Patch;
+use crate::negotiation::{Keys, Patch};
 use crate::rtp::Header;
 use crate::sdp::Codec;
 use crate::session::LegKey;
@@ -80,7 +80,8 @@ fn patch(input: &mut Input<'_>) -> Patch {
         all.into_iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, codec)| codec).collect()
     };
     let (from, to) = (input.byte().unwrap_or(1), input.byte().unwrap_or(4));
-    Patch { from: codecs(from), to: codecs(to), ptime: u16::from(input.byte().unwrap_or(20)) }
+    let keys = if input.byte().is_some_and(|byte| byte & 1 == 1) { Keys::Told } else { Keys::Heard };
+    Patch { from: codecs(from), to: codecs(to), ptime: u16::from(input.byte().unwrap_or(20)), keys }
 }
 
 /// The payload types of [`patch`] that can be sent.

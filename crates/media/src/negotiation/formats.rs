@@ -62,24 +62,39 @@ pub(super) fn answered_alone(offer: &[Codec]) -> Vec<Codec> {
     [audio].into_iter().chain(events).cloned().collect()
 }
 
-/// What a party has, and behind it what we can make for it, in numbers that it does not use.
+/// An answer with the events of the offer, in which keys come that are made into something else for who takes none.
+pub(super) fn with_events(mut answer: Vec<Codec>, offer: &[Codec]) -> Vec<Codec> {
+    if !has_events(&answer) && answer.iter().any(is_ours) {
+        let events = offer.iter().filter(|codec| codec.kind() == Kind::TelephoneEvent);
+        answer.extend(events.cloned());
+        return beside_audio(answer);
+    }
+    answer
+}
+
+/// What a party has, and behind it what we can make for it, in numbers that it does not use: codecs, and the events of keys
+/// that it hears or tells otherwise.
 ///
 /// Nothing is added to what is none of ours, because we could not make anything of it.
 pub(super) fn supplemented(theirs: &[Codec], transcoding: Transcoding) -> Vec<Codec> {
     let mut codecs = theirs.to_vec();
+    if transcoding == Transcoding::Never || !theirs.iter().any(is_ours) {
+        return codecs;
+    }
     let has_g711 = theirs.iter().any(|codec| G711.iter().any(|name| codec.name.eq_ignore_ascii_case(name)));
     let adds = match transcoding {
         Transcoding::Never => false,
         Transcoding::Needed => !has_g711,
         Transcoding::Always => true,
     };
-    if !adds || !theirs.iter().any(is_ours) {
-        return codecs;
-    }
-    let has_events = theirs.iter().any(|codec| codec.kind() == Kind::TelephoneEvent);
-    let events = offered_alone().into_iter().filter(|codec| has_events && codec.kind() != Kind::Audio);
-    for codec in known_to_us().into_iter().chain(events) {
-        if best_match(&codec, &codecs).is_some() {
+    let added = known_to_us().into_iter().filter(|_| adds);
+    let lacks_events = !has_events(theirs);
+    let events = offered_alone().into_iter().filter(|codec| codec.kind() == Kind::TelephoneEvent);
+    for codec in added.chain(events.filter(|_| adds || lacks_events)) {
+        let has_its_clock =
+            |other: &Codec| other.kind() == Kind::Audio && other.clock_rate == codec.clock_rate;
+        let is_of_use = codec.kind() == Kind::Audio || codecs.iter().any(has_its_clock);
+        if !is_of_use || best_match(&codec, &codecs).is_some() {
             continue;
         }
         let is_free = |number: &u8| codecs.iter().all(|other| other.payload_type != *number);
@@ -89,6 +104,13 @@ pub(super) fn supplemented(theirs: &[Codec], transcoding: Transcoding) -> Vec<Co
         }
     }
     codecs
+}
+
+/// Whether there are telephone events, of the clock rate of audio beside them.
+pub(super) fn has_events(codecs: &[Codec]) -> bool {
+    let is_audio = |other: &Codec, rate| other.kind() == Kind::Audio && other.clock_rate == rate;
+    let is_of_use = |codec: &&Codec| codecs.iter().any(|other| is_audio(other, codec.clock_rate));
+    codecs.iter().filter(|codec| codec.kind() == Kind::TelephoneEvent).any(|codec| is_of_use(&codec))
 }
 
 /// Whether it is audio that we can make and understand.
@@ -236,13 +258,34 @@ mod tests {
         );
         assert_eq!(supplemented(&opus, Transcoding::Never), opus);
         let phone = codecs(&["8 PCMA/8000"]);
-        assert_eq!(supplemented(&phone, Transcoding::Needed), phone);
+        assert_eq!(supplemented(&phone, Transcoding::Never), phone);
+        assert_eq!(
+            shown(&supplemented(&phone, Transcoding::Needed)),
+            ["8 PCMA/8000", "101 telephone-event/8000"],
+        );
         assert_eq!(
             shown(&supplemented(&phone, Transcoding::Always)),
-            ["8 PCMA/8000", "111 opus/48000/2", "9 G722/8000", "0 PCMU/8000"],
+            [
+                "8 PCMA/8000",
+                "111 opus/48000/2",
+                "9 G722/8000",
+                "0 PCMU/8000",
+                "110 telephone-event/48000",
+                "101 telephone-event/8000",
+            ],
         );
         let strange = codecs(&["18 G729/8000"]);
         assert_eq!(supplemented(&strange, Transcoding::Always), strange);
+    }
+
+    #[test]
+    fn an_answer_has_events_for_who_offers_them() {
+        let offer = codecs(&["0 PCMU/8000", "110 telephone-event/48000", "126 telephone-event/8000"]);
+        let answer = with_events(codecs(&["0 PCMU/8000"]), &offer);
+        assert_eq!(shown(&answer), ["0 PCMU/8000", "126 telephone-event/8000"]);
+        assert_eq!(with_events(answer.clone(), &offer), answer);
+        let strange = codecs(&["18 G729/8000"]);
+        assert_eq!(with_events(strange.clone(), &offer), strange, "nothing can be made out of it");
     }
 
     #[test]

@@ -24,7 +24,7 @@
 //!   telephone-event and comfort noise stay only beside audio of their clock rate ([RFC 4733 §2.1]).
 //! - Where the legs share no audio, or may share none, we stand between them: codecs of ours are added behind those of
 //!   the offer that is passed on ([`Transcoding`] says when), an answer without common codecs takes the first that we
-//!   know, and [`patch`] says what has to be made anew. What both have always comes first.
+//!   know, and [`patch`](fn@patch) says what has to be made anew, for the codec or for keys. What both have always comes first.
 //! - Formats that name other payload types (`red`, `rtx`, FEC) do not pass, because legs number for themselves.
 //! - A leg with ports of its own is never offered rtcp-mux; an offer of it is accepted. How its media is protected, and
 //!   what of that another leg sees (nothing), is told in `protection.rs`.
@@ -67,7 +67,7 @@ mod writing;
 pub use bypass::{Source, plain_address, reach_each_other};
 pub use local::{Local, Profile};
 pub use party::Party;
-pub use patch::{Patch, patch, patch_alone};
+pub use patch::{Keys, Patch, Signalled, patch, patch_alone};
 pub use payloads::{Payload, PayloadMap, Payloads, payload_map};
 pub use protection::{Sdes, Seed, Srtp};
 pub use refusal::Refusal;

@@ -9,7 +9,7 @@ use ringback_nat::ice::Credentials;
 use super::acceptance::{check_answer, choose, meant_direction, names, remote};
 use super::bypass::Source;
 use super::formats::{
-    answered, answered_alone, is_ours, known_to_us, offered_alone, renumbered, supplemented,
+    answered, answered_alone, is_ours, known_to_us, offered_alone, renumbered, supplemented, with_events,
 };
 use super::protection::{Protection, chosen, shakes_hands, to_answer};
 use super::writing::{Content, Frame, describe};
@@ -200,6 +200,9 @@ impl Party {
         let (offer, served) = self.offer_of_theirs()?;
         let offered = codecs_at(offer, served);
         let mut codecs = answered(offered, &section.codecs);
+        if self.may_transcode() {
+            codecs = with_events(codecs, offered);
+        }
         if codecs.is_empty() && self.may_transcode() && section.codecs.iter().any(is_ours) {
             codecs = answered_alone(offered);
         }
@@ -436,7 +439,7 @@ impl Party {
     }
 
     /// Whether we may stand between this party and another: not while its media goes past us.
-    fn may_transcode(&self) -> bool {
+    pub(super) fn may_transcode(&self) -> bool {
         self.past.is_none() && self.transcoding != Transcoding::Never
     }
 

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::sync::mpsc::Receiver;
 
-use ringback_media::negotiation::{LegSettings, Patch, PayloadMap, Payloads};
+use ringback_media::negotiation::{Keys, LegSettings, Patch, PayloadMap, Payloads};
 
 use super::*;
 use crate::config::PortRange;
@@ -157,7 +157,7 @@ fn legs_whose_audio_nobody_makes_end() {
     world.command(A, open());
     world.command(B, open());
     let MediaCommand::Configure(settings, _) = configure() else { unreachable!() };
-    let patch = Box::new(Patch { from: Vec::new(), to: Vec::new(), ptime: 20 });
+    let patch = Box::new(Patch { from: Vec::new(), to: Vec::new(), ptime: 20, keys: Keys::default() });
     world.command(A, MediaCommand::Configure(settings, Route::Patched { to: B, patch }));
     world.told();
     world.thread.send_made(Instant::now());

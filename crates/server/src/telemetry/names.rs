@@ -43,7 +43,7 @@ counters! {
         instant_messages_delivered_later, instant_messages_declined, instant_messages_refused,
         instant_messages_overloaded, instant_messages_unknown, instant_messages_not_kept, instant_messages_full,
         instant_messages_expired, offers_refused, offers_in_glare, offers_of_ours_refused, ice_restarts,
-        targets_unreadable, sessions_expired, legs_connected, legs_gone, reports_missing, dtmf_by_info, dtmf_made_events,
+        targets_unreadable, sessions_expired, legs_connected, legs_gone, reports_missing, dtmf_by_info, dtmf_made_events, dtmf_made_tones, dtmf_told,
         transfers_started, transfers_completed, transfers_failed, transfers_refused, notifies_refused,
         takeovers_started, takeovers_completed, takeovers_refused, offers_repeated,
         panics,
@@ -96,6 +96,6 @@ counters! {
 counters! {
     /// Those of [`ringback_media::insert::DeskStats`].
     desk(ringback_media::insert::DeskStats) {
-        packets, no_insert, late, unreadable, unknown, too_much, concealed_ms, made, overflowed, ticks_missed,
+        packets, no_insert, late, unreadable, unknown, too_much, concealed_ms, made, overflowed, ticks_missed, keys_beyond,
     }
 }

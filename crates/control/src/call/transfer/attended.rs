@@ -140,6 +140,7 @@ impl Exchange {
             media: LegMedia::Closed(None),
             session_timer: None,
             is_missed: false,
+            signals_keys: false,
             call_id: leg.call_id.clone(),
             is_hidden: leg.is_hidden,
             hides_history: leg.hides_history,
