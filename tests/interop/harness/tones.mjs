@@ -31,9 +31,9 @@ const ABSENT = 0.02;
 const IN_PAIR = 0.25;
 /** The same for a tone that is added to others. */
 const IN_MIX = 0.15;
-const KEYPAD = ['123A', '456B', '789C', '*0#D'];
-const ROWS = [697, 770, 852, 941];
-const COLUMNS = [1209, 1336, 1477, 1633];
+export const KEYPAD = ['123A', '456B', '789C', '*0#D'];
+export const ROWS = [697, 770, 852, 941];
+export const COLUMNS = [1209, 1336, 1477, 1633];
 
 /** Samples of a tone between -1 and 1. */
 export function tone(frequency, { rate, seconds }) {
@@ -164,7 +164,7 @@ export class Sound {
 }
 
 /** The amplitude of `frequency` in `samples`: Goertzel's algorithm. */
-function goertzel(samples, frequency, rate) {
+export function goertzel(samples, frequency, rate) {
   const coefficient = 2 * Math.cos((2 * Math.PI * frequency) / rate);
   let before = 0;
   let last = 0;

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Child } from './child.mjs';
+import { fromALaw, fromMuLaw } from './g711.mjs';
 import { evidencePath } from './evidence.mjs';
 import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound } from './tones.mjs';
 import { until } from './waiting.mjs';
@@ -89,20 +90,4 @@ function rtpAudio({ port, payload }, { first, last }) {
   const decode = type === PCMU ? fromMuLaw : fromALaw;
   const header = 12 + (payload[0] & 15) * 4;
   return [Array.from(payload.subarray(header), (byte) => decode(byte) / 32_768)];
-}
-
-/** ITU-T G.711 μ-law. */
-function fromMuLaw(byte) {
-  const bits = ~byte & 0xff;
-  const magnitude = (((bits & 15) << 3) + 0x84) << ((bits >> 4) & 7);
-  return bits & 0x80 ? 0x84 - magnitude : magnitude - 0x84;
-}
-
-/** ITU-T G.711 A-law. */
-function fromALaw(byte) {
-  const bits = byte ^ 0x55;
-  const exponent = (bits >> 4) & 7;
-  const mantissa = ((bits & 15) << 4) + 8;
-  const magnitude = exponent === 0 ? mantissa : (mantissa + 0x100) << (exponent - 1);
-  return bits & 0x80 ? magnitude : -magnitude;
 }

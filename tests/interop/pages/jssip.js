@@ -28,7 +28,8 @@ ua.on('newRTCSession', (event) => {
   session.on('confirmed', () => (told.call = 'active'));
   session.on('hold', ({ originator }) => (told.call = `held-${originator}`));
   session.on('unhold', () => (told.call = 'active'));
-  session.on('newDTMF', ({ dtmf }) => {
+  session.on('newDTMF', ({ originator, dtmf }) => {
+    if (originator === 'remote') told.pressed = `${dtmf.tone} ${dtmf.duration}`;
     dtmf.on('succeeded', () => (told.key = 'accepted'));
     dtmf.on('failed', () => (told.key = 'refused'));
   });
@@ -81,7 +82,7 @@ window.phone = {
   join: () => held.refer(session.remote_identity.uri.toString(), { replaces: session }),
   press(key) {
     delete told.key;
-    session.sendDTMF(key);
+    session.sendDTMF(key, { duration: 240 });
   },
 };
 ua.start();
