@@ -11,7 +11,8 @@ import { BINARY } from './server.mjs';
 
 /** The rtpengine that is measured. */
 export const RTPENGINE = process.env.RTPENGINE_BINARY ?? '/usr/bin/rtpengine';
-const PORTS = { first: 10_000, last: 59_999 };
+/** Below those that Linux hands out by itself, which are for the commands. */
+const PORTS = { first: 10_000, last: 31_999 };
 const running = new Set();
 process.on('exit', () => {
   for (const engine of running) engine.end();
@@ -28,8 +29,9 @@ export async function startRtpengine({ core } = {}) {
 /** Starts `ringback ng`; `core` is the one processor that it may use. */
 export async function startNg({ core, set = [] } = {}) {
   const port = await freePort();
-  const media = `media.rtp_ports=${PORTS.first}-${PORTS.last}`;
-  const args = ['ng', '--listen', `127.0.0.1:${port}`, ...[media, ...set].flatMap((key) => ['--set', key])];
+  const media = ['--webrtc', `127.0.0.1:${await freePort()}`, '--rtp-ports', `${PORTS.first}-${PORTS.last}`];
+  const common = ['ng', '--listen', `127.0.0.1:${port}`, '--interface', 'main/127.0.0.1', ...media];
+  const args = [...common, ...set.flatMap((key) => ['--set', key])];
   return started(new Engine('ringback ng', port, BINARY, args, core));
 }
 
