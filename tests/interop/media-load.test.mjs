@@ -1,10 +1,11 @@
-// `ringback bench media`: the load of media through Debian's rtpengine.
+// `ringback bench media`: the load of media through Debian's rtpengine and through `ringback ng`.
 import assert from 'node:assert/strict';
 import { before } from 'node:test';
 
 import { run } from './harness/child.mjs';
 import { scenario, sideBySide } from './harness/evidence.mjs';
 import { startRtpengine } from './harness/media-engine.mjs';
+import { startEngine } from './harness/ng.mjs';
 import { reservePorts } from './harness/ports.mjs';
 import { BINARY } from './harness/server.mjs';
 
@@ -19,7 +20,7 @@ async function load(engine, kind, args = []) {
   return { ...end, report: end.stdout === '' ? undefined : JSON.parse(end.stdout) };
 }
 
-const ENGINES = { rtpengine: startRtpengine };
+const ENGINES = { rtpengine: startRtpengine, ringback: startEngine };
 sideBySide(
   Object.keys(ENGINES).flatMap((engine) =>
     ['plain', 'sdes', 'webrtc', 'opus'].map((kind) => `${kind} by ${engine}`),

@@ -551,6 +551,8 @@ impl Play {
             | MediaCommand::Configure(..)
             | MediaCommand::Press { .. }
             | MediaCommand::Join(_)
+            | MediaCommand::Locate(_)
+            | MediaCommand::Report
             | MediaCommand::Echo => {}
         }
     }

@@ -1,7 +1,10 @@
 //! What the exchange asks of the media workers, and what they tell it.
 //!
 //! Commands for one worker are carried out in the order in which they were given. `Open` is answered by
-//! [`MediaEvent::Opened`] and `Close` by [`MediaEvent::Closed`]; the others have no answer.
+//! [`MediaEvent::Opened`], `Report` by [`MediaEvent::Reported`] and `Close` by [`MediaEvent::Closed`]; the others have no
+//! answer.
+
+use std::net::IpAddr;
 
 use ringback_media::dtmf::Press;
 use ringback_media::insert::ConferenceKey;
@@ -37,6 +40,11 @@ pub enum MediaCommand {
     Join(LegKey),
     /// Lets the leg hear itself.
     Echo,
+    /// Says where the far end's signalling comes from, of a leg that was opened without knowing; before the `Configure` that
+    /// it is to hold for.
+    Locate(IpAddr),
+    /// Asks what the leg has carried so far.
+    Report,
     /// Ends the leg.
     Close,
 }
@@ -71,11 +79,28 @@ pub enum Medium {
     Rtp,
 }
 
+impl MediaEvent {
+    /// The leg that it is about.
+    pub const fn leg(&self) -> LegKey {
+        match self {
+            MediaEvent::Opened(leg, _)
+            | MediaEvent::Reported(leg, _)
+            | MediaEvent::Closed(leg, _)
+            | MediaEvent::Connected(leg)
+            | MediaEvent::FirstPacket(leg)
+            | MediaEvent::Key(leg, _)
+            | MediaEvent::Gone(leg, _) => *leg,
+        }
+    }
+}
+
 /// News from a media worker.
 #[derive(Debug, Clone)]
 pub enum MediaEvent {
     /// The leg is open, or why it could not be opened.
     Opened(LegKey, Result<Box<Local>, String>),
+    /// What the leg has carried so far; nothing of a leg that is not open.
+    Reported(LegKey, Option<Box<LegReport>>),
     /// The leg is closed; what it carried.
     Closed(LegKey, Option<Box<LegReport>>),
     /// The leg has its keys.

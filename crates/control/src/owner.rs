@@ -26,6 +26,15 @@ pub(crate) const fn worker_of(leg: LegKey) -> u16 {
     (leg.0 >> (CALL_BITS + LEG_BITS)) as u16
 }
 
+/// Whether an [`Engine`](crate::ng::Engine) made the leg, and not an exchange: it is the one that hears its news.
+pub const fn is_of_ng(leg: LegKey) -> bool {
+    worker_of(leg) == NG_WORKER
+}
+
+/// What keys of an engine of the ng protocol have in place of the number of a control worker: the highest that leaves the
+/// two upper bits of a key to those who mark sockets by it.
+pub(crate) const NG_WORKER: u16 = (1 << 14) - 1;
+
 /// The call that the leg belongs to.
 pub(crate) const fn call_of(leg: LegKey) -> CallNumber {
     CallNumber(leg.0 >> LEG_BITS & ((1 << CALL_BITS) - 1))
@@ -101,6 +110,9 @@ mod tests {
             let key = leg_key(worker, CallNumber(call), leg);
             assert_eq!((worker_of(key), call_of(key)), (worker, CallNumber(call)));
         }
+        let of_ng = leg_key(NG_WORKER, CallNumber((1 << CALL_BITS) - 1), 1023);
+        assert!(is_of_ng(of_ng) && !is_of_ng(leg_key(0, CallNumber(1), 1)));
+        assert!(of_ng.0 < 1 << 62, "sockets are marked by keys with two bits more");
         assert_ne!(leg_key(0, CallNumber(1), 1), leg_key(0, CallNumber(1), 2));
         assert_eq!(media_worker_of(CallNumber(7), 4), 3);
         assert_eq!(media_worker_of(CallNumber(7), 0), 0);

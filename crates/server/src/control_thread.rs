@@ -7,7 +7,7 @@
 mod asks;
 mod backlog;
 mod records;
-mod sockets;
+pub(crate) mod sockets;
 mod strangers;
 mod waiting;
 

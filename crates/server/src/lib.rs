@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod interfaces;
 pub mod media_thread;
 pub mod net;
+pub mod ng_thread;
 pub mod outbox;
 pub mod pages;
 pub mod secret;

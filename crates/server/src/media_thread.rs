@@ -1,13 +1,15 @@
 //! A media worker: one thread with its own sockets and legs, no locks, no tokio.
 //!
 //! It drives [`Worker`]: every datagram is given to it in a packet and what the verdict says is done. Commands come from
-//! the control thread over a bounded queue; news goes back by its inbox.
+//! the control thread, and from that of the ng protocol, over a bounded queue; news goes back by the inbox of whoever made
+//! the leg.
 //!
 //! A mistake of ours costs what it happened to: a packet that is nobody's, a command, a leg ([`Worker`] keeps its legs
 //! apart by itself). A thread that ends all the same tells control to end its calls and turns `/healthz` red.
 
 mod candidates;
 mod inbox;
+mod news;
 mod ports;
 mod sockets;
 #[cfg(test)]
@@ -15,6 +17,7 @@ mod tests;
 
 pub use candidates::Candidates;
 pub use inbox::{Commands, MediaInbox};
+pub use news::News;
 pub use ports::Ports;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -40,7 +43,6 @@ use ringback_nat::ice::Credentials;
 use ringback_sansio::Flow;
 
 use crate::http::Readiness;
-use crate::inbox::{Inbox, Input};
 use crate::net::datagram::DatagramSocket;
 use crate::net::pace::Pace;
 use crate::net::stun;
@@ -65,8 +67,8 @@ pub struct Surroundings {
     pub commands: Commands,
     /// What makes audio where packets cannot be passed on.
     pub voice: Voice,
-    /// Where news goes.
-    pub control: Inbox,
+    /// Who hears the news of legs.
+    pub news: News,
     /// The ports of its plain legs, which no other worker has.
     pub ports: Ports,
     /// What is advertised.
@@ -95,7 +97,7 @@ pub struct MediaThread {
     owed: VecDeque<Order>,
     /// Whose voice says what each of them sends; in a conference its own.
     voices: HashMap<LegKey, LegKey>,
-    control: Inbox,
+    news: News,
     ports: Ports,
     candidates: Candidates,
     identity: Arc<Identity>,
@@ -135,7 +137,7 @@ impl MediaThread {
             shared,
             commands,
             voice,
-            control,
+            news,
             ports,
             candidates,
             identity,
@@ -156,7 +158,7 @@ impl MediaThread {
             inserted: HashSet::new(),
             owed: VecDeque::new(),
             voices: HashMap::new(),
-            control,
+            news,
             ports,
             candidates,
             identity,
@@ -330,12 +332,7 @@ impl MediaThread {
     }
 
     fn tell(&self, event: MediaEvent) {
-        // Control waits for every answer; a full inbox empties in milliseconds.
-        let mut input = Input::Media(event.clone());
-        while self.control.send(input) == Err(crate::inbox::Refused::Full) {
-            std::thread::sleep(Duration::from_millis(1));
-            input = Input::Media(event.clone());
-        }
+        self.news.tell(event);
     }
 
     /// Carries out a command. One that panics is answered all the same, and costs its leg.
@@ -382,6 +379,10 @@ impl MediaThread {
             MediaCommand::Press { press, events } => self.press(now, leg, press, events),
             MediaCommand::Join(other) => self.worker.join(leg, other),
             MediaCommand::Echo => self.worker.echo(leg),
+            MediaCommand::Locate(signalling) => self.worker.locate(leg, signalling),
+            MediaCommand::Report => {
+                return Some(MediaEvent::Reported(leg, self.worker.report(leg).map(Box::new)));
+            }
             MediaCommand::Close => {
                 let report = self.worker.close(now, leg);
                 self.voices.remove(&leg);

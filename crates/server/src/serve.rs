@@ -6,6 +6,8 @@
 mod announce;
 mod listeners;
 mod log;
+pub mod media;
+pub mod ng;
 mod stop;
 
 use std::collections::BTreeMap;
@@ -18,8 +20,6 @@ use std::time::{Instant, SystemTime};
 use anyhow::Context;
 use rand::Rng;
 use ringback_control::{Epoch, Exchange, Features, HeaderTables, Settings, User};
-use ringback_media::dtls;
-use ringback_media::rtcp::NtpClock;
 use ringback_sip::digest::{Algorithm, Ha1};
 use ringback_sip::gruu::Gruus;
 
@@ -29,7 +29,7 @@ use crate::first_start::{self, Account, Opened, Prepared};
 use crate::http::{Hosts, Readiness, Server};
 use crate::inbox::{ConnectionNumbers, Inbox, Input};
 use crate::interfaces;
-use crate::media_thread::{self, Candidates, MediaInbox, MediaThread, Ports};
+use crate::media_thread::News;
 use crate::net::client::trust::Trust;
 use crate::net::client::{Client, Dialler};
 use crate::net::wake::Waker;
@@ -38,9 +38,11 @@ use crate::store::{Credentials, Recovery};
 use crate::telemetry::{LogLimit, NOBODY, Telemetry, limited};
 use crate::trace::Tracer;
 use crate::user_socket::{AccountChange, Directory, UserSocket};
-use crate::voice_thread::Voice;
 use announce::announce;
 use listeners::Listeners;
+use media::Media;
+use ng::Ng;
+use stop::Machine;
 
 /// Runs the exchange until it is told to stop.
 pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
@@ -84,39 +86,13 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         exchange.set_features(&name, features);
     }
 
-    let identity = media_identity()?;
-    let public: Vec<_> = config.public_address.iter().map(|address| address.ip()).collect();
-    let mut workers = Vec::new();
-    let mut threads = Vec::new();
-    let (sip_udp, webrtc, streams) = listeners.split();
-    for (number, shared) in (0u16..).zip(webrtc) {
-        let (media, commands) = MediaInbox::new().context("a media worker cannot be woken")?;
-        let seed = rand::random();
-        let (voice, voice_thread) =
-            Voice::new(number, commands.waker(), telemetry.clone(), readiness.clone(), seed);
-        let name = format!("ringback-voice-{number}");
-        threads.push(thread::Builder::new().name(name).spawn(move || {
-            voice_thread.run();
-            Ok(())
-        })?);
-        let thread = MediaThread::new(media_thread::Surroundings {
-            number,
-            shared,
-            commands,
-            voice,
-            control: inbox.clone(),
-            ports: Ports::share(config.media.rtp_ports, number, config.media.workers),
-            candidates: Candidates::new(public.clone()),
-            identity: identity.clone(),
-            clock: NtpClock::new(epoch.instant, epoch.time.duration_since(SystemTime::UNIX_EPOCH)?),
-            telemetry: telemetry.clone(),
-            readiness: readiness.clone(),
-        })
-        .context("a media worker cannot wait for its sockets")?;
-        workers.push(media);
-        let name = format!("ringback-media-{number}");
-        threads.push(thread::Builder::new().name(name).spawn(move || thread.run())?);
-    }
+    let (sip_udp, webrtc, ng, streams) = listeners.split();
+    let ng = Ng::new(ng)?;
+    let news = News { exchange: Some(inbox.clone()), ng: ng.as_ref().map(Ng::inbox) };
+    let media = Media::start(&config, webrtc, &news, epoch, &telemetry, &readiness)?;
+    drop(news);
+    let ng = ng.map(|ng| ng.start(&config, epoch, media.others(), &telemetry)).transpose()?;
+    let (workers, threads) = media.split();
 
     let certificates = Arc::new(Certificates::read(config.tls.clone(), prepared.identity.clone())?);
     let trust = Trust::new(config.tls.trust(), certificates.clone(), config.domain.names().to_vec())
@@ -142,6 +118,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     )
     .context("the control thread cannot wait for its sockets")?;
     let control = thread::Builder::new().name("ringback-control".to_owned()).spawn(move || control.run())?;
+    let control = Machine { name: "the control thread", inbox: inbox.clone(), thread: control };
+    let machines: Vec<Machine> = [Some(control), ng].into_iter().flatten().collect();
     let _user_socket = open_user_socket(&config, &prepared, &inbox)?;
 
     let server = Server {
@@ -168,16 +146,11 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         let out = io::stdout();
         let text = prepared.announcement(&opened, &interfaces::reachable_addresses(), out.is_terminal());
         announce(&mut out.lock(), &text, &readiness)?;
-        stop::wait(signals, &inbox, &config, control).await
+        stop::wait(signals, &config, machines).await
     })?;
     runtime.shutdown_background();
-    // The control thread has ended, and with it the command queues of the media workers.
-    for thread in threads {
-        // One that failed has said so itself.
-        if thread.join().is_err() {
-            tracing::error!("a media worker panicked while it ended");
-        }
-    }
+    // Whoever commands the media workers has ended, and with it the command queues of the media workers.
+    threads.join();
     writer_thread.stop();
     Ok(ExitCode::SUCCESS)
 }
@@ -302,14 +275,6 @@ fn open_user_socket(config: &Config, prepared: &Prepared, inbox: &Inbox) -> anyh
     UserSocket::open(prepared.data_dir.path(), directory, on_change).with_context(|| {
         format!("the socket for `ringback user` in {} cannot be opened", prepared.data_dir.path().display())
     })
-}
-
-/// The certificate that media shows: new at every start, so that nothing links the calls of one day with the next's.
-pub fn media_identity() -> anyhow::Result<Arc<dtls::Identity>> {
-    let key = rcgen::KeyPair::generate()?;
-    let certificate = rcgen::CertificateParams::new(Vec::<String>::new())?.self_signed(&key)?;
-    let identity = dtls::Identity::from_der(certificate.der().to_vec(), key.serialize_der())?;
-    Ok(Arc::new(identity))
 }
 
 /// Tells the log that the store has not written something.

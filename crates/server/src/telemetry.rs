@@ -24,7 +24,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
-use ringback_control::Exchange;
+use ringback_control::{Exchange, ng};
 use ringback_media::insert::DeskStats;
 use ringback_media::session;
 use ringback_sansio::FiveTuple;
@@ -33,7 +33,7 @@ use ringback_sip::digest;
 use crate::http::Refusal;
 use crate::net::{Doorkeeper, End};
 use crate::store::Writer;
-use crate::{control_thread, media_thread, voice_thread};
+use crate::{control_thread, media_thread, ng_thread, voice_thread};
 
 /// The last copies.
 #[derive(Debug)]
@@ -41,8 +41,10 @@ pub struct Telemetry {
     control: Mutex<Control>,
     workers: Mutex<BTreeMap<u16, (session::Stats, media_thread::Counters)>>,
     voices: Mutex<BTreeMap<u16, (DeskStats, voice_thread::Counters)>>,
+    /// What the thread of the ng protocol counts, where there is one, and its calls.
+    ng: Mutex<Option<(ng::Stats, ng_thread::Counters, usize)>>,
     doorkeeper: Arc<Doorkeeper>,
-    writer: Writer,
+    writer: Option<Writer>,
     /// Requests over HTTP that were refused.
     pub http_refused: Tally<Refusal>,
     /// What keeps others from filling the log.
@@ -66,13 +68,15 @@ struct Control {
 
 impl Telemetry {
     /// Nothing is counted yet.
-    pub fn new(doorkeeper: Arc<Doorkeeper>, writer: Writer, log: Arc<LogLimit>) -> Self {
+    /// A server without a store has no `writer`.
+    pub fn new(doorkeeper: Arc<Doorkeeper>, writer: impl Into<Option<Writer>>, log: Arc<LogLimit>) -> Self {
         Telemetry {
             control: Mutex::default(),
             workers: Mutex::default(),
             voices: Mutex::default(),
+            ng: Mutex::default(),
             doorkeeper,
-            writer,
+            writer: writer.into(),
             http_refused: Tally::default(),
             log,
             ended: Tally::default(),
@@ -109,6 +113,21 @@ impl Telemetry {
     /// Takes what a voice thread has counted.
     pub fn set_voice(&self, number: u16, stats: DeskStats, thread: voice_thread::Counters) {
         self.voices.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (stats, thread));
+    }
+
+    /// Takes what the thread of the ng protocol has counted.
+    pub fn set_ng(&self, engine: &ng::Engine, thread: ng_thread::Counters) {
+        let counted = (engine.stats().clone(), thread, engine.calls());
+        *self.ng.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
+    }
+
+    fn encode_ng(&self, out: &mut Families<'_, '_>) -> fmt::Result {
+        let counted = self.ng.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some((stats, thread, calls)) = counted else { return Ok(()) };
+        out.gauge("ringback_ng_calls", "Calls by the ng protocol", calls as u64)?;
+        let mut events = names::ng(&stats);
+        events.extend(names::ng_thread(&thread));
+        out.counters("ringback_ng", "What the ng protocol had done, by kind", "event", &events)
     }
 
     fn encode_control(&self, out: &mut Families<'_, '_>) -> fmt::Result {
@@ -249,9 +268,11 @@ impl Collector for Telemetry {
         let mut out = Families(&mut encoder);
         self.encode_control(&mut out)?;
         self.encode_media(&mut out)?;
+        self.encode_ng(&mut out)?;
         self.encode_connections(&mut out)?;
         self.encode_sound(&mut out)?;
-        let stats = self.writer.stats();
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let stats = writer.stats();
         let load =
             |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
         let store = [

@@ -14,11 +14,12 @@ export const KAMAILIO = process.env.KAMAILIO ?? '/usr/sbin/kamailio';
 const ADDRESS = '127.0.0.1';
 
 /**
- * Starts one that takes UDP, TCP and WebSocket on one port of `ports`, and with an `identity`, the files of a certificate
+ * Starts one, with another configuration than usual and what that is `defined` by where it is given, that takes UDP, TCP and WebSocket on one port of `ports`, and with an `identity`, the files of a certificate
  * and its key, TLS and WebSocket over it on another.
  */
-export async function startKamailio(ports, { identity } = {}) {
-  const kamailio = new Kamailio(ports.one(), identity && { ...identity, port: ports.one() });
+export async function startKamailio(ports, { identity, config = CONFIG, defined = {} } = {}) {
+  const tls = identity && { ...identity, port: ports.one() };
+  const kamailio = new Kamailio(ports.one(), tls, { config, defined });
   atEnd('kamailio', () => kamailio.stop());
   await kamailio.start();
   return kamailio;
@@ -27,11 +28,13 @@ export async function startKamailio(ports, { identity } = {}) {
 class Kamailio {
   #port;
   #tls;
+  #how;
   #child;
 
-  constructor(port, tls) {
+  constructor(port, tls, how) {
     this.#port = port;
     this.#tls = tls;
+    this.#how = how;
   }
 
   async start() {
@@ -45,8 +48,10 @@ class Kamailio {
             ...['-l', `tls:${ADDRESS}:${this.#tls.port}`, '-A', 'WITH_TLS'],
             ...['-A', `CERTIFICATE="${this.#tls.certificate}"`, '-A', `KEY="${this.#tls.key}"`],
           ];
+    const { config, defined } = this.#how;
     this.#child = new Child('kamailio', KAMAILIO, [
-      ...['-f', CONFIG, '-DD', '-E'],
+      ...['-f', config, '-DD', '-E'],
+      ...Object.entries(defined).flatMap(([name, value]) => ['-A', `${name}="${value}"`]),
       ...['-l', `udp:${at}`, '-l', `tcp:${at}`, ...tls],
       ...['-Y', folder, '-w', folder, '-m', '64', '-M', '8'],
     ]);
@@ -69,6 +74,11 @@ class Kamailio {
   url(transport) {
     const port = ['wss', 'tls'].includes(transport) ? this.#tls.port : this.#port;
     return `${transport}://${ADDRESS}:${port}${transport.startsWith('ws') ? '/' : ''}`;
+  }
+
+  /** Its port for UDP, TCP and WebSocket. */
+  get port() {
+    return this.#port;
   }
 
   aor(user) {

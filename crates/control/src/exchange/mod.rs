@@ -265,6 +265,7 @@ impl Exchange {
     /// Takes news from a media worker.
     pub fn handle_media(&mut self, now: Instant, event: MediaEvent) {
         let (MediaEvent::Opened(key, _)
+        | MediaEvent::Reported(key, _)
         | MediaEvent::Closed(key, _)
         | MediaEvent::Connected(key)
         | MediaEvent::FirstPacket(key)
@@ -283,6 +284,8 @@ impl Exchange {
         self.on_call(now, number, |exchange, call| match event {
             MediaEvent::Opened(key, result) => exchange.leg_opened(now, call, key, result),
             MediaEvent::Closed(key, report) => exchange.leg_closed(call, key, report),
+            // Nobody here asks for it.
+            MediaEvent::Reported(..) => {}
             MediaEvent::Connected(_) => exchange.stats.legs_connected += 1,
             MediaEvent::FirstPacket(key) => exchange.leg_heard(call, key),
             MediaEvent::Key(key, press) => exchange.tell_key(now, call, key, press),

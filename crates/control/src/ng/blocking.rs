@@ -1,4 +1,4 @@
-//! Media and DTMF that do not pass for a while.
+//! Media and DTMF that do not pass for a while, and keys that are pressed here.
 //!
 //! What is blocked is not in the map of payload types that the media worker translates by: nothing else changes, and
 //! nobody is told.
@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringback_media::negotiation::Payload;
+use ringback_media::dtmf::Press;
 use ringback_media::sdp::Kind;
 use ringback_media::session::LegKey;
 
@@ -15,6 +15,7 @@ use super::command::{MediaAction, Whose};
 use super::engine::{Engine, ok};
 use super::refusal::Reason;
 use super::value::Dict;
+use crate::media::MediaCommand;
 
 impl Engine {
     /// Does something to the media of a call, or of one side of it.
@@ -24,6 +25,9 @@ impl Engine {
             MediaAction::UnblockMedia => |blocked| blocked.media = false,
             MediaAction::BlockDtmf => |blocked| blocked.dtmf = true,
             MediaAction::UnblockDtmf => |blocked| blocked.dtmf = false,
+            // Nothing is heard either way; that packets stop coming is all the difference.
+            MediaAction::SilenceMedia => |blocked| blocked.silenced = true,
+            MediaAction::UnsilenceMedia => |blocked| blocked.silenced = false,
             action => {
                 self.number_of(&whose.call)?;
                 return Err(Reason::NotInThisVersion(action.word()));
@@ -44,6 +48,21 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Presses a key for whom the side that is meant talks to, in its events.
+    pub(super) fn press(&mut self, now: Instant, whose: &Whose, press: Press) -> Result<Dict, Reason> {
+        let number = self.number_of(&whose.call)?;
+        let call = self.calls.get_mut(&number).ok_or(Reason::NoCall)?;
+        call.signalled = now;
+        let side = call.named(whose).flatten().and_then(|leg| call.side(leg)).ok_or(Reason::NoTag)?;
+        let (to, party) =
+            side.peer.and_then(|peer| Some((peer, call.side(peer)?.party()?))).ok_or(Reason::NoOffer)?;
+        let events = Some(party.events().ok_or(Reason::NoEvents)?);
+        self.command(to, MediaCommand::Press { press, events });
+        Ok(ok())
+    }
+}
+
 fn block(call: &mut Call, whose: &Whose, change: fn(&mut Blocked)) -> Result<(), Reason> {
     match call.named(whose) {
         Some(leg) => {
@@ -61,11 +80,11 @@ fn block(call: &mut Call, whose: &Whose, change: fn(&mut Blocked)) -> Result<(),
 }
 
 impl Side {
-    /// Whether what this side sends as this payload passes to the other.
-    pub(super) fn lets_pass(&self, call: &Call, payload: Option<Payload>) -> bool {
-        match payload.map(|payload| payload.kind) {
-            Some(Kind::TelephoneEvent) => !(self.blocked.dtmf || call.blocked.dtmf),
-            _ => !(self.blocked.media || call.blocked.media),
+    /// Whether what this side sends of this kind passes to the other.
+    pub(super) fn lets_pass(&self, call: &Call, kind: Kind) -> bool {
+        match kind {
+            Kind::TelephoneEvent => !(self.blocked.dtmf || call.blocked.dtmf),
+            _ => [self.blocked, call.blocked].iter().all(|blocked| !blocked.media && !blocked.silenced),
         }
     }
 

@@ -5,12 +5,12 @@
 //! that it was called by. Two sides that exchanged offer and answer are a *dialogue*.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringback_media::negotiation::{Party, Profile};
-use ringback_media::session::{Gone, LegKey};
+use ringback_media::negotiation::{Local, Party, Profile, Srtp};
+use ringback_media::session::{Gone, LegKey, LegReport};
 
 use super::command::{Command, Whose};
 use super::message::Asker;
@@ -28,6 +28,8 @@ pub(super) struct Call {
     pub sides: Vec<Side>,
     /// Who offered to whom: the leg of who did first.
     pub dialogues: Vec<(LegKey, LegKey)>,
+    /// The legs whose reports are awaited.
+    pub awaited: Vec<LegKey>,
     /// What waits for the media workers, in the order in which it came.
     pub jobs: VecDeque<Job>,
     pub is_answered: bool,
@@ -45,6 +47,12 @@ pub(super) struct Side {
     pub branch: Option<Bytes>,
     pub label: Option<Bytes>,
     pub profile: Profile,
+    /// Where its SIP comes from, as the media workers know it.
+    pub source: Option<IpAddr>,
+    /// How our own offers to it want its media protected.
+    pub srtp: Srtp,
+    /// What is advertised in place of what the media workers would; nothing where they know best.
+    pub advertised: Vec<IpAddr>,
     pub state: State,
     pub created: Instant,
     /// Whether the media workers know whom it talks to: then this one.
@@ -52,6 +60,8 @@ pub(super) struct Side {
     /// When the media workers last said that its far end is gone, and why.
     pub gone: Option<(Instant, Gone)>,
     pub blocked: Blocked,
+    /// What it has carried, when the media workers last said so.
+    pub report: Option<Box<LegReport>>,
 }
 
 /// Our side of a leg.
@@ -69,6 +79,7 @@ pub(super) enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Blocked {
     pub media: bool,
+    pub silenced: bool,
     pub dtmf: bool,
 }
 
@@ -80,6 +91,8 @@ pub(super) struct Job {
     pub command: Command,
     /// The sides that it is about, once they are found or made: who offers, and who is offered to.
     pub sides: Option<(LegKey, LegKey)>,
+    /// Whether the media workers were asked what the call has carried.
+    pub is_asked: bool,
     pub warnings: Vec<&'static str>,
 }
 
@@ -92,6 +105,7 @@ impl Call {
             signalled: now,
             sides: Vec::new(),
             dialogues: Vec::new(),
+            awaited: Vec::new(),
             jobs: VecDeque::new(),
             is_answered: false,
             blocked: Blocked::default(),
@@ -106,6 +120,11 @@ impl Call {
         }
         self.next_leg += 1;
         Some(self.next_leg)
+    }
+
+    /// The number of the latest leg.
+    pub const fn last_leg(&self) -> u16 {
+        self.next_leg
     }
 
     pub fn side(&self, leg: LegKey) -> Option<&Side> {
@@ -156,6 +175,7 @@ impl Call {
     pub fn remove(&mut self, leg: LegKey) {
         self.sides.retain(|side| side.leg != leg);
         self.dialogues.retain(|(a, b)| *a != leg && *b != leg);
+        self.awaited.retain(|awaited| *awaited != leg);
         for side in &mut self.sides {
             side.peer = side.peer.filter(|peer| *peer != leg);
         }
@@ -186,11 +206,15 @@ impl Side {
             branch: None,
             label: None,
             profile,
+            source: None,
+            srtp: Srtp::Offered,
+            advertised: Vec::new(),
             state: State::Opening,
             created: now,
             peer: None,
             gone: None,
             blocked: Blocked::default(),
+            report: None,
         }
     }
 
@@ -199,6 +223,23 @@ impl Side {
             State::Open(party) => Some(party),
             State::Opening | State::Failed(_) => None,
         }
+    }
+
+    /// What the media workers opened, at the addresses of the interface that was asked for.
+    pub fn advertise(&self, mut local: Local) -> Local {
+        local.srtp = self.srtp;
+        let Some(first) = self.advertised.first() else { return local };
+        local.address = *first;
+        if local.profile == Profile::WebRtc {
+            // Where no socket listens nobody is to send.
+            let port = |family: &IpAddr| {
+                let of_family = |it: &&SocketAddr| it.is_ipv4() == family.is_ipv4();
+                local.candidates.iter().find(of_family).map(SocketAddr::port)
+            };
+            let at = self.advertised.iter().filter_map(|address| Some((*address, port(address)?).into()));
+            local.candidates = at.collect();
+        }
+        local
     }
 
     /// The address that its media goes to.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ringback_media::dtmf::{Digit, Press};
 
 use super::flags::{Flags, normalised};
 use super::value::{Dict, Value};
@@ -25,6 +26,8 @@ pub enum Command {
     List(usize),
     /// What is counted.
     Statistics,
+    /// A key that is pressed for whom the one who is meant talks to.
+    PlayDtmf(Whose, Press),
     /// Something for media that flows.
     Media(MediaAction, Whose),
 }
@@ -95,8 +98,6 @@ pub enum MediaAction {
     PlayMedia,
     /// `stop media`
     StopMedia,
-    /// `play DTMF`
-    PlayDtmf,
 }
 
 /// Why a dictionary is not a command.
@@ -133,6 +134,7 @@ impl Command {
             b"query" => Command::Query(Whose::read(dict)?),
             b"list" => Command::List(limit(dict)?),
             b"statistics" => Command::Statistics,
+            b"play DTMF" => Command::PlayDtmf(Whose::read(dict)?, press(dict)?),
             word => match MediaAction::of(word) {
                 Some(MediaAction::StopRecording) if has_flag(dict, b"pause") => {
                     Command::Media(MediaAction::PauseRecording, Whose::read(dict)?)
@@ -196,7 +198,7 @@ impl Delete {
 }
 
 impl MediaAction {
-    const ALL: [(MediaAction, &'static str); 12] = [
+    const ALL: [(MediaAction, &'static str); 11] = [
         (MediaAction::StartRecording, "start recording"),
         (MediaAction::StopRecording, "stop recording"),
         (MediaAction::PauseRecording, "pause recording"),
@@ -208,7 +210,6 @@ impl MediaAction {
         (MediaAction::UnblockDtmf, "unblock DTMF"),
         (MediaAction::PlayMedia, "play media"),
         (MediaAction::StopMedia, "stop media"),
-        (MediaAction::PlayDtmf, "play DTMF"),
     ];
 
     fn of(word: &[u8]) -> Option<MediaAction> {
@@ -239,6 +240,25 @@ fn address(dict: &Dict) -> Result<Option<IpAddr>, CommandError> {
     address.map(Some).ok_or(CommandError::Invalid("address", "an address of IPv4 or IPv6"))
 }
 
+/// The key to press: a character, or the number of its event.
+fn press(dict: &Dict) -> Result<Press, CommandError> {
+    let value = dict.value("code").or(dict.value("digit")).ok_or(CommandError::Lacks("a code"))?;
+    let digit = match value.as_text().map(|text| &text[..]) {
+        Some([character]) => Digit::from_char(char::from(*character).to_ascii_uppercase()),
+        _ => value.as_number().and_then(|code| u8::try_from(code).ok()).and_then(Digit::from_event),
+    };
+    let digit =
+        digit.ok_or(CommandError::Invalid("code", "a key, as 5, # or A, or the number of its event"))?;
+    let milliseconds = match dict.value("duration") {
+        None => Some(DEFAULT_PRESS),
+        Some(value) => value.as_number().and_then(|duration| u32::try_from(duration).ok()),
+    };
+    let milliseconds = milliseconds.filter(|milliseconds| (100..=5_000).contains(milliseconds));
+    let milliseconds =
+        milliseconds.ok_or(CommandError::Invalid("duration", "a number of milliseconds from 100 to 5000"))?;
+    Ok(Press { digit, milliseconds })
+}
+
 fn limit(dict: &Dict) -> Result<usize, CommandError> {
     let Some(value) = dict.value("limit") else { return Ok(DEFAULT_LIST) };
     let limit = value.as_number().and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
@@ -262,6 +282,8 @@ pub(super) fn shown(word: &[u8]) -> String {
 const MAX_NAME_LEN: usize = 1_024;
 /// The longest delay of a delete, in seconds.
 const MAX_DELAY: u32 = 86_400;
+/// How long a key is pressed when nothing is said, in milliseconds.
+const DEFAULT_PRESS: u32 = 250;
 /// How many calls are listed when nothing is said.
 const DEFAULT_LIST: usize = 32;
 /// How much of a word is shown.

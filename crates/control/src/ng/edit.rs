@@ -7,15 +7,16 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use ringback_media::sdp::{Codec, Description, MediaType};
+use ringback_media::sdp::{Description, MediaType};
 
-use super::flags::{CodecChange, Flags, Switch};
+use super::codecs::stripped;
+use super::flags::{Flags, Switch};
 
 /// The description as the flags want it read, and what of the flags could not be followed.
 pub(super) fn edited(sdp: &Bytes, flags: &Flags, warnings: &mut Vec<&'static str>) -> Bytes {
     let Ok(description) = Description::parse(sdp) else { return sdp.clone() };
     let address = address(&description, flags);
-    let dropped = dropped(&description, flags, warnings);
+    let dropped = stripped(&description, flags, warnings);
     if address.is_none() && dropped.is_empty() {
         return sdp.clone();
     }
@@ -51,64 +52,8 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The payload types that are taken out.
-fn dropped(description: &Description, flags: &Flags, warnings: &mut Vec<&'static str>) -> BTreeSet<u8> {
-    let mut dropped = BTreeSet::new();
-    if flags.codecs.is_empty() {
-        return dropped;
-    }
-    let names = |changes: &[CodecChange]| -> Vec<&str> {
-        let of = flags.codecs.iter().filter(|(change, _)| changes.contains(change));
-        of.map(|(_, name)| name.as_str()).collect()
-    };
-    let gone = names(&[CodecChange::Strip, CodecChange::Mask, CodecChange::Consume]);
-    let kept = names(&[CodecChange::Except, CodecChange::Offer, CodecChange::Transcode]);
-    let whole = gone.iter().any(|name| matches!(*name, "all" | "full"));
-    // `except` and `offer` alone are a list of what may be there.
-    let listed = whole || !names(&[CodecChange::Except, CodecChange::Offer]).is_empty();
-    let audio = || description.sections.iter().filter(|section| section.media == MediaType::Audio);
-    for section in audio() {
-        let is_kept = |codec: &Codec| kept.iter().any(|name| is_named(codec, name));
-        let is_gone =
-            |codec: &Codec| gone.iter().any(|name| is_named(codec, name)) || listed && !is_kept(codec);
-        let lost: Vec<u8> =
-            section.codecs.iter().filter(|c| is_gone(c)).map(|codec| codec.payload_type).collect();
-        // A description without any codec is none: then nothing is taken out.
-        if lost.len() < section.codecs.len() {
-            dropped.extend(lost);
-        } else if !lost.is_empty() {
-            warnings.push("every codec was to be stripped, so all are kept");
-        }
-    }
-    let is_there =
-        |name: &str| audio().any(|section| section.codecs.iter().any(|codec| is_named(codec, name)));
-    if names(&[CodecChange::Transcode]).iter().any(|name| !is_there(name)) {
-        warnings.push("codecs are not transcoded in this version; only those that are offered can be used");
-    }
-    if !names(&[CodecChange::Mask, CodecChange::Consume]).is_empty() {
-        warnings.push("codecs are not transcoded in this version; masked ones are stripped");
-    }
-    dropped
-}
-
-/// Whether a name with as many parameters as it has (`opus`, `opus/48000`, `opus/48000/2`), or the number of a payload
-/// type, means the codec.
-fn is_named(codec: &Codec, name: &str) -> bool {
-    let mut parts = name.split('/');
-    let Some(first) = parts.next() else { return false };
-    let number = |part: Option<&str>, is: u32| match part {
-        None | Some("") => true,
-        Some(part) => part.parse() == Ok(is),
-    };
-    if first.parse() == Ok(codec.payload_type) {
-        return true;
-    }
-    codec.name.eq_ignore_ascii_case(first)
-        && number(parts.next(), codec.clock_rate)
-        && number(parts.next(), codec.channels.into())
-}
-
-fn rewrite(sdp: &[u8], address: Option<IpAddr>, dropped: &BTreeSet<u8>) -> Bytes {
+/// The description without these payload types, and with its media at another address where one is given.
+pub(super) fn rewrite(sdp: &[u8], address: Option<IpAddr>, dropped: &BTreeSet<u8>) -> Bytes {
     let mut out = Vec::with_capacity(sdp.len() + 16);
     let mut is_audio = false;
     for line in sdp.split_inclusive(|byte| *byte == b'\n') {

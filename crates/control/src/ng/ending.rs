@@ -21,7 +21,7 @@ impl Engine {
             }
             return Ok(Step::Done(warned(ok(), &[Reason::NoTag.to_string().as_str()])));
         };
-        let delay = delete.delay.unwrap_or(self.settings.delete_delay);
+        let delay = delete.delay.filter(|_| !self.is_draining).unwrap_or(self.settings.delete_delay);
         let told = self.told(call);
         match (branch, delay) {
             (None, Duration::ZERO) => return Ok(Step::Over(told)),

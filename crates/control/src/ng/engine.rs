@@ -1,18 +1,18 @@
 //! The machine: datagrams and news from the media workers in, answers and media commands out.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use ringback_media::negotiation::{Local, Party, Srtp, Transcoding};
+use ringback_media::negotiation::{Party, Transcoding};
 use ringback_media::session::LegKey;
-use ringback_sansio::Deadlines;
+use ringback_sansio::{Deadlines, Flow, Transmit};
 
 use super::calls::{Call, Job, MAX_JOBS, State};
 use super::command::Command;
+use super::containment::AtWork;
 use super::message::{Answers, Asker, Message, Seen, write};
 use super::refusal::Reason;
 use super::settings::{Settings, Stats};
@@ -32,18 +32,15 @@ pub struct Engine {
     pub(super) random: StdRng,
     pub(super) started: Option<Instant>,
     answers: Answers,
-    replies: VecDeque<Reply>,
+    replies: VecDeque<Transmit>,
     commands: VecDeque<(u16, LegKey, MediaCommand)>,
     next_call: u64,
-}
-
-/// A datagram to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// Where to.
-    pub to: SocketAddr,
-    /// What.
-    pub payload: Bytes,
+    pub(super) is_draining: bool,
+    /// What something happens to.
+    pub(super) at_work: Option<AtWork>,
+    /// Whether the next command panics.
+    #[cfg(test)]
+    pub(super) is_sabotaged: bool,
 }
 
 /// The deadlines of an engine.
@@ -83,12 +80,20 @@ impl Engine {
             replies: VecDeque::new(),
             commands: VecDeque::new(),
             next_call: 1,
+            is_draining: false,
+            at_work: None,
+            #[cfg(test)]
+            is_sabotaged: false,
             settings,
         }
     }
 
-    /// A datagram came in.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    /// A datagram came in; its answer goes back by the flow that it came by.
+    pub fn handle_datagram(&mut self, now: Instant, flow: Flow, datagram: &[u8]) {
+        self.contain(|engine| engine.take_datagram(now, flow, datagram));
+    }
+
+    fn take_datagram(&mut self, now: Instant, flow: Flow, datagram: &[u8]) {
         self.started.get_or_insert(now);
         let datagram = Bytes::copy_from_slice(datagram);
         let Some(Message { cookie, encoding, dict }) = Message::read(&datagram) else {
@@ -96,13 +101,13 @@ impl Engine {
             return;
         };
         // What is kept for a repeat must not keep the whole datagram.
-        let asker = Asker { from, cookie: Bytes::copy_from_slice(&cookie) };
+        let asker = Asker { flow, cookie: Bytes::copy_from_slice(&cookie) };
         let (seen, pushed_out) = self.answers.ask(now, &asker);
         self.stats.answers_pushed_out += pushed_out;
         match seen {
             Seen::Answered(payload) => {
                 self.stats.repeated += 1;
-                return self.replies.push_back(Reply { to: from, payload });
+                return self.replies.push_back(Transmit { flow, payload });
             }
             Seen::Waiting => {
                 self.stats.repeated_early += 1;
@@ -120,6 +125,10 @@ impl Engine {
 
     /// A media worker has news.
     pub fn handle_media(&mut self, now: Instant, event: MediaEvent) {
+        self.contain(|engine| engine.take_news(now, event));
+    }
+
+    fn take_news(&mut self, now: Instant, event: MediaEvent) {
         match event {
             MediaEvent::Opened(leg, opened) => {
                 let session = self.random.next_u64() >> 1;
@@ -132,8 +141,9 @@ impl Engine {
                 {
                     side.state = match opened {
                         Ok(local) => {
-                            // What is agreed is for who drives us to say: no keys and no codecs of ours.
-                            let mut party = Party::new(Local { srtp: Srtp::Never, ..*local }, session);
+                            let local = side.advertise(*local);
+                            // What is agreed is for who drives us to say: codecs of ours only where they are asked for.
+                            let mut party = Party::new(local, session);
                             party.set_transcoding(Transcoding::Never);
                             State::Open(Box::new(party))
                         }
@@ -142,9 +152,24 @@ impl Engine {
                 }
                 self.run(now, call);
             }
+            MediaEvent::Reported(leg, report) => {
+                let Some(mut call) = self.take(owner::call_of(leg)) else {
+                    self.stats.stray_news += 1;
+                    return;
+                };
+                call.awaited.retain(|awaited| *awaited != leg);
+                if let Some(side) = call.side_mut(leg) {
+                    side.report = report.or(side.report.take());
+                }
+                self.run(now, call);
+            }
             MediaEvent::Closed(_, report) => {
-                let packets = report.map_or(0, |report| report.packets_in.saturating_add(report.packets_out));
-                self.stats.packets = self.stats.packets.saturating_add(packets);
+                if let Some(report) = report {
+                    let stats = &mut self.stats;
+                    stats.packets = stats.packets.saturating_add(report.packets_in);
+                    stats.octets = stats.octets.saturating_add(report.octets_in);
+                    stats.packets_dropped = stats.packets_dropped.saturating_add(report.drops.total());
+                }
             }
             MediaEvent::Connected(leg) | MediaEvent::FirstPacket(leg) => {
                 let side = self.calls.get_mut(&owner::call_of(leg)).and_then(|call| call.side_mut(leg));
@@ -162,21 +187,25 @@ impl Engine {
     /// The deadline of [`Engine::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(timer) = self.deadlines.pop_due(now) {
-            match timer {
-                Timer::Open(number) => self.not_opened(now, number),
-                Timer::Delete(number) => {
-                    self.stats.calls_deleted += u64::from(self.end(number));
-                }
-                Timer::DeleteSide(leg) => self.end_side(leg),
-                Timer::Unanswered(number) => {
-                    self.stats.calls_unanswered += u64::from(self.end(number));
-                }
+            self.contain(|engine| engine.fire(now, timer));
+        }
+    }
+
+    fn fire(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Open(number) => self.not_opened(now, number),
+            Timer::Delete(number) => {
+                self.stats.calls_deleted += u64::from(self.end(number));
+            }
+            Timer::DeleteSide(leg) => self.end_side(leg),
+            Timer::Unanswered(number) => {
+                self.stats.calls_unanswered += u64::from(self.end(number));
             }
         }
     }
 
     /// A datagram to send.
-    pub fn poll_transmit(&mut self) -> Option<Reply> {
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.replies.pop_front()
     }
 
@@ -188,6 +217,26 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.next()
+    }
+
+    /// Takes no new calls, and ends those that wait for their end only. What drives us asks another engine.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+        self.settings.delete_delay = Duration::ZERO;
+        let is_deleted = |number: &CallNumber| self.deadlines.of(&Timer::Delete(*number)).is_some();
+        let deleted: Vec<CallNumber> = self.calls.keys().copied().filter(is_deleted).collect();
+        for number in deleted {
+            self.stats.calls_deleted += u64::from(self.end(number));
+        }
+    }
+
+    /// Ends every call.
+    pub fn shut_down(&mut self) {
+        self.is_draining = true;
+        let numbers: Vec<CallNumber> = self.calls.keys().copied().collect();
+        for number in numbers {
+            self.end(number);
+        }
     }
 
     /// What is counted.
@@ -206,14 +255,27 @@ impl Engine {
                 self.stats.count_unknown(name);
             }
         }
+        let counter = match &command {
+            Command::Ping => Some(&mut self.stats.pings),
+            Command::Offer(_) => Some(&mut self.stats.offers),
+            Command::Answer(_) => Some(&mut self.stats.answers),
+            Command::Delete(_) => Some(&mut self.stats.deletes),
+            Command::Query(_) => Some(&mut self.stats.queries),
+            Command::List(_) => Some(&mut self.stats.lists),
+            Command::Statistics | Command::PlayDtmf(..) | Command::Media(..) => None,
+        };
+        if let Some(counter) = counter {
+            *counter += 1;
+        }
         let knows_load_limit =
             matches!(&command, Command::Offer(exchange) if exchange.flags.knows_load_limit);
         let call = match &command {
             Command::Ping => Ok(Err(Dict::new().with("result", Value::text("pong")))),
             Command::List(limit) => Ok(Err(self.list(*limit))),
             Command::Statistics => Ok(Err(self.statistics(now))),
-            Command::Query(whose) => self.query(whose).map(Err),
+            Command::Query(whose) => self.number_of(&whose.call).map(Ok),
             Command::Media(action, whose) => self.act(now, *action, whose).map(Err),
+            Command::PlayDtmf(whose, press) => self.press(now, whose, *press).map(Err),
             Command::Offer(exchange) => self.call_to_offer(now, &exchange.whose.call).map(Ok),
             Command::Answer(exchange) => self.number_of(&exchange.whose.call).map(Ok),
             Command::Delete(delete) => match self.number_of(&delete.whose.call) {
@@ -227,12 +289,21 @@ impl Engine {
             Err(reason) => return self.refuse(&asker, encoding, &reason, knows_load_limit),
         };
         let Some(mut call) = self.take(number) else { return };
-        call.signalled = now;
+        if !matches!(command, Command::Query(_)) {
+            call.signalled = now;
+        }
         if call.jobs.len() >= MAX_JOBS {
             self.calls.insert(number, call);
             return self.refuse(&asker, encoding, &Reason::TooManyWaiting, false);
         }
-        call.jobs.push_back(Job { asker, encoding, command, sides: None, warnings: Vec::new() });
+        call.jobs.push_back(Job {
+            asker,
+            encoding,
+            command,
+            sides: None,
+            is_asked: false,
+            warnings: Vec::new(),
+        });
         // What waits already has to be done first.
         if call.jobs.len() > 1 {
             self.calls.insert(number, call);
@@ -244,9 +315,19 @@ impl Engine {
     /// Does what waits for a call, as far as it can be done, and puts the call back.
     pub(super) fn run(&mut self, now: Instant, mut call: Box<Call>) {
         let number = call.number;
+        #[cfg(test)]
+        if std::mem::take(&mut self.is_sabotaged) {
+            std::panic::resume_unwind(Box::new("sabotaged"));
+        }
         while let Some(mut job) = call.jobs.pop_front() {
-            let Job { command, sides, warnings, .. } = &mut job;
+            let Job { command, sides, warnings, is_asked, .. } = &mut job;
+            let is_told = match command {
+                Command::Query(_) | Command::Delete(_) => self.is_told(&mut call, is_asked),
+                _ => true,
+            };
             let step = match command {
+                _ if !is_told => Ok(Step::Wait),
+                Command::Query(whose) => self.query(&call, whose).map(Step::Done),
                 Command::Offer(exchange) => self.offer(now, &mut call, exchange, sides, warnings),
                 Command::Answer(exchange) => self.answer_offer(&mut call, exchange, warnings),
                 Command::Delete(delete) => self.delete(now, &mut call, delete),
@@ -327,7 +408,7 @@ impl Engine {
             return self.refuse(asker, encoding, &Reason::AnswerTooLong, false);
         }
         self.stats.answers_pushed_out += self.answers.keep(asker, &payload);
-        self.replies.push_back(Reply { to: asker.from, payload });
+        self.replies.push_back(Transmit { flow: asker.flow, payload });
     }
 
     pub(super) fn command(&mut self, leg: LegKey, command: MediaCommand) {
@@ -336,7 +417,9 @@ impl Engine {
     }
 
     pub(super) fn take(&mut self, number: CallNumber) -> Option<Box<Call>> {
-        self.calls.remove(&number)
+        let call = self.calls.remove(&number)?;
+        self.at_work = Some(AtWork::of(&call));
+        Some(call)
     }
 
     pub(super) fn number_of(&self, id: &Bytes) -> Result<CallNumber, Reason> {
@@ -347,6 +430,10 @@ impl Engine {
     fn call_to_offer(&mut self, now: Instant, id: &Bytes) -> Result<CallNumber, Reason> {
         if let Some(number) = self.by_id.get(id) {
             return Ok(*number);
+        }
+        if self.is_draining {
+            self.stats.calls_refused += 1;
+            return Err(Reason::Draining);
         }
         if self.calls.len() >= self.settings.max_calls {
             self.stats.calls_refused += 1;
@@ -366,7 +453,9 @@ impl Engine {
     /// The media workers did not open what the first command that waits needs.
     fn not_opened(&mut self, now: Instant, number: CallNumber) {
         let Some(mut call) = self.take(number) else { return };
-        if let Some(job) = call.jobs.pop_front() {
+        // Who asks for reports, or wants to be rid of the call, is served without them.
+        let is_telling = !std::mem::take(&mut call.awaited).is_empty();
+        if let Some(job) = call.jobs.pop_front_if(|_| !is_telling) {
             self.fail(&mut call, &job, &Reason::Silent);
         }
         self.run(now, call);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use ringback_media::negotiation::{Credentials, Local, Profile, Srtp};
 use ringback_media::session::{Gone, LegKey};
+use ringback_sansio::Flow;
 
 use super::{Dict, Encoding, Engine, MAX_LEN, Message, Settings, write};
 use crate::media::{MediaCommand, MediaEvent, Medium};
@@ -70,8 +71,8 @@ impl World {
 
     fn datagram(&mut self, datagram: &[u8]) {
         let before = self.engine.stats().commands;
-        let from = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5_000);
-        self.engine.handle_datagram(self.now, from, datagram);
+        let at = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        self.engine.handle_datagram(self.now, Flow::datagram(at(2_223), at(5_000)), datagram);
         self.asked += self.engine.stats().commands - before;
         self.drain();
     }
@@ -108,6 +109,9 @@ impl World {
                         self.open.retain(|open| *open != leg);
                         self.engine.handle_media(self.now, MediaEvent::Closed(leg, None));
                     }
+                    MediaCommand::Report => {
+                        self.engine.handle_media(self.now, MediaEvent::Reported(leg, None));
+                    }
                     MediaCommand::Join(other) => {
                         assert!(
                             self.open.contains(&leg) && self.open.contains(&other),
@@ -115,6 +119,7 @@ impl World {
                         );
                     }
                     MediaCommand::Configure(..)
+                    | MediaCommand::Locate(_)
                     | MediaCommand::Press { .. }
                     | MediaCommand::Restart(_)
                     | MediaCommand::Echo => {

@@ -4,10 +4,10 @@
 //! cookie: [`Answers`] keeps what was answered for a while, so that a repeat changes nothing.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringback_sansio::Flow;
 
 use super::value::{Dict, Encoding, ReadError, Value};
 use super::{bencode, json};
@@ -16,7 +16,7 @@ use super::{bencode, json};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Asker {
     /// Where the request came from and the answer goes.
-    pub from: SocketAddr,
+    pub flow: Flow,
     /// What the answer begins with.
     pub cookie: Bytes,
 }

@@ -29,21 +29,29 @@
 //! - A call without a delete ends when the media of all its sides has, or an hour after an offer without an answer.
 //! - An address in an SDP that is private although its SIP came from a public one is replaced by the source of the SIP,
 //!   unless the flags say `trust-address`.
-//! - Stripping codecs happens before the negotiation reads the SDP, so it holds for both sides.
+//! - What a description says of the session, and attributes that only its two ends understand, pass (`passing.rs`); all
+//!   that media depends on is ours, in the order in which rtpengine writes it.
+//! - Stripping codecs happens before the negotiation reads the SDP, so it holds for both sides; masking happens after it
+//!   has written ours (`codecs.rs`).
+//! - `query` and `delete` are answered when the media workers have said what the legs carried.
 //!
-//! Read, and of no effect: `replace` (the whole SDP is ours in any case), `symmetric`, `asymmetric`, `strict-source`,
+//! Read, and of no effect: `replace-session-connection` (addresses are ours in any case), `symmetric`, `asymmetric`, `strict-source`,
 //! `media-handover` and `port-latching` (the media worker has rules of its own for whom it hears), the role of DTLS
 //! (`actpass` is offered and `passive` answered where that may be), `generate-mid` (WebRTC has it, plain RTP needs it
 //! not), `TOS`, `ptime`, `DTMF-security`. What would be missed is a `warning` of the answer.
 //!
-//! Left out: SDES, OSRTP, DTLS without ICE, transcoding, recording, playing, silencing, `publish` and `subscribe`, T.38,
-//! several m= sections, counters of packets in `query` (the media workers tell them when a leg closes), the order of
-//! lines that rtpengine writes, and the transports TCP, HTTP and WebSocket.
+//! What is silenced is not sent, where rtpengine sends silence.
+//!
+//! Left out: ICE without DTLS-SRTP, rtcp-mux in offers without ICE, `RTP/AVPF`, recording, playing media, `publish` and
+//! `subscribe`, T.38, several m= sections, packets of calls in progress in `statistics`, and the transports TCP, HTTP and
+//! WebSocket.
 
 mod bencode;
 mod blocking;
 mod calls;
+mod codecs;
 mod command;
+mod containment;
 mod edit;
 mod ending;
 mod engine;
@@ -53,19 +61,21 @@ pub mod fuzz;
 mod json;
 mod message;
 mod offering;
+mod passing;
 mod plan;
 mod refusal;
 mod settings;
 mod telling;
 mod value;
 
+pub use crate::owner::is_of_ng;
 pub use command::{Command, CommandError, Delete, Exchange, MediaAction, Whose};
-pub use engine::{Engine, Reply};
+pub use engine::Engine;
 pub use flags::{
     CodecChange, Dtls, DtmfSecurity, Family, Flags, Ice, IceLite, Osrtp, Replace, RtcpMux, Sdes, Switch,
     TransportProtocol,
 };
 pub use message::{AnswerLimits, Message, write};
 pub use refusal::Reason;
-pub use settings::{Interface, Settings, Stats};
+pub use settings::{Address, Interface, Settings, Stats};
 pub use value::{Dict, Encoding, MAX_DEPTH, MAX_LEN, MAX_VALUES, ReadError, Value};

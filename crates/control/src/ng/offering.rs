@@ -3,17 +3,20 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use ringback_media::negotiation::{Credentials, Local, Party, PayloadMap, Profile, Srtp, payload_map};
+use ringback_media::negotiation::{
+    Credentials, Local, Party, Patch, Profile, Signalled, Srtp, Transcoding, patch, payload_map,
+};
+use ringback_media::sdp::Kind;
 use ringback_media::session::LegKey;
-use ringback_sansio::Flow;
 
 use super::calls::{Call, Side, State};
 use super::command::Exchange;
 use super::edit::edited;
 use super::engine::{Engine, Step, Timer, ok};
-use super::plan;
+use super::flags::Switch;
 use super::refusal::Reason;
 use super::value::Value;
+use super::{codecs, passing, plan};
 use crate::media::{MediaCommand, Medium, Route};
 use crate::owner;
 
@@ -40,8 +43,14 @@ impl Engine {
         if to.offered().is_none() {
             to.rollback();
         }
-        from.handle_offer(&edited(&exchange.sdp, &exchange.flags, warnings))?;
-        let sdp = to.offer(&from)?;
+        let sdp = edited(&exchange.sdp, &exchange.flags, warnings);
+        from.handle_offer(&sdp)?;
+        let transcoding =
+            if codecs::are_ours_wanted(&exchange.flags) { Transcoding::Always } else { Transcoding::Never };
+        from.set_transcoding(transcoding);
+        to.set_transcoding(transcoding);
+        let ours = codecs::chosen(&to.offer(&from)?, &sdp, &exchange.flags, warnings);
+        let sdp = passing::passed_on(&exchange.sdp, &ours, to.local(), &exchange.flags);
         put(call, a, from);
         put(call, b, to);
         // Who talks again is not deleted.
@@ -70,9 +79,10 @@ impl Engine {
             || call.partners(a).next().filter(|_| whose.via.is_none() && call.partners(a).count() == 1);
         let answerer = call.partner(a, whose).filter(is_partner).or_else(|| call.untagged(a)).or_else(sole);
         let answerer = answerer.ok_or(Reason::NoOffer)?;
-        let b = answerer.leg;
+        let (b, answerer_profile) = (answerer.leg, answerer.profile);
         // The offerer's side is what it is: what the flags of an answer say of it cannot change it.
-        if plan::profile(&exchange.flags, answerer.profile, Some(profile), warnings).is_err() {
+        let asked = plan::towards(&exchange.flags, answerer.profile, &exchange.sdp, Some(profile), warnings);
+        if asked.is_err() {
             warnings.push("the transport of who offered stays as it was offered");
         }
         let (Some(mut to), Some(mut from)) = (open(call, a)?, open(call, b)?) else {
@@ -83,9 +93,19 @@ impl Engine {
         if let Some(credentials) = &restart {
             to.set_ice(credentials.clone());
         }
-        let sdp = to.answer(&from)?;
+        let ours = to.answer(&from)?;
+        let sdp = passing::passed_on(&exchange.sdp, &ours, to.local(), &exchange.flags);
         put(call, a, to);
         put(call, b, from);
+        // Until it answered, nobody knew where it is.
+        if answerer_profile == Profile::Rtp
+            && !exchange.flags.has(Switch::TrustAddress)
+            && let Some(source) = exchange.flags.received_from.filter(|source| !source.is_unspecified())
+            && let Some(side) = call.side_mut(b).filter(|side| side.source != Some(source))
+        {
+            side.source = Some(source);
+            self.command(b, MediaCommand::Locate(source));
+        }
         if let Some(credentials) = restart {
             self.command(a, MediaCommand::Restart(Box::new(credentials)));
         }
@@ -124,11 +144,22 @@ impl Engine {
             return;
         };
         let Some(agreed) = party.agreed() else { return };
-        let map: PayloadMap = payload_map(party, peer)
-            .iter()
-            .filter(|(number, _)| side.lets_pass(call, agreed.payloads.meaning(*number)))
-            .collect();
-        self.command(leg, MediaCommand::Configure(Box::new(agreed), Route::Direct(Box::new(map))));
+        let passes = |kind: Kind| side.lets_pass(call, kind);
+        let route = match patch(party, peer, Signalled::default())
+            .filter(|_| passes(Kind::Audio))
+            .zip(side.peer)
+        {
+            Some((patch, to)) => {
+                let from = patch.from.into_iter().filter(|codec| passes(codec.kind())).collect();
+                Route::Patched { to, patch: Box::new(Patch { from, ..patch }) }
+            }
+            None => {
+                let meaning = |number: u8| agreed.payloads.meaning(number).map_or(Kind::Audio, |it| it.kind);
+                let map = payload_map(party, peer);
+                Route::Direct(Box::new(map.iter().filter(|(number, _)| passes(meaning(*number))).collect()))
+            }
+        };
+        self.command(leg, MediaCommand::Configure(Box::new(agreed), route));
     }
 
     fn credentials(&mut self) -> Credentials {
@@ -158,7 +189,8 @@ impl Engine {
             None => whose.to.as_ref().and_then(|tag| call.tagged(tag)),
         };
         let answerer = answerer.map(|side| (side.leg, side.profile));
-        let towards = plan::profile(flags, profile, answerer.map(|(_, profile)| profile), warnings)?;
+        let known = answerer.map(|(_, profile)| profile);
+        let towards = plan::towards(flags, profile, &exchange.sdp, known, warnings)?;
 
         let interfaces = &self.settings.interfaces;
         let interface = |at: usize| flags.direction.get(at).or(flags.interface.as_ref());
@@ -168,7 +200,8 @@ impl Engine {
 
         let a = match offerer {
             Some((a, _)) => a,
-            None => self.open_side(now, call, profile, way_from)?,
+            // It is answered in kind.
+            None => self.open_side(now, call, plan::Towards { profile, srtp: Srtp::Offered }, way_from)?,
         };
         let b = match answerer {
             Some((b, _)) => b,
@@ -184,6 +217,7 @@ impl Engine {
         };
         if let Some(side) = call.side_mut(a) {
             side.take_tag(&owned(from));
+            side.source = side.source.or(source);
             side.label = whose.label.as_ref().map(owned).or(side.label.take());
         }
         if let Some(side) = call.side_mut(b).filter(|_| answerer.is_none()) {
@@ -200,12 +234,14 @@ impl Engine {
         &mut self,
         now: Instant,
         call: &mut Call,
-        profile: Profile,
-        signalling: Flow,
+        towards: plan::Towards,
+        way: plan::Way,
     ) -> Result<LegKey, Reason> {
         let number = call.next_leg().ok_or(Reason::TooManySides)?;
-        let leg = owner::leg_key(self.settings.worker, call.number, number);
-        call.sides.push(Side::new(now, leg, profile));
+        let leg = owner::leg_key(owner::NG_WORKER, call.number, number);
+        let plan::Way { signalling, advertised } = way;
+        let plan::Towards { profile, srtp } = towards;
+        call.sides.push(Side { advertised, srtp, ..Side::new(now, leg, profile) });
         let medium = match profile {
             Profile::WebRtc => Medium::WebRtc,
             Profile::Rtp => Medium::Rtp,
@@ -238,8 +274,8 @@ fn owned(name: &bytes::Bytes) -> bytes::Bytes {
 
 /// Why neither profile takes an offer: the reason of the one that it is nearer to.
 fn refusal_of(sdp: &[u8]) -> Reason {
-    let is_secure = sdp.windows(5).any(|window| window == b"/SAVP");
-    let profile = if is_secure { Profile::WebRtc } else { Profile::Rtp };
+    let has_ice = sdp.windows(12).any(|window| window == b"a=ice-ufrag:");
+    let profile = if has_ice { Profile::WebRtc } else { Profile::Rtp };
     let local = Local {
         profile,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -248,7 +284,7 @@ fn refusal_of(sdp: &[u8]) -> Reason {
         ice: None,
         candidates: Vec::new(),
         fingerprint: None,
-        srtp: Srtp::Never,
+        srtp: Srtp::Offered,
         seed: None,
     };
     match Party::new(local, 0).handle_offer(sdp) {

@@ -23,17 +23,17 @@ pub enum Reason {
     /// Nothing was offered to who answers.
     #[error("There is no offer that this answers")]
     NoOffer,
+    /// Who is to hear a key knows no events.
+    #[error("The far end takes no telephone-event, and no tones are made in this version")]
+    NoEvents,
     /// The negotiation refuses the description.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// SDES.
-    #[error("SRTP keyed by SDES is not in this version; use RTP/AVP, or UDP/TLS/RTP/SAVPF with ICE=force")]
-    Sdes,
-    /// DTLS-SRTP without ICE.
-    #[error("DTLS-SRTP is spoken together with ICE only in this version; add ICE=force, or use RTP/AVP")]
-    DtlsWithoutIce,
+    /// SRTP, and neither SDES nor DTLS.
+    #[error("SRTP needs keys: take SDES-off or DTLS=off out of the flags, or use RTP/AVP")]
+    NoKeys,
     /// Another transport protocol than a side has.
-    #[error("A side cannot change between RTP/AVP and DTLS-SRTP within a call in this version")]
+    #[error("A side cannot change between ICE and ports of its own within a call in this version")]
     OtherTransport,
     /// A fragment of trickle ICE.
     #[error("Fragments of trickle ICE are not in this version; none are needed with us as ICE lite")]
@@ -53,6 +53,9 @@ pub enum Reason {
     /// As many calls as there may be. The modules know these words and ask another engine.
     #[error("Parallel session limit reached")]
     TooManyCalls,
+    /// The server stops.
+    #[error("This engine is stopping and takes no new calls")]
+    Draining,
     /// As many sides as a call may have.
     #[error("The call has as many branches as a call may have; delete those that are over")]
     TooManySides,
@@ -73,6 +76,6 @@ pub enum Reason {
 impl Reason {
     /// Whether another engine may be able to do it: this one has no room.
     pub const fn is_load(&self) -> bool {
-        matches!(self, Reason::TooManyCalls | Reason::NotOpened(_))
+        matches!(self, Reason::TooManyCalls | Reason::Draining | Reason::NotOpened(_))
     }
 }

@@ -15,8 +15,6 @@ use crate::settings::Epoch;
 pub struct Settings {
     /// What calendar time it is.
     pub epoch: Epoch,
-    /// The number of this engine among the control workers of the process: keys of legs carry it.
-    pub worker: u16,
     /// How many media workers there are.
     pub workers: u16,
     /// Our addresses, by the names that `direction` and `interface` have for them. The first is the default.
@@ -41,7 +39,23 @@ pub struct Interface {
     /// The name.
     pub name: Bytes,
     /// The addresses, the preferred one of each family first.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Vec<Address>,
+}
+
+/// One of our addresses, and what the world is told in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// The address.
+    pub local: IpAddr,
+    /// What stands in descriptions; `None` to leave that to the media workers, which know the public addresses and, for
+    /// ICE, all others.
+    pub advertised: Option<IpAddr>,
+}
+
+impl From<IpAddr> for Address {
+    fn from(local: IpAddr) -> Address {
+        Address { local, advertised: None }
+    }
 }
 
 impl Settings {
@@ -50,9 +64,8 @@ impl Settings {
         let name = Bytes::from_static(b"default");
         Settings {
             epoch,
-            worker: 0,
             workers: 1,
-            interfaces: vec![Interface { name, addresses: vec![address] }],
+            interfaces: vec![Interface { name, addresses: vec![address.into()] }],
             max_calls: 20_000,
             delete_delay: Duration::from_secs(30),
             open_within: Duration::from_secs(4),
@@ -88,8 +101,26 @@ pub struct Stats {
     pub calls_silent: u64,
     /// Calls that ended because they were never answered.
     pub calls_unanswered: u64,
-    /// RTP packets taken and sent by the legs that are closed.
+    /// Of the commands taken, those to say that we are there.
+    pub pings: u64,
+    /// Those to pass an offer on.
+    pub offers: u64,
+    /// Those to pass an answer on.
+    pub answers: u64,
+    /// Those to end a call or a branch.
+    pub deletes: u64,
+    /// Those to tell of a call.
+    pub queries: u64,
+    /// Those to list the calls.
+    pub lists: u64,
+    /// RTP packets taken from the far ends of the legs that are closed.
     pub packets: u64,
+    /// Their bytes, without headers.
+    pub octets: u64,
+    /// What came from them and was dropped.
+    pub packets_dropped: u64,
+    /// Mistakes of ours that were contained.
+    pub panics: u64,
     /// News of legs that are gone.
     pub stray_news: u64,
     /// Flags that are not known, by name.

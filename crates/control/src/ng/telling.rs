@@ -1,21 +1,37 @@
-//! What is told of calls: `query`, `list`, `statistics`.
+//! What is told of calls: `query`, `list`, `statistics`, in the shape that rtpengine gives it.
+//!
+//! Counts are of what came from a far end. Bytes are those of RTP with a header of twelve bytes a packet, without what
+//! encryption adds.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use ringback_media::negotiation::{Party, Profile};
+use ringback_media::negotiation::{LegSettings, Party, Profile};
+use ringback_media::quality::Mos;
+use ringback_media::session::LegReport;
 
-use super::calls::{Call, Side};
+use super::calls::{Call, Side, State};
 use super::command::Whose;
 use super::engine::{Engine, ok};
 use super::refusal::Reason;
 use super::value::{Dict, Value};
+use crate::media::MediaCommand;
 
 impl Engine {
+    /// Whether the media workers have said what a call has carried. They are asked the first time.
+    pub(super) fn is_told(&mut self, call: &mut Call, is_asked: &mut bool) -> bool {
+        if !std::mem::replace(is_asked, true) {
+            let open = call.sides.iter().filter(|side| matches!(side.state, State::Open(_)));
+            call.awaited = open.map(|side| side.leg).collect();
+            for leg in call.awaited.clone() {
+                self.command(leg, MediaCommand::Report);
+            }
+        }
+        call.awaited.is_empty()
+    }
+
     /// What is known of a call.
-    pub(super) fn query(&self, whose: &Whose) -> Result<Dict, Reason> {
-        let number = self.number_of(&whose.call)?;
-        let call = self.calls.get(&number).ok_or(Reason::NoCall)?;
+    pub(super) fn query(&self, call: &Call, whose: &Whose) -> Result<Dict, Reason> {
         for tag in whose.from.iter().chain(&whose.to) {
             call.tagged(tag).ok_or(Reason::NoTag)?;
         }
@@ -43,10 +59,21 @@ impl Engine {
             .with("timeoutsessions", count(stats.calls_silent))
             .with("offertimeoutsessions", count(stats.calls_unanswered))
             .with("regularterminatedsessions", count(stats.calls_deleted))
-            .with("relayedpackets", count(stats.packets));
+            .with("relayedpackets", count(stats.packets))
+            .with("relayedpacketerrors", count(stats.packets_dropped))
+            .with("relayedbytes", count(stats.octets));
+        let control = Dict::new()
+            .with("totalpingcount", count(stats.pings))
+            .with("totaloffercount", count(stats.offers))
+            .with("totalanswercount", count(stats.answers))
+            .with("totaldeletecount", count(stats.deletes))
+            .with("totalquerycount", count(stats.queries))
+            .with("totallistcount", count(stats.lists))
+            .with("errorcount", count(stats.errors));
         let all = Dict::new()
             .with("currentstatistics", Value::Dict(current))
-            .with("totalstatistics", Value::Dict(total));
+            .with("totalstatistics", Value::Dict(total))
+            .with("controlstatistics", Value::Dict(control));
         ok().with("statistics", Value::Dict(all))
     }
 
@@ -57,9 +84,22 @@ impl Engine {
             // Several without a tag cannot be told apart: the latest is told.
             tags.insert(side.tag(), Value::Dict(self.side_told(call, side)));
         }
-        ok().with("created", self.seconds(call.created))
+        let reports = || call.sides.iter().filter_map(|side| side.report.as_deref());
+        let mut streams = Dict::new();
+        for report in reports() {
+            if let Some((ssrc, told)) = report.ssrc.zip(quality(report)) {
+                streams.insert(ssrc.to_string().into(), Value::Dict(told));
+            }
+        }
+        let sum = |of: fn(&LegReport) -> Tally| reports().map(of).fold(Tally::default(), Tally::plus).told();
+        let totals = Dict::new().with("RTP", sum(Tally::rtp)).with("RTCP", sum(Tally::rtcp));
+        let created = self.settings.epoch.unix_ms(call.created);
+        ok().with("created", count(created / 1_000))
+            .with("created_us", count(created % 1_000 * 1_000))
             .with("last signal", self.seconds(call.signalled))
+            .with("SSRC", Value::Dict(streams))
             .with("tags", Value::Dict(tags))
+            .with("totals", Value::Dict(totals))
     }
 
     fn side_told(&self, call: &Call, side: &Side) -> Dict {
@@ -68,12 +108,81 @@ impl Engine {
         if let Some(label) = &side.label {
             told = told.with("label", Value::Text(label.clone()));
         }
+        if let Some(branch) = side.branch.as_ref().filter(|_| side.tags.is_empty()) {
+            told = told.with("via-branch", Value::Text(branch.clone()));
+        }
         let partner = side.peer.and_then(|peer| call.side(peer)).or_else(|| call.partners(side.leg).next());
         if let Some(partner) = partner.filter(|partner| !partner.tags.is_empty()) {
-            told = told.with("in dialogue with", Value::Text(partner.tag()));
+            let subscribed =
+                Dict::new().with("tag", Value::Text(partner.tag())).with("type", Value::text("offer/answer"));
+            let subscribed = || Value::List(vec![Value::Dict(subscribed.clone())]);
+            // The first is the word of versions before 10.
+            told = told
+                .with("in dialogue with", Value::Text(partner.tag()))
+                .with("subscriptions", subscribed())
+                .with("subscribers", subscribed());
         }
-        let medias = side.party().map(|party| Value::Dict(media_told(side, party)));
+        let medias = side.party().map(|party| Value::Dict(self.media_told(side, party)));
         told.with("medias", Value::List(medias.into_iter().collect()))
+    }
+
+    fn media_told(&self, side: &Side, party: &Party) -> Dict {
+        let local = party.local();
+        let agreed = party.agreed();
+        let remote = agreed.as_ref().and_then(|agreed| agreed.remote);
+        let report = side.report.as_deref();
+        let has_mux = side.profile == Profile::WebRtc || remote.is_some_and(|remote| remote.mux);
+        // With ICE the far end is where its media comes from, as soon as it does.
+        let at = report.and_then(|report| report.remote).or(remote.map(|remote| remote.rtp));
+        let rtp = Stream {
+            port: local.rtp,
+            remote: at,
+            flags: if has_mux { &["RTP", "RTCP"] } else { &["RTP"] },
+            tally: report.map(Tally::rtp),
+        };
+        let rtcp = Stream {
+            port: local.rtcp,
+            remote: remote.map(|remote| remote.rtcp),
+            flags: &["RTCP"],
+            tally: report.map(Tally::rtcp),
+        };
+        let streams = [Some(rtp), Some(rtcp).filter(|_| !has_mux)];
+        let streams =
+            streams.into_iter().flatten().map(|stream| self.stream_told(side, &stream, local.address));
+        Dict::new()
+            .with("index", count(1))
+            .with("type", Value::text("audio"))
+            .with("protocol", Value::text(party.protocol()))
+            .with("flags", Value::List(flags(side.profile, agreed.as_ref(), has_mux)))
+            .with("streams", Value::List(streams.collect()))
+    }
+
+    fn stream_told(&self, side: &Side, stream: &Stream, local: IpAddr) -> Value {
+        let report = side.report.as_deref();
+        let last = report.and_then(|report| report.last_media).unwrap_or(side.created);
+        let mut told = Dict::new()
+            .with("local port", count(stream.port.into()))
+            .with("local address", Value::text(local.to_string()))
+            .with("family", Value::text(family(local)))
+            .with("last packet", self.seconds(last))
+            .with("flags", Value::List(stream.flags.iter().map(Value::text).collect()))
+            .with("stats", stream.tally.unwrap_or_default().told());
+        if let Some(remote) = stream.remote {
+            told = told.with("endpoint", endpoint(remote)).with("advertised endpoint", endpoint(remote));
+        }
+        if let Some(suite) = report.and_then(|report| report.suite) {
+            told = told.with("crypto suite", Value::text(suite.name()));
+        }
+        let is_rtp = stream.flags.first() == Some(&"RTP");
+        if let Some(report) = report.filter(|_| is_rtp) {
+            let out = Tally { packets: report.packets_out, octets: report.octets_out, errors: 0 };
+            let out = Tally { octets: out.octets.saturating_add(out.packets.saturating_mul(HEADER)), ..out };
+            told = told.with("stats_out", out.told()).with("packets lost", count(report.lost));
+            if let Some(ssrc) = report.ssrc {
+                told = told.with("SSRC", count(ssrc.into()));
+            }
+        }
+        Value::Dict(told)
     }
 
     fn seconds(&self, at: Instant) -> Value {
@@ -81,48 +190,106 @@ impl Engine {
     }
 }
 
-fn media_told(side: &Side, party: &Party) -> Dict {
-    let local = party.local();
-    let agreed = party.agreed();
-    let remote = agreed.as_ref().and_then(|agreed| agreed.remote);
-    let (protocol, mut flags) = match side.profile {
-        Profile::WebRtc => ("UDP/TLS/RTP/SAVPF", vec!["ICE", "DTLS-SRTP", "rtcp-mux"]),
-        Profile::Rtp if remote.is_some_and(|remote| remote.mux) => ("RTP/AVP", vec!["rtcp-mux"]),
-        Profile::Rtp => ("RTP/AVP", Vec::new()),
-    };
-    if agreed.is_some() {
-        flags.push("initialized");
-    }
-    let mut streams = vec![stream("RTP", local.rtp, remote.map(|remote| remote.rtp))];
-    if local.rtcp != local.rtp {
-        streams.push(stream("RTCP", local.rtcp, remote.map(|remote| remote.rtcp)));
-    }
-    Dict::new()
-        .with("index", count(1))
-        .with("type", Value::text("audio"))
-        .with("protocol", Value::text(protocol))
-        .with("flags", Value::List(flags.into_iter().map(Value::text).collect()))
-        .with("streams", Value::List(streams))
+/// A stream of packets of one side.
+struct Stream {
+    port: u16,
+    remote: Option<SocketAddr>,
+    flags: &'static [&'static str],
+    tally: Option<Tally>,
 }
 
-fn stream(kind: &str, port: u16, remote: Option<SocketAddr>) -> Value {
-    let mut told = Dict::new()
-        .with("local port", count(port.into()))
-        .with("flags", Value::List(vec![Value::text(kind)]));
-    if let Some(remote) = remote {
-        let family = match remote.ip() {
-            IpAddr::V4(_) => "IPv4",
-            IpAddr::V6(_) => "IPv6",
-        };
-        let endpoint = Dict::new()
-            .with("family", Value::text(family))
-            .with("address", Value::text(remote.ip().to_string()))
-            .with("port", count(remote.port().into()));
-        told = told.with("endpoint", Value::Dict(endpoint));
+/// What was counted of a stream.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    packets: u64,
+    octets: u64,
+    errors: u64,
+}
+
+impl Tally {
+    fn rtp(report: &LegReport) -> Tally {
+        Tally {
+            packets: report.packets_in,
+            octets: report.octets_in.saturating_add(report.packets_in.saturating_mul(HEADER)),
+            errors: report.drops.total(),
+        }
     }
+
+    fn rtcp(report: &LegReport) -> Tally {
+        Tally { packets: report.rtcp_in, octets: report.rtcp_octets_in, errors: 0 }
+    }
+
+    fn plus(self, other: Tally) -> Tally {
+        Tally {
+            packets: self.packets.saturating_add(other.packets),
+            octets: self.octets.saturating_add(other.octets),
+            errors: self.errors.saturating_add(other.errors),
+        }
+    }
+
+    fn told(self) -> Value {
+        let Tally { packets, octets, errors } = self;
+        let told = Dict::new().with("packets", count(packets)).with("bytes", count(octets));
+        Value::Dict(told.with("errors", count(errors)))
+    }
+}
+
+fn flags(profile: Profile, agreed: Option<&LegSettings>, has_mux: bool) -> Vec<Value> {
+    let is_webrtc = profile == Profile::WebRtc;
+    let has = |what: fn(&LegSettings) -> bool| agreed.is_some_and(what);
+    let flags = [
+        ("initialized", agreed.is_some()),
+        ("send", has(|agreed| agreed.receives)),
+        ("recv", has(|agreed| agreed.sends)),
+        ("rtcp-mux", has_mux),
+        ("DTLS-SRTP", is_webrtc || has(|agreed| agreed.dtls.is_some())),
+        ("SDES", has(|agreed| agreed.sdes.is_some())),
+        ("ICE", is_webrtc),
+    ];
+    flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| Value::text(flag)).collect()
+}
+
+/// How good what came from a far end was; nothing before the first score.
+fn quality(report: &LegReport) -> Option<Dict> {
+    let incoming = &report.quality.incoming;
+    // The protocol has tenths.
+    let tenths = |mos: Mos| count((mos.score() * 10.0).round() as u64);
+    let mut average = Dict::new().with("MOS", tenths(incoming.mos()?));
+    if let Some(jitter) = incoming.jitter() {
+        average = average.with("jitter", count(jitter.as_millis() as u64));
+    }
+    if let Some(loss) = incoming.loss() {
+        average = average.with("packet loss", count((loss * 100.0).round() as u64));
+    }
+    if let Some(round_trip) = report.quality.round_trip() {
+        average = average.with("round-trip time", count(round_trip.as_micros() as u64));
+    }
+    let lowest = incoming.worst.map(|worst| Value::Dict(Dict::new().with("MOS", tenths(worst))));
+    let told = Dict::new().with("average MOS", Value::Dict(average));
+    Some(match lowest {
+        Some(lowest) => told.with("lowest MOS", lowest),
+        None => told,
+    })
+}
+
+fn endpoint(at: SocketAddr) -> Value {
+    let told = Dict::new()
+        .with("family", Value::text(family(at.ip())))
+        .with("address", Value::text(at.ip().to_string()))
+        .with("port", count(at.port().into()));
     Value::Dict(told)
+}
+
+const fn family(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "IPv4",
+        IpAddr::V6(_) => "IPv6",
+    }
 }
 
 fn count(number: u64) -> Value {
     Value::Number(i64::try_from(number).unwrap_or(i64::MAX))
 }
+
+/// The bytes of an RTP header without anything that it may have besides.
+const HEADER: u64 = 12;

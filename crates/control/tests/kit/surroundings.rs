@@ -265,6 +265,7 @@ impl Media {
                 self.legs.get_mut(&key).expect("open").peer = Some(other);
                 self.legs.get_mut(&other).expect("open").peer = Some(key);
             }
+            MediaCommand::Report | MediaCommand::Locate(_) => panic!("nobody asks for it"),
             MediaCommand::Echo => {
                 let leg = self.legs.get_mut(&key).expect("open");
                 self.log.push(format!("{} hears itself", leg.label));
@@ -340,6 +341,9 @@ fn report(leg: LegKey, last_heard: Option<Instant>) -> LegReport {
         octets_in: 16_000,
         packets_out: 90,
         octets_out: 14_400,
+        rtcp_in: 0,
+        rtcp_octets_in: 0,
+        ssrc: None,
         lost: 0,
         jitter: Duration::ZERO,
         far: None,

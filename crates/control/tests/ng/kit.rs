@@ -9,7 +9,8 @@ use ringback_control::ng::{Dict, Engine, Message, Settings, Value};
 use ringback_control::{Epoch, MediaCommand, MediaEvent, Medium, Route};
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
 use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile, Seed, Srtp};
-use ringback_media::session::{Gone, LegKey};
+use ringback_media::session::{Gone, LegKey, LegReport};
+use ringback_sansio::Flow;
 use ringback_sansio::sim::Clock;
 
 pub const PROXY: &str = "192.0.2.10:41000";
@@ -24,6 +25,8 @@ pub struct World {
     /// Why it opens nothing.
     pub refuses: Option<String>,
     pub legs: BTreeMap<LegKey, Leg>,
+    /// What the media worker says that legs have carried, by their names.
+    pub reports: BTreeMap<String, LegReport>,
     waiting: Vec<(LegKey, MediaCommand)>,
     replies: Vec<(String, Dict)>,
     raw: Vec<Bytes>,
@@ -54,6 +57,7 @@ impl World {
             is_prompt: true,
             refuses: None,
             legs: BTreeMap::new(),
+            reports: BTreeMap::new(),
             waiting: Vec::new(),
             replies: Vec::new(),
             raw: Vec::new(),
@@ -63,8 +67,7 @@ impl World {
 
     /// Sends a datagram; what came back before the media worker was slow about it.
     pub fn send(&mut self, datagram: &[u8]) {
-        let from: SocketAddr = PROXY.parse().unwrap();
-        self.engine.handle_datagram(self.now, from, datagram);
+        self.engine.handle_datagram(self.now, flow_of(PROXY), datagram);
         self.settle();
     }
 
@@ -125,7 +128,7 @@ impl World {
     fn settle(&mut self) {
         loop {
             while let Some(reply) = self.engine.poll_transmit() {
-                assert_eq!(reply.to, PROXY.parse().unwrap());
+                assert_eq!(reply.flow, flow_of(PROXY));
                 let message = Message::read(&reply.payload).expect("an answer has a cookie");
                 let cookie = String::from_utf8(message.cookie.to_vec()).unwrap();
                 self.replies.push((cookie, message.dict.expect("an answer is a dictionary")));
@@ -164,14 +167,27 @@ impl World {
                 );
                 self.engine.handle_media(self.now, MediaEvent::Opened(key, Ok(Box::new(local))));
             }
-            MediaCommand::Press { .. } => panic!("nobody presses a key"),
+            MediaCommand::Press { press, events } => {
+                let (payload_type, clock_rate) = events.expect("the far end takes events");
+                let (leg, key) = (name(&self.legs, key), press.digit.key());
+                self.log.push(format!(
+                    "{leg} is sent {key} for {} ms as {payload_type}/{clock_rate}",
+                    press.milliseconds
+                ));
+            }
             MediaCommand::Configure(settings, route) => {
-                let Route::Direct(map) = route else { panic!("nothing is made anew") };
+                let (map, way) = match route {
+                    Route::Direct(map) => (*map, format!("{map:?}")),
+                    Route::Patched { to, .. } => {
+                        (PayloadMap::default(), format!("made anew for {}", name(&self.legs, to)))
+                    }
+                    Route::Conference { .. } => panic!("nobody confers"),
+                };
                 let leg = self.legs.get_mut(&key).expect("only an open leg is configured");
                 let where_to = settings.remote.map_or("by ICE".to_owned(), |remote| remote.rtp.to_string());
-                self.log.push(format!("{} {where_to} {:?}", leg.name, *map));
+                self.log.push(format!("{} {where_to} {way}", leg.name));
                 leg.settings = Some(*settings);
-                leg.map = *map;
+                leg.map = map;
             }
             MediaCommand::Join(other) => {
                 self.log.push(format!("{} and {} talk", name(&self.legs, key), name(&self.legs, other)));
@@ -181,6 +197,13 @@ impl World {
                 leg.local.ice = Some(*credentials);
                 self.log.push(format!("{} restarts ICE", leg.name));
             }
+            MediaCommand::Locate(far) => {
+                self.log.push(format!("{} signals from {far}", name(&self.legs, key)));
+            }
+            MediaCommand::Report => {
+                let report = self.reports.get(&name(&self.legs, key)).cloned().map(Box::new);
+                self.engine.handle_media(self.now, MediaEvent::Reported(key, report));
+            }
             MediaCommand::Echo => panic!("nobody asks for an echo"),
             MediaCommand::Close => {
                 self.log.push(format!("{} closes", name(&self.legs, key)));
@@ -189,6 +212,11 @@ impl World {
             }
         }
     }
+}
+
+/// What comes from `far` to where the engine listens.
+pub fn flow_of(far: &str) -> Flow {
+    Flow::datagram("192.0.2.1:2223".parse().unwrap(), far.parse().unwrap())
 }
 
 fn local(medium: Medium, number: u16) -> Local {
@@ -215,7 +243,7 @@ fn local(medium: Medium, number: u16) -> Local {
             rtcp: 20_001 + 2 * number,
             ice: None,
             candidates: Vec::new(),
-            fingerprint: None,
+            fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
             srtp: Srtp::Offered,
             seed: Some(Seed::new([7; 32])),
         },

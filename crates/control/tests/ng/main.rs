@@ -5,6 +5,8 @@ mod bridging;
 mod ending;
 mod fuzzing;
 mod kit;
+mod passing;
+mod protecting;
 mod reading;
 mod repeating;
 mod saying;

@@ -22,6 +22,7 @@ pub fn negotiation(data: &[u8]) {
     let srtp = |bits: u8| match bits & 3 {
         0 => Srtp::Offered,
         1 => Srtp::Preferred,
+        2 if profiles & 64 != 0 => Srtp::Handshake,
         2 => Srtp::Required,
         _ => Srtp::Never,
     };
@@ -51,7 +52,10 @@ pub fn negotiation(data: &[u8]) {
         assert!(settings.is_some(), "an exchange without settings");
         if let Some(settings) = &settings {
             let is_protected = settings.sdes.is_some() || settings.dtls.is_some();
-            assert!(is_protected || from.local().srtp != Srtp::Required, "media in the clear");
+            assert!(
+                is_protected || !matches!(from.local().srtp, Srtp::Required | Srtp::Handshake),
+                "media in the clear"
+            );
             assert!(settings.sdes.is_none() || from.local().srtp != Srtp::Never, "media that is encrypted");
             assert!(settings.sdes.as_ref().is_none_or(|sdes| sdes.send != sdes.receive), "one key for both");
         }

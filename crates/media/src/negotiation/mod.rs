@@ -41,7 +41,7 @@
 //!
 //! Left out: video, `a=tls-id`, and
 //! agreeing with the offerer again when a late answer takes fewer codecs than it was offered; ICE on a leg with ports of
-//! its own (its answer has none, so the offerer goes without, [RFC 8839 §4.2.5]), and offering DTLS-SRTP there.
+//! its own (its answer has none, so the offerer goes without, [RFC 8839 §4.2.5]).
 //!
 //! [RFC 3264]: https://www.rfc-editor.org/rfc/rfc3264
 //! [RFC 4733 §2.1]: https://www.rfc-editor.org/rfc/rfc4733#section-2.1

@@ -358,6 +358,17 @@ impl Party {
         Some((events.payload_type, events.clock_rate))
     }
 
+    /// The transport protocol of the section that is served, as it stands in our last description; before it that of our
+    /// own offers.
+    pub fn protocol(&self) -> &str {
+        let waiting = match &self.pending {
+            Some(Pending::Ours { offer, served }) => offer.description.sections.get(*served),
+            _ => None,
+        };
+        let section = self.last_written().or(waiting);
+        section.map_or(self.local.profile.protocol(), |section| &section.protocol)
+    }
+
     /// Our side of the leg.
     pub const fn local(&self) -> &Local {
         &self.local

@@ -35,6 +35,17 @@ pub enum Srtp {
     Preferred,
     /// Always: our own offers are `RTP/SAVP`, and what is not encrypted is refused.
     Required,
+    /// Always, by DTLS-SRTP without ICE in our own offers, which are `UDP/TLS/RTP/SAVP` ([RFC 5764 §8]).
+    ///
+    /// [RFC 5764 §8]: https://www.rfc-editor.org/rfc/rfc5764#section-8
+    Handshake,
+}
+
+impl Srtp {
+    /// Whether what is not encrypted is refused.
+    pub(super) const fn is_required(self) -> bool {
+        matches!(self, Srtp::Required | Srtp::Handshake)
+    }
 }
 
 /// 32 random bytes that the SDES keys of a leg are derived from; `Debug` shows nothing of them.
@@ -100,6 +111,7 @@ impl fmt::Display for Srtp {
             Srtp::Offered => "offered",
             Srtp::Preferred => "preferred",
             Srtp::Required => "required",
+            Srtp::Handshake => "handshake",
         })
     }
 }
@@ -118,7 +130,7 @@ pub(super) fn wanted(section: &Section, srtp: Srtp) -> Result<Protection, Refusa
         Some(crypto) => Ok(Protection::Sdes(crypto.clone())),
         None if has_handshake => Ok(Protection::Dtls),
         None if secure => Err(Refusal::NoCrypto),
-        None if srtp == Srtp::Required => Err(Refusal::SrtpRequired),
+        None if srtp.is_required() => Err(Refusal::SrtpRequired),
         None => Ok(Protection::Clear),
     }
 }
@@ -131,7 +143,7 @@ pub(super) fn to_answer(section: &Section, local: &Local) -> Result<Protection, 
         Protection::Dtls if local.fingerprint.is_none() => (Protection::Clear, Refusal::SrtpNever),
         wanted => return Ok(wanted),
     };
-    let is_open = !is_secure(&section.protocol) && local.srtp != Srtp::Required;
+    let is_open = !is_secure(&section.protocol) && !local.srtp.is_required();
     if is_open { Ok(protection) } else { Err(refusal) }
 }
 

@@ -41,6 +41,7 @@ impl Frame {
         let is_webrtc = local.profile == Profile::WebRtc;
         let protocol = match (local.profile, local.srtp) {
             (Profile::Rtp, Srtp::Required) => "RTP/SAVP",
+            (Profile::Rtp, Srtp::Handshake) => "UDP/TLS/RTP/SAVP",
             (profile, _) => profile.protocol(),
         };
         Frame {
@@ -50,7 +51,7 @@ impl Frame {
             rtcp_mux: is_webrtc,
             setup: Setup::ActPass,
             crypto: first_lines(local),
-            has_handshake: false,
+            has_handshake: local.profile == Profile::Rtp && local.srtp == Srtp::Handshake,
         }
     }
 }

@@ -66,6 +66,8 @@ pub(super) struct Leg {
     listener: Listener,
     codec: Codec,
     meter: Box<Meter>,
+    rtcp_in: u64,
+    rtcp_octets_in: u64,
 }
 
 /// What offer and answer left.
@@ -158,6 +160,8 @@ impl Leg {
             listener: Listener::default(),
             codec: Codec::default(),
             meter: Box::default(),
+            rtcp_in: 0,
+            rtcp_octets_in: 0,
         }
     }
 
@@ -296,6 +300,8 @@ impl Leg {
             let ssrc = rtcp::sender_ssrc(packet.bytes()).ok_or(Reason::RtcpMalformed)?;
             plain.admit_rtcp(now, former, socket, local, remote, ssrc)?;
         }
+        self.rtcp_in += 1;
+        self.rtcp_octets_in += packet.bytes().len() as u64;
         self.last_heard = Some(now);
         self.history.first_rtcp.get_or_insert(now);
         if let Some(report) = incoming.sender {
@@ -428,6 +434,9 @@ impl Leg {
             octets_in: self.octets_in,
             packets_out: self.packets_out,
             octets_out: self.octets_out,
+            rtcp_in: self.rtcp_in,
+            rtcp_octets_in: self.rtcp_octets_in,
+            ssrc: self.reception.ssrc(),
             lost: self.reception.lost(),
             jitter: self.reception.jitter(),
             far: self.far,

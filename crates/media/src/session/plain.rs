@@ -21,7 +21,7 @@ use crate::srtp::Suite;
 /// Where a leg's packets come from and go to, and what protects them.
 pub(super) struct Plain {
     identity: Arc<Identity>,
-    signalling: IpAddr,
+    pub(super) signalling: IpAddr,
     rtp: Path,
     rtcp: Path,
     mux: bool,

@@ -20,6 +20,12 @@ pub struct LegReport {
     pub packets_out: u64,
     /// Their payload in bytes.
     pub octets_out: u64,
+    /// RTCP packets taken from the far end.
+    pub rtcp_in: u64,
+    /// Their bytes.
+    pub rtcp_octets_in: u64,
+    /// The SSRC that the far end sends with, as soon as it has sent.
+    pub ssrc: Option<u32>,
     /// Packets of the far end that did not arrive.
     pub lost: u64,
     /// The jitter with which the far end's packets arrive.

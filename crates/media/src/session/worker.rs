@@ -1,7 +1,7 @@
 //! The worker: its legs, and which of them a packet belongs to.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -139,6 +139,14 @@ impl Worker {
             }
             worker.settle(now, slot);
         });
+    }
+
+    /// Says where the far end's signalling comes from, of a leg with ports of its own that was opened without knowing; call it
+    /// before `configure`, from which on it counts.
+    pub fn locate(&mut self, leg: LegKey, signalling: IpAddr) {
+        if let Some((_, Leg { path: Path::Plain(plain), .. })) = self.leg_mut(leg) {
+            plain.signalling = signalling;
+        }
     }
 
     /// Gives a WebRTC leg new ICE credentials of ours, for an answer to an ICE restart; call it before `configure`,

@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod failure;
+mod ng;
 mod serve;
 mod tap;
 mod user;
@@ -48,6 +49,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Failure> {
         Command::User(arguments) => user::run(arguments),
         Command::Tap(arguments) => tap::run(*arguments),
         Command::Bench(arguments) => bench::run(*arguments),
+        Command::Ng(arguments) => ng::run(&arguments),
     }
 }
 
@@ -73,6 +75,8 @@ enum Command {
     Tap(Box<tap::Arguments>),
     /// Load a SIP server of your own with phones that sign in and call each other
     Bench(Box<bench::Arguments>),
+    /// Carry the media of a SIP proxy (Kamailio, OpenSIPS) in place of rtpengine
+    Ng(ng::Arguments),
 }
 
 /// Where the configuration comes from.

@@ -10,8 +10,13 @@ use super::error::{ConfigError, Place, Problem};
 /// Refuses what must not start. `places` says where each key was given.
 pub(super) fn check(config: &Config, places: &BTreeMap<String, Place>) -> Result<(), ConfigError> {
     let blame = |key: &str, problem: Problem| ConfigError { place: places.get(key).cloned(), problem };
-    for (key, value, least, greatest) in
-        config.limits.ranges().into_iter().chain(config.store.ranges()).chain(config.trace.ranges())
+    for (key, value, least, greatest) in config
+        .limits
+        .ranges()
+        .into_iter()
+        .chain(config.store.ranges())
+        .chain(config.trace.ranges())
+        .chain(config.ng.ranges())
     {
         if !(least..=greatest).contains(&value) {
             return Err(blame(key, Problem::OutOfRange { key: key.to_owned(), value, least, greatest }));
@@ -76,6 +81,7 @@ fn check_listeners(config: &Config) -> Result<(), (&'static str, Problem)> {
         .collect();
     let mut udp: Vec<_> =
         listen.sip_udp.as_slice().iter().map(|&address| ("listen.sip_udp", address)).collect();
+    udp.extend(config.ng.listen.as_slice().iter().map(|&address| ("ng.listen", address)));
     for &base in listen.webrtc.as_slice() {
         // Every worker has a port of its own; `check_workers` has seen that they do not run over.
         let workers = if base.port() == 0 { 1 } else { config.media.workers };
@@ -97,7 +103,8 @@ fn check_listeners(config: &Config) -> Result<(), (&'static str, Problem)> {
         }
     }
     let rtp = config.media.rtp_ports;
-    for &(listener, address) in &udp {
+    // The customary ports of the ng protocol lie there; whoever binds a pair passes over one that is taken.
+    for &(listener, address) in udp.iter().filter(|(listener, _)| *listener != "ng.listen") {
         if (rtp.first..=rtp.last).contains(&address.port()) {
             return Err(("media.rtp_ports", Problem::ListenerInRtpPorts { listener, address }));
         }

@@ -47,6 +47,9 @@ fn consequences(config: &Config) -> Vec<String> {
     ] {
         lines.push(format!("{what}: {}", where_to(addresses)));
     }
+    if !config.ng.listen.as_slice().is_empty() {
+        lines.push(format!("ng control protocol over UDP: {}", where_to(&config.ng.listen)));
+    }
     let ports = config.media.rtp_ports;
     lines.push(format!("RTP over UDP: ports {} to {}", ports.first, ports.last));
     lines

@@ -148,7 +148,6 @@ const LATER: &[&str] = &[
     "listen.turn",
     "listen.turn_tls",
     "media.stun",
-    "ng",
     "rooms",
     "route",
     "store.url",

@@ -17,6 +17,7 @@ mod limits;
 mod listen;
 mod log;
 mod media;
+mod ng;
 mod prefix;
 mod public_address;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use limits::Limits;
 pub use listen::{Listen, Origin};
 pub use log::{Format, Log};
 pub use media::{Media, PortRange};
+pub use ng::{NamedAddress, Ng};
 pub use prefix::Prefix;
 pub use public_address::PublicAddress;
 pub use source::Source;
@@ -82,6 +84,8 @@ pub struct Config {
     pub dns: Dns,
     /// `[media]`.
     pub media: Media,
+    /// `[ng]`.
+    pub ng: Ng,
     /// `[limits]`.
     pub limits: Limits,
     /// `[store]`.
@@ -146,6 +150,7 @@ impl Default for Config {
             tls: Tls::default(),
             dns: Dns::default(),
             media: Media::default(),
+            ng: Ng::default(),
             limits: Limits::default(),
             store: StoreSettings::default(),
             log: Log::default(),

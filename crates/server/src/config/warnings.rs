@@ -58,6 +58,8 @@ pub enum Warning {
     },
     /// Plain HTTP listens where others reach it.
     HttpOffLoopback,
+    /// Others can reach the ng protocol, which has no authentication.
+    NgOffLoopback,
     /// The data directory is open to its group or to others.
     DataDirOpen {
         /// The directory.
@@ -92,6 +94,10 @@ impl fmt::Display for Warning {
                 "`listen.http` is reachable from other machines without encryption, where browsers give pages no \
                  microphone; use `listen.https`, or put a proxy with TLS in front",
             ),
+            Warning::NgOffLoopback => f.write_str(
+                "`ng.listen` is reachable from other machines, and whoever reaches it commands all calls of it, because \
+                 the protocol has no authentication; use a loopback address, or let a firewall admit your proxies only",
+            ),
             Warning::DataDirOpen { path, mode } => {
                 let path = path.display();
                 write!(f, "the data directory `{path}` is open to others (mode {mode:o}); run `chmod 700 {path}`")
@@ -119,6 +125,9 @@ pub(super) fn warnings(config: &Config, surroundings: &Surroundings) -> Vec<Warn
     }
     if config.listen.http.as_slice().iter().any(|address| !address.ip().is_loopback()) {
         found.push(Warning::HttpOffLoopback);
+    }
+    if config.ng.listen.as_slice().iter().any(|address| !address.ip().is_loopback()) {
+        found.push(Warning::NgOffLoopback);
     }
     if let Some(mode) = surroundings.data_dir_mode.filter(|mode| mode & OPEN_TO_OTHERS != 0) {
         found.push(Warning::DataDirOpen { path: config.data_dir.clone(), mode });
@@ -172,6 +181,19 @@ mod tests {
         for public in ["203.0.113.5", "2001:4860::1"] {
             assert!(!config.warnings(&surroundings(public)).contains(&Warning::NoPublicAddress), "{public}");
         }
+    }
+
+    #[test]
+    fn an_ng_listener_off_loopback_is_warned_of() {
+        for (listen, is_warned) in
+            [("127.0.0.1:2223", false), ("[::1]:2223", false), ("192.0.2.7:2223", true)]
+        {
+            let mut config = Config::default();
+            config.ng.listen = [listen.parse().unwrap()].into();
+            let warnings = config.warnings(&surroundings("203.0.113.5"));
+            assert_eq!(warnings.contains(&Warning::NgOffLoopback), is_warned, "{listen}");
+        }
+        assert!(!Config::default().warnings(&surroundings("203.0.113.5")).contains(&Warning::NgOffLoopback));
     }
 
     #[test]

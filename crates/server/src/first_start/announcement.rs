@@ -17,13 +17,15 @@ pub struct Opened {
     pub sip_tcp: Vec<SocketAddr>,
     /// SIP over TLS.
     pub sip_tls: Vec<SocketAddr>,
+    /// The ng protocol.
+    pub ng: Vec<SocketAddr>,
 }
 
 impl Opened {
     /// Every listener.
     pub fn all(&self) -> impl Iterator<Item = SocketAddr> {
-        let Opened { https, http, sip_udp, sip_tcp, sip_tls } = self;
-        [https, http, sip_udp, sip_tcp, sip_tls].into_iter().flatten().copied()
+        let Opened { https, http, sip_udp, sip_tcp, sip_tls, ng } = self;
+        [https, http, sip_udp, sip_tcp, sip_tls, ng].into_iter().flatten().copied()
     }
 }
 
@@ -52,6 +54,9 @@ pub(super) fn announcement(
             let addresses: Vec<String> = reachable(address).iter().map(ToString::to_string).collect();
             lines.push(format!("  SIP {transport}   {}", addresses.join("  ")));
         }
+    }
+    for address in &opened.ng {
+        lines.push(format!("  ng        {address}  (media for a SIP proxy)"));
     }
     let file = data_dir.join(demo_users::FILE);
     for user in prepared.demo_users.iter().filter(|_| show_passwords) {
@@ -113,6 +118,7 @@ mod tests {
             sip_udp: addresses(&["0.0.0.0:5060", "[::]:5060"]),
             sip_tcp: addresses(&["0.0.0.0:5060"]),
             sip_tls: addresses(&["198.51.100.9:5061"]),
+            ng: Vec::new(),
         }
     }
 

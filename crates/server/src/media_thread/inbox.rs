@@ -43,6 +43,12 @@ impl MediaInbox {
         Ok((inbox, Commands { receiver, waker }))
     }
 
+    /// Another way in, for another thread; the worker ends when all of them are dropped.
+    pub fn another(&self) -> Self {
+        let waker = WakeOnDrop(self.waker.0.clone());
+        MediaInbox { sender: self.sender.clone(), waker, news: Cell::new(0) }
+    }
+
     /// Hands in a command. When it is not taken, the error is the answer that the worker would have given.
     pub fn send(&self, leg: LegKey, command: MediaCommand) -> Result<(), Option<MediaEvent>> {
         match self.sender.try_send((leg, command)) {
@@ -72,10 +78,12 @@ impl MediaInbox {
 pub(super) fn refusal(leg: LegKey, command: &MediaCommand, why: &str) -> Option<MediaEvent> {
     match command {
         MediaCommand::Open { .. } => Some(MediaEvent::Opened(leg, Err(why.to_owned()))),
+        MediaCommand::Report => Some(MediaEvent::Reported(leg, None)),
         MediaCommand::Close => Some(MediaEvent::Closed(leg, None)),
         MediaCommand::Restart(_)
         | MediaCommand::Configure(..)
         | MediaCommand::Press { .. }
+        | MediaCommand::Locate(_)
         | MediaCommand::Join(_)
         | MediaCommand::Echo => None,
     }

@@ -228,9 +228,10 @@ mod tests {
 
     #[test]
     fn a_mark_names_its_socket() {
-        let leg = LegKey((7 << 48) | 12_345);
-        for socket in [Socket::Shared, Socket::Rtp(leg), Socket::Rtcp(leg)] {
-            assert_eq!(socket_of(mark(socket)), Some(socket));
+        for leg in [LegKey((7 << 48) | 12_345), LegKey((1 << 62) - 1)] {
+            for socket in [Socket::Shared, Socket::Rtp(leg), Socket::Rtcp(leg)] {
+                assert_eq!(socket_of(mark(socket)), Some(socket));
+            }
         }
         assert_eq!(socket_of(WAKER), None);
     }

@@ -7,6 +7,7 @@ use ringback_media::negotiation::{Keys, LegSettings, Patch, PayloadMap, Payloads
 
 use super::*;
 use crate::config::PortRange;
+use crate::inbox::{Inbox, Input};
 use crate::net::wake::Waker;
 use crate::net::{Bounds, Doorkeeper};
 use crate::store::{Options, Store};
@@ -54,7 +55,7 @@ impl World {
             // Its thread has ended before it began.
             voice: Voice::new(0, commands.waker(), telemetry.clone(), readiness.clone(), 1).0,
             commands,
-            control,
+            news: News::of_exchange(control),
             ports: Ports::share(free_ports(pairs), 0, 1),
             candidates: Candidates::new(Vec::new()),
             identity: Arc::new(Identity::from_der(certificate.der().to_vec(), key.serialize_der()).unwrap()),

@@ -22,6 +22,7 @@ pub struct Listeners {
     sip_udp: Vec<DatagramSocket>,
     /// The shared sockets of each media worker.
     webrtc: Vec<Vec<DatagramSocket>>,
+    ng: Vec<DatagramSocket>,
     streams: Streams,
 }
 
@@ -37,29 +38,16 @@ impl Listeners {
     /// Binds what the configuration names. The error names the key, the address, and what to do.
     pub fn bind(config: &Config) -> anyhow::Result<Self> {
         let listen = &config.listen;
-        let datagrams = |key, addresses: &Addresses, plus: u16| {
-            bind_all(key, addresses, |mut address| {
-                if address.port() != 0 {
-                    let port = address.port().checked_add(plus).ok_or(io::ErrorKind::InvalidInput)?;
-                    address.set_port(port);
-                }
-                let socket = DatagramSocket::bind(address)?;
-                socket.enlarge_buffer()?;
-                Ok(socket)
-            })
-        };
         let streams = |key, addresses: &Addresses| bind_all(key, addresses, accept::bind);
-        let workers = 0..config.media.workers.max(1);
         Ok(Listeners {
-            sip_udp: datagrams("sip_udp", &listen.sip_udp, 0)?,
-            webrtc: workers
-                .map(|worker| datagrams("webrtc", &listen.webrtc, worker))
-                .collect::<Result<_, _>>()?,
+            sip_udp: datagrams("listen.sip_udp", &listen.sip_udp, 0)?,
+            webrtc: bind_webrtc(config)?,
+            ng: bind_ng(config)?,
             streams: Streams {
-                http: streams("http", &listen.http)?,
-                https: streams("https", &listen.https)?,
-                sip_tcp: streams("sip_tcp", &listen.sip_tcp)?,
-                sip_tls: streams("sip_tls", &listen.sip_tls)?,
+                http: streams("listen.http", &listen.http)?,
+                https: streams("listen.https", &listen.https)?,
+                sip_tcp: streams("listen.sip_tcp", &listen.sip_tcp)?,
+                sip_tls: streams("listen.sip_tls", &listen.sip_tls)?,
             },
         })
     }
@@ -75,12 +63,14 @@ impl Listeners {
             sip_udp: self.sip_udp.iter().map(DatagramSocket::bound).collect(),
             sip_tcp: addresses(&self.streams.sip_tcp),
             sip_tls: addresses(&self.streams.sip_tls),
+            ng: self.ng.iter().map(DatagramSocket::bound).collect(),
         }
     }
 
-    /// The sockets of the control thread, those of each media worker, and the listeners of streams.
-    pub fn split(self) -> (Vec<DatagramSocket>, Vec<Vec<DatagramSocket>>, Streams) {
-        (self.sip_udp, self.webrtc, self.streams)
+    /// The sockets of the control thread, those of each media worker, those of the ng protocol, and the listeners of
+    /// streams.
+    pub fn split(self) -> (Vec<DatagramSocket>, Vec<Vec<DatagramSocket>>, Vec<DatagramSocket>, Streams) {
+        (self.sip_udp, self.webrtc, self.ng, self.streams)
     }
 }
 
@@ -159,6 +149,29 @@ impl Start<'_> {
     }
 }
 
+/// Binds the shared sockets of each media worker.
+pub fn bind_webrtc(config: &Config) -> anyhow::Result<Vec<Vec<DatagramSocket>>> {
+    let workers = 0..config.media.workers.max(1);
+    workers.map(|worker| datagrams("listen.webrtc", &config.listen.webrtc, worker)).collect()
+}
+
+/// Binds the sockets of the ng protocol.
+pub fn bind_ng(config: &Config) -> anyhow::Result<Vec<DatagramSocket>> {
+    datagrams("ng.listen", &config.ng.listen, 0)
+}
+
+fn datagrams(key: &str, addresses: &Addresses, plus: u16) -> anyhow::Result<Vec<DatagramSocket>> {
+    bind_all(key, addresses, |mut address| {
+        if address.port() != 0 {
+            let port = address.port().checked_add(plus).ok_or(io::ErrorKind::InvalidInput)?;
+            address.set_port(port);
+        }
+        let socket = DatagramSocket::bind(address)?;
+        socket.enlarge_buffer()?;
+        Ok(socket)
+    })
+}
+
 fn bind_all<T>(
     key: &str,
     addresses: &Addresses,
@@ -171,18 +184,16 @@ fn bind_all<T>(
 fn refused(key: &str, address: SocketAddr, error: &io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::AddrInUse => anyhow!(
-            "listen.{key}: {address} is in use by another program; stop it, or give another address with \
-             `--set listen.{key}='\"ADDRESS:PORT\"'`"
+            "{key}: {address} is in use by another program; stop it, or give another address with \
+             `--set {key}='\"ADDRESS:PORT\"'`"
         ),
         io::ErrorKind::AddrNotAvailable => {
-            anyhow!(
-                "listen.{key}: {address} is not an address of this machine; `ip address` lists those that are"
-            )
+            anyhow!("{key}: {address} is not an address of this machine; `ip address` lists those that are")
         }
         io::ErrorKind::PermissionDenied => anyhow!(
-            "listen.{key}: {address} may not be bound by this user; use a port above 1023 or give the binary \
+            "{key}: {address} may not be bound by this user; use a port above 1023 or give the binary \
              CAP_NET_BIND_SERVICE"
         ),
-        _ => anyhow!("listen.{key}: {address} cannot be bound: {error}"),
+        _ => anyhow!("{key}: {address} cannot be bound: {error}"),
     }
 }

@@ -31,43 +31,56 @@ impl Signals {
     }
 }
 
-/// Waits until the control thread has ended.
-pub async fn wait(
-    mut signals: Signals,
-    inbox: &Inbox,
-    config: &Config,
-    control: JoinHandle<io::Result<()>>,
-) -> anyhow::Result<()> {
+/// A thread that has calls.
+pub struct Machine {
+    /// What it is called when it fails.
+    pub name: &'static str,
+    /// The way into it.
+    pub inbox: Inbox,
+    /// The thread.
+    pub thread: JoinHandle<io::Result<()>>,
+}
+
+/// Waits until all of them have ended. One that ends although nobody has told it to takes the others with it.
+pub async fn wait(mut signals: Signals, config: &Config, machines: Vec<Machine>) -> anyhow::Result<()> {
     let mut drained_by = None;
-    while !control.is_finished() {
+    let mut is_told = false;
+    while !machines.iter().all(|machine| machine.thread.is_finished()) {
+        if !is_told && machines.iter().any(|machine| machine.thread.is_finished()) {
+            is_told = true;
+            tell(&machines, || Input::Stop);
+        }
         let again = tokio::select! {
             _ = signals.terminate.recv() => true,
             _ = signals.interrupt.recv() => true,
             () = sleep(LOOK_EVERY) => false,
             () = deadline(drained_by) => {
                 tracing::warn!("calls that have outlived limits.drain_seconds are ended");
-                tell(inbox, Input::Stop);
+                tell(&machines, || Input::Stop);
                 drained_by = None;
                 false
             }
         };
         if again {
+            is_told = true;
             if drained_by.is_none() {
                 tracing::info!("no new calls are taken; the server stops when the last one has ended");
                 drained_by = Some(Instant::now() + Duration::from_secs(config.limits.drain_seconds.into()));
-                tell(inbox, Input::Drain);
+                tell(&machines, || Input::Drain);
             } else {
-                tell(inbox, Input::Stop);
+                tell(&machines, || Input::Stop);
             }
         }
     }
-    match control.join() {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(anyhow!("the control thread failed: {error}")),
-        Err(_) => {
-            Err(anyhow!("the control thread panicked; this is a mistake in Ringback, please report it"))
-        }
+    let mut result = Ok(());
+    for Machine { name, thread, .. } in machines {
+        let ended = match thread.join() {
+            Ok(ended) => ended.map_err(|error| anyhow!("{name} failed: {error}")),
+            Err(_) => Err(anyhow!("{name} panicked; this is a mistake in Ringback, please report it")),
+        };
+        result = result.and(ended);
     }
+    result
 }
 
 async fn deadline(at: Option<Instant>) {
@@ -77,8 +90,10 @@ async fn deadline(at: Option<Instant>) {
     }
 }
 
-fn tell(inbox: &Inbox, input: Input) {
-    if let Err(refused) = inbox.send(input) {
-        tracing::error!(%refused, "the control thread could not be told to stop");
+fn tell(machines: &[Machine], input: impl Fn() -> Input) {
+    for machine in machines.iter().filter(|machine| !machine.thread.is_finished()) {
+        if let Err(refused) = machine.inbox.send(input()) {
+            tracing::error!(%refused, "{} could not be told to stop", machine.name);
+        }
     }
 }

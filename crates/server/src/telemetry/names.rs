@@ -1,6 +1,6 @@
 //! The names of counters: a machine counts in plain fields, and a field's name is its label.
 
-use crate::{control_thread, media_thread, voice_thread};
+use crate::{control_thread, media_thread, ng_thread, voice_thread};
 
 /// Lists every field of a struct of counters. The pattern has no `..`, so a counter that is added and not listed here
 /// does not compile.
@@ -76,6 +76,29 @@ counters! {
     control_thread(control_thread::Counters) {
         outbox_full, connection_gone, datagram_refused, keep_alives, stun_answered, stun_dropped, truncated,
         worker_full, traced, trace_missed, trace_failed, strangers_dropped, known_dropped,
+    }
+}
+
+counters! {
+    /// Those of [`ng_thread::Counters`].
+    ng_thread(ng_thread::Counters) {
+        datagram_refused, truncated, worker_full,
+    }
+}
+
+/// Those of [`ringback_control::ng::Stats`], but for the names of flags, which are the far end's.
+pub fn ng(stats: &ringback_control::ng::Stats) -> Vec<(&'static str, u64)> {
+    macro_rules! named {
+        ($($field:ident,)*) => {{
+            let ringback_control::ng::Stats { $($field,)* unknown_flags, unknown_flags_beyond } = stats;
+            let unknown = unknown_flags.values().sum::<u64>() + unknown_flags_beyond;
+            vec![$((stringify!($field), *$field),)* ("unknown_flags", unknown)]
+        }};
+    }
+    named! {
+        commands, errors, no_cookie, repeated, repeated_early, answers_pushed_out, calls, calls_refused,
+        calls_deleted, calls_silent, calls_unanswered, pings, offers, answers, deletes, queries, lists, packets,
+        octets, packets_dropped, panics, stray_news,
     }
 }
 

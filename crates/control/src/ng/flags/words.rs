@@ -165,8 +165,15 @@ words! {
     }
 }
 
+impl Osrtp {
+    /// Whether it is about what we offer, and not about what we take.
+    pub(in crate::ng) const fn is_offer(self) -> bool {
+        matches!(self, Osrtp::Offer | Osrtp::OfferLegacy)
+    }
+}
+
 words! {
-    /// What of a description is ours to write; we write all of it anew in any case.
+    /// What of a description is ours to write.
     Replace {
         /// The address of the `o=` line.
         Origin = "origin",

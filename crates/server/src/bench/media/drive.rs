@@ -159,7 +159,7 @@ impl<'a> Drive<'a> {
         let (asking, _) = open(&mut sockets)?;
         let (_, rtcp) = open(&mut sockets)?;
         let identity =
-            crate::serve::media_identity().map_err(|error| BenchError::Identity(error.to_string()))?;
+            crate::serve::media::identity().map_err(|error| BenchError::Identity(error.to_string()))?;
         let (now, prefix) = (Instant::now(), rand::random());
         Ok(Drive {
             options,

@@ -1,0 +1,103 @@
+//! Starting the media workers and the voice threads beside them.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use ringback_control::Epoch;
+use ringback_media::dtls;
+use ringback_media::rtcp::NtpClock;
+
+use crate::config::Config;
+use crate::http::Readiness;
+use crate::media_thread::{Candidates, MediaInbox, MediaThread, News, Ports, Surroundings};
+use crate::net::datagram::DatagramSocket;
+use crate::telemetry::Telemetry;
+use crate::voice_thread::Voice;
+
+/// The media workers, running.
+pub struct Media {
+    /// The ways to command them, by number.
+    pub inboxes: Vec<MediaInbox>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Media {
+    /// Starts a worker for each entry of `shared`, the sockets that its WebRTC legs share.
+    pub fn start(
+        config: &Config,
+        shared: Vec<Vec<DatagramSocket>>,
+        news: &News,
+        epoch: Epoch,
+        telemetry: &Arc<Telemetry>,
+        readiness: &Arc<Readiness>,
+    ) -> anyhow::Result<Self> {
+        let identity = identity()?;
+        let public: Vec<_> = config.public_address.iter().map(|address| address.ip()).collect();
+        let mut media = Media { inboxes: Vec::new(), threads: Vec::new() };
+        for (number, shared) in (0u16..).zip(shared) {
+            let (inbox, commands) = MediaInbox::new().context("a media worker cannot be woken")?;
+            let seed = rand::random();
+            let (voice, voice_thread) =
+                Voice::new(number, commands.waker(), telemetry.clone(), readiness.clone(), seed);
+            let name = format!("ringback-voice-{number}");
+            media.threads.push(thread::Builder::new().name(name).spawn(move || {
+                voice_thread.run();
+                Ok(())
+            })?);
+            let thread = MediaThread::new(Surroundings {
+                number,
+                shared,
+                commands,
+                voice,
+                news: news.clone(),
+                ports: Ports::share(config.media.rtp_ports, number, config.media.workers),
+                candidates: Candidates::new(public.clone()),
+                identity: identity.clone(),
+                clock: NtpClock::new(epoch.instant, epoch.time.duration_since(SystemTime::UNIX_EPOCH)?),
+                telemetry: telemetry.clone(),
+                readiness: readiness.clone(),
+            })
+            .context("a media worker cannot wait for its sockets")?;
+            media.inboxes.push(inbox);
+            let name = format!("ringback-media-{number}");
+            media.threads.push(thread::Builder::new().name(name).spawn(move || thread.run())?);
+        }
+        Ok(media)
+    }
+
+    /// Other ways to command them, for another thread.
+    pub fn others(&self) -> Vec<MediaInbox> {
+        self.inboxes.iter().map(MediaInbox::another).collect()
+    }
+
+    /// The ways to command them, and their threads, which end when nobody has such a way any more.
+    pub fn split(self) -> (Vec<MediaInbox>, Threads) {
+        (self.inboxes, Threads(self.threads))
+    }
+}
+
+/// The threads of media workers.
+pub struct Threads(Vec<JoinHandle<io::Result<()>>>);
+
+impl Threads {
+    /// Waits for the end of all.
+    pub fn join(self) {
+        for thread in self.0 {
+            // One that failed has said so itself.
+            if thread.join().is_err() {
+                tracing::error!("a media worker panicked while it ended");
+            }
+        }
+    }
+}
+
+/// The certificate that media shows: new at every start, so that nothing links the calls of one day with the next's.
+pub fn identity() -> anyhow::Result<Arc<dtls::Identity>> {
+    let key = rcgen::KeyPair::generate()?;
+    let certificate = rcgen::CertificateParams::new(Vec::<String>::new())?.self_signed(&key)?;
+    let identity = dtls::Identity::from_der(certificate.der().to_vec(), key.serialize_der())?;
+    Ok(Arc::new(identity))
+}
