@@ -46,6 +46,7 @@ impl World {
             listeners: Vec::new(),
             workers: 1,
             transcoding: Default::default(),
+            video: true,
             bypass: Bypass::Never,
             srtp: None,
             worker: 0,

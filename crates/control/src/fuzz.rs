@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use ringback_media::negotiation::{Credentials, Local, Profile, Seed, Srtp, Transcoding};
+use ringback_media::negotiation::{Credentials, Local, LocalVideo, Profile, Seed, Srtp, Transcoding};
 use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::fuzz::Input;
 use ringback_sansio::{ConnectionId, FiveTuple, Flow, Transport};
@@ -70,6 +70,7 @@ impl Play {
             workers: 1,
             bypass,
             transcoding: Transcoding::default(),
+            video: true,
             srtp: None,
             worker: 0,
             headers: HeaderTables::default(),
@@ -398,14 +399,16 @@ impl Play {
 
     fn tell_of_media(&mut self, input: &mut Input<'_>) {
         let key = self.legs.get(input.number(KEPT)).copied().unwrap_or(LegKey(u64::MAX));
-        let event = match input.number(7) {
+        let event = match input.number(9) {
             0 => MediaEvent::Connected(key),
             1 => MediaEvent::FirstPacket(key),
             2 => MediaEvent::Gone(key, Gone::ConsentLost),
             3 => MediaEvent::Gone(key, Gone::NoMedia),
             4 => MediaEvent::Closed(key, None),
             5 => MediaEvent::Gone(key, Gone::Failed),
-            _ => MediaEvent::Opened(key, Err("no".to_owned())),
+            6 => MediaEvent::Opened(key, Err("no".to_owned())),
+            7 => MediaEvent::PictureWanted(key),
+            _ => MediaEvent::VideoOpened(key, Err("no".to_owned())),
         };
         self.exchange.handle_media(self.now, event);
     }
@@ -541,14 +544,21 @@ impl Play {
     /// A media worker that opens and closes legs.
     fn serve(&mut self, key: LegKey, command: MediaCommand) {
         match command {
-            MediaCommand::Open { medium, .. } => {
+            MediaCommand::Open { medium, video, .. } => {
                 self.legs.push_front(key);
                 self.legs.truncate(KEPT);
-                self.exchange.handle_media(self.now, MediaEvent::Opened(key, Ok(Box::new(local(medium)))));
+                let local = Local { video: video.then(local_video), ..local(medium) };
+                self.exchange.handle_media(self.now, MediaEvent::Opened(key, Ok(Box::new(local))));
+            }
+            MediaCommand::OpenVideo { .. } => {
+                self.exchange
+                    .handle_media(self.now, MediaEvent::VideoOpened(key, Ok(Box::new(local_video()))));
             }
             MediaCommand::Close => self.exchange.handle_media(self.now, MediaEvent::Closed(key, None)),
             MediaCommand::Restart(_)
             | MediaCommand::Configure(..)
+            | MediaCommand::ConfigureVideo(..)
+            | MediaCommand::AskPicture
             | MediaCommand::Press { .. }
             | MediaCommand::Join(_)
             | MediaCommand::Locate(_)
@@ -630,7 +640,12 @@ fn local(medium: Medium) -> Local {
         fingerprint: None,
         srtp: Srtp::Offered,
         seed: (profile == Profile::Rtp).then(|| Seed::new([6; 32])),
+        video: None,
     }
+}
+
+fn local_video() -> LocalVideo {
+    LocalVideo { rtp: 20_002, rtcp: 20_003, sources: None, seed: None }
 }
 
 /// How a play can begin: with nothing, with everybody signed in, with a call of two telephones, of two browsers, and with

@@ -1,14 +1,16 @@
 //! What the exchange asks of the media workers, and what they tell it.
 //!
 //! Commands for one worker are carried out in the order in which they were given. `Open` is answered by
-//! [`MediaEvent::Opened`], `Report` by [`MediaEvent::Reported`] and `Close` by [`MediaEvent::Closed`]; the others have no
-//! answer.
+//! [`MediaEvent::Opened`], `OpenVideo` by [`MediaEvent::VideoOpened`], `Report` by [`MediaEvent::Reported`] and `Close` by
+//! [`MediaEvent::Closed`]; the others have no answer.
 
 use std::net::IpAddr;
 
 use ringback_media::dtmf::Press;
 use ringback_media::insert::ConferenceKey;
-use ringback_media::negotiation::{Credentials, LegSettings, Local, Patch, PayloadMap};
+use ringback_media::negotiation::{
+    Credentials, LegSettings, Local, LocalVideo, Patch, PayloadMap, VideoSettings,
+};
 use ringback_media::session::{Gone, LegKey, LegReport};
 use ringback_sansio::Flow;
 
@@ -22,12 +24,24 @@ pub enum MediaCommand {
         /// The far end's signalling flow. It says which of our addresses the far end can reach: a page that came over
         /// loopback is offered loopback candidates, and a phone is offered the address that it signals to.
         signalling: Flow,
+        /// Whether the leg has a place for video.
+        video: bool,
+    },
+    /// Makes a place for the video of a leg that was opened without one; answered by [`MediaEvent::VideoOpened`].
+    OpenVideo {
+        /// The far end's signalling flow.
+        signalling: Flow,
     },
     /// Gives a WebRTC leg other ICE credentials of ours, before the `Configure` with those of a far end that restarts
     /// ICE.
     Restart(Box<Credentials>),
     /// Applies what offer and answer agreed, and says where what the leg sends goes.
     Configure(Box<LegSettings>, Route),
+    /// Applies what was agreed of video, and what its payload types become with whom the leg is joined with; or says that
+    /// there is none any more.
+    ConfigureVideo(Option<Box<VideoSettings>>, Box<PayloadMap>),
+    /// Asks the far end for a whole picture.
+    AskPicture,
     /// Presses a key for the far end.
     Press {
         /// The key, and for how long.
@@ -84,6 +98,8 @@ impl MediaEvent {
     pub const fn leg(&self) -> LegKey {
         match self {
             MediaEvent::Opened(leg, _)
+            | MediaEvent::VideoOpened(leg, _)
+            | MediaEvent::PictureWanted(leg)
             | MediaEvent::Reported(leg, _)
             | MediaEvent::Closed(leg, _)
             | MediaEvent::Connected(leg)
@@ -101,6 +117,10 @@ pub enum MediaEvent {
     Opened(LegKey, Result<Box<Local>, String>),
     /// What the leg has carried so far; nothing of a leg that is not open.
     Reported(LegKey, Option<Box<LegReport>>),
+    /// The leg has a place for video, or why it could not get one.
+    VideoOpened(LegKey, Result<Box<LocalVideo>, String>),
+    /// Who sees the leg needs a whole picture of it, and its far end is to be asked by the signalling.
+    PictureWanted(LegKey),
     /// The leg is closed; what it carried.
     Closed(LegKey, Option<Box<LegReport>>),
     /// The leg has its keys.

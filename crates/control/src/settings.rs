@@ -32,6 +32,8 @@ pub struct Settings {
     pub bypass: Bypass,
     /// When codecs of ours are offered behind those of the other party.
     pub transcoding: Transcoding,
+    /// Whether calls may have video.
+    pub video: bool,
     /// Whether the media of telephones is encrypted; `None` where that follows from how each is reached: over TLS it is
     /// preferred, over UDP and TCP taken when offered.
     pub srtp: Option<Srtp>,

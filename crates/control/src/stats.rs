@@ -274,6 +274,10 @@ pub struct Stats {
     pub targets_unreadable: u64,
     /// Calls that ended because their session was not refreshed.
     pub sessions_expired: u64,
+    /// Whole pictures that were asked for by INFO, by a far end of another or by us.
+    pub pictures_by_info: u64,
+    /// Places for video that the media workers could not make.
+    pub video_unopened: u64,
     /// Legs whose keys were agreed.
     pub legs_connected: u64,
     /// Legs whose far end vanished.

@@ -17,10 +17,13 @@ use ringback_media::dtmf::{
 };
 use ringback_media::insert::{ConferenceKey, Desk};
 use ringback_media::negotiation::{Keys, Patch, PayloadMap};
+use ringback_media::rtcp::Request;
 use ringback_media::rtp::Rewrite;
+use ringback_media::sdp;
 use ringback_media::session::{LegKey, Packet, Socket, Verdict};
 use ringback_media::srtp::{Receiver, Sender, Suite};
 use session_world::encrypted::{FarEnd, Kind};
+use session_world::video::*;
 use session_world::*;
 
 #[test]
@@ -56,6 +59,47 @@ fn plain_to_sdes_and_back() {
         assert_eq!(forward(&mut world, Socket::Rtp(B), OURS, PHONE_B, &plain), 0, "{suite:?}");
         let protected: Vec<_> = (0..1100).map(|n| far.wire(&Rtp::nth(7, n))).collect();
         assert_eq!(forward(&mut world, Socket::Rtp(A), OURS, PHONE_A, &protected), 0, "{suite:?}");
+    }
+}
+
+#[test]
+fn video_and_what_is_sent_again() {
+    for has_repairs in [true, false] {
+        let pli = sdp::Feedback { pli: true, nack: true, ..sdp::Feedback::default() };
+        let (mut world, mut browser) = browser_and_phone(has_repairs, pli);
+        from_phone(&mut world, &mut browser, 0);
+        let shown: Vec<_> = (1..1100).map(|n| picture(9, n).bytes()).collect();
+        assert_eq!(forward(&mut world, Socket::Rtp(B.video()), OURS, VIDEO_B, &shown), 0, "{has_repairs}");
+        browser.check(&mut world, true);
+        let protected: Vec<_> = (0..1100).map(|n| browser.protect(&picture(8, n))).collect();
+        assert_eq!(forward(&mut world, Socket::Shared, SHARED, BROWSER_AT, &protected), 0, "{has_repairs}");
+        // Asked for again, and for a whole picture, by a browser that is still there.
+        browser.check(&mut world, true);
+        let last = from_phone(&mut world, &mut browser, 1200).sequence;
+        world.pass(secs(1));
+        let mut wishes: Vec<_> = (0..2)
+            .map(|n| browser.wish(&[Request::Nack(&[last.wrapping_sub(n)]), Request::PictureLoss]))
+            .collect();
+        let mut slot = Packet::new();
+        let mut tell = |world: &mut World, wish: &[u8]| {
+            let now = world.clock.now();
+            slot.fill(wish);
+            let verdict =
+                world.worker.handle_packet(now, Socket::Shared, at(SHARED), at(BROWSER_AT), &mut slot);
+            assert_eq!(verdict, Verdict::Consumed);
+            let mut sent = 0;
+            let count = allocations(|| {
+                while world.worker.poll_transmit(&mut slot).is_some() {
+                    sent += 1;
+                }
+            });
+            assert_eq!(sent, 2, "the packet again, and the wish for a picture");
+            count
+        };
+        // The first time our stream of repairs is new to the keys.
+        tell(&mut world, &wishes.remove(0));
+        world.clock.advance(secs(1));
+        assert_eq!(tell(&mut world, &wishes.remove(0)), 0, "{has_repairs}");
     }
 }
 

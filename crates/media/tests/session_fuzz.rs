@@ -6,7 +6,7 @@ mod session_world;
 
 use std::path::Path;
 
-use ringback_media::session::{Reason, Stats, fuzz};
+use ringback_media::session::{Reason, Stats, fuzz, video};
 use ringback_sansio::sim::{Clock, Rng};
 use session_world::{WORKER, identity};
 
@@ -47,6 +47,37 @@ fn the_prologues_come_to_what_they_say() {
     let words = [7, 0, 0, 0, 0, 0, 1, 7, 1, 0, 0, 0, 0, 1, 13, 0, 0, 0, 0, 0, 1, 13, 1, 0, 0, 0, 0, 1];
     let forwarded = [0, 1, 2, 3].map(|prologue| play(&[&[prologue], &words[..]].concat()).forwarded);
     assert_eq!(forwarded, [0, 2, 2, 2]);
+}
+
+/// Random wishes and pictures between two telephones; the counters tell that they are worth something.
+#[test]
+fn nothing_that_is_asked_for_breaks_video() {
+    let mut rng = Rng::new(2027);
+    let mut sums = [0; 4];
+    for _ in 0..2000 {
+        let mut script = vec![0; 40 + rng.below(800) as usize];
+        rng.fill(&mut script);
+        let stats = video::fuzz::video(&script, &identity(WORKER), Clock::new().now());
+        let drops = |reason| stats.drops.of(reason);
+        let counts =
+            [stats.forwarded, stats.consumed, drops(Reason::NothingRepeated), drops(Reason::PeerNotReady)];
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+    assert!(sums.iter().all(|sum| *sum > 5), "{sums:?}");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test reads its corpus")]
+fn the_corpus_of_video_replays() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/video");
+    let mut forwarded = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let script = std::fs::read(entry.unwrap().path()).unwrap();
+        forwarded += video::fuzz::video(&script, &identity(WORKER), Clock::new().now()).forwarded;
+    }
+    assert!(forwarded > 20, "{forwarded}");
 }
 
 #[test]

@@ -34,8 +34,9 @@ use rand::{Rng, SeedableRng};
 use ringback_control::{MediaCommand, MediaEvent, Medium, Route};
 use ringback_media::dtls::Identity;
 use ringback_media::dtmf::Press;
-use ringback_media::negotiation::{Local, Profile, Seed, Srtp};
-use ringback_media::rtcp::NtpClock;
+use ringback_media::negotiation::{Local, LocalVideo, Profile, Seed, Srtp};
+use ringback_media::rtcp::{Cname, NtpClock};
+use ringback_media::sdp::Sources;
 use ringback_media::session::{
     self, Destination, Event, Gone, LegKey, Packet, Settings, Socket, Verdict, Way, Worker,
 };
@@ -304,6 +305,7 @@ impl MediaThread {
 
     fn pass_on(&mut self, event: Event) {
         let event = match event {
+            Event::PictureWanted { leg } => MediaEvent::PictureWanted(leg),
             Event::Connected { leg } => MediaEvent::Connected(leg),
             Event::FirstPacket { leg } => MediaEvent::FirstPacket(leg),
             Event::Loss { leg, percent } => {
@@ -359,13 +361,30 @@ impl MediaThread {
         #[cfg(test)]
         self.fail_if_sabotaged(tests::Sabotage::Command(leg));
         match command {
-            MediaCommand::Open { medium, signalling } => {
-                let opened = match medium {
+            MediaCommand::Open { medium, signalling, video } => {
+                let mut opened = match medium {
                     Medium::WebRtc => self.open_webrtc(now, leg, &signalling),
                     Medium::Rtp => self.open_rtp(now, leg, &signalling),
                 };
+                if let Ok(local) = opened.as_mut()
+                    && video
+                {
+                    local.video = match medium {
+                        Medium::WebRtc => Some(self.bundled_video(local)),
+                        // Without ports for its video it is a call without video.
+                        Medium::Rtp => self.open_video(now, leg, &signalling).ok(),
+                    };
+                }
                 return Some(MediaEvent::Opened(leg, opened.map(Box::new)));
             }
+            MediaCommand::OpenVideo { signalling } => {
+                let opened = self.open_video(now, leg, &signalling);
+                return Some(MediaEvent::VideoOpened(leg, opened.map(Box::new)));
+            }
+            MediaCommand::ConfigureVideo(settings, map) => {
+                self.worker.configure_video(now, leg, settings.map(|settings| *settings), *map);
+            }
+            MediaCommand::AskPicture => self.worker.ask_picture(now, leg),
             MediaCommand::Restart(credentials) => {
                 if let Err(error) = self.worker.restart(now, leg, *credentials) {
                     let words = "the restart of ICE of a leg is not followed";
@@ -492,9 +511,37 @@ impl MediaThread {
 
     /// Closes the sockets of a leg and frees its ports.
     fn release(&mut self, leg: LegKey) {
-        if let Some(port) = self.sockets.close(leg) {
-            self.ports.give_back(port);
+        for section in [leg, leg.video()] {
+            if let Some(port) = self.sockets.close(section) {
+                self.ports.give_back(port);
+            }
         }
+    }
+
+    /// The video of a browser, which shares its port.
+    fn bundled_video(&mut self, local: &Local) -> LocalVideo {
+        let mut cname = [0; 12];
+        self.random.fill_bytes(&mut cname);
+        let sources = Sources {
+            media: self.random.next_u32(),
+            repair: Some(self.random.next_u32()),
+            cname: Cname::from_random(cname),
+        };
+        LocalVideo { rtp: local.rtp, rtcp: local.rtcp, sources: Some(sources), seed: None }
+    }
+
+    /// Opens ports for the video of a telephone.
+    fn open_video(&mut self, now: Instant, leg: LegKey, signalling: &Flow) -> Result<LocalVideo, String> {
+        let family = unspecified(signalling);
+        let mut seed = [0; 32];
+        self.random.fill_bytes(&mut seed);
+        self.worker
+            .open(now, leg.video(), session::Medium::Rtp { signalling: signalling.remote().ip() })
+            .map_err(|error| error.to_string())?;
+        let port = self.bind_rtp(leg.video(), signalling.local().ip(), family).inspect_err(|_| {
+            self.worker.close(now, leg.video());
+        })?;
+        Ok(LocalVideo { rtp: port, rtcp: port + 1, sources: None, seed: Some(Seed::new(seed)) })
     }
 
     fn open_webrtc(&mut self, now: Instant, leg: LegKey, signalling: &Flow) -> Result<Local, String> {
@@ -520,14 +567,12 @@ impl MediaThread {
             fingerprint: Some(self.identity.fingerprint()),
             srtp: Srtp::Never,
             seed: None,
+            video: None,
         })
     }
 
     fn open_rtp(&mut self, now: Instant, leg: LegKey, signalling: &Flow) -> Result<Local, String> {
-        let family: IpAddr = match signalling.local().ip() {
-            IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-        };
+        let family = unspecified(signalling);
         let mut seed = [0; 32];
         self.random.fill_bytes(&mut seed);
         self.worker
@@ -547,6 +592,7 @@ impl MediaThread {
             // Control knows how the phone is reached.
             srtp: Srtp::Offered,
             seed: Some(Seed::new(seed)),
+            video: None,
         })
     }
 
@@ -565,5 +611,13 @@ impl MediaThread {
         if self.sabotaged.take_if(|sabotaged| *sabotaged == what).is_some() {
             std::panic::resume_unwind(Box::new("sabotaged"));
         }
+    }
+}
+
+/// The address that stands for all of the family that a flow has.
+fn unspecified(signalling: &Flow) -> IpAddr {
+    match signalling.local().ip() {
+        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
     }
 }

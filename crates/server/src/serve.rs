@@ -185,6 +185,7 @@ fn settings(
         workers: config.media.workers,
         bypass: config.media.bypass.into(),
         transcoding: config.media.transcode.into(),
+        video: config.media.video,
         srtp: config.media.srtp.into(),
         worker: 0,
         headers: header_tables(config)?,

@@ -62,6 +62,7 @@ export class Baresip {
    * @param {string[]} [options.codecs] the only ones that it has, as `opus/48000/2`
    * @param {string} [options.encryption] of its media: `srtp` (RTP/AVP and a=crypto), `srtp-mand` (RTP/SAVP) or `srtp-mandf`
    *   (RTP/SAVPF)
+   * @param {boolean} [options.video] shows a picture of its own, as VP8
    */
   constructor(
     server,
@@ -80,6 +81,7 @@ export class Baresip {
       publishes = false,
       codecs = [],
       encryption,
+      video = false,
     } = {},
   ) {
     this.user = user;
@@ -130,6 +132,13 @@ export class Baresip {
         (module) => `module ${module}.so`,
       ),
       ...(encryption ? ['module srtp.so'] : []),
+      ...(video
+        ? [
+            ...['vp8', 'fakevideo'].map((module) => `module ${module}.so`),
+            ...['video_source fakevideo,nil', 'video_display fakevideo,nil'],
+            ...['video_size 320x240', 'video_bitrate 256000', 'video_fps 15'],
+          ]
+        : []),
       'module_tmp account.so',
       ...['menu', 'ctrl_tcp', ...apps].map((module) => `module_app ${module}.so`),
       `ctrl_tcp_listen 127.0.0.1:${this.#controlPort}`,

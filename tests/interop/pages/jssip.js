@@ -1,7 +1,7 @@
 // A plain page with JsSIP, as its documentation shows one. The query says who signs in where.
 import JsSIP from 'jssip';
 
-const { ws, uri, password, expires } = Object.fromEntries(new URLSearchParams(location.search));
+const { ws, uri, password, expires, video } = Object.fromEntries(new URLSearchParams(location.search));
 const told = document.documentElement.dataset;
 const ua = new JsSIP.UA({
   sockets: [new JsSIP.WebSocketInterface(ws)],
@@ -9,7 +9,7 @@ const ua = new JsSIP.UA({
   password,
   ...(expires === undefined ? {} : { register_expires: Number(expires) }),
 });
-const options = { mediaConstraints: { audio: true, video: false } };
+const options = { mediaConstraints: { audio: true, video: video !== undefined } };
 const list = { messages: [], notifications: [] };
 let session;
 let held;
@@ -63,6 +63,24 @@ window.phone = {
   accept: () => session.answer(options),
   hangUp: () => session.terminate(),
   reject: () => session.terminate({ status_code: 486 }),
+  /** Adds the camera in mid-call. */
+  async addVideo() {
+    const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+    session.connection.addTrack(stream.getVideoTracks()[0], stream);
+    await new Promise((done) => session.renegotiate({}, done));
+  },
+  /** Takes it away again. */
+  async removeVideo() {
+    for (const sender of session.connection.getSenders())
+      if (sender.track?.kind === 'video') session.connection.removeTrack(sender);
+    await new Promise((done) => session.renegotiate({}, done));
+  },
+  /** What the connection tells of its streams of video: `inbound-rtp` and `outbound-rtp`. */
+  async video() {
+    const all = [...(await session.connection.getStats()).values()].filter(({ kind }) => kind === 'video');
+    const of = (type) => all.find((stats) => stats.type === type) ?? {};
+    return { in: of('inbound-rtp'), out: of('outbound-rtp') };
+  },
   hold: () => new Promise((done) => session.hold({}, done)),
   resume: () => new Promise((done) => session.unhold({}, done)),
   /** An ICE restart: a re-INVITE with other credentials. */

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringback_media::negotiation::{Credentials, Party, Refusal, Signalled, patch, patch_alone, payload_map};
+use ringback_media::negotiation::{
+    Credentials, Party, Refusal, Signalled, patch, patch_alone, payload_map, video_map,
+};
 use ringback_media::session::LegKey;
 use ringback_sip::message::{Builder, Message, Name};
 use ringback_sip::transaction::ServerId;
@@ -265,8 +267,12 @@ impl Exchange {
             true if agreed_a.codec != agreed_b.codec => format!("{}/{}", agreed_a.codec, agreed_b.codec),
             _ => agreed_a.codec.clone(),
         };
+        let video_a = (party_a.agreed_video(), video_map(party_a, party_b));
+        let video_b = (party_b.agreed_video(), video_map(party_b, party_a));
         self.command(worker, a, MediaCommand::Configure(Box::new(agreed_a), from_a));
         self.command(worker, b, MediaCommand::Configure(Box::new(agreed_b), from_b));
+        self.configure_video(call, a, video_a);
+        self.configure_video(call, b, video_b);
         self.command(worker, a, MediaCommand::Join(b));
         call.record.codec = Some(codec).filter(|codec| !codec.is_empty());
     }
@@ -284,6 +290,7 @@ impl Exchange {
         };
         call.record.codec = Some(agreed.codec.clone()).filter(|codec| !codec.is_empty());
         self.command(call.worker, key, MediaCommand::Configure(Box::new(agreed), route));
+        self.configure_video(call, key, Default::default());
         if call.service == Service::Echo {
             self.command(call.worker, key, MediaCommand::Echo);
         }

@@ -39,7 +39,8 @@ impl Exchange {
         let caller = &call.caller;
         let is_offered = self.settings.bypass == Bypass::Local && !caller.flow.transport().is_websocket();
         // Who wants to be anonymous shows no address.
-        if !is_offered || caller.is_hidden || self.srtp_of(caller.flow) == Srtp::Required {
+        let has_video = self.settings.video && call.has_video();
+        if !is_offered || has_video || caller.is_hidden || self.srtp_of(caller.flow) == Srtp::Required {
             return false;
         }
         let source = self.source_of(caller.flow);
@@ -116,14 +117,14 @@ impl Exchange {
 
     /// Has a media worker open our side of a leg whose media goes past us.
     fn bring_back(&mut self, call: &mut Call, key: LegKey) {
-        let worker = call.worker;
+        let (worker, has_video) = (call.worker, call.has_video());
         let Some(leg) = call.leg_mut(key) else { return };
         match std::mem::replace(&mut leg.media, LegMedia::Closing) {
             LegMedia::Bypassed(party) => leg.media = LegMedia::Returning(party),
             other => return leg.media = other,
         }
         self.stats.legs_brought_back += 1;
-        self.command_open(worker, leg);
+        self.command_open(worker, leg, has_video);
     }
 
     /// An answer waits until the media workers have opened what it needs.

@@ -269,7 +269,7 @@ impl Exchange {
         if may_pass {
             self.let_past(&mut leg);
         } else {
-            self.command_open(call.worker, &leg);
+            self.command_open(call.worker, &leg, call.has_video());
         }
         call.callees.push(leg);
     }

@@ -10,7 +10,7 @@ use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::ServerId;
 
 use super::headers::{pass_in_dialog, pass_response};
-use super::{ALLOW, Call, Phase, Renegotiation, Signalling, dtmf};
+use super::{ALLOW, Call, Phase, Renegotiation, Signalling, dtmf, video};
 use crate::cdr::EndedBy;
 use crate::event::Event;
 use crate::exchange::{Exchange, Incoming, Silence, Use, unsupported};
@@ -171,6 +171,9 @@ impl Exchange {
             if self.press(call, key, press) {
                 return self.respond(now, server, self.reply(&request, 200).finish());
             }
+        }
+        if video::asks_for_picture(content_type, request.body()) && self.ask_picture(call, key) {
+            return self.respond(now, server, self.reply(&request, 200).finish());
         }
         self.pass_on(now, call, key, server, request);
     }

@@ -40,6 +40,7 @@ pub(crate) mod service;
 pub(crate) mod session_timer;
 pub(crate) mod setup;
 pub(crate) mod transfer;
+pub(crate) mod video;
 
 use std::sync::Arc;
 
@@ -170,6 +171,7 @@ pub(crate) struct Leg {
     pub invite: Bytes,
     /// The early dialogs of a callee that sends reliable provisional responses.
     pub early_dialogs: Vec<EarlyDialog>,
+    pub video: LegVideo,
 }
 
 /// Where a leg's dialog stands.
@@ -188,6 +190,24 @@ pub(crate) enum Signalling {
     Leaving { dialog: Dialog, reason: Bytes, unacknowledged: ServerId },
     /// The dialog is over.
     Over,
+}
+
+/// Where the video of a leg stands.
+#[derive(Debug, Default)]
+pub(crate) struct LegVideo {
+    pub place: VideoPlace,
+    /// Whether the media worker was told what is agreed.
+    pub is_configured: bool,
+}
+
+/// Whether a media worker was asked for a place for the video of a leg, beyond what the leg was opened with. Once is
+/// enough: without ports there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum VideoPlace {
+    #[default]
+    Unasked,
+    Opening,
+    Answered,
 }
 
 /// Where a leg's media stands.
@@ -353,6 +373,7 @@ impl Leg {
             is_called: false,
             invite: Bytes::new(),
             early_dialogs: Vec::new(),
+            video: LegVideo::default(),
             signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
         }
     }

@@ -23,7 +23,7 @@ use super::body::{SDP, session_description};
 use super::headers::pass_response;
 use super::reoffer::MOST_ATTEMPTS;
 use super::service::Service;
-use super::setup::refused;
+use super::setup::{OPEN_WITHIN, refused};
 use super::{ALLOW, Call, Leg, Phase, Renegotiation};
 use crate::exchange::{Exchange, Silence, Timer, Use};
 
@@ -118,6 +118,11 @@ impl Exchange {
             return self.refuse_offer(now, call, &asking, &refusal);
         }
         let is_refresh = party.repeats_itself();
+        if let Some(other) = other.filter(|_| !is_refresh)
+            && self.opens_video(call, key, other)
+        {
+            return self.await_video(now, call, asking, other);
+        }
         match other {
             Some(other) if !is_refresh => self.relay_offer(now, call, asking, other),
             _ => {
@@ -300,6 +305,17 @@ impl Exchange {
         }
         let answer = self.answer_here(call, asking.from, Some(to));
         self.settle_offer(now, call, asking, answer, Some(response));
+    }
+
+    /// The offer waits until the media workers have a place for its video, or have said that there is none.
+    fn await_video(&mut self, now: Instant, call: &mut Call, asking: Asking, to: LegKey) {
+        self.roll_back(call, [asking.from]);
+        let Asking { from, server, request, attempts } = asking;
+        if *request.method_ref() == Method::Invite {
+            self.invited.insert(server, call.number);
+        }
+        self.deadlines.set(Timer::Reoffer(call.number), now + OPEN_WITHIN);
+        call.renegotiation = Renegotiation::Postponed { from, server, request, to, attempts };
     }
 
     /// The offer met one of leg `to`: it waits.

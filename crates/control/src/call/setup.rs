@@ -18,7 +18,7 @@ use super::hunt::{Hunt, Target};
 use super::identity::{Identity, is_to_temporary_gruu};
 use super::refused::{CallRefused, Caller};
 use super::service::Service;
-use super::{ALLOW, Call, Leg, LegMedia, Phase, Renegotiation, SUPPORTED, Signalling};
+use super::{ALLOW, Call, Leg, LegMedia, LegVideo, Phase, Renegotiation, SUPPORTED, Signalling};
 use crate::ask::User;
 use crate::cdr::EndedBy;
 use crate::exchange::{Exchange, Incoming, Timer, Use, unsupported, warning_of};
@@ -139,7 +139,7 @@ impl Exchange {
             self.let_past(&mut call.caller);
             call.is_local = true;
         } else {
-            self.command_open(call.worker, &call.caller);
+            self.command_open(call.worker, &call.caller, call.has_video());
         }
         self.serve_alone(&mut call, service);
         self.add_next_group(&mut call);
@@ -153,12 +153,16 @@ impl Exchange {
     }
 
     /// Asks a media worker for the local side of a leg.
-    pub(crate) fn command_open(&mut self, worker: u16, leg: &Leg) {
+    ///
+    /// A browser has a place for video always, because it costs nothing; a telephone gets ports of its own for it in calls
+    /// that have some.
+    pub(crate) fn command_open(&mut self, worker: u16, leg: &Leg, has_video: bool) {
         let medium = match leg.profile {
             Profile::WebRtc => Medium::WebRtc,
             Profile::Rtp => Medium::Rtp,
         };
-        self.command(worker, leg.key, MediaCommand::Open { medium, signalling: leg.flow });
+        let video = self.settings.video && (has_video || leg.profile == Profile::WebRtc);
+        self.command(worker, leg.key, MediaCommand::Open { medium, signalling: leg.flow, video });
     }
 
     /// A media worker has opened a leg or could not; with the last one the call goes on.
@@ -326,6 +330,7 @@ impl Exchange {
             is_called: true,
             invite: Bytes::new(),
             early_dialogs: Vec::new(),
+            video: LegVideo::default(),
         }
     }
 

@@ -261,6 +261,7 @@ impl Exchange {
                 | Use::Ping(_)
                 | Use::Proxied(..)
                 | Use::Prack(..)
+                | Use::PictureRequest
                 | Use::Bye,
             ) if goes_on => return,
             _ => self.clients.remove(&id),
@@ -303,7 +304,7 @@ impl Exchange {
                 self.on_call(now, call, |exchange, call| exchange.prack_failed(now, call, leg));
             }
             // A key that was refused was pressed in vain, as on a telephone.
-            Some(Use::Key(..) | Use::Prack(..) | Use::Bye) | None => {}
+            Some(Use::Key(..) | Use::Prack(..) | Use::PictureRequest | Use::Bye) | None => {}
         }
     }
 
@@ -334,7 +335,7 @@ impl Exchange {
                 exchange.prack_failed(now, call, leg);
             }),
             // That nobody answers in time is seen before the transaction ends.
-            Some(Use::Ping(_) | Use::Key(..) | Use::Bye) | None => {}
+            Some(Use::Ping(_) | Use::Key(..) | Use::PictureRequest | Use::Bye) | None => {}
         }
     }
 

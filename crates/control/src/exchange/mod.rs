@@ -124,6 +124,8 @@ pub(crate) enum Use {
     Notify(CallNumber, LegKey),
     /// The PRACK of a reliable provisional response of a branch.
     Prack(CallNumber, LegKey),
+    /// The wish for a whole picture, which is repeated where it matters.
+    PictureRequest,
     /// The end of a dialog that is forgotten already.
     Bye,
     /// News for a subscription.
@@ -270,6 +272,8 @@ impl Exchange {
         | MediaEvent::Connected(key)
         | MediaEvent::FirstPacket(key)
         | MediaEvent::Key(key, _)
+        | MediaEvent::VideoOpened(key, _)
+        | MediaEvent::PictureWanted(key)
         | MediaEvent::Gone(key, _)) = event;
         let number = self.call_of(key);
         if !self.calls.contains_key(&number) {
@@ -283,6 +287,8 @@ impl Exchange {
         }
         self.on_call(now, number, |exchange, call| match event {
             MediaEvent::Opened(key, result) => exchange.leg_opened(now, call, key, result),
+            MediaEvent::VideoOpened(key, result) => exchange.video_opened(now, call, key, result),
+            MediaEvent::PictureWanted(key) => exchange.picture_wanted(now, call, key),
             MediaEvent::Closed(key, report) => exchange.leg_closed(call, key, report),
             // Nobody here asks for it.
             MediaEvent::Reported(..) => {}

@@ -180,6 +180,8 @@ impl Engine {
             }
             // Nobody is told of keys here.
             MediaEvent::Key(..) => self.stats.stray_news += 1,
+            // Video is for who drives us to ask for, which the flags have no word for yet.
+            MediaEvent::VideoOpened(..) | MediaEvent::PictureWanted(_) => {}
             MediaEvent::Gone(leg, why) => self.gone(now, leg, why),
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use ringback_media::negotiation::{Credentials, Local, Profile, Srtp};
+use ringback_media::sdp::Description;
 use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::Flow;
 
@@ -14,8 +15,8 @@ use crate::settings::Epoch;
 
 /// The input is datagrams, each with a byte before it of what happens after it and with a NUL behind it.
 ///
-/// Whatever is read can be written and read again in both writings; whatever is asked is answered once in the end; and
-/// when all calls have ended, all legs are closed.
+/// Whatever is passed on can be read. Whatever is read can be written and read again in both writings; whatever is asked is
+/// answered once in the end; and when all calls have ended, all legs are closed.
 pub fn ng(data: &[u8], start: Instant) {
     let mut world = World::new(start);
     for (index, entry) in data.split(|byte| *byte == 0).take(MAX_DATAGRAMS).enumerate() {
@@ -83,6 +84,9 @@ impl World {
             let dict: Option<Dict> = Message::read(&reply.payload).and_then(|message| message.dict.ok());
             let result = dict.as_ref().and_then(|dict| dict.text("result"));
             assert!(result.is_some_and(|result| !result.is_empty()), "an answer without a result");
+            if let Some(sdp) = dict.as_ref().and_then(|dict| dict.text("sdp")) {
+                assert!(Description::parse(sdp).is_ok(), "what is passed on cannot be read");
+            }
             self.answered += 1;
         }
         while let Some((_, leg, command)) = self.engine.poll_media() {
@@ -118,6 +122,9 @@ impl World {
                             "a closed leg is joined"
                         );
                     }
+                    MediaCommand::OpenVideo { .. }
+                    | MediaCommand::ConfigureVideo(..)
+                    | MediaCommand::AskPicture => unreachable!("nobody asks for video"),
                     MediaCommand::Configure(..)
                     | MediaCommand::Locate(_)
                     | MediaCommand::Press { .. }
@@ -172,6 +179,7 @@ fn local(medium: Medium) -> Local {
         fingerprint: None,
         srtp: Srtp::Never,
         seed: None,
+        video: None,
     }
 }
 

@@ -246,7 +246,7 @@ impl Engine {
             Profile::WebRtc => Medium::WebRtc,
             Profile::Rtp => Medium::Rtp,
         };
-        self.command(leg, MediaCommand::Open { medium, signalling });
+        self.command(leg, MediaCommand::Open { medium, signalling, video: false });
         Ok(leg)
     }
 }
@@ -286,6 +286,7 @@ fn refusal_of(sdp: &[u8]) -> Reason {
         fingerprint: None,
         srtp: Srtp::Offered,
         seed: None,
+        video: None,
     };
     match Party::new(local, 0).handle_offer(sdp) {
         Err(refusal) => Reason::Refused(refusal),

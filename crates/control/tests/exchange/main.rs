@@ -52,5 +52,6 @@ mod subscriptions;
 mod takeovers;
 mod transfers;
 mod transfers_forwarded;
+mod video;
 mod watcher_information;
 mod watching_lists;

@@ -118,6 +118,7 @@ impl World {
             workers: 2,
             bypass: Bypass::Never,
             transcoding: Transcoding::default(),
+            video: true,
             srtp: None,
             worker: 0,
             headers: HeaderTables::default(),

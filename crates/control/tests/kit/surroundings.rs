@@ -8,8 +8,11 @@ use ringback_control::{
     Answer, Ask, AskId, Cdr, Features, MediaCommand, MediaEvent, Medium, Route, StoredMessage, User,
 };
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
-use ringback_media::negotiation::{Credentials, Keys, LegSettings, Local, PayloadMap, Profile, Seed, Srtp};
-use ringback_media::sdp::Kind;
+use ringback_media::negotiation::{
+    Credentials, Keys, LegSettings, Local, LocalVideo, PayloadMap, Profile, Seed, Srtp,
+};
+use ringback_media::rtcp::Cname;
+use ringback_media::sdp::{Kind, Sources};
 use ringback_media::session::{LegKey, LegReport};
 use ringback_sip::digest::{Algorithm, Ha1};
 use ringback_sip::location::Change;
@@ -196,7 +199,7 @@ impl Media {
         }
         let at = now + self.slow;
         match command {
-            MediaCommand::Open { medium, signalling } => {
+            MediaCommand::Open { medium, signalling, video } => {
                 self.workers.push(worker);
                 let no_place =
                     (self.refuses_browsers && medium == Medium::WebRtc).then(|| "no place".to_owned());
@@ -204,7 +207,8 @@ impl Media {
                     return self.events.push_back((at, MediaEvent::Opened(key, Err(sentence))));
                 }
                 self.opened += 1;
-                let local = local(medium, self.opened);
+                let place = video.then(|| local_video(medium, self.opened));
+                let local = Local { video: place, ..local(medium, self.opened) };
                 let label = name(signalling.remote());
                 let leg = FakeLeg {
                     worker,
@@ -218,6 +222,24 @@ impl Media {
                 };
                 self.legs.insert(key, leg);
                 self.events.push_back((at, MediaEvent::Opened(key, Ok(Box::new(local)))));
+            }
+            MediaCommand::OpenVideo { .. } => {
+                let leg = self.legs.get(&key).expect("only an open leg gets a place for video");
+                self.log.push(format!("{} gets a place for video", leg.label));
+                self.opened += 1;
+                let place = local_video(leg.medium, self.opened);
+                self.events.push_back((at, MediaEvent::VideoOpened(key, Ok(Box::new(place)))));
+            }
+            MediaCommand::ConfigureVideo(settings, map) => {
+                let leg = self.legs.get(&key).expect("only an open leg is configured");
+                let words = settings.map_or("no video".to_owned(), |settings| {
+                    let flow = (settings.leg.sends, settings.leg.receives);
+                    format!("video {} {flow:?} {:?} as {map:?}", settings.leg.codec, settings.feedback)
+                });
+                self.log.push(format!("{} has {words}", leg.label));
+            }
+            MediaCommand::AskPicture => {
+                self.log.push(format!("{} is asked for a picture", self.legs[&key].label));
             }
             MediaCommand::Close => {
                 self.part(key);
@@ -303,6 +325,21 @@ impl Media {
     }
 }
 
+fn local_video(medium: Medium, number: u16) -> LocalVideo {
+    match medium {
+        Medium::WebRtc => {
+            let cname = Cname::from_random([number as u8; 12]);
+            let sources =
+                Sources { media: 1000 + u32::from(number), repair: Some(2000 + u32::from(number)), cname };
+            LocalVideo { rtp: 8443, rtcp: 8443, sources: Some(sources), seed: None }
+        }
+        Medium::Rtp => {
+            let rtp = 24_000 + 2 * number;
+            LocalVideo { rtp, rtcp: rtp + 1, sources: None, seed: Some(Seed::new([number as u8; 32])) }
+        }
+    }
+}
+
 fn local(medium: Medium, number: u16) -> Local {
     let address = "192.0.2.1".parse().unwrap();
     match medium {
@@ -319,6 +356,7 @@ fn local(medium: Medium, number: u16) -> Local {
             fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
             srtp: Srtp::Offered,
             seed: None,
+            video: None,
         },
         Medium::Rtp => Local {
             profile: Profile::Rtp,
@@ -330,6 +368,7 @@ fn local(medium: Medium, number: u16) -> Local {
             fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
             srtp: Srtp::Offered,
             seed: Some(Seed::new([number as u8; 32])),
+            video: None,
         },
     }
 }

@@ -152,7 +152,7 @@ impl World {
             legs.get(&key).map_or("?".to_owned(), |leg: &Leg| leg.name.clone())
         };
         match command {
-            MediaCommand::Open { medium, signalling } => {
+            MediaCommand::Open { medium, signalling, .. } => {
                 if let Some(why) = self.refuses.clone() {
                     return self.engine.handle_media(self.now, MediaEvent::Opened(key, Err(why)));
                 }
@@ -174,6 +174,9 @@ impl World {
                     "{leg} is sent {key} for {} ms as {payload_type}/{clock_rate}",
                     press.milliseconds
                 ));
+            }
+            MediaCommand::OpenVideo { .. } | MediaCommand::ConfigureVideo(..) | MediaCommand::AskPicture => {
+                panic!("nobody asks for video")
             }
             MediaCommand::Configure(settings, route) => {
                 let (map, way) = match route {
@@ -235,6 +238,7 @@ fn local(medium: Medium, number: u16) -> Local {
             fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
             srtp: Srtp::Never,
             seed: None,
+            video: None,
         },
         Medium::Rtp => Local {
             profile: Profile::Rtp,
@@ -246,6 +250,7 @@ fn local(medium: Medium, number: u16) -> Local {
             fingerprint: Some(Fingerprint { hash: HashAlgorithm::Sha256, value: vec![0xab; 32] }),
             srtp: Srtp::Offered,
             seed: Some(Seed::new([7; 32])),
+            video: None,
         },
     }
 }

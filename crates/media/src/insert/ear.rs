@@ -78,7 +78,9 @@ impl Ear {
                 let meaning = match codec.kind() {
                     Kind::TelephoneEvent => Meaning::Events(codec.clock_rate),
                     Kind::ComfortNoise => Meaning::Noise,
-                    Kind::Audio | Kind::Wrapper => Meaning::Audio(codec.clone(), Format::of(codec)?),
+                    Kind::Audio | Kind::Video | Kind::Wrapper => {
+                        Meaning::Audio(codec.clone(), Format::of(codec)?)
+                    }
                 };
                 Some((codec.payload_type, meaning))
             })

@@ -21,7 +21,7 @@ pub(super) fn choose(
     };
     let mut refusal = Refusal::NoAudio;
     for index in served.into_iter().chain(0..offer.sections.len()).filter(live) {
-        match check(offer, profile, index, |section| wanted(section, srtp).map(drop)) {
+        match check(offer, profile, index, Kind::Audio, |section| wanted(section, srtp).map(drop)) {
             Ok(()) => return Ok(index),
             // Of several audio sections the first that is refused gives the reason.
             Err(first) if refusal == Refusal::NoAudio => refusal = first,
@@ -41,15 +41,17 @@ pub(super) fn check_answer(
     let is_protected = |section: &Section| ours.map_or(Ok(()), |ours| check_answered(ours, section));
     match answer.sections.get(served) {
         Some(section) if section.media != MediaType::Audio => Err(Refusal::NoAudio),
-        Some(section) if section.is_live() => check(answer, profile, served, is_protected),
+        Some(section) if section.is_live() => check(answer, profile, served, Kind::Audio, is_protected),
         Some(_) | None => Err(Refusal::AudioRejected),
     }
 }
 
-fn check(
+/// Checks a section that is to be served, which has codecs of a kind.
+pub(super) fn check(
     description: &Description,
     profile: Profile,
     index: usize,
+    kind: Kind,
     is_protected: impl Fn(&Section) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let section = description.sections.get(index).ok_or(Refusal::NoAudio)?;
@@ -61,7 +63,7 @@ fn check(
             is_protected(section)?;
         }
     }
-    if !section.codecs.iter().any(|codec| codec.kind() == Kind::Audio) {
+    if !section.codecs.iter().any(|codec| codec.kind() == kind) {
         return Err(Refusal::NoCommonCodec {
             offered: Vec::new(),
             supported: vec!["any audio codec".to_owned()],

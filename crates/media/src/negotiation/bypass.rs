@@ -121,6 +121,7 @@ impl Party {
             // Keys would be with us, and the media is not.
             srtp: Srtp::Never,
             seed: None,
+            video: None,
         };
         let mut party = Party::new(local, session);
         party.past = Some(source);

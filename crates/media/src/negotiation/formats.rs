@@ -3,7 +3,7 @@
 use super::Transcoding;
 use super::payloads::best_match;
 use crate::codec::Format;
-use crate::sdp::{Codec, Kind};
+use crate::sdp::{Codec, Kind, MAX_FORMATS};
 
 /// The codecs of one leg's description in the numbers of the other leg, for an offer there.
 ///
@@ -35,7 +35,13 @@ pub(super) fn renumbered(theirs: &[Codec], known: &[Codec]) -> Vec<Codec> {
 /// The answer to an offer, out of what the far party takes: in the numbers of the offer, in the order and with the
 /// parameters of the far party. Empty when they share no audio.
 pub(super) fn answered(offer: &[Codec], taken: &[Codec]) -> Vec<Codec> {
-    let mut rest: Vec<Codec> = offer.iter().filter(|codec| codec.kind() != Kind::Wrapper).cloned().collect();
+    let rest = offer.iter().filter(|codec| codec.kind() != Kind::Wrapper).cloned().collect();
+    beside_audio(common(rest, taken.iter()))
+}
+
+/// What an offer has of what the far party takes: in the numbers of the offer, in the order and with the parameters of
+/// the far party.
+fn common<'a>(mut rest: Vec<Codec>, taken: impl Iterator<Item = &'a Codec>) -> Vec<Codec> {
     let mut answer = Vec::new();
     for codec in taken {
         let Some(payload_type) = best_match(codec, &rest).map(|offered| offered.payload_type) else {
@@ -46,7 +52,57 @@ pub(super) fn answered(offer: &[Codec], taken: &[Codec]) -> Vec<Codec> {
         };
         answer.push(Codec { fmtp: codec.fmtp.clone(), ..rest.remove(index) });
     }
-    beside_audio(answer)
+    answer
+}
+
+/// The answer to an offer of video; `repairs` says whether what was lost may come again in a stream of its own.
+pub(super) fn answered_video(offer: &[Codec], taken: &[Codec], repairs: bool) -> Vec<Codec> {
+    let is_video = |codec: &&Codec| codec.kind() == Kind::Video;
+    let rest = offer.iter().filter(is_video).cloned().collect();
+    let common = common(rest, taken.iter().filter(is_video));
+    let repair = |number: u8| offer.iter().find(|codec| repeats(codec) == Some(number)).filter(|_| repairs);
+    common
+        .into_iter()
+        .flat_map(|codec| {
+            let repair = repair(codec.payload_type).cloned();
+            [Some(codec), repair]
+        })
+        .flatten()
+        .collect()
+}
+
+/// The video of one leg in the numbers of another, for an offer there; `known` are those that have a meaning there. With
+/// `repairs` each has a format in which it is sent again ([RFC 4588]).
+///
+/// [RFC 4588]: https://www.rfc-editor.org/rfc/rfc4588
+pub(super) fn renumbered_video(theirs: &[Codec], known: &[Codec], repairs: bool) -> Vec<Codec> {
+    let video: Vec<Codec> = theirs.iter().filter(|codec| codec.kind() == Kind::Video).cloned().collect();
+    let numbered = renumbered(&video, known);
+    let mut offered: Vec<Codec> = Vec::new();
+    for (at, codec) in numbered.iter().enumerate() {
+        offered.push(codec.clone());
+        let is_free = |number: &u8| {
+            let taken = known.iter().chain(&numbered).chain(&offered);
+            taken.clone().all(|other| other.payload_type != *number)
+        };
+        // As many as may stand in a section.
+        if !repairs || numbered.len() + at >= MAX_FORMATS {
+            continue;
+        }
+        let last = known.iter().find(|other| repeats(other) == Some(codec.payload_type));
+        let number = last.map(|last| last.payload_type).or_else(|| (96..=127).chain(35..=63).find(is_free));
+        if let Some(payload_type) = number {
+            let fmtp = Some(format!("apt={}", codec.payload_type));
+            offered.push(Codec { fmtp, ..Codec::new(payload_type, "rtx", VIDEO_CLOCK, 1) });
+        }
+    }
+    offered
+}
+
+/// The payload type that a format of RFC 4588 repeats.
+pub(super) fn repeats(codec: &Codec) -> Option<u8> {
+    let is_repair = codec.name.eq_ignore_ascii_case("rtx");
+    codec.parameter("apt").filter(|_| is_repair)?.parse().ok().filter(|number| *number < 128)
 }
 
 /// Our own answer to an offer: the first audio codec that we know, and the telephone-event of its clock rate.
@@ -151,6 +207,9 @@ fn beside_audio(codecs: Vec<Codec>) -> Vec<Codec> {
 ///
 /// [RFC 7587 §6.1]: https://www.rfc-editor.org/rfc/rfc7587#section-6.1
 const OPUS: &str = "minptime=10;useinbandfec=1";
+
+/// The clock of all video.
+const VIDEO_CLOCK: u32 = 90_000;
 
 /// The codec of RFC 3551 that everyone has, by its two names.
 const G711: [&str; 2] = ["PCMA", "PCMU"];

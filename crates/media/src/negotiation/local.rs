@@ -7,7 +7,7 @@ use ringback_nat::ice::Credentials;
 use super::acceptance::choose;
 use super::{Seed, Srtp};
 use crate::dtls::Fingerprint;
-use crate::sdp::Description;
+use crate::sdp::{Description, Sources};
 
 /// How a leg is reached by media; it follows from the transport of the leg's contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +38,21 @@ pub struct Local {
     /// Whether media is encrypted; only for [`Profile::Rtp`].
     pub srtp: Srtp,
     /// What our SDES keys are derived from; without it no `a=crypto` is written.
+    pub seed: Option<Seed>,
+    /// Where video goes; without it no video is taken or offered.
+    pub video: Option<LocalVideo>,
+}
+
+/// Our side of the video of a leg.
+#[derive(Debug, Clone)]
+pub struct LocalVideo {
+    /// The port for its RTP; with BUNDLE that of the leg.
+    pub rtp: u16,
+    /// The port for its RTCP.
+    pub rtcp: u16,
+    /// The SSRCs that our descriptions name; only for [`Profile::WebRtc`].
+    pub sources: Option<Sources>,
+    /// What its SDES keys are derived from.
     pub seed: Option<Seed>,
 }
 

@@ -15,7 +15,7 @@
 //! sections and their order, and payload type numbers.
 //!
 //! Rules:
-//! - One audio section is served. Every other m= section is answered with port 0, keeps its place and its mid in all
+//! - One audio section is served, and one of video beside it (`video.rs`). Every other m= section is answered with port 0, keeps its place and its mid in all
 //!   later descriptions of that leg, and is not offered to the other leg. Sections are a list throughout.
 //! - An offer keeps the codec order of the offer it passes on, and its payload type numbers, unless the leg already uses
 //!   a number otherwise (RFC 3264 §8.3.2) or the number would be taken for RTCP with rtcp-mux ([RFC 5761 §4]).
@@ -25,7 +25,8 @@
 //! - Where the legs share no audio, or may share none, we stand between them: codecs of ours are added behind those of
 //!   the offer that is passed on ([`Transcoding`] says when), an answer without common codecs takes the first that we
 //!   know, and [`patch`](fn@patch) says what has to be made anew, for the codec or for keys. What both have always comes first.
-//! - Formats that name other payload types (`red`, `rtx`, FEC) do not pass, because legs number for themselves.
+//! - Formats that name other payload types (`red`, `rtx`, FEC) do not pass, because legs number for themselves; a browser
+//!   has `rtx` with us.
 //! - A leg with ports of its own is never offered rtcp-mux; an offer of it is accepted. How its media is protected, and
 //!   what of that another leg sees (nothing), is told in `protection.rs`.
 //! - Our SDES keys stay as they are through holds and refreshes, and change when the far end offers another one of its own
@@ -39,7 +40,7 @@
 //!   on. The `o=` line stays ours.
 //! - Of `a=rtcp` only the port counts: a third address would aim our packets at someone else.
 //!
-//! Left out: video, `a=tls-id`, and
+//! Left out: a second section of video, `a=tls-id`, and
 //! agreeing with the offerer again when a late answer takes fewer codecs than it was offered; ICE on a leg with ports of
 //! its own (its answer has none, so the offerer goes without, [RFC 8839 §4.2.5]).
 //!
@@ -62,10 +63,11 @@ mod payloads;
 mod protection;
 mod refusal;
 mod settings;
+mod video;
 mod writing;
 
 pub use bypass::{Source, plain_address, reach_each_other};
-pub use local::{Local, Profile};
+pub use local::{Local, LocalVideo, Profile};
 pub use party::Party;
 pub use patch::{Keys, Patch, Signalled, patch, patch_alone};
 pub use payloads::{Payload, PayloadMap, Payloads, payload_map};
@@ -74,3 +76,4 @@ pub use refusal::Refusal;
 /// The ICE credentials of a [`Local`], for those who may not know the crate that they come from.
 pub use ringback_nat::ice::Credentials;
 pub use settings::{Candidates, Dtls, LegSettings, Remote, Transcoding};
+pub use video::{Repairs, VideoSettings, offers_video, video_map};

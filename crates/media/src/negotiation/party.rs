@@ -12,10 +12,11 @@ use super::formats::{
     answered, answered_alone, is_ours, known_to_us, offered_alone, renumbered, supplemented, with_events,
 };
 use super::protection::{Protection, chosen, shakes_hands, to_answer};
-use super::writing::{Content, Frame, describe};
-use super::{Candidates, Dtls, LegSettings, Local, Payload, Profile, Refusal, Sdes, Transcoding};
+use super::video::{check_video, choose_video, in_order};
+use super::writing::{Content, Frame, Live, describe};
+use super::{Candidates, Dtls, LegSettings, Local, Payload, Profile, Refusal, Sdes, Seed, Transcoding};
 use crate::dtls::Role;
-use crate::sdp::{Codec, Crypto, Description, Direction, Kind, Origin, Section, Setup};
+use crate::sdp::{Codec, Crypto, Description, Direction, Feedback, Kind, MediaType, Origin, Section, Setup};
 
 /// One leg's state of offer and answer (RFC 3264): plain data, without a socket or a clock.
 #[derive(Debug, Clone)]
@@ -31,27 +32,29 @@ pub struct Party {
     /// The highest version of our `o=` line so far; 0 before the first description.
     version: u64,
     /// The last exchange that was completed.
-    agreed: Option<Agreed>,
+    pub(super) agreed: Option<Agreed>,
     /// An offer that waits for its answer.
-    pending: Option<Pending>,
+    pub(super) pending: Option<Pending>,
 }
 
 /// A completed exchange.
 #[derive(Debug, Clone)]
-struct Agreed {
-    ours: Written,
-    theirs: Description,
-    /// The index of the section that is served.
-    served: usize,
+pub(super) struct Agreed {
+    pub(super) ours: Written,
+    pub(super) theirs: Description,
+    /// The index of the audio section that is served.
+    pub(super) served: usize,
+    /// The same of video, when there is one.
+    pub(super) video: Option<usize>,
     offerer: Side,
-    /// How often our SDES key has changed.
-    key_changes: u32,
+    /// How often our SDES keys have changed: of audio and of video.
+    key_changes: [u32; 2],
 }
 
 #[derive(Debug, Clone)]
-enum Pending {
+pub(super) enum Pending {
     /// The far end waits for our answer.
-    Theirs { offer: Description, served: usize },
+    Theirs { offer: Description, served: usize, video: Option<usize> },
     /// We wait for the far end's answer.
     Ours { offer: Written, served: usize },
 }
@@ -64,8 +67,8 @@ enum Side {
 
 /// A description of ours and its text.
 #[derive(Clone)]
-struct Written {
-    description: Description,
+pub(super) struct Written {
+    pub(super) description: Description,
     text: Bytes,
 }
 
@@ -104,7 +107,8 @@ impl Party {
             self.local.srtp,
             self.agreed.as_ref().map(|agreed| agreed.served),
         )?;
-        self.pending = Some(Pending::Theirs { offer, served });
+        let video = choose_video(&offer, &self.local, served, self.agreed.as_ref().and_then(|it| it.video));
+        self.pending = Some(Pending::Theirs { offer, served, video });
         Ok(())
     }
 
@@ -123,8 +127,9 @@ impl Party {
         if answered(offered, taken).is_empty() {
             return Err(Refusal::NoCommonCodec { offered: names(offered), supported: names(taken) });
         }
+        let video = check_video(&ours.description, &theirs, &self.local, served);
         let (ours, key_changes) = (ours.clone(), self.key_changes());
-        self.agreed = Some(Agreed { ours, theirs, served, offerer: Side::Us, key_changes });
+        self.agreed = Some(Agreed { ours, theirs, served, video, offerer: Side::Us, key_changes });
         self.pending = None;
         Ok(())
     }
@@ -133,7 +138,7 @@ impl Party {
     ///
     /// It replaces an offer of ours that waits; while one of theirs waits, it is [`Refusal::Glare`].
     pub fn offer(&mut self, from: &Party) -> Result<Bytes, Refusal> {
-        self.offer_in_direction(from, from.direction().ok_or(Refusal::NoDescription)?)
+        self.offer_in_direction(from, from.direction().ok_or(Refusal::NoDescription)?, from.video_direction())
     }
 
     /// The same, in both directions whatever was held: the 200 to a re-INVITE without an offer, which leaves the party
@@ -141,7 +146,8 @@ impl Party {
     ///
     /// [RFC 3261 §14.2]: https://www.rfc-editor.org/rfc/rfc3261#section-14.2
     pub fn offer_afresh(&mut self, from: &Party) -> Result<Bytes, Refusal> {
-        self.offer_in_direction(from, Direction::SendRecv)
+        let video = from.video_direction().map(|_| Direction::SendRecv);
+        self.offer_in_direction(from, Direction::SendRecv, video)
     }
 
     /// Offers to this party what it described last, in both directions, when it comes to talk to nobody else: all of it to
@@ -158,7 +164,7 @@ impl Party {
     fn offer_ours(&mut self) -> Result<Bytes, Refusal> {
         let mut described = self.clone();
         let description = match (&mut described.pending, &mut described.agreed) {
-            (Some(Pending::Theirs { offer, served }), _) => offer.sections.get_mut(*served),
+            (Some(Pending::Theirs { offer, served, .. }), _) => offer.sections.get_mut(*served),
             (_, Some(Agreed { theirs, served, .. })) => theirs.sections.get_mut(*served),
             (_, None) => None,
         };
@@ -167,7 +173,7 @@ impl Party {
             return Err(Refusal::NoCommonCodec { offered: names(codecs), supported: names(&known_to_us()) });
         }
         codecs.retain(|codec| codec.kind() != Kind::Audio || is_ours(codec));
-        self.offer_in_direction(&described, Direction::SendRecv)
+        self.offer_in_direction(&described, Direction::SendRecv, None)
     }
 
     /// Offers to this party what another answered to our own offer: the 200 to an INVITE without an offer.
@@ -182,13 +188,15 @@ impl Party {
     ///
     /// It forgets an offer of theirs that waits: who offers of our own accord has refused that.
     pub fn offer_alone(&mut self) -> Bytes {
-        self.offer_content(Content {
+        let content = Content {
             codecs: offered_alone(),
             direction: Direction::SendRecv,
             ptime: None,
             maxptime: None,
             rtcp_mux: false,
-        })
+            feedback: Feedback::default(),
+        };
+        self.offer_content(content, None)
     }
 
     /// Answers this party's offer with what another described last.
@@ -218,8 +226,10 @@ impl Party {
             ptime: section.ptime,
             maxptime: section.maxptime,
             rtcp_mux: self.past.is_none() || section.rtcp_mux,
+            feedback: Feedback::default(),
         };
-        self.answer_content(content)
+        let video = self.video_to_answer(from);
+        self.answer_content(content, video)
     }
 
     /// Answers this party's offer by ourselves, for an echo or an announcement: with the first of its codecs that we
@@ -232,13 +242,15 @@ impl Party {
             return Err(Refusal::NoCommonCodec { offered: names(offered), supported: names(&known_to_us()) });
         }
         let ptime = offer.sections.get(served).and_then(|section| section.ptime);
-        self.answer_content(Content {
+        let content = Content {
             codecs,
             direction: Direction::SendRecv,
             ptime,
             maxptime: None,
             rtcp_mux: true,
-        })
+            feedback: Feedback::default(),
+        };
+        self.answer_content(content, None)
     }
 
     /// Our current description again, unchanged: of the last exchange, or of an offer that waits.
@@ -269,8 +281,13 @@ impl Party {
     /// What the media worker has to know, once offer and answer are both there.
     pub fn agreed(&self) -> Option<LegSettings> {
         let agreed = self.agreed.as_ref()?;
-        let (ours, theirs) = (agreed.our_section()?, agreed.their_section()?);
-        let transport = agreed.theirs.transport_of(agreed.served)?;
+        self.agreed_at(agreed, agreed.served)
+    }
+
+    /// The same for the section of an index.
+    pub(super) fn agreed_at(&self, agreed: &Agreed, index: usize) -> Option<LegSettings> {
+        let (ours, theirs) = agreed.sections_at(index)?;
+        let transport = agreed.theirs.transport_of(index)?;
         let direction = meant_direction(theirs, self.local.profile);
         let answer = match agreed.offerer {
             Side::Us => theirs,
@@ -283,15 +300,15 @@ impl Party {
             ice: transport.ice.clone().filter(|_| is_webrtc),
             candidates: Candidates::of(&transport.candidates),
             dtls: has_handshake
-                .then(|| Dtls { role: agreed.role(), fingerprints: transport.fingerprints.clone() }),
+                .then(|| Dtls { role: agreed.role_at(index), fingerprints: transport.fingerprints.clone() }),
             sdes: agreed
-                .keys()
+                .keys_at(index)
                 .filter(|_| !has_handshake)
                 .map(|(ours, theirs)| Sdes { send: ours.master.clone(), receive: theirs.master.clone() }),
             sends: direction.sends() && ours.direction.receives(),
             receives: direction.receives() && ours.direction.sends(),
-            payloads: self
-                .sent_codecs()
+            payloads: sent_codecs(ours, theirs)
+                .filter(|codec| codec.kind() != Kind::Wrapper)
                 .map(|codec| {
                     (codec.payload_type, Payload { kind: codec.kind(), clock_rate: codec.clock_rate })
                 })
@@ -299,7 +316,7 @@ impl Party {
             codec: answer
                 .codecs
                 .iter()
-                .find(|codec| codec.kind() == Kind::Audio)
+                .find(|codec| matches!(codec.kind(), Kind::Audio | Kind::Video))
                 .map(|codec| codec.name.clone())
                 .unwrap_or_default(),
         })
@@ -330,7 +347,8 @@ impl Party {
     ///
     /// [RFC 8839 §4.4.1.1.1]: https://www.rfc-editor.org/rfc/rfc8839#section-4.4.1.1.1
     pub fn restarts_ice(&self) -> bool {
-        let (Some(Pending::Theirs { offer, served }), Some(agreed)) = (&self.pending, &self.agreed) else {
+        let (Some(Pending::Theirs { offer, served, .. }), Some(agreed)) = (&self.pending, &self.agreed)
+        else {
             return false;
         };
         let new = offer.transport_of(*served).and_then(|section| section.ice.as_ref());
@@ -397,35 +415,33 @@ impl Party {
     pub(super) fn sent_codecs(&self) -> impl Iterator<Item = &Codec> {
         let sections =
             self.agreed.as_ref().and_then(|agreed| Some((agreed.our_section()?, agreed.their_section()?)));
-        sections.into_iter().flat_map(|(ours, theirs)| {
-            let rightly = ours.codecs.iter().filter(|codec| is_listed(codec, &theirs.codecs));
-            let wrongly = theirs.codecs.iter().filter(|codec| {
-                is_listed(codec, &ours.codecs)
-                    && ours.codecs.iter().all(|other| other.payload_type != codec.payload_type)
-            });
-            rightly.chain(wrongly)
-        })
+        sections.into_iter().flat_map(|(ours, theirs)| sent_codecs(ours, theirs))
     }
 
     /// The served section of this party's last description.
     pub(super) fn described(&self) -> Option<&Section> {
         match (&self.pending, &self.agreed) {
-            (Some(Pending::Theirs { offer, served }), _) => offer.sections.get(*served),
+            (Some(Pending::Theirs { offer, served, .. }), _) => offer.sections.get(*served),
             (_, Some(agreed)) => agreed.their_section(),
             (_, None) => None,
         }
     }
 
     /// The offer of this party that is to be answered, or that was answered last.
-    fn offer_of_theirs(&self) -> Result<(&Description, usize), Refusal> {
+    pub(super) fn offer_of_theirs(&self) -> Result<(&Description, usize), Refusal> {
         match (&self.pending, &self.agreed) {
-            (Some(Pending::Theirs { offer, served }), _) => Ok((offer, *served)),
+            (Some(Pending::Theirs { offer, served, .. }), _) => Ok((offer, *served)),
             (None, Some(Agreed { theirs, served, offerer: Side::Them, .. })) => Ok((theirs, *served)),
             _ => Err(Refusal::NoOffer),
         }
     }
 
-    fn offer_in_direction(&mut self, from: &Party, direction: Direction) -> Result<Bytes, Refusal> {
+    fn offer_in_direction(
+        &mut self,
+        from: &Party,
+        direction: Direction,
+        video: Option<Direction>,
+    ) -> Result<Bytes, Refusal> {
         let section = from.described().ok_or(Refusal::NoDescription)?;
         if let Some(Pending::Theirs { .. }) = self.pending {
             return Err(Refusal::Glare);
@@ -440,13 +456,16 @@ impl Party {
             Some(_) => section.codecs.clone(),
             None => supplemented(&section.codecs, self.transcoding),
         };
-        Ok(self.offer_content(Content {
+        let content = Content {
             codecs: renumbered(&codecs, &known),
             direction,
             ptime: section.ptime,
             maxptime: section.maxptime,
             rtcp_mux: self.past.is_some() && section.rtcp_mux,
-        }))
+            feedback: Feedback::default(),
+        };
+        let video = video.and_then(|direction| self.video_to_offer(from, direction, &content.codecs));
+        Ok(self.offer_content(content, video))
     }
 
     /// Whether we may stand between this party and another: not while its media goes past us.
@@ -454,9 +473,11 @@ impl Party {
         self.past.is_none() && self.transcoding != Transcoding::Never
     }
 
-    fn offer_content(&mut self, content: Content) -> Bytes {
+    fn offer_content(&mut self, content: Content, video: Option<Content>) -> Bytes {
         let (frame, others, served) = match &self.agreed {
-            Some(agreed) => (agreed.frame(), &agreed.ours.description.sections[..], agreed.served),
+            Some(agreed) => {
+                (agreed.frame_at(agreed.served), &agreed.ours.description.sections[..], agreed.served)
+            }
             None => (Frame::first(&self.local), &[][..], 0),
         };
         let frame = match self.past {
@@ -466,40 +487,75 @@ impl Party {
             }
             None => frame,
         };
-        let description = describe(&self.local, self.first_origin(), others, served, frame, content);
+        let video = video.map(|content| self.offered_video(others, served, &frame, content));
+        let audio = Live { place: served, media: MediaType::Audio, frame, content };
+        let description = describe(&self.local, self.first_origin(), others, in_order(audio, video));
         let offer = self.write(description);
         let text = offer.text.clone();
         self.pending = Some(Pending::Ours { offer, served });
         text
     }
 
-    fn answer_content(&mut self, content: Content) -> Result<Bytes, Refusal> {
+    fn answer_content(&mut self, content: Content, video: Option<Content>) -> Result<Bytes, Refusal> {
         let (offer, served) = self.offer_of_theirs()?;
         let section = offer.sections.get(served).ok_or(Refusal::NoAudio)?;
-        let allowed = meant_direction(section, self.local.profile).reversed();
-        let content = Content { direction: content.direction.and(allowed), ..content };
-        let protection = match self.local.profile {
-            Profile::WebRtc => Protection::Clear,
-            Profile::Rtp => to_answer(section, &self.local)?,
+        let [mut key_changes, mut video_key_changes] = self.key_changes();
+        let mut live = |media: MediaType, place, section: &Section, content: Content| {
+            let allowed = meant_direction(section, self.local.profile).reversed();
+            let content = Content { direction: content.direction.and(allowed), ..content };
+            let (last, seed, changes) = match (media == MediaType::Video, &self.local.video) {
+                (true, video) => (
+                    self.agreed.as_ref().and_then(|agreed| agreed.video),
+                    video.as_ref().and_then(|video| video.seed.as_ref()),
+                    &mut video_key_changes,
+                ),
+                (false, _) => (
+                    self.agreed.as_ref().map(|agreed| agreed.served),
+                    self.local.seed.as_ref(),
+                    &mut key_changes,
+                ),
+            };
+            let protection = match self.local.profile {
+                Profile::WebRtc => Protection::Clear,
+                Profile::Rtp => to_answer(section, &self.local, seed)?,
+            };
+            let crypto = match &protection {
+                Protection::Sdes(first) => self.answer_crypto(first, section, last, seed, changes)?,
+                Protection::Clear | Protection::Dtls => None,
+            };
+            let frame = Frame {
+                protocol: section.protocol.clone(),
+                mid: section.mid.clone(),
+                bundled: section
+                    .mid
+                    .as_ref()
+                    .is_some_and(|mid| offer.bundles.iter().any(|b| b.contains(mid))),
+                rtcp_mux: section.rtcp_mux && content.rtcp_mux,
+                setup: match self.local.profile {
+                    // There is one association for all.
+                    Profile::WebRtc => {
+                        self.answer_setup(offer, served, self.agreed.as_ref().map(|agreed| agreed.served))
+                    }
+                    Profile::Rtp => self.answer_setup(offer, place, last),
+                },
+                crypto: crypto.into_iter().collect(),
+                has_handshake: protection == Protection::Dtls,
+            };
+            Ok::<_, Refusal>(Live { place, media, frame, content })
         };
-        let (crypto, key_changes) = match &protection {
-            Protection::Sdes(first) => self.answer_crypto(first, section)?,
-            Protection::Clear | Protection::Dtls => (None, self.key_changes()),
-        };
-        let frame = Frame {
-            protocol: section.protocol.clone(),
-            mid: section.mid.clone(),
-            bundled: section.mid.as_ref().is_some_and(|mid| offer.bundles.iter().any(|b| b.contains(mid))),
-            rtcp_mux: section.rtcp_mux && content.rtcp_mux,
-            setup: self.answer_setup(offer, served),
-            crypto: crypto.into_iter().collect(),
-            has_handshake: protection == Protection::Dtls,
-        };
-        let description = describe(&self.local, self.first_origin(), &offer.sections, served, frame, content);
+        let audio = live(MediaType::Audio, served, section, content)?;
+        let place = self.video_of_theirs();
+        // Video that cannot be protected as its offer wants is refused, and the call goes on without.
+        let video = video
+            .zip(place.and_then(|place| Some((place, offer.sections.get(place)?))))
+            .and_then(|(content, (place, section))| live(MediaType::Video, place, section, content).ok());
+        let index = video.as_ref().map(|video| video.place);
+        let description = describe(&self.local, self.first_origin(), &offer.sections, in_order(audio, video));
         let theirs = offer.clone();
         let ours = self.write(description);
         let text = ours.text.clone();
-        self.agreed = Some(Agreed { ours, theirs, served, offerer: Side::Them, key_changes });
+        let key_changes = [key_changes, video_key_changes];
+        self.agreed = Some(Agreed { ours, theirs, served, video: index, offerer: Side::Them, key_changes });
         self.pending = None;
         Ok(text)
     }
@@ -508,19 +564,27 @@ impl Party {
     /// does when theirs has ([RFC 4568 §7.1.4]), and when media was in the clear in between.
     ///
     /// [RFC 4568 §7.1.4]: https://www.rfc-editor.org/rfc/rfc4568#section-7.1.4
-    fn answer_crypto(&self, first: &Crypto, section: &Section) -> Result<(Option<Crypto>, u32), Refusal> {
-        if let Some((ours, last)) = self.agreed.as_ref().and_then(Agreed::keys)
+    fn answer_crypto(
+        &self,
+        first: &Crypto,
+        section: &Section,
+        last: Option<usize>,
+        seed: Option<&Seed>,
+        changes: &mut u32,
+    ) -> Result<Option<Crypto>, Refusal> {
+        if let Some((ours, last)) =
+            self.agreed.as_ref().zip(last).and_then(|(agreed, last)| agreed.keys_at(last))
             && let Some(theirs) = section.crypto.iter().find(|crypto| crypto.master == last.master)
         {
-            return Ok((Some(Crypto { tag: theirs.tag, ..ours.clone() }), self.key_changes()));
+            return Ok(Some(Crypto { tag: theirs.tag, ..ours.clone() }));
         }
-        let seed = self.local.seed.as_ref().ok_or(Refusal::NoCrypto)?;
-        let key_changes = self.agreed.as_ref().map_or(0, |agreed| agreed.key_changes + 1);
-        Ok((seed.crypto(first.tag, first.master.suite, key_changes), key_changes))
+        let seed = seed.ok_or(Refusal::NoCrypto)?;
+        *changes += u32::from(self.agreed.is_some());
+        Ok(seed.crypto(first.tag, first.master.suite, *changes))
     }
 
-    fn key_changes(&self) -> u32 {
-        self.agreed.as_ref().map_or(0, |agreed| agreed.key_changes)
+    fn key_changes(&self) -> [u32; 2] {
+        self.agreed.as_ref().map_or([0; 2], |agreed| agreed.key_changes)
     }
 
     fn first_origin(&self) -> Origin {
@@ -533,18 +597,18 @@ impl Party {
     }
 
     /// Our role in the answer to an offer: what the offer leaves, or the one we have, or the server.
-    fn answer_setup(&self, offer: &Description, served: usize) -> Setup {
-        let transport = offer.transport_of(served);
+    fn answer_setup(&self, offer: &Description, index: usize, last: Option<usize>) -> Setup {
+        let transport = offer.transport_of(index);
         match transport.and_then(|section| section.setup) {
             Some(Setup::Passive) => Setup::Active,
             // RFC 4145 §4.1: an offer without the attribute is active.
             Some(Setup::Active | Setup::HoldConn) | None => Setup::Passive,
             Some(Setup::ActPass) => {
-                let last = self.agreed.as_ref().filter(|agreed| {
-                    agreed.theirs.transport_of(agreed.served).map(|section| &section.fingerprints)
+                let last = self.agreed.as_ref().zip(last).filter(|(agreed, last)| {
+                    agreed.theirs.transport_of(*last).map(|section| &section.fingerprints)
                         == transport.map(|section| &section.fingerprints)
                 });
-                match last.map(Agreed::role) {
+                match last.map(|(agreed, last)| agreed.role_at(last)) {
                     Some(Role::Client) => Setup::Active,
                     Some(Role::Server) | None => Setup::Passive,
                 }
@@ -579,19 +643,24 @@ impl Agreed {
         self.theirs.sections.get(self.served)
     }
 
-    /// Our line and theirs that keys are taken from.
-    fn keys(&self) -> Option<(&Crypto, &Crypto)> {
-        let (ours, theirs) = (self.our_section()?, self.their_section()?);
+    /// The section of an index, of ours and of theirs.
+    pub(super) fn sections_at(&self, index: usize) -> Option<(&Section, &Section)> {
+        Some((self.ours.description.sections.get(index)?, self.theirs.sections.get(index)?))
+    }
+
+    /// Our line and theirs that the keys of a section are taken from.
+    fn keys_at(&self, index: usize) -> Option<(&Crypto, &Crypto)> {
+        let (ours, theirs) = self.sections_at(index)?;
         match self.offerer {
             Side::Us => chosen(ours, theirs),
             Side::Them => chosen(theirs, ours).map(|(theirs, ours)| (ours, theirs)),
         }
     }
 
-    /// Our DTLS role: the answer's word, or what it leaves us.
-    fn role(&self) -> Role {
-        let ours = self.our_section().and_then(|section| section.setup);
-        let theirs = self.theirs.transport_of(self.served).and_then(|section| section.setup);
+    /// Our DTLS role for a section: the answer's word, or what it leaves us.
+    fn role_at(&self, index: usize) -> Role {
+        let ours = self.ours.description.sections.get(index).and_then(|section| section.setup);
+        let theirs = self.theirs.transport_of(index).and_then(|section| section.setup);
         match (self.offerer, ours, theirs) {
             (Side::Them, Some(Setup::Active), _) | (Side::Us, _, Some(Setup::Passive)) => Role::Client,
             // An answer must choose; one that says actpass or nothing is taken for the usual `active`.
@@ -599,22 +668,20 @@ impl Agreed {
         }
     }
 
-    /// How the served section is framed in a later offer: as it is, with the key in force, but with the role open
+    /// How a section is framed in a later offer: as it is, with the key in force, but with the role open
     /// ([RFC 8842 §5.5]).
     ///
     /// [RFC 8842 §5.5]: https://www.rfc-editor.org/rfc/rfc8842#section-5.5
-    fn frame(&self) -> Frame {
-        let section = self.our_section();
+    pub(super) fn frame_at(&self, index: usize) -> Frame {
+        let section = self.ours.description.sections.get(index);
         Frame {
             protocol: section.map(|section| section.protocol.clone()).unwrap_or_default(),
             mid: section.and_then(|section| section.mid.clone()),
             bundled: !self.ours.description.bundles.is_empty(),
             rtcp_mux: section.is_some_and(|section| section.rtcp_mux),
             setup: Setup::ActPass,
-            crypto: self.keys().map(|(ours, _)| ours.clone()).into_iter().collect(),
-            has_handshake: section
-                .zip(self.their_section())
-                .is_some_and(|(ours, theirs)| shakes_hands(ours, theirs)),
+            crypto: self.keys_at(index).map(|(ours, _)| ours.clone()).into_iter().collect(),
+            has_handshake: self.sections_at(index).is_some_and(|(ours, theirs)| shakes_hands(ours, theirs)),
         }
     }
 }
@@ -626,10 +693,20 @@ impl fmt::Debug for Written {
     }
 }
 
-fn codecs_at(description: &Description, index: usize) -> &[Codec] {
+pub(super) fn codecs_at(description: &Description, index: usize) -> &[Codec] {
     description.sections.get(index).map_or(&[], |section| &section.codecs)
 }
 
-fn is_listed(codec: &Codec, list: &[Codec]) -> bool {
+/// The codecs of a section that its far end sends, in the numbers it sends them with; see [`Party::sent_codecs`].
+pub(super) fn sent_codecs<'a>(ours: &'a Section, theirs: &'a Section) -> impl Iterator<Item = &'a Codec> {
+    let rightly = ours.codecs.iter().filter(|codec| is_listed(codec, &theirs.codecs));
+    let wrongly = theirs.codecs.iter().filter(|codec| {
+        is_listed(codec, &ours.codecs)
+            && ours.codecs.iter().all(|other| other.payload_type != codec.payload_type)
+    });
+    rightly.chain(wrongly)
+}
+
+pub(super) fn is_listed(codec: &Codec, list: &[Codec]) -> bool {
     list.iter().any(|other| other.is_same_format(codec))
 }

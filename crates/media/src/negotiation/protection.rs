@@ -137,9 +137,13 @@ pub(super) fn wanted(section: &Section, srtp: Srtp) -> Result<Protection, Refusa
 
 /// How we answer an offer of this section: as it wants, as far as we have a certificate and a seed. Those who offer
 /// `RTP/AVP` can do without.
-pub(super) fn to_answer(section: &Section, local: &Local) -> Result<Protection, Refusal> {
+pub(super) fn to_answer(
+    section: &Section,
+    local: &Local,
+    seed: Option<&Seed>,
+) -> Result<Protection, Refusal> {
     let (protection, refusal) = match wanted(section, local.srtp)? {
-        Protection::Sdes(_) if local.seed.is_none() => (Protection::Clear, Refusal::NoCrypto),
+        Protection::Sdes(_) if seed.is_none() => (Protection::Clear, Refusal::NoCrypto),
         Protection::Dtls if local.fingerprint.is_none() => (Protection::Clear, Refusal::SrtpNever),
         wanted => return Ok(wanted),
     };
@@ -184,6 +188,12 @@ pub(super) fn first_lines(local: &Local) -> Vec<Crypto> {
     let offers = matches!(local.srtp, Srtp::Preferred | Srtp::Required) && local.profile == Profile::Rtp;
     let Some(seed) = local.seed.as_ref().filter(|_| offers) else { return Vec::new() };
     (1..).zip(OFFERED).filter_map(|(tag, suite)| seed.crypto(tag, suite, 0)).collect()
+}
+
+/// The lines of our first offer of video beside audio that has some.
+pub(super) fn video_lines(seed: Option<&Seed>) -> Vec<Crypto> {
+    let lines = seed.map(|seed| (1..).zip(OFFERED).filter_map(|(tag, suite)| seed.crypto(tag, suite, 0)));
+    lines.into_iter().flatten().collect()
 }
 
 /// Whether a transport protocol has SRTP in its name.

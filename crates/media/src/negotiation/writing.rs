@@ -1,9 +1,11 @@
 //! What we write into our own descriptions.
 
+use super::formats::repeats;
 use super::protection::first_lines;
 use super::{Local, Profile, Srtp};
 use crate::sdp::{
-    Candidate, Codec, Crypto, Description, Direction, Host, MediaType, Origin, Rtcp, Section, Setup,
+    Candidate, Codec, Crypto, Description, Direction, Feedback, Host, MediaType, Origin, Rtcp, Section,
+    Setup, Sources,
 };
 
 /// What of the served section comes from the other leg.
@@ -19,6 +21,16 @@ pub(super) struct Content {
     pub(super) maxptime: Option<u16>,
     /// Whether RTCP may share the port of RTP: that is for who receives on it to say.
     pub(super) rtcp_mux: bool,
+    /// What may be said about lost pictures.
+    pub(super) feedback: Feedback,
+}
+
+/// A section that is in use, and where it stands.
+pub(super) struct Live {
+    pub(super) place: usize,
+    pub(super) media: MediaType,
+    pub(super) frame: Frame,
+    pub(super) content: Content,
 }
 
 /// What of the served section is agreed with the far end of this leg.
@@ -56,23 +68,25 @@ impl Frame {
     }
 }
 
-/// Our description: the served section in its place, all others rejected.
+/// Our description: the sections in use in their places, which rise, and all others rejected.
 pub(super) fn describe(
     local: &Local,
     origin: Origin,
     others: &[Section],
-    served: usize,
-    frame: Frame,
-    content: Content,
+    live: impl IntoIterator<Item = Live>,
 ) -> Description {
     let is_webrtc = local.profile == Profile::WebRtc;
-    let bundles = frame.mid.iter().filter(|_| frame.bundled).map(|mid| vec![mid.clone()]).collect();
-    let section = serve(local, frame, content);
     let mut sections: Vec<Section> = others.iter().map(Section::rejected).collect();
-    match sections.get_mut(served) {
-        Some(place) => *place = section,
-        None => sections.push(section),
+    let mut bundle = Vec::new();
+    for Live { place, media, frame, content } in live {
+        bundle.extend(frame.mid.clone().filter(|_| frame.bundled));
+        let section = serve(local, media, frame, content);
+        match sections.get_mut(place) {
+            Some(place) => *place = section,
+            None => sections.push(section),
+        }
     }
+    let bundles = Some(bundle).filter(|bundle| !bundle.is_empty()).into_iter().collect();
     Description {
         connection: Some(Host::Address(local.address)),
         ice_lite: is_webrtc,
@@ -84,24 +98,33 @@ pub(super) fn describe(
     }
 }
 
-fn serve(local: &Local, frame: Frame, content: Content) -> Section {
+fn serve(local: &Local, media: MediaType, frame: Frame, content: Content) -> Section {
     let Frame { protocol, mid, rtcp_mux, setup, crypto, has_handshake, .. } = frame;
-    let Content { codecs, direction, ptime, maxptime, .. } = content;
+    let Content { codecs, direction, ptime, maxptime, feedback, .. } = content;
+    let video = local.video.as_ref().filter(|_| media == MediaType::Video);
+    let (rtp, rtcp) = video.map_or((local.rtp, local.rtcp), |video| (video.rtp, video.rtcp));
+    let is_repaired = codecs.iter().any(|codec| repeats(codec).is_some());
+    let sources = video
+        .and_then(|video| video.sources)
+        .map(|sources| Sources { repair: sources.repair.filter(|_| is_repaired), ..sources });
+    let msid = if video.is_some() { VIDEO_MSID } else { MSID };
     let formats: Vec<String> = codecs.iter().map(|codec| codec.payload_type.to_string()).collect();
     let section = Section {
         connection: Some(Host::Address(local.address)),
         codecs,
+        feedback,
+        sources,
         direction,
         mid,
         rtcp_mux,
         ptime,
         maxptime,
-        ..Section::new(MediaType::Audio, local.rtp, &protocol, &formats.join(" "))
+        ..Section::new(media, rtp, &protocol, &formats.join(" "))
     };
     match local.profile {
         Profile::WebRtc => Section {
             // Without it Chromium and Firefox differ in whether a track comes in a stream (RFC 8829 §5.2.1).
-            msid: Some(MSID.to_owned()),
+            msid: Some(msid.to_owned()),
             ice: local.ice.clone(),
             candidates: Candidate::hosts(&local.candidates),
             end_of_candidates: true,
@@ -114,8 +137,8 @@ fn serve(local: &Local, frame: Frame, content: Content) -> Section {
             crypto,
             fingerprints: local.fingerprint.iter().filter(|_| has_handshake).cloned().collect(),
             setup: Some(setup).filter(|_| has_handshake),
-            rtcp: Some(Rtcp { port: local.rtcp, address: None })
-                .filter(|rtcp| !rtcp_mux && local.rtp.checked_add(1) != Some(rtcp.port)),
+            rtcp: Some(Rtcp { port: rtcp, address: None })
+                .filter(|rtcp| !rtcp_mux && rtp.checked_add(1) != Some(rtcp.port)),
             ..section
         },
     }
@@ -125,3 +148,5 @@ fn serve(local: &Local, frame: Frame, content: Content) -> Section {
 const FIRST_MID: &str = "0";
 /// The stream and the track of our audio; the same in all descriptions, so that a page keeps its track.
 const MSID: &str = "ringback audio";
+/// The same of our video, in the stream of the audio, so that lips move with the words.
+const VIDEO_MSID: &str = "ringback video";

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Cname, MAX_LEN, NtpClock, Outgoing, Sent, read, sender_ssrc};
+use super::{
+    Cname, Feedback, MAX_LEN, NtpClock, Outgoing, Sent, feedback, missing, read, request_for, sender_ssrc,
+};
 use crate::rtp::Quality;
 
 /// Reads a compound packet, and answers it with reports made of what it says, which are read back.
@@ -10,6 +12,16 @@ pub fn rtcp(data: &[u8], now: Instant) {
     let clock = NtpClock::new(now, Duration::from_secs(1_700_000_000));
     let Ok(incoming) = read(data, OURS) else { return };
     let sender = sender_ssrc(data);
+    for said in feedback(data) {
+        match said {
+            // A packet has less than 64 kB, so the pairs in it are bounded, and so is what they name.
+            Feedback::Nack { pairs, .. } => assert!(missing(pairs).count() <= 17 * data.len() / 4),
+            Feedback::FullIntra { entries } => {
+                assert!(request_for(OURS, entries).is_none_or(|_| entries.len() >= 8))
+            }
+            Feedback::PictureLoss { .. } | Feedback::Bitrate(_) => {}
+        }
+    }
     assert!(sender.is_some(), "a sound packet has a sender");
     if let Some(report) = incoming.report {
         let trip = report.round_trip(&clock, now);

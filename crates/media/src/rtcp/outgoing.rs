@@ -1,5 +1,6 @@
 //! What we tell.
 
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use super::Ntp;
@@ -52,6 +53,12 @@ impl Cname {
             }
         }
         Cname(name)
+    }
+}
+
+impl fmt::Display for Cname {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&digit| f.write_char(char::from(digit)))
     }
 }
 

@@ -125,6 +125,15 @@ impl Continuity {
         Ok(Rewrite { payload_type, sequence, timestamp, ssrc: self.ssrc })
     }
 
+    /// The number that the current source gave to what was sent as `sequence`, or would have been; `None` when that is
+    /// from before the source, or has not been yet.
+    pub fn source_sequence(&self, sequence: u16) -> Option<u16> {
+        let source = self.source.as_ref()?;
+        let number = sequence.wrapping_sub(source.sequence_offset);
+        let behind = source.highest.wrapping_sub(number);
+        (behind <= source.span).then_some(number)
+    }
+
     /// The numbers for a packet of our own between those of the source, whose later ones move up by one.
     pub fn interpose(&mut self, now: Instant, timestamp: u32, payload_type: u8) -> Rewrite {
         self.sequence = self.sequence.wrapping_add(1);
@@ -226,6 +235,19 @@ mod tests {
         let rewrite = rewrite.unwrap();
         assert_eq!(rewrite.ssrc, 99);
         (rewrite.sequence, rewrite.timestamp)
+    }
+
+    #[test]
+    fn what_is_missing_is_named_as_its_source_does() {
+        let now = Clock::new().now();
+        let mut stream = Continuity::new(99, 999, 5000);
+        assert_eq!(stream.source_sequence(1000), None);
+        stream.rewrite(now, &header(1, 65_535, 160), 0, 90_000).unwrap();
+        stream.rewrite(now, &header(1, 2, 640), 0, 90_000).unwrap();
+        assert_eq!(stream.source_sequence(1001), Some(0));
+        assert_eq!(stream.source_sequence(1003), Some(2));
+        assert_eq!(stream.source_sequence(999), None, "from before the source");
+        assert_eq!(stream.source_sequence(1004), None, "not yet");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum Kind {
     ///
     /// [RFC 4733]: https://www.rfc-editor.org/rfc/rfc4733
     TelephoneEvent,
+    /// Pictures: what two legs may share beside audio.
+    Video,
     /// Redundancy and repair, whose packets or parameters name other payload types: `red`, `rtx`, `ulpfec`, ….
     ///
     /// A leg that numbers its payload types by itself cannot carry them on.
@@ -54,6 +56,8 @@ impl Codec {
             Kind::ComfortNoise
         } else if WRAPPERS.iter().any(|name| self.name.eq_ignore_ascii_case(name)) {
             Kind::Wrapper
+        } else if VIDEO.iter().any(|name| self.name.eq_ignore_ascii_case(name)) {
+            Kind::Video
         } else {
             Kind::Audio
         }
@@ -70,6 +74,7 @@ impl Codec {
             && self.clock_rate == other.clock_rate
             && (self.channels == other.channels || self.name.eq_ignore_ascii_case("opus"))
             && self.layout().eq(other.layout())
+            && self.h264_profile() == other.h264_profile()
     }
 
     /// A parameter of `a=fmtp`, by name in any case of letters.
@@ -86,6 +91,19 @@ impl Codec {
             .iter()
             .filter(|(name, ..)| self.name.eq_ignore_ascii_case(name))
             .map(|&(_, parameter, default)| self.parameter(parameter).unwrap_or(default))
+    }
+
+    /// The profile of H.264, whose level a receiver may say differently ([RFC 6184 §8.2.2]). Of the Baseline profile the
+    /// constraints are left out: everyone who writes it without them encodes what the constrained one allows.
+    ///
+    /// [RFC 6184 §8.2.2]: https://www.rfc-editor.org/rfc/rfc6184#section-8.2.2
+    fn h264_profile(&self) -> Option<u16> {
+        if !self.name.eq_ignore_ascii_case("H264") {
+            return None;
+        }
+        let level_id = self.parameter("profile-level-id").and_then(|text| u32::from_str_radix(text, 16).ok());
+        let profile = (level_id.unwrap_or(BASELINE_1) >> 8 & 0xffff) as u16;
+        Some(if profile >> 8 == BASELINE { BASELINE << 8 } else { profile })
     }
 
     /// The codecs of an m= section: the payload types of its format list, in its order.
@@ -179,8 +197,20 @@ const STATIC: [(u8, &str, u32, u8); 17] = [
 
 const WRAPPERS: [&str; 6] = ["red", "rtx", "ulpfec", "flexfec", "flexfec-03", "parityfec"];
 
+/// The video that passes from leg to leg.
+const VIDEO: [&str; 8] = ["VP8", "VP9", "H264", "H265", "AV1", "H263", "H263-1998", "H263-2000"];
+
+/// The Baseline profile of H.264.
+const BASELINE: u16 = 0x42;
+
+/// Baseline at level 1, which `profile-level-id` stands for when it is not there.
+const BASELINE_1: u32 = 0x42_000a;
+
 /// Parameters that change how a payload is laid out: codec, parameter, default.
-const LAYOUT_PARAMETERS: [(&str, &str, &str); 5] = [
+const LAYOUT_PARAMETERS: [(&str, &str, &str); 8] = [
+    ("H264", "packetization-mode", "0"),
+    ("VP9", "profile-id", "0"),
+    ("AV1", "profile", "0"),
     ("AMR", "octet-align", "0"),
     ("AMR-WB", "octet-align", "0"),
     ("G7221", "bitrate", ""),
@@ -246,11 +276,35 @@ mod tests {
     }
 
     #[test]
+    fn video_compares_by_profile_and_packetization_and_not_by_level() {
+        let same = |name: &str, a: &str, b: &str| {
+            let [a, b] =
+                [a, b].map(|fmtp| Codec { fmtp: Some(fmtp.to_owned()), ..Codec::new(96, name, 90000, 1) });
+            assert_eq!(a.is_same_format(&b), b.is_same_format(&a));
+            a.is_same_format(&b)
+        };
+        assert!(same(
+            "H264",
+            "profile-level-id=42e01f;packetization-mode=1",
+            "packetization-mode=1;profile-level-id=42800d"
+        ));
+        assert!(
+            same("H264", "", "profile-level-id=42001f;packetization-mode=0"),
+            "what is not said is Baseline"
+        );
+        assert!(!same("H264", "profile-level-id=42e01f;packetization-mode=1", "profile-level-id=42e01f"));
+        assert!(!same("H264", "profile-level-id=42e01f", "profile-level-id=640c1f"));
+        assert!(same("VP9", "profile-id=0", "x=y") && !same("VP9", "profile-id=2", ""));
+        assert!(same("AV1", "level-idx=5;profile=0", "") && !same("AV1", "profile=1", "profile=0"));
+    }
+
+    #[test]
     fn kinds() {
         for (name, kind) in [
             ("PCMA", Kind::Audio),
             ("cn", Kind::ComfortNoise),
             ("Telephone-Event", Kind::TelephoneEvent),
+            ("vp8", Kind::Video),
             ("red", Kind::Wrapper),
         ] {
             assert_eq!(Codec::new(96, name, 8000, 1).kind(), kind, "{name}");

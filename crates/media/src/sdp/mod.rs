@@ -2,18 +2,19 @@
 //!
 //! `sdp-types` splits the lines; [`Description`] and its [`Section`]s are what an exchange needs of them, typed once:
 //! codecs with the static payload types of [RFC 3551], directions, the ICE attributes of [RFC 8839], fingerprints of
-//! [RFC 8122], the keys of [RFC 4568], setup roles of [RFC 8842], BUNDLE and mid of [RFC 8843], `a=rtcp` and rtcp-mux. Attributes at session
+//! [RFC 8122], the keys of [RFC 4568], setup roles of [RFC 8842], BUNDLE and mid of [RFC 8843], `a=rtcp` and rtcp-mux, the feedback of [RFC 4585]. Attributes at session
 //! level are folded into the sections they hold for, so that nothing above asks twice.
 //!
 //! Assumptions: text is read leniently and written strictly. A line that is broken, and that no call needs, does not
 //! refuse a description; a broken `v=`, `c=` or `m=` does. What is written is what the typed view holds: attributes that
-//! it does not know (`extmap`, `rtcp-fb`, `ssrc`, …) are not carried on, because each leg has a session of its own.
+//! it does not know (`extmap`, `framerate`, …) are not carried on, because each leg has a session of its own.
 //!
 //! Left out: times, bandwidths and `k=` (`t=` is written as `0 0`), trickled
-//! candidates, simulcast, and everything that is only about video.
+//! candidates, simulcast, and of what is only about video all but `a=rtcp-fb` and our own `a=ssrc`.
 //!
 //! [RFC 3551]: https://www.rfc-editor.org/rfc/rfc3551#section-6
 //! [RFC 4568]: https://www.rfc-editor.org/rfc/rfc4568
+//! [RFC 4585]: https://www.rfc-editor.org/rfc/rfc4585
 //! [RFC 8122]: https://www.rfc-editor.org/rfc/rfc8122
 //! [RFC 8839]: https://www.rfc-editor.org/rfc/rfc8839
 //! [RFC 8842]: https://www.rfc-editor.org/rfc/rfc8842
@@ -27,6 +28,7 @@ mod crypto;
 mod description;
 mod direction;
 mod error;
+mod feedback;
 #[doc(hidden)]
 pub mod fuzz;
 mod host;
@@ -41,6 +43,7 @@ pub use crypto::Crypto;
 pub use description::{Description, Origin};
 pub use direction::Direction;
 pub use error::ParseError;
+pub use feedback::{Feedback, Sources};
 pub use host::Host;
 pub use rtcp::Rtcp;
 pub use section::{MediaType, Section};

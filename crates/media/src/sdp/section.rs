@@ -7,7 +7,8 @@ use sdp_types::{Attribute, Media};
 
 use super::attributes::{has, is_token, value, values};
 use super::{
-    Candidate, Codec, Crypto, Direction, Host, MAX_CANDIDATES, MAX_CRYPTO, MAX_FINGERPRINTS, Rtcp, Setup,
+    Candidate, Codec, Crypto, Direction, Feedback, Host, Kind, MAX_CANDIDATES, MAX_CRYPTO, MAX_FINGERPRINTS,
+    Rtcp, Setup, Sources,
 };
 use crate::dtls::Fingerprint;
 
@@ -26,6 +27,10 @@ pub struct Section {
     pub connection: Option<Host>,
     /// The known payload types of the format list, in its order; none for other protocols than RTP.
     pub codecs: Vec<Codec>,
+    /// `a=rtcp-fb`, of all payload types together.
+    pub feedback: Feedback,
+    /// `a=ssrc` and what belongs to it; written and not read, because a far end's numbers are learnt from its packets.
+    pub sources: Option<Sources>,
     /// The direction; it means nothing, and is not written, when the section is not in use.
     pub direction: Direction,
     /// `a=mid`.
@@ -83,6 +88,8 @@ impl Section {
             formats: formats.to_owned(),
             connection: None,
             codecs: Vec::new(),
+            feedback: Feedback::default(),
+            sources: None,
             direction: Direction::SendRecv,
             mid: None,
             bundle_only: false,
@@ -145,6 +152,8 @@ impl Section {
                 .and_then(|own| Host::parse(&own.connection_address))
                 .or_else(|| connection.cloned()),
             codecs: if is_rtp { Codec::parse_all(&media.fmt, own) } else { Vec::new() },
+            feedback: Feedback::parse(values(own, "rtcp-fb")),
+            sources: None,
             direction: direction(own).or_else(|| direction(session)).unwrap_or_default(),
             mid: value(own, "mid").filter(|mid| is_token(mid, MAX_TOKEN_LEN)).map(str::to_owned),
             bundle_only: has(own, "bundle-only"),
@@ -191,6 +200,19 @@ impl Section {
             line("rtpmap", &format_args!("{} {codec}", codec.payload_type));
             if let Some(fmtp) = &codec.fmtp {
                 line("fmtp", &format_args!("{} {fmtp}", codec.payload_type));
+            }
+            if codec.kind() == Kind::Video {
+                for feedback in self.feedback.values() {
+                    line("rtcp-fb", &format_args!("{} {feedback}", codec.payload_type));
+                }
+            }
+        }
+        if let Some(Sources { media, repair, cname }) = &self.sources {
+            if let Some(repair) = repair {
+                line("ssrc-group", &format_args!("FID {media} {repair}"));
+            }
+            for ssrc in [Some(media), repair.as_ref()].into_iter().flatten() {
+                line("ssrc", &format_args!("{ssrc} cname:{cname}"));
             }
         }
         if let Some(ptime) = &self.ptime {

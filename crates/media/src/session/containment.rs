@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::leg::Leg;
+use super::leg::{Leg, Section};
 use super::path::Path;
 use super::worker::Worker;
 use super::{Event, Gone};
@@ -33,16 +33,37 @@ impl Worker {
         self.slots_by_ufrag.retain(|_, owner| *owner != slot);
         self.deadlines.cancel(&slot);
         self.ready.retain(|queued| *queued != slot);
-        for (_, other) in &mut self.legs {
+        let mut orphans = Vec::new();
+        for (at, other) in &mut self.legs {
             other.peer = other.peer.filter(|peer| *peer != slot);
+            if matches!(other.section, Section::AudioBeside(video) if video == slot) {
+                other.section = Section::Audio;
+            }
+            if matches!(other.path, Path::Bundled(owner) if owner == slot) {
+                orphans.push(at);
+            }
         }
         // One that was being closed has left already.
         let Some(leg) = self.legs.try_remove(slot) else { return };
-        self.events.push_back(Event::Gone { leg: leg.key, why: Gone::Failed });
+        self.events.push_back(Event::Gone { leg: leg.key.owner(), why: Gone::Failed });
         // Even to look at it or to drop it may fail.
         if catch_unwind(AssertUnwindSafe(|| self.bury(leg))).is_err() {
             self.stats.panics += 1;
         }
+        // What was bundled with it has nothing to go over.
+        for orphan in orphans {
+            self.remove_orphan(orphan);
+        }
+    }
+
+    fn remove_orphan(&mut self, slot: usize) {
+        self.slots_by_key.retain(|_, owner| *owner != slot);
+        self.deadlines.cancel(&slot);
+        self.ready.retain(|queued| *queued != slot);
+        for (_, other) in &mut self.legs {
+            other.peer = other.peer.filter(|peer| *peer != slot);
+        }
+        drop(self.legs.try_remove(slot));
     }
 
     fn bury(&mut self, leg: Leg) {

@@ -82,6 +82,10 @@ reasons! {
     Late = "late",
     /// A late packet of the source before the current one.
     FormerSource = "former_source",
+    /// A packet that is to repeat another, and repeats none: padding, or a source that is not known yet.
+    NothingRepeated = "nothing_repeated",
+    /// More packets are asked for again at once than anybody keeps.
+    TooManyAsked = "too_many_asked",
     /// A number that was sent before: protecting it again would give the key stream away.
     Duplicate = "duplicate",
     /// Its handling failed by a mistake of ours, and its leg with it.

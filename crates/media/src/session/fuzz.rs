@@ -491,6 +491,7 @@ impl<'i> Play<'i> {
         while let Some(event) = self.worker.poll_event() {
             let (Event::Connected { leg }
             | Event::FirstPacket { leg }
+            | Event::PictureWanted { leg }
             | Event::Loss { leg, .. }
             | Event::Gone { leg, .. }) = event;
             let at = leg.0.saturating_sub(1) as usize;

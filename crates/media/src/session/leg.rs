@@ -10,6 +10,7 @@ use super::former::FormerPeers;
 use super::keys::Keys;
 use super::path::Path;
 use super::random::Random;
+use super::video::Pictures;
 use super::webrtc::Change;
 use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason, Socket};
 use crate::dtmf::{Press, Refusal};
@@ -28,6 +29,7 @@ pub(super) struct Leg {
     /// Whether it stands in the worker's queue of legs that may have something to send.
     pub(super) is_queued: bool,
     pub(super) drops: Drops,
+    pub(super) section: Section,
     agreed: Option<Agreed>,
     reception: Reception,
     stream: Continuity,
@@ -68,6 +70,16 @@ pub(super) struct Leg {
     meter: Box<Meter>,
     rtcp_in: u64,
     rtcp_octets_in: u64,
+}
+
+/// Which section of a leg it is, and what else the leg has.
+pub(super) enum Section {
+    /// Audio, and nothing else.
+    Audio,
+    /// Audio over a path that video goes over too; the slot of that.
+    AudioBeside(usize),
+    /// Video.
+    Video(Box<Pictures>),
 }
 
 /// What offer and answer left.
@@ -122,8 +134,9 @@ impl Leg {
         let stream = Continuity::new(random.word(), sequence, random.word());
         let history = History::new(match path {
             Path::WebRtc(_) => Profile::WebRtc,
-            Path::Plain(_) => Profile::Rtp,
+            Path::Plain(_) | Path::Bundled(_) => Profile::Rtp,
         });
+        let section = if key.is_video() { Section::Video(Box::default()) } else { Section::Audio };
         let millis = REPORT_INTERVAL.as_millis() as u32;
         Leg {
             key,
@@ -131,6 +144,7 @@ impl Leg {
             peer: None,
             is_queued: false,
             drops: Drops::default(),
+            section,
             agreed: None,
             reception: Reception::new(),
             stream,
@@ -179,6 +193,7 @@ impl Leg {
                 false
             }
             Path::Plain(plain) => plain.answer(now, &mut settings),
+            Path::Bundled(_) => false,
         };
         if has_another_key {
             // Under a new key some far ends start the roll-over counter of an SSRC at zero and some go on; that of a new
@@ -200,16 +215,27 @@ impl Leg {
         self.report_at.get_or_insert(now + self.phase);
     }
 
-    /// The way in: checks the source, opens the packet in place and counts it.
+    /// The way in, as far as all sections share it: checks the source and opens the packet in place.
     #[inline]
-    pub(super) fn receive_rtp(
+    pub(super) fn open_rtp(
         &mut self,
         arrival: Arrival,
         former: &FormerPeers,
         packet: &mut Packet,
-    ) -> Result<InFlight, Reason> {
+    ) -> Result<Header, Reason> {
         self.path.open_rtp(arrival, former, packet)?;
-        let header = Header::parse(packet.bytes()).ok_or(Reason::Malformed)?;
+        Header::parse(packet.bytes()).ok_or(Reason::Malformed)
+    }
+
+    /// The rest of the way in: checks what an opened packet is, and counts it.
+    #[inline]
+    pub(super) fn take_rtp(
+        &mut self,
+        arrival: Arrival,
+        former: &FormerPeers,
+        header: Header,
+        packet: &Packet,
+    ) -> Result<InFlight, Reason> {
         let agreed = self.agreed.as_ref().ok_or(Reason::NotConfigured)?;
         let meaning = agreed.payloads.meaning(header.payload_type).ok_or(Reason::PayloadType)?;
         if !agreed.sends {
@@ -231,6 +257,65 @@ impl Leg {
         Ok(InFlight { header, clock_rate: meaning.clock_rate, is_first })
     }
 
+    /// The way in of a packet that came again in a stream of its own; the reports are not about that (RFC 4588 §6.3).
+    pub(super) fn take_repeated(&mut self, now: Instant, header: Header) -> Result<InFlight, Reason> {
+        let agreed = self.agreed.as_ref().ok_or(Reason::NotConfigured)?;
+        let meaning = agreed.payloads.meaning(header.payload_type).ok_or(Reason::PayloadType)?;
+        if !agreed.sends {
+            return Err(Reason::MayNotSend);
+        }
+        self.last_heard = Some(now);
+        Ok(InFlight { header, clock_rate: meaning.clock_rate, is_first: false })
+    }
+
+    /// Whether a payload type was agreed.
+    #[inline]
+    pub(super) fn accepts(&self, payload_type: u8) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| agreed.payloads.accepts(payload_type))
+    }
+
+    /// Whether the far end may receive.
+    pub(super) fn receives(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| agreed.receives)
+    }
+
+    /// The SSRC that we send with.
+    pub(super) const fn ssrc(&self) -> u32 {
+        self.stream.ssrc()
+    }
+
+    /// The SSRC that the far end sends with.
+    pub(super) fn source(&self) -> Option<u32> {
+        self.reception.ssrc()
+    }
+
+    /// What the far end called what it gets, or would get, as this number.
+    pub(super) fn source_sequence(&self, sequence: u16) -> Option<u16> {
+        self.stream.source_sequence(sequence)
+    }
+
+    pub(super) const fn cname(&self) -> Cname {
+        self.cname
+    }
+
+    /// Sends with the SSRC and the name that the description says.
+    pub(super) fn send_as(&mut self, ssrc: u32, cname: Cname, random: &mut Random) {
+        self.cname = cname;
+        if self.stream.ssrc() != ssrc {
+            self.stream.renew(ssrc, first_sequence(random));
+        }
+    }
+
+    /// Nothing is agreed any more.
+    pub(super) fn rest(&mut self) {
+        self.agreed = None;
+        self.report_at = None;
+        self.silent_since = None;
+        if let Section::Video(pictures) = &mut self.section {
+            pictures.rest();
+        }
+    }
+
     /// The slot that a packet goes to, and its payload type there; `None` when it goes to an insert.
     #[inline]
     pub(super) fn route(&self, header: &Header) -> Result<Option<(usize, u8)>, Reason> {
@@ -244,10 +329,12 @@ impl Leg {
         }
     }
 
-    /// The way out: renumbers a packet that another leg took, and protects it in place.
+    /// The way out: renumbers a packet that another leg took, and protects it in place. A section without a path of its
+    /// own goes over one that is `shared`.
     #[inline]
     pub(super) fn send_rtp(
         &mut self,
+        shared: Option<&mut Path>,
         now: Instant,
         in_flight: &InFlight,
         payload_type: u8,
@@ -257,7 +344,8 @@ impl Leg {
         if !agreed.receives {
             return Err(Reason::MayNotReceive);
         }
-        let destination = self.path.rtp_destination(self.key).ok_or(Reason::PeerNotReady)?;
+        let path = shared.unwrap_or(&mut self.path);
+        let destination = path.rtp_destination(self.key).ok_or(Reason::PeerNotReady)?;
         let InFlight { header, clock_rate, .. } = in_flight;
         let rewrite: Rewrite =
             self.stream.rewrite(now, header, payload_type, *clock_rate).map_err(|jump| match jump {
@@ -272,7 +360,13 @@ impl Leg {
         }
         let octets = packet.bytes().len().saturating_sub(payload) as u64;
         rewrite.apply(packet.bytes_mut());
-        self.path.protect_rtp(packet)?;
+        if let Section::Video(pictures) = &mut self.section {
+            pictures.keep_clear(rewrite.sequence, packet.bytes());
+        }
+        path.protect_rtp(packet)?;
+        if let Section::Video(pictures) = &mut self.section {
+            pictures.keep_protected(rewrite.sequence, packet.bytes());
+        }
         self.packets_out += 1;
         self.octets_out += octets;
         self.clock_rate = *clock_rate;
@@ -282,15 +376,24 @@ impl Leg {
         Ok(destination)
     }
 
-    /// Takes a compound RTCP packet, which ends here.
-    pub(super) fn receive_rtcp(
+    /// Opens a compound RTCP packet, for all sections that it may be about.
+    pub(super) fn open_rtcp(
+        &mut self,
+        arrival: Arrival,
+        former: &FormerPeers,
+        packet: &mut Packet,
+    ) -> Result<(), Reason> {
+        self.path.open_rtcp(arrival, former, packet)
+    }
+
+    /// Takes what an opened compound RTCP packet says of this section; it ends here.
+    pub(super) fn take_rtcp(
         &mut self,
         arrival: Arrival,
         former: &FormerPeers,
         clock: &NtpClock,
-        packet: &mut Packet,
+        packet: &Packet,
     ) -> Result<(), Reason> {
-        self.path.open_rtcp(arrival, former, packet)?;
         if self.agreed.is_none() {
             return Err(Reason::NotConfigured);
         }
@@ -304,7 +407,9 @@ impl Leg {
         self.rtcp_octets_in += packet.bytes().len() as u64;
         self.last_heard = Some(now);
         self.history.first_rtcp.get_or_insert(now);
-        if let Some(report) = incoming.sender {
+        let is_alone = matches!(self.section, Section::Audio);
+        let is_ours = |report: &rtcp::SenderReport| is_alone || self.reception.ssrc() == Some(report.ssrc);
+        if let Some(report) = incoming.sender.filter(is_ours) {
             self.sender_report = Some((report, now));
         }
         if let Some(report) = incoming.report {
@@ -325,7 +430,7 @@ impl Leg {
 
     pub(super) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<Event>) {
         if let Some(change) = self.path.handle_timeout(now) {
-            events.push_back(self.event(change));
+            self.tell(change, events);
         }
         self.poll_changes(now, events);
         if self.keys.as_ref().is_some_and(|keys| keys.poll_timeout() <= now) {
@@ -350,12 +455,17 @@ impl Leg {
     /// Turns what happened to ICE and DTLS into events.
     pub(super) fn poll_changes(&mut self, now: Instant, events: &mut VecDeque<Event>) {
         while let Some(change) = self.path.poll_change(now) {
-            events.push_back(self.event(change));
+            self.tell(change, events);
         }
     }
 
-    /// Writes a DTLS datagram or a report that is due.
-    pub(super) fn poll_transmit(&mut self, clock: &NtpClock, out: &mut Packet) -> Option<Destination> {
+    /// Writes a DTLS datagram or a report that is due. A section without a path of its own uses one that is `shared`.
+    pub(super) fn poll_transmit(
+        &mut self,
+        mut shared: Option<&mut Path>,
+        clock: &NtpClock,
+        out: &mut Packet,
+    ) -> Option<Destination> {
         if let Some(destination) = self.path.poll_transmit(self.key, out) {
             return Some(destination);
         }
@@ -364,8 +474,13 @@ impl Leg {
         {
             return Some(destination);
         }
+        if let Section::Video(_) = self.section
+            && let Some(destination) = self.write_feedback(shared.as_deref_mut(), out)
+        {
+            return Some(destination);
+        }
         let now = self.report_due.take()?;
-        self.write_report(now, clock, out)
+        self.write_report(shared, now, clock, out)
     }
 
     /// Sends a key to the far end, as telephone events of this payload type and clock.
@@ -456,7 +571,7 @@ impl Leg {
     fn history(&self) -> History {
         let connecting = match &self.path {
             Path::WebRtc(webrtc) => webrtc.connecting(),
-            Path::Plain(_) => self.history.connecting,
+            Path::Plain(_) | Path::Bundled(_) => self.history.connecting,
         };
         let (first_received, audible) = (self.first_media, self.listener.audible());
         History { connecting, first_received, audible, ..*self.history }
@@ -475,7 +590,9 @@ impl Leg {
     /// When the silence of a plain leg that may send has lasted too long.
     fn silent_at(&self) -> Option<Instant> {
         match self.path {
-            Path::WebRtc(_) => None,
+            Path::WebRtc(_) | Path::Bundled(_) => None,
+            // A camera may be off for as long as it likes.
+            Path::Plain(_) if self.key.is_video() => None,
             Path::Plain(_) => self.silent_since.map(|since| {
                 let heard = self.last_heard.map_or(since, |heard| heard.max(since));
                 heard + NO_MEDIA
@@ -483,8 +600,15 @@ impl Leg {
         }
     }
 
-    fn write_report(&mut self, now: Instant, clock: &NtpClock, out: &mut Packet) -> Option<Destination> {
-        let destination = self.path.rtcp_destination(self.key)?;
+    fn write_report(
+        &mut self,
+        shared: Option<&mut Path>,
+        now: Instant,
+        clock: &NtpClock,
+        out: &mut Packet,
+    ) -> Option<Destination> {
+        let path = shared.unwrap_or(&mut self.path);
+        let destination = path.rtcp_destination(self.key)?;
         let received = self.reception.report();
         let is_sender = self.last_sent.is_some_and(|sent| now < sent + 2 * REPORT_INTERVAL);
         let sent = self.stream.timestamp_at(now, self.clock_rate).filter(|_| is_sender).map(|timestamp| {
@@ -510,7 +634,7 @@ impl Leg {
         };
         let len = report.write(out.space())?;
         out.set_len(len);
-        if let Err(reason) = self.path.protect_rtcp(out) {
+        if let Err(reason) = path.protect_rtcp(out) {
             self.drops.count(reason);
             return None;
         }
@@ -518,11 +642,15 @@ impl Leg {
         Some(destination)
     }
 
-    fn event(&self, change: Change) -> Event {
-        match change {
+    /// Tells what happened to a leg. Video that fails is no reason to end a call.
+    fn tell(&self, change: Change, events: &mut VecDeque<Event>) {
+        if self.key.is_video() {
+            return;
+        }
+        events.push_back(match change {
             Change::Connected => Event::Connected { leg: self.key },
             Change::Gone(why) => Event::Gone { leg: self.key, why },
-        }
+        });
     }
 }
 

@@ -12,7 +12,7 @@
 //! - Ports of its own: the address in the SDP, or the source of the signalling where the SDP's cannot be right; the rest is
 //!   learnt from the first packets and then locked (`latch.rs` has the rules).
 //!
-//! Assumptions: one audio stream for each direction of a leg; control joins legs of one worker only; the driver drains
+//! Assumptions: one stream of audio and one of video (`video/`) for each direction of a leg; control joins legs of one worker only; the driver drains
 //! `poll_transmit` and `poll_event` after every call.
 //!
 //! Left out: what inserts do, which is [`crate::insert`]'s; TURN and STUN for anyone but our legs.
@@ -35,6 +35,8 @@ mod plain;
 mod random;
 mod report;
 mod secure;
+#[doc(hidden)]
+pub mod video;
 mod webrtc;
 mod worker;
 
@@ -51,6 +53,26 @@ use ringback_nat::ice;
 /// The name of a leg, chosen by control and unique in the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LegKey(pub u64);
+
+impl LegKey {
+    /// The name of the video of a leg: a section with a way of its own, which the worker serves like a leg.
+    pub const fn video(self) -> LegKey {
+        LegKey(self.0 | VIDEO)
+    }
+
+    /// The leg that a section belongs to.
+    pub const fn owner(self) -> LegKey {
+        LegKey(self.0 & !VIDEO)
+    }
+
+    /// Whether it names the video of a leg.
+    pub const fn is_video(self) -> bool {
+        self.0 & VIDEO != 0
+    }
+}
+
+/// The mark of video in a name; those that control gives are shorter.
+const VIDEO: u64 = 1 << 61;
 
 /// Which of the worker's sockets a packet came by or goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,6 +98,8 @@ pub enum Medium {
         /// Where the far end's SIP comes from.
         signalling: IpAddr,
     },
+    /// The path of the WebRTC leg that a [`LegKey::video`] belongs to.
+    Bundled,
 }
 
 /// What to do with a packet that was handled.
@@ -116,6 +140,11 @@ pub enum Event {
     },
     /// The first RTP packet that the leg may send has come.
     FirstPacket {
+        /// The leg.
+        leg: LegKey,
+    },
+    /// Whoever sees the leg needs a whole picture, and its far end takes no RTCP that says so.
+    PictureWanted {
         /// The leg.
         leg: LegKey,
     },

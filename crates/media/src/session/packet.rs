@@ -53,6 +53,19 @@ impl Packet {
         (&mut self.slot[self.start..], len)
     }
 
+    /// Empties the packet and gives all the space that one has which was protected already; say its length by
+    /// [`resize_whole`](Self::resize_whole).
+    pub(super) fn whole(&mut self) -> &mut [u8] {
+        self.start = HEAD_ROOM;
+        self.end = HEAD_ROOM;
+        &mut self.slot[HEAD_ROOM..]
+    }
+
+    /// Says how many bytes were put at the start of what [`whole`](Self::whole) gave.
+    pub(super) fn resize_whole(&mut self, len: usize) {
+        self.resize(len);
+    }
+
     /// Sets the length, up to the end of the slot.
     pub(super) fn resize(&mut self, len: usize) {
         self.end = self.start + len.min(SLOT_LEN - self.start);

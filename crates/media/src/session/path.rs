@@ -1,4 +1,4 @@
-//! What differs between the two kinds of legs.
+//! What differs between the kinds of legs.
 
 use std::time::Instant;
 
@@ -17,6 +17,8 @@ use crate::srtp::{SrtpError, Suite};
 pub(super) enum Path {
     WebRtc(Box<WebRtc>),
     Plain(Plain),
+    /// None of its own: that of the leg in this slot, which it is bundled with.
+    Bundled(usize),
 }
 
 impl Path {
@@ -26,6 +28,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.destination(),
             Path::Plain(plain) => plain.rtp_destination(leg),
+            Path::Bundled(_) => None,
         }
     }
 
@@ -34,6 +37,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.destination(),
             Path::Plain(plain) => plain.rtcp_destination(leg),
+            Path::Bundled(_) => None,
         }
     }
 
@@ -48,6 +52,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.open_rtp(arrival.pair(), packet),
             Path::Plain(plain) => plain.open_rtp(arrival, former, packet),
+            Path::Bundled(_) => Err(Reason::WrongSocket),
         }
     }
 
@@ -61,6 +66,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.open_rtcp(arrival.pair(), packet),
             Path::Plain(plain) => plain.open_rtcp(arrival, former, packet),
+            Path::Bundled(_) => Err(Reason::WrongSocket),
         }
     }
 
@@ -69,6 +75,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.handle_timeout(now),
             Path::Plain(plain) => plain.handle_timeout(now),
+            Path::Bundled(_) => None,
         }
     }
 
@@ -76,6 +83,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.poll_timeout(),
             Path::Plain(plain) => plain.poll_timeout(),
+            Path::Bundled(_) => None,
         }
     }
 
@@ -84,6 +92,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.poll_change(now),
             Path::Plain(plain) => plain.poll_change(),
+            Path::Bundled(_) => None,
         }
     }
 
@@ -92,6 +101,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.poll_transmit(out),
             Path::Plain(plain) => plain.poll_transmit(leg, out),
+            Path::Bundled(_) => None,
         }
     }
 
@@ -100,6 +110,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.close(),
             Path::Plain(plain) => plain.close(),
+            Path::Bundled(_) => {}
         }
     }
 
@@ -108,6 +119,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.suite(),
             Path::Plain(plain) => plain.suite(),
+            Path::Bundled(_) => None,
         }
     }
 
@@ -116,6 +128,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.protect_rtp(packet),
             Path::Plain(plain) => plain.protect_rtp(packet),
+            Path::Bundled(_) => Err(Reason::PeerNotReady),
         }
     }
 
@@ -123,6 +136,7 @@ impl Path {
         match self {
             Path::WebRtc(webrtc) => webrtc.protect_rtcp(packet),
             Path::Plain(plain) => plain.protect_rtcp(packet),
+            Path::Bundled(_) => Err(Reason::PeerNotReady),
         }
     }
 }

@@ -13,7 +13,7 @@ use slab::Slab;
 
 use super::former::FormerPeers;
 use super::hash::{AddressKey, Seeded, Table};
-use super::leg::{Arrival, InFlight, Leg, Way};
+use super::leg::{Arrival, InFlight, Leg, Section, Way};
 use super::path::Path;
 use super::plain::Plain;
 use super::random::Random;
@@ -33,7 +33,7 @@ use crate::rtp::Header;
 pub struct Worker {
     identity: Arc<Identity>,
     clock: NtpClock,
-    random: Random,
+    pub(super) random: Random,
     pub(super) legs: Slab<Leg>,
     pub(super) slots_by_key: Table<LegKey, usize>,
     pub(super) slots_by_address: Table<AddressKey, usize>,
@@ -74,6 +74,9 @@ pub enum OpenError {
     /// Another leg has this ICE user name fragment.
     #[error("another leg has this ICE user name fragment")]
     UfragTaken,
+    /// A section has no leg to go with.
+    #[error("there is no WebRTC leg to bundle the section with")]
+    NoOwner,
 }
 
 impl Worker {
@@ -117,9 +120,21 @@ impl Worker {
                 }
                 Path::WebRtc(Box::new(WebRtc::new(now, ice, Arc::clone(&self.identity))))
             }
+            Medium::Bundled => {
+                let (slot, owner) = self.leg_mut(leg.owner()).ok_or(OpenError::NoOwner)?;
+                if !leg.is_video() || !matches!(owner.path, Path::WebRtc(_)) {
+                    return Err(OpenError::NoOwner);
+                }
+                Path::Bundled(slot)
+            }
         };
         let slot = self.legs.insert(Leg::new(leg, path, &mut self.random));
         self.slots_by_key.insert(leg, slot);
+        if let Some(Path::Bundled(owner)) = self.legs.get(slot).map(|leg| &leg.path)
+            && let Some(owner) = self.legs.get_mut(*owner)
+        {
+            owner.section = Section::AudioBeside(slot);
+        }
         if let Some(Path::WebRtc(webrtc)) = self.legs.get(slot).map(|leg| &leg.path) {
             for ufrag in &webrtc.ufrags {
                 self.slots_by_ufrag.insert(ufrag.clone(), slot);
@@ -192,15 +207,18 @@ impl Worker {
         pressed.unwrap_or(Ok(()))
     }
 
-    /// Joins two legs: what one takes goes out at the other. Each is parted from whom it was joined with.
+    /// Joins two legs: what one takes goes out at the other, and so it does with their video. Each is parted from whom it
+    /// was joined with.
     pub fn join(&mut self, a: LegKey, b: LegKey) {
         self.part(a);
         self.part(b);
-        let (Some(&slot_a), Some(&slot_b)) = (self.slots_by_key.get(&a), self.slots_by_key.get(&b)) else {
-            return;
-        };
-        self.set_peer(slot_a, Some(slot_b));
-        self.set_peer(slot_b, Some(slot_a));
+        for (a, b) in [(a, b), (a.video(), b.video())] {
+            let slots = (self.slots_by_key.get(&a), self.slots_by_key.get(&b));
+            if let (Some(&slot_a), Some(&slot_b)) = slots {
+                self.set_peer(slot_a, Some(slot_b));
+                self.set_peer(slot_b, Some(slot_a));
+            }
+        }
     }
 
     /// Joins a leg with itself.
@@ -210,6 +228,9 @@ impl Worker {
 
     /// Parts a leg from the one it is joined with.
     pub fn part(&mut self, leg: LegKey) {
+        if !leg.is_video() {
+            self.part(leg.video());
+        }
         let Some((slot, leg)) = self.leg_mut(leg) else { return };
         if let Some(peer) = leg.peer.take()
             && peer != slot
@@ -220,6 +241,10 @@ impl Worker {
 
     /// Closes a leg and returns its counters. What it still has to say to its far end goes out by `poll_transmit`.
     pub fn close(&mut self, now: Instant, leg: LegKey) -> Option<LegReport> {
+        if !leg.is_video() {
+            // Its video goes first, over a path that is still there.
+            self.close(now, leg.video());
+        }
         self.part(leg);
         let slot = self.slots_by_key.remove(&leg)?;
         self.deadlines.cancel(&slot);
@@ -234,6 +259,11 @@ impl Worker {
         let report = leg.report();
         match &leg.path {
             Path::Plain(plain) => plain.leave(now, &mut self.former),
+            Path::Bundled(owner) => {
+                if let Some(owner) = self.legs.get_mut(*owner) {
+                    owner.section = Section::Audio;
+                }
+            }
             Path::WebRtc(webrtc) => {
                 for ufrag in &webrtc.ufrags {
                     self.slots_by_ufrag.remove(ufrag);
@@ -244,7 +274,12 @@ impl Worker {
             }
         }
         leg.close(now);
-        while let Some(destination) = leg.poll_transmit(&self.clock, &mut self.scratch) {
+        let mut shared = match leg.path {
+            Path::Bundled(owner) => self.legs.get_mut(owner).map(|owner| &mut owner.path),
+            Path::WebRtc(_) | Path::Plain(_) => None,
+        };
+        while let Some(destination) = leg.poll_transmit(shared.as_deref_mut(), &self.clock, &mut self.scratch)
+        {
             if self.farewells.len() >= MAX_FAREWELLS {
                 self.stats.farewells_left_out += 1;
                 continue;
@@ -325,7 +360,7 @@ impl Worker {
                     let header = Header::parse(packet.bytes()).ok_or(Reason::Malformed)?;
                     let leg = worker.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
                     let made = InFlight { header, clock_rate, is_first: false };
-                    leg.send_rtp(now, &made, header.payload_type, packet).inspect_err(|&reason| {
+                    leg.send_rtp(None, now, &made, header.payload_type, packet).inspect_err(|&reason| {
                         leg.drops.count(reason);
                     })
                 });
@@ -371,8 +406,9 @@ impl Worker {
         }
         while let Some(&slot) = self.ready.front() {
             let written = self.contain(slot, |worker| {
-                let leg = worker.legs.get_mut(slot)?;
-                leg.poll_transmit(&worker.clock, out)
+                let clock = worker.clock;
+                let (leg, shared) = worker.leg_and_path(slot)?;
+                leg.poll_transmit(shared, &clock, out)
             });
             match written {
                 Some(Some(destination)) => return Some(destination),
@@ -411,18 +447,18 @@ impl Worker {
         let slot = self.slots_by_key.get(&leg)?;
         match &self.legs.get(*slot)?.path {
             Path::WebRtc(webrtc) => Some(*webrtc.lite.stats()),
-            Path::Plain(_) => None,
+            Path::Plain(_) | Path::Bundled(_) => None,
         }
     }
 
     /// The names of the legs that are open.
     pub fn legs(&self) -> impl Iterator<Item = LegKey> {
-        self.slots_by_key.keys().copied()
+        self.slots_by_key.keys().copied().filter(|leg| !leg.is_video())
     }
 
     /// The counters of the worker.
     pub fn stats(&self) -> Stats {
-        Stats { legs: self.legs.len() as u64, ..self.stats }
+        Stats { legs: self.legs().count() as u64, ..self.stats }
     }
 
     /// The slot of the leg that a packet belongs to.
@@ -451,7 +487,11 @@ impl Worker {
             return Err(Reason::WrongSocket);
         }
         let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
-        let in_flight = leg.receive_rtp(arrival, &self.former, packet)?;
+        let header = leg.open_rtp(arrival, &self.former, packet)?;
+        if let Some(video) = leg.video_for(slot, &header) {
+            return self.handle_video(arrival, video, header, packet);
+        }
+        let in_flight = leg.take_rtp(arrival, &self.former, header, packet)?;
         if in_flight.is_first {
             self.events.push_back(Event::FirstPacket { leg: leg.key });
         }
@@ -459,12 +499,26 @@ impl Worker {
             return Ok(Verdict::Insert(leg.key));
         };
         let peer = self.legs.get_mut(peer).ok_or(Reason::NotJoined)?;
-        peer.send_rtp(arrival.now, &in_flight, payload_type, packet).map(Verdict::Forward)
+        peer.send_rtp(None, arrival.now, &in_flight, payload_type, packet).map(Verdict::Forward)
     }
 
     fn handle_rtcp(&mut self, arrival: Arrival, slot: usize, packet: &mut Packet) -> Result<Verdict, Reason> {
         let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
-        leg.receive_rtcp(arrival, &self.former, &self.clock, packet)?;
+        leg.open_rtcp(arrival, &self.former, packet)?;
+        leg.take_rtcp(arrival, &self.former, &self.clock, packet)?;
+        if let Some(video) = leg.video_slot(slot) {
+            if video != slot
+                && let Some(video) = self.legs.get_mut(video)
+            {
+                // What it says of nothing that is agreed is nobody's.
+                let _ = video.take_rtcp(arrival, &self.former, &self.clock, packet);
+            }
+            self.take_feedback(arrival, video, packet);
+            if video == slot {
+                return Ok(Verdict::Consumed);
+            }
+        }
+        let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
         if let Some(percent) = leg.poll_loss() {
             self.events.push_back(Event::Loss { leg: leg.key, percent });
         }
@@ -508,6 +562,7 @@ impl Worker {
         let handled = match &mut leg.path {
             Path::WebRtc(webrtc) => webrtc.handle_dtls(arrival.now, arrival.pair(), packet.bytes()),
             Path::Plain(plain) => plain.handle_dtls(arrival, packet.bytes()),
+            Path::Bundled(_) => Err(Reason::WrongSocket),
         };
         self.settle(arrival.now, slot);
         handled.map(|()| Verdict::Consumed)
@@ -520,12 +575,12 @@ impl Worker {
         owner != slot
             && self.legs.get(owner).is_some_and(|leg| match &leg.path {
                 Path::WebRtc(webrtc) => webrtc.has_consent(),
-                Path::Plain(_) => false,
+                Path::Plain(_) | Path::Bundled(_) => false,
             })
     }
 
     /// Passes on what happened to a leg, queues what it may have to send and sets its deadline.
-    fn settle(&mut self, now: Instant, slot: usize) {
+    pub(super) fn settle(&mut self, now: Instant, slot: usize) {
         let Some(leg) = self.legs.get_mut(slot) else { return };
         leg.poll_changes(now, &mut self.events);
         if !leg.is_queued {
@@ -546,6 +601,9 @@ impl Worker {
 
     fn set_peer(&mut self, slot: usize, peer: Option<usize>) {
         if let Some(leg) = self.legs.get_mut(slot) {
+            if peer.is_some() && leg.peer != peer {
+                leg.begin_to_see();
+            }
             leg.peer = peer;
         }
     }

@@ -7,8 +7,9 @@
 use std::net::SocketAddr;
 
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
-use ringback_media::negotiation::{Local, Party, Profile, Seed, Srtp};
-use ringback_media::sdp::{Description, Section};
+use ringback_media::negotiation::{Local, LocalVideo, Party, Profile, Seed, Srtp};
+use ringback_media::rtcp::Cname;
+use ringback_media::sdp::{Description, Section, Sources};
 use ringback_nat::ice::Credentials;
 
 /// A text of the corpus by its name.
@@ -35,6 +36,7 @@ pub fn webrtc() -> Party {
             fingerprint: Some(fingerprint()),
             srtp: Srtp::Offered,
             seed: None,
+            video: None,
         },
         1001,
     )
@@ -71,6 +73,7 @@ fn rtp_with(srtp: Srtp, rtp: u16, rtcp: u16) -> Party {
             fingerprint: Some(fingerprint()),
             srtp,
             seed: Some(Seed::new([rtp as u8; 32])),
+            video: None,
         },
         2002,
     )
@@ -102,6 +105,11 @@ pub fn line<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     text.lines().find(|line| line.starts_with(start))
 }
 
+/// All lines of a text that begin so.
+pub fn lines<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| line.starts_with(start)).collect()
+}
+
 /// The version in the `o=` line.
 pub fn version(text: impl AsRef<[u8]>) -> u64 {
     Description::parse(text.as_ref()).expect("we can read what we write").origin.version
@@ -113,4 +121,15 @@ pub fn with_direction(text: &str, direction: &str) -> String {
         .iter()
         .fold(text.to_owned(), |text, old| text.replace(&format!("a={old}\r\n"), ""))
         + &format!("a={direction}\r\n")
+}
+
+/// The party with a place for video.
+pub fn with_video(mut party: Party) -> Party {
+    let is_webrtc = party.local().profile == Profile::WebRtc;
+    let cname = Cname::from_random([0xc5; 12]);
+    let sources = is_webrtc.then_some(Sources { media: 1111, repair: Some(2222), cname });
+    let (rtp, rtcp) = if is_webrtc { (8443, 8443) } else { (20010, 20011) };
+    let seed = (!is_webrtc).then(|| Seed::new([0x77; 32]));
+    party.set_video(LocalVideo { rtp, rtcp, sources, seed });
+    party
 }

@@ -50,6 +50,7 @@ impl FarEnd {
             fingerprint: Some(identity(WORKER).fingerprint()),
             srtp: Srtp::Offered,
             seed: Some(Seed::new([leg.0 as u8; 32])),
+            video: None,
         };
         let party = Some(Party::new(local, leg.0));
         let mut far = FarEnd { leg, kind, address, party, keys: None, browser: None };

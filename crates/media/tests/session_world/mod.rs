@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "a test")]
 
 pub mod encrypted;
+pub mod video;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

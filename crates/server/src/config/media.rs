@@ -20,6 +20,8 @@ pub struct Media {
     pub srtp: Srtp,
     /// When codecs of ours are offered behind those of the other party.
     pub transcode: Transcode,
+    /// Whether calls may have video.
+    pub video: bool,
 }
 
 /// When codecs of ours are offered behind those of the other party.
@@ -102,6 +104,7 @@ impl Default for Media {
             bypass: Bypass::default(),
             transcode: Transcode::default(),
             srtp: Srtp::Auto,
+            video: true,
         }
     }
 }

@@ -141,8 +141,11 @@ fn read_text(text: &str, known: &Table, place: impl Fn(usize) -> Place) -> Resul
 fn syntax_problem(text: &str, error: &toml::de::Error, at: &Range<usize>, known: &Table) -> Problem {
     if error.message().contains("duplicate key") {
         let written = text.get(at.clone()).unwrap_or_default().trim_matches(['[', ']', ' ']);
+        // A section may have the name of a key in another one.
+        let is_section = known.get(written).is_some_and(Value::is_table);
         let key = keys::nearest(written, &keys::dotted(known));
-        return Problem::DuplicateKey { key: if key.ends_with(written) { key } else { written.to_owned() } };
+        let key = if key.ends_with(written) && !is_section { key } else { written.to_owned() };
+        return Problem::DuplicateKey { key };
     }
     Problem::Syntax { message: error.message().trim().replace('\n', ", ") }
 }

@@ -79,9 +79,12 @@ pub(super) fn refusal(leg: LegKey, command: &MediaCommand, why: &str) -> Option<
     match command {
         MediaCommand::Open { .. } => Some(MediaEvent::Opened(leg, Err(why.to_owned()))),
         MediaCommand::Report => Some(MediaEvent::Reported(leg, None)),
+        MediaCommand::OpenVideo { .. } => Some(MediaEvent::VideoOpened(leg, Err(why.to_owned()))),
         MediaCommand::Close => Some(MediaEvent::Closed(leg, None)),
         MediaCommand::Restart(_)
         | MediaCommand::Configure(..)
+        | MediaCommand::ConfigureVideo(..)
+        | MediaCommand::AskPicture
         | MediaCommand::Press { .. }
         | MediaCommand::Locate(_)
         | MediaCommand::Join(_)

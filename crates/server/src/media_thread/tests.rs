@@ -106,7 +106,7 @@ fn free_ports(pairs: u16) -> PortRange {
 
 fn open() -> MediaCommand {
     let [local, remote] = ["127.0.0.1:5060", "127.0.0.1:5070"].map(|address| address.parse().unwrap());
-    MediaCommand::Open { medium: Medium::Rtp, signalling: Flow::datagram(local, remote) }
+    MediaCommand::Open { medium: Medium::Rtp, signalling: Flow::datagram(local, remote), video: false }
 }
 
 fn configure() -> MediaCommand {

@@ -147,6 +147,7 @@ impl Exchange {
             is_called: leg.is_called,
             invite: leg.invite.clone(),
             early_dialogs: std::mem::take(&mut leg.early_dialogs),
+            video: std::mem::take(&mut leg.video),
         };
         let taken = std::mem::replace(leg, shell);
         let words = format!("transferred to {stays}");

@@ -175,7 +175,8 @@ impl Exchange {
         }
         let stays = call.leg(transferee).map(|leg| leg.aor.clone()).unwrap_or_default();
         let record = self.record_of_transfer(now, &stays, &leg.aor);
-        self.command_open(call.worker, &leg);
+        let has_video = call.has_video() || leg.offers_video();
+        self.command_open(call.worker, &leg, has_video);
         call.callees.push(leg);
         call.transfer = Some(Box::new(Transfer {
             asked_by,
