@@ -56,6 +56,8 @@ pub struct Cdr {
     pub codec: Option<String>,
     /// Whether its media, or some of it, went past the exchange: nobody has counted that.
     pub is_bypassed: bool,
+    /// The files of its recordings.
+    pub recordings: Vec<String>,
     /// The caller's leg, and the one that answered.
     pub legs: Vec<CdrLeg>,
 }
@@ -182,6 +184,7 @@ mod tests {
             reason: String::new(),
             codec: None,
             is_bypassed: false,
+            recordings: Vec::new(),
             legs,
         }
     }

@@ -48,6 +48,13 @@ pub enum Event {
         /// The record's id.
         id: String,
     },
+    /// A recording of a call begins.
+    RecordingBegun {
+        /// The record's id.
+        id: String,
+        /// The name of its file.
+        name: String,
+    },
     /// A party pressed a key and sent it by INFO.
     KeyPressed {
         /// The record's id.

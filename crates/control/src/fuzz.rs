@@ -22,7 +22,7 @@ use crate::features::Features;
 use crate::header_tables::HeaderTables;
 use crate::media::{MediaCommand, MediaEvent, Medium};
 use crate::messages::StoredMessage;
-use crate::settings::{Bypass, Epoch, Limits, Settings};
+use crate::settings::{Bypass, Epoch, Limits, RecordedCalls, Recording, Settings};
 use crate::stats::Stats;
 
 /// Lets an exchange live through what the bytes say: a byte for how it begins and whether media may go past it, then
@@ -72,6 +72,9 @@ impl Play {
             transcoding: Transcoding::default(),
             video: true,
             srtp: None,
+            recording: Recording { calls: RecordedCalls::Asked, beep: true, ..Recording::default() },
+            hold_music: true,
+            sounds: vec!["open".into()],
             worker: 0,
             headers: HeaderTables::default(),
             limits: Limits { calls_per_user: 4, ring: Duration::from_secs(20), ..Limits::default() },
@@ -563,7 +566,13 @@ impl Play {
             | MediaCommand::Join(_)
             | MediaCommand::Locate(_)
             | MediaCommand::Report
-            | MediaCommand::Echo => {}
+            | MediaCommand::Echo
+            | MediaCommand::Play(_)
+            | MediaCommand::StopPlaying
+            | MediaCommand::Record(_)
+            | MediaCommand::PauseRecording(_)
+            | MediaCommand::ResumeRecording(_)
+            | MediaCommand::StopRecording(_) => {}
         }
     }
 

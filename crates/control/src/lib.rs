@@ -40,15 +40,16 @@ mod stats;
 
 pub use admission::Standing;
 pub use ask::{Answer, Ask, AskId, NotConnected, User};
+pub use call::recording::RecordingRefused;
 pub use cdr::{Cdr, CdrLeg, EndedBy};
 pub use event::Event;
 pub use events::EventLimits;
 pub use exchange::Exchange;
 pub use features::Features;
 pub use header_tables::{FixedHeader, HeaderName, HeaderTables, InvalidHeader, PeerTable};
-pub use media::{MediaCommand, MediaEvent, Medium, Route};
+pub use media::{MediaCommand, MediaEvent, Medium, Play, Route, What};
 pub use messages::{MessageLimits, StoredMessage};
 pub use pressure::Pressure;
 pub use routing::advertised;
-pub use settings::{Bypass, Epoch, InvalidSettings, Limits, Settings};
+pub use settings::{Bypass, Epoch, InvalidSettings, Limits, RecordedCalls, Recording, Settings};
 pub use stats::Stats;

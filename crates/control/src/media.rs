@@ -5,9 +5,11 @@
 //! [`MediaEvent::Closed`]; the others have no answer.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use ringback_media::audio::Signal;
 use ringback_media::dtmf::Press;
-use ringback_media::insert::ConferenceKey;
+use ringback_media::insert::{ConferenceKey, Manner, PlayEnd, RecordingKey, Track};
 use ringback_media::negotiation::{
     Credentials, LegSettings, Local, LocalVideo, Patch, PayloadMap, VideoSettings,
 };
@@ -59,8 +61,48 @@ pub enum MediaCommand {
     Locate(IpAddr),
     /// Asks what the leg has carried so far.
     Report,
+    /// Plays something to the far end, in the place of what was played before; what is played already goes on. When it
+    /// ends by itself [`MediaEvent::Played`] tells it.
+    Play(Box<Play>),
+    /// Plays nothing more.
+    StopPlaying,
+    /// Records what the far end says, in no other recording than this from here on. A recording begins with its first leg
+    /// and ends with its last.
+    Record(Box<Track>),
+    /// Leaves a gap in a recording from here on.
+    PauseRecording(RecordingKey),
+    /// Goes on with a recording.
+    ResumeRecording(RecordingKey),
+    /// Ends a recording.
+    StopRecording(RecordingKey),
     /// Ends the leg.
     Close,
+}
+
+/// Something to play to a leg.
+#[derive(Debug, Clone)]
+pub struct Play {
+    /// What.
+    pub what: What,
+    /// How often; `None` until it is stopped. A tone does not end by itself.
+    pub times: Option<u32>,
+    /// Whether it goes before what the leg would hear.
+    pub manner: Manner,
+    /// What the leg understands.
+    pub patch: Patch,
+}
+
+/// What is played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The music on hold of the configuration.
+    HoldMusic,
+    /// The tone that says that a call is recorded.
+    Beep,
+    /// A tone of the network, as it sounds in the region of the configuration.
+    Tone(Signal),
+    /// The file of a name: one of [`Settings::sounds`](crate::Settings::sounds).
+    File(Arc<str>),
 }
 
 /// Where the packets of a leg go.
@@ -105,6 +147,7 @@ impl MediaEvent {
             | MediaEvent::Connected(leg)
             | MediaEvent::FirstPacket(leg)
             | MediaEvent::Key(leg, _)
+            | MediaEvent::Played(leg, _)
             | MediaEvent::Gone(leg, _) => *leg,
         }
     }
@@ -133,4 +176,6 @@ pub enum MediaEvent {
     Key(LegKey, Press),
     /// The far end of the leg has gone.
     Gone(LegKey, Gone),
+    /// What was played to the leg is over, or could not be played.
+    Played(LegKey, PlayEnd),
 }

@@ -111,6 +111,7 @@ impl Exchange {
         let is_own = name == OWN
             || ECHO.contains(&&*name)
             || conference_name(&name).is_some()
+            || self.number_to_hear(&name).is_some()
             || Code::parse(&name).is_some();
         let is_at_its_end = request.max_forwards().ok().flatten() == Some(0);
         !(is_own || is_at_its_end && *request.method_ref() == Method::Options)

@@ -12,6 +12,7 @@ use ringback_sip::uri::Uri;
 
 use crate::call::divert::Diversion;
 use crate::call::hunt::Groups;
+use crate::call::playing::Number;
 use crate::call::refused::CallRefused;
 use crate::devices::Addressee;
 use crate::exchange::Exchange;
@@ -25,6 +26,8 @@ pub(crate) enum Destination {
     Echo,
     /// The caller is with the others in a conference.
     Conference(ConferenceKey),
+    /// The caller hears something.
+    Hear(Number),
     /// The exchange does something for the caller.
     Code(Code),
     /// The target set.

@@ -1,6 +1,7 @@
 //! What the exchange is told when it starts. Nothing here changes while it runs.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use ringback_media::negotiation::{Srtp, Transcoding};
@@ -37,6 +38,12 @@ pub struct Settings {
     /// Whether the media of telephones is encrypted; `None` where that follows from how each is reached: over TLS it is
     /// preferred, over UDP and TCP taken when offered.
     pub srtp: Option<Srtp>,
+    /// Which calls are recorded.
+    pub recording: Recording,
+    /// Whether there is music for who is held.
+    pub hold_music: bool,
+    /// The names of the files that can be played.
+    pub sounds: Vec<Arc<str>>,
     /// The number of this control worker, written into every tag it makes.
     pub worker: u16,
     /// Which header fields each kind of peer gets.
@@ -59,6 +66,35 @@ pub enum Bypass {
     Never,
     /// Those between two plain telephones that reach each other.
     Local,
+}
+
+/// How calls are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recording {
+    /// Which of them.
+    pub calls: RecordedCalls,
+    /// What the names of the files end with.
+    pub extension: &'static str,
+    /// Whether both parties hear a tone when a recording begins.
+    pub beep: bool,
+}
+
+/// Which calls are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RecordedCalls {
+    /// None, unless the driver says so.
+    #[default]
+    None,
+    /// Those whose parties ask for it.
+    Asked,
+    /// All in which two parties talk.
+    All,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Recording { calls: RecordedCalls::None, extension: "wav", beep: false }
+    }
 }
 
 /// Settings that no exchange can be made with.

@@ -311,6 +311,11 @@ pub struct Stats {
     /// Keys that were events or tones, told by INFO.
     pub dtmf_told: u64,
 
+    /// Recordings that were begun.
+    pub recordings_begun: u64,
+    /// Recordings that a party asked for, or to end, and could not have so.
+    pub recordings_refused: u64,
+
     /// Mistakes of ours that were contained.
     pub panics: u64,
 }

@@ -15,7 +15,9 @@ use ringback_media::codec::{Decoder, Encoder, Format, MAX_PAYLOAD, MAX_SAMPLES, 
 use ringback_media::dtmf::{
     Digit, EventReceiver, EventSender, EventSettings, Press, ToneDetector, ToneLevels, ToneMask, TonePlayer,
 };
-use ringback_media::insert::{ConferenceKey, Desk};
+use ringback_media::insert::{
+    Clip, ConferenceKey, Desk, Manner, Play, Recorded, RecordingKey, RecordingSettings, Side, Sound, Track,
+};
 use ringback_media::negotiation::{Keys, Patch, PayloadMap};
 use ringback_media::rtcp::Request;
 use ringback_media::rtp::Rewrite;
@@ -315,6 +317,15 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+#[test]
+fn copies_for_a_recording() {
+    let mut world = World::phones();
+    world.worker.tap(A, true);
+    let packets: Vec<_> = (0..1100).map(|n| Rtp::nth(7, n).bytes()).collect();
+    assert_eq!(forward(&mut world, Socket::Rtp(A), OURS, PHONE_A, &packets), 0);
+    assert!(world.worker.poll_copy().is_some());
+}
+
 /// The encoder of Opus allocates: docs/decisions/0020.
 #[test]
 fn audio_that_is_made_anew() {
@@ -328,14 +339,31 @@ fn audio_that_is_made_anew() {
         let patch = Patch { from: vec![codec.clone()], to: vec![codec], ptime: 20, keys: Keys::Heard };
         desk.join(now, leg, ConferenceKey(1), &patch).unwrap();
     }
+    // One leg is recorded whose audio is made anew, and one that is passed on, to which a file is played.
+    for (leg, side) in [(A, Side::First), (LegKey(9), Side::Second)] {
+        let track = Track {
+            recording: RecordingKey(1),
+            name: "one".into(),
+            side,
+            codecs: vec![Format::Pcmu.describe(0)],
+        };
+        let most = std::time::Duration::from_secs(3600);
+        desk.record(now, leg, &track, RecordingSettings { is_separate: true, masks_keys: true, most })
+            .unwrap();
+    }
+    let clip = Clip { rate: 16_000, samples: vec![1000; 5000].into() };
+    let play = Play { sound: Sound::Clip(clip.into()), times: None, manner: Manner::Under };
+    desk.play(now, LegKey(9), play, &patch).unwrap();
     let mut pass = |n: u32| {
         let now = now + ms(u64::from(n) * 20);
-        for (leg, payload_type) in [(A, 0), (LegKey(7), 0), (LegKey(8), 9)] {
+        for (leg, payload_type) in [(A, 0), (LegKey(7), 0), (LegKey(8), 9), (LegKey(9), 0)] {
             let mut packet = [0x55; 172];
             let numbers =
                 Rewrite { payload_type, sequence: n as u16, timestamp: n * 160, ssrc: leg.0 as u32 };
             numbers.write(false, packet.first_chunk_mut().unwrap());
-            if n % 10 != 9 {
+            if leg == LegKey(9) {
+                desk.handle_copy(now, leg, &packet);
+            } else if n % 10 != 9 {
                 desk.handle_packet(now, leg, &packet);
             }
         }
@@ -344,6 +372,11 @@ fn audio_that_is_made_anew() {
         while let Some(packet) = desk.poll_made() {
             desk.recycle(packet);
             made += 1;
+        }
+        while let Some(recorded) = desk.poll_recorded() {
+            if let Recorded::Piece(piece) = recorded {
+                desk.recycle_piece(piece);
+            }
         }
         made
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ringback_media::audio::{Region, Signal};
 use ringback_media::codec::{Decoder, Encoder, MAX_PAYLOAD, MAX_SAMPLES};
 use ringback_media::dtmf::{Digit, EventPacket, EventSender, EventSettings, Press, TelephoneEvent};
-use ringback_media::insert::{ConferenceKey, Desk, DeskError, TICK};
+use ringback_media::insert::{ConferenceKey, Desk, DeskError, Manner, Play, Sound, TICK};
 use ringback_media::negotiation::{Keys, Patch};
 use ringback_media::rtp::Header;
 use ringback_media::sdp::{Codec, Description};
@@ -437,7 +437,9 @@ fn a_tone_goes_before_what_others_say() {
     for _ in 0..5 {
         world.step(&[0]);
     }
-    world.desk.play(world.now, B, Signal::RingBack, Region::Europe);
+    let sound = Sound::Tone(Signal::RingBack, Region::Europe);
+    let play = Play { sound, times: None, manner: Manner::Over };
+    world.desk.play(world.now, B, play, &patch(&[PCMA], &[PCMA])).unwrap();
     for _ in 0..40 {
         world.step(&[0]);
     }

@@ -34,6 +34,7 @@ use rand::{Rng, SeedableRng};
 use ringback_control::{MediaCommand, MediaEvent, Medium, Route};
 use ringback_media::dtls::Identity;
 use ringback_media::dtmf::Press;
+use ringback_media::insert::{self, PlayEnd, RecordingKey, Track};
 use ringback_media::negotiation::{Local, LocalVideo, Profile, Seed, Srtp};
 use ringback_media::rtcp::{Cname, NtpClock};
 use ringback_media::sdp::Sources;
@@ -47,6 +48,7 @@ use crate::http::Readiness;
 use crate::net::datagram::DatagramSocket;
 use crate::net::pace::Pace;
 use crate::net::stun;
+use crate::sounds::Sounds;
 use crate::telemetry::{NOBODY, Telemetry, limited};
 use crate::voice_thread::{Datagram, Order, Output, Voice};
 use inbox::{FAILED, refusal};
@@ -68,6 +70,8 @@ pub struct Surroundings {
     pub commands: Commands,
     /// What makes audio where packets cannot be passed on.
     pub voice: Voice,
+    /// What can be played.
+    pub sounds: Arc<Sounds>,
     /// Who hears the news of legs.
     pub news: News,
     /// The ports of its plain legs, which no other worker has.
@@ -98,6 +102,11 @@ pub struct MediaThread {
     owed: VecDeque<Order>,
     /// Whose voice says what each of them sends; in a conference its own.
     voices: HashMap<LegKey, LegKey>,
+    sounds: Arc<Sounds>,
+    /// Legs of which the voice thread knows besides.
+    heard: HashSet<LegKey>,
+    /// Who is heard in each recording.
+    recordings: HashMap<RecordingKey, Vec<LegKey>>,
     news: News,
     ports: Ports,
     candidates: Candidates,
@@ -138,6 +147,7 @@ impl MediaThread {
             shared,
             commands,
             voice,
+            sounds,
             news,
             ports,
             candidates,
@@ -159,6 +169,9 @@ impl MediaThread {
             inserted: HashSet::new(),
             owed: VecDeque::new(),
             voices: HashMap::new(),
+            sounds,
+            heard: HashSet::new(),
+            recordings: HashMap::new(),
             news,
             ports,
             candidates,
@@ -265,7 +278,14 @@ impl MediaThread {
                     let (local, remote) = (datagram.local, datagram.remote);
                     return Some(Destination { socket: Socket::Shared, local, remote });
                 }
-                match worker.handle_packet(now, ready, datagram.local, datagram.remote, packet) {
+                let verdict = worker.handle_packet(now, ready, datagram.local, datagram.remote, packet);
+                if let Some((leg, copy)) = worker.poll_copy() {
+                    let copy = Datagram::new(copy).filter(|_| owed.is_empty());
+                    if copy.is_none_or(|it| voice.order(Order::Copy(leg, it)).is_err()) {
+                        counters.voice_full += 1;
+                    }
+                }
+                match verdict {
                     Verdict::Forward(destination) | Verdict::Reply(destination) => Some(destination),
                     Verdict::Insert(leg) => {
                         // What is owed comes first, and packets do not wait for it.
@@ -314,6 +334,10 @@ impl MediaThread {
                     let _ = self.voice.order(Order::Loss(leg, percent));
                 }
                 return;
+            }
+            Event::Interrupted { leg } => {
+                self.order(Order::StopPlaying(leg));
+                MediaEvent::Played(leg, PlayEnd::Interrupted)
             }
             Event::Gone { leg, why } => {
                 if why == Gone::Failed {
@@ -402,10 +426,20 @@ impl MediaThread {
             MediaCommand::Report => {
                 return Some(MediaEvent::Reported(leg, self.worker.report(leg).map(Box::new)));
             }
+            MediaCommand::Play(play) => return self.play(leg, *play),
+            MediaCommand::StopPlaying => {
+                self.worker.set_played(leg, None);
+                self.order(Order::StopPlaying(leg));
+            }
+            MediaCommand::Record(track) => self.record(leg, track),
+            MediaCommand::PauseRecording(key) => self.order(Order::PauseRecording(leg, key, true)),
+            MediaCommand::ResumeRecording(key) => self.order(Order::PauseRecording(leg, key, false)),
+            MediaCommand::StopRecording(key) => self.order(Order::StopRecording(leg, key)),
             MediaCommand::Close => {
                 let report = self.worker.close(now, leg);
                 self.voices.remove(&leg);
-                if self.inserted.remove(&leg) {
+                let is_heard = self.heard.remove(&leg);
+                if self.inserted.remove(&leg) || is_heard {
                     self.order(Order::Close(leg));
                 }
                 // What the leg says last leaves before its sockets close.
@@ -429,6 +463,41 @@ impl MediaThread {
         if let Err(error) = self.worker.press(now, leg, press, payload_type, clock_rate) {
             limited!(self.telemetry.log, WARN, NOBODY, "key_refused", %error, leg = leg.0, "a key is not sent");
         }
+    }
+
+    /// Plays something to a leg.
+    fn play(&mut self, leg: LegKey, play: ringback_control::Play) -> Option<MediaEvent> {
+        let ringback_control::Play { what, times, manner, patch } = play;
+        let Some(sound) = self.sounds.find(&what) else {
+            limited!(
+                self.telemetry.log,
+                WARN,
+                NOBODY,
+                "no_sound",
+                ?what,
+                leg = leg.0,
+                "there is nothing to play"
+            );
+            return Some(MediaEvent::Played(leg, PlayEnd::Finished));
+        };
+        self.heard.insert(leg);
+        self.worker.set_played(leg, Some(manner));
+        self.order(Order::Play(leg, Box::new((insert::Play { sound, times, manner }, patch))));
+        None
+    }
+
+    /// Has a leg heard in a recording, and in no other.
+    fn record(&mut self, leg: LegKey, track: Box<Track>) {
+        for (key, legs) in &mut self.recordings {
+            legs.retain(|known| *known != leg || *key == track.recording);
+        }
+        let legs = self.recordings.entry(track.recording).or_default();
+        if !legs.contains(&leg) {
+            legs.push(leg);
+        }
+        self.heard.insert(leg);
+        self.worker.tap(leg, true);
+        self.order(Order::Record(leg, track));
     }
 
     /// Whether what a leg hears is made for it.
@@ -490,7 +559,21 @@ impl MediaThread {
                     self.voice.give_back(made);
                 }
                 Ok(Output::Key(leg, press)) => self.tell(MediaEvent::Key(leg, press)),
-                Ok(Output::Failed(leg)) => self.lose(now, leg),
+                Ok(Output::Failed(leg)) if self.inserted.contains(&leg) => self.lose(now, leg),
+                // It goes on without what was beside it.
+                Ok(Output::Failed(leg)) => {
+                    self.worker.tap(leg, false);
+                    self.worker.set_played(leg, None);
+                }
+                Ok(Output::Played(leg, end)) => {
+                    self.worker.set_played(leg, None);
+                    self.tell(MediaEvent::Played(leg, end));
+                }
+                Ok(Output::RecordingEnded(key)) => {
+                    for leg in self.recordings.remove(&key).unwrap_or_default() {
+                        self.worker.tap(leg, false);
+                    }
+                }
                 Err(TryRecvError::Empty) => return sent,
                 Err(TryRecvError::Disconnected) => {
                     for leg in std::mem::take(&mut self.inserted) {

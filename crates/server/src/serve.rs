@@ -19,7 +19,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use rand::Rng;
-use ringback_control::{Epoch, Exchange, Features, HeaderTables, Settings, User};
+use ringback_control::{Epoch, Exchange, Features, HeaderTables, Recording, Settings, User};
 use ringback_sip::digest::{Algorithm, Ha1};
 use ringback_sip::gruu::Gruus;
 
@@ -34,13 +34,14 @@ use crate::net::client::trust::Trust;
 use crate::net::client::{Client, Dialler};
 use crate::net::wake::Waker;
 use crate::net::{Bounds, Certificates, Doorkeeper, Freshness};
+use crate::sounds::Sounds;
 use crate::store::{Credentials, Recovery};
 use crate::telemetry::{LogLimit, NOBODY, Telemetry, limited};
 use crate::trace::Tracer;
 use crate::user_socket::{AccountChange, Directory, UserSocket};
 use announce::announce;
 use listeners::Listeners;
-use media::Media;
+use media::{Media, With};
 use ng::Ng;
 use stop::Machine;
 
@@ -80,16 +81,35 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     readiness.warn(warnings);
 
     let opened = listeners.opened();
-    let mut exchange = Exchange::new(settings(&config, prepared.gruu_secret, &opened, epoch)?)?;
+    let sounds = Arc::new(
+        Sounds::prepare(&config.media, prepared.data_dir.path()).context("what is to be played cannot be")?,
+    );
+    let settings = Settings {
+        hold_music: sounds.has_music(),
+        sounds: sounds.names(),
+        ..settings(&config, prepared.gruu_secret, &opened, epoch)?
+    };
+    let mut exchange = Exchange::new(settings)?;
     restore(&mut exchange, &prepared, epoch)?;
     for (name, features) in features(&config, &prepared)? {
         exchange.set_features(&name, features);
     }
 
+    let files = thread::Builder::new().name("ringback-sounds".to_owned());
+    let read = sounds.clone();
+    files.spawn(move || read.read_files())?;
     let (sip_udp, webrtc, ng, streams) = listeners.split();
     let ng = Ng::new(ng)?;
     let news = News { exchange: Some(inbox.clone()), ng: ng.as_ref().map(Ng::inbox) };
-    let media = Media::start(&config, webrtc, &news, epoch, &telemetry, &readiness)?;
+    let with = With {
+        config: &config,
+        data_dir: prepared.data_dir.path(),
+        sounds,
+        epoch,
+        telemetry: telemetry.clone(),
+        readiness: readiness.clone(),
+    };
+    let media = Media::start(with, webrtc, &news)?;
     drop(news);
     let ng = ng.map(|ng| ng.start(&config, epoch, media.others(), &telemetry)).transpose()?;
     let (workers, threads) = media.split();
@@ -187,6 +207,13 @@ fn settings(
         transcoding: config.media.transcode.into(),
         video: config.media.video,
         srtp: config.media.srtp.into(),
+        recording: Recording {
+            calls: config.recording.calls.into(),
+            extension: config.recording.format.extension(),
+            beep: config.recording.beep,
+        },
+        hold_music: false,
+        sounds: Vec::new(),
         worker: 0,
         headers: header_tables(config)?,
         limits,

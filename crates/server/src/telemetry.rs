@@ -32,6 +32,7 @@ use ringback_sip::digest;
 
 use crate::http::Refusal;
 use crate::net::{Doorkeeper, End};
+use crate::recordings::Counts;
 use crate::store::Writer;
 use crate::{control_thread, media_thread, ng_thread, voice_thread};
 
@@ -52,6 +53,8 @@ pub struct Telemetry {
     ended: Tally<End>,
     /// How calls sounded.
     pub sound: Arc<Sound>,
+    /// What became of recordings.
+    pub recordings: Counts,
 }
 
 /// What the control thread counts.
@@ -81,6 +84,7 @@ impl Telemetry {
             log,
             ended: Tally::default(),
             sound: Arc::default(),
+            recordings: Counts::default(),
         }
     }
 
@@ -271,6 +275,12 @@ impl Collector for Telemetry {
         self.encode_ng(&mut out)?;
         self.encode_connections(&mut out)?;
         self.encode_sound(&mut out)?;
+        out.counters(
+            "ringback_recordings",
+            "What became of recordings, by kind",
+            "event",
+            &self.recordings.named(),
+        )?;
         let Some(writer) = &self.writer else { return Ok(()) };
         let stats = writer.stats();
         let load =

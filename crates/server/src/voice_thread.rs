@@ -6,18 +6,23 @@
 //! A mistake of ours costs the leg that it happened to: its inserts are taken out, and the worker is told, which ends the
 //! leg. One in the clock costs all legs with inserts, since it is not known whose it was.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use ringback_media::dtmf::Press;
-use ringback_media::insert::{ConferenceKey, Desk, DeskError, Made};
+use ringback_media::insert::{
+    ConferenceKey, Desk, DeskError, Made, Piece, Play, PlayEnd, Recorded, RecordingKey, RecordingSettings,
+    Track,
+};
 use ringback_media::negotiation::Patch;
 use ringback_media::session::LegKey;
 
 use crate::http::Readiness;
 use crate::net::wake::Waker;
+use crate::recordings::{Handed, News, Tape};
 use crate::telemetry::{NOBODY, Telemetry, limited};
 
 /// What a media worker asks of its voice thread.
@@ -32,6 +37,18 @@ pub enum Order {
     Patch(LegKey, LegKey, Box<Patch>),
     /// Lets a leg into a conference.
     Join(LegKey, ConferenceKey, Box<Patch>),
+    /// A copy of an opened RTP packet of a leg, for a recording.
+    Copy(LegKey, Datagram),
+    /// Plays something to a leg.
+    Play(LegKey, Box<(Play, Patch)>),
+    /// Plays nothing more to a leg.
+    StopPlaying(LegKey),
+    /// Hears a leg in a recording.
+    Record(LegKey, Box<Track>),
+    /// Leaves a gap in a recording, or goes on with it; the leg is one that is heard in it.
+    PauseRecording(LegKey, RecordingKey, bool),
+    /// Ends a recording; the leg is one that is heard in it.
+    StopRecording(LegKey, RecordingKey),
     /// Presses a key for the far end of a leg.
     Press(LegKey, Press),
     /// The far end of a leg loses this part of what its voice says, in percent.
@@ -69,6 +86,10 @@ pub enum Output {
     Key(LegKey, Press),
     /// The inserts of a leg failed by a mistake of ours.
     Failed(LegKey),
+    /// What was played to a leg is played no more, other than by an order.
+    Played(LegKey, PlayEnd),
+    /// A recording has ended.
+    RecordingEnded(RecordingKey),
 }
 
 /// The media worker's end.
@@ -96,6 +117,10 @@ pub struct VoiceThread {
     orders: Receiver<Order>,
     outputs: SyncSender<Output>,
     spent: Receiver<Made>,
+    tape: Tape,
+    recording: RecordingSettings,
+    /// News of recordings that found the way to their files full: not one is lost. They are as few as commands.
+    owed: VecDeque<Recorded>,
     waker: Waker,
     telemetry: Arc<Telemetry>,
     readiness: Arc<Readiness>,
@@ -103,12 +128,14 @@ pub struct VoiceThread {
 }
 
 impl Voice {
-    /// Both ends: the worker's, which `waker` wakes, and the thread. The numbers of its streams follow from `seed`.
+    /// Both ends: the worker's, which `waker` wakes, and the thread, which hands what it records to `tape`. The numbers of its
+    /// streams follow from `seed`.
     pub fn new(
         number: u16,
         waker: Waker,
         telemetry: Arc<Telemetry>,
         readiness: Arc<Readiness>,
+        (tape, recording): (Tape, RecordingSettings),
         seed: u64,
     ) -> (Voice, VoiceThread) {
         let (orders, ordered) = sync_channel(ORDERS);
@@ -120,6 +147,9 @@ impl Voice {
             orders: ordered,
             outputs: made,
             spent: spare,
+            tape,
+            recording,
+            owed: VecDeque::new(),
             waker,
             telemetry,
             readiness,
@@ -199,6 +229,12 @@ impl VoiceThread {
             Order::Packet(leg, _)
             | Order::Patch(leg, ..)
             | Order::Join(leg, ..)
+            | Order::Copy(leg, _)
+            | Order::Play(leg, _)
+            | Order::StopPlaying(leg)
+            | Order::Record(leg, _)
+            | Order::PauseRecording(leg, ..)
+            | Order::StopRecording(leg, _)
             | Order::Press(leg, _)
             | Order::Loss(leg, _)
             | Order::Unplug(leg)
@@ -224,6 +260,15 @@ impl VoiceThread {
                 }
                 return;
             }
+            Order::Copy(leg, datagram) => return self.desk.handle_copy(now, leg, datagram.bytes()),
+            Order::StopPlaying(leg) => return self.desk.stop(leg),
+            Order::PauseRecording(_, key, is_paused) => return self.desk.pause_recording(key, is_paused),
+            Order::StopRecording(_, key) => return self.desk.stop_recording(key),
+            Order::Play(leg, play) => {
+                let (play, patch) = *play;
+                (leg, self.desk.play(now, leg, play, &patch))
+            }
+            Order::Record(leg, track) => (leg, self.desk.record(now, leg, &track, self.recording)),
             Order::Loss(leg, percent) => return self.desk.expect_loss(leg, percent),
             Order::Unplug(leg) => return self.desk.unplug(leg),
             Order::Close(leg) => return self.desk.close(leg),
@@ -278,13 +323,63 @@ impl VoiceThread {
             }
         }
         while let Some((leg, press)) = self.desk.poll_told() {
-            match self.outputs.try_send(Output::Key(leg, press)) {
-                Ok(()) => has_news = true,
-                Err(_) => self.counters.outputs_full += 1,
-            }
+            has_news |= self.tell(Output::Key(leg, press));
         }
+        while let Some((leg, end)) = self.desk.poll_ended() {
+            has_news |= self.tell(Output::Played(leg, end));
+        }
+        has_news |= self.hand_out_recordings();
         if has_news {
             self.waker.wake();
+        }
+    }
+
+    /// Hands what was recorded to the files; says whether the worker has to know of something.
+    fn hand_out_recordings(&mut self) -> bool {
+        while let Some(piece) = self.tape.next_spare() {
+            self.desk.recycle_piece(piece);
+        }
+        let mut has_news = false;
+        while let Some(recorded) = self.owed.pop_front() {
+            if let Handed::Back(recorded) = self.tape.hand(recorded) {
+                self.owed.push_front(recorded);
+                break;
+            }
+        }
+        while let Some(recorded) = self.desk.poll_recorded() {
+            if let Recorded::Ended { recording, .. } = &recorded {
+                has_news |= self.tell(Output::RecordingEnded(*recording));
+            }
+            match recorded {
+                // What is owed comes first, and samples do not wait for it.
+                Recorded::Piece(piece) if !self.owed.is_empty() => self.lose(piece),
+                news if !self.owed.is_empty() => self.owed.push_back(news),
+                recorded => match self.tape.hand(recorded) {
+                    Handed::Over => {}
+                    Handed::Back(news) => self.owed.push_back(news),
+                    Handed::Lost(piece) => self.lose(piece),
+                },
+            }
+        }
+        has_news
+    }
+
+    /// A piece of a recording found the way to its file full: there is a gap in its place.
+    fn lose(&mut self, piece: Piece) {
+        self.telemetry.recordings.count(News::QueueFull);
+        self.desk.recycle_piece(piece);
+    }
+
+    /// Tells the worker something that must not be lost; says whether there is a worker.
+    fn tell(&self, output: Output) -> bool {
+        match self.outputs.try_send(output) {
+            Ok(()) => true,
+            // It is woken before it is waited for.
+            Err(TrySendError::Full(output)) => {
+                self.waker.wake();
+                self.outputs.send(output).is_ok()
+            }
+            Err(TrySendError::Disconnected(_)) => false,
         }
     }
 }

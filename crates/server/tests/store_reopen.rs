@@ -84,6 +84,7 @@ fn cdr(call: &str, started: i64) -> CdrRow {
         status: 200,
         reason: "hung up".to_owned(),
         ended_by: "callee".to_owned(),
+        recordings: Some("one.wav two.wav".to_owned()),
         legs: vec![leg.clone(), CdrLegRow { codec: None, party: "bob".to_owned(), ..leg }],
     }
 }
@@ -93,7 +94,7 @@ fn cdrs(path: &Path) -> Vec<CdrRow> {
     let connection = Connection::open(path).unwrap();
     let mut calls = connection
         .prepare(
-            "SELECT call, started, answered, ended, caller, callee, answered_by, status, reason, ended_by
+            "SELECT call, started, answered, ended, caller, callee, answered_by, status, reason, ended_by, recordings
          FROM cdrs ORDER BY started DESC",
         )
         .unwrap();
@@ -124,6 +125,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CdrRow> {
         status: row.get("status")?,
         reason: row.get("reason")?,
         ended_by: row.get("ended_by")?,
+        recordings: row.get("recordings")?,
         legs: Vec::new(),
     })
 }
@@ -278,7 +280,7 @@ fn a_database_of_a_later_version_or_of_another_program_is_refused_untouched() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refusal = Store::open(&path, Options::default()).unwrap_err().to_string();
     assert!(
-        refusal.contains("was written by a later version (schema 99, this version knows 8)"),
+        refusal.contains("was written by a later version (schema 99, this version knows 9)"),
         "{refusal}"
     );
 

@@ -128,6 +128,7 @@ impl Exchange {
         self.arm_service(now, call);
         self.place(call, key);
         self.configure_leg(call, call.caller.key);
+        self.record_if_due(call);
         self.stats.calls_answered += 1;
         self.events.push_back(Event::CallAnswered { id: call.record.id.clone() });
     }
@@ -275,6 +276,9 @@ impl Exchange {
         self.configure_video(call, b, video_b);
         self.command(worker, a, MediaCommand::Join(b));
         call.record.codec = Some(codec).filter(|codec| !codec.is_empty());
+        self.record_legs(call, a, b);
+        self.play_while_held(call, a, b);
+        self.play_while_held(call, b, a);
     }
 
     /// The same for a leg that hears itself, a conference, or nothing.
@@ -293,6 +297,10 @@ impl Exchange {
         self.configure_video(call, key, Default::default());
         if call.service == Service::Echo {
             self.command(call.worker, key, MediaCommand::Echo);
+        }
+        self.play_music(call, key, call.parked_by().is_some());
+        if let Service::Play(number) = call.service {
+            self.play_number(call, number);
         }
     }
 

@@ -27,7 +27,7 @@ use super::setup::{OPEN_WITHIN, profile_behind};
 use super::{Call, Leg, LegMedia, Phase, Renegotiation, Reoffer, Signalling};
 use crate::cdr::EndedBy;
 use crate::exchange::{Exchange, Timer};
-use crate::settings::Bypass;
+use crate::settings::{Bypass, RecordedCalls};
 
 /// How often the legs of a call are told anew where media goes before it is brought back: some phones take another port
 /// with every answer.
@@ -37,7 +37,9 @@ impl Exchange {
     /// Whether the media of a call that begins can go past us.
     pub(super) fn may_bypass(&self, call: &Call, offer: Option<&[u8]>) -> bool {
         let caller = &call.caller;
-        let is_offered = self.settings.bypass == Bypass::Local && !caller.flow.transport().is_websocket();
+        let is_offered = self.settings.bypass == Bypass::Local
+            && self.settings.recording.calls != RecordedCalls::All
+            && !caller.flow.transport().is_websocket();
         // Who wants to be anonymous shows no address.
         let has_video = self.settings.video && call.has_video();
         if !is_offered || has_video || caller.is_hidden || self.srtp_of(caller.flow) == Srtp::Required {

@@ -168,6 +168,9 @@ impl Exchange {
             if let Some(name) = conference_name(&user) {
                 return Ok(Destination::Conference(self.conference_of(&name)));
             }
+            if let Some(number) = self.number_to_hear(&user) {
+                return Ok(Destination::Hear(number));
+            }
             if steps.iter().any(|step| step.from == user) {
                 return Err(CallRefused::ForwardedInCircle);
             }
@@ -263,9 +266,12 @@ impl Exchange {
                 return self.answer_alone(now, call);
             }
             // A user cannot forward calls there.
-            Ok(Destination::Absent { .. } | Destination::Code(_) | Destination::Conference(_)) => {
-                CallRefused::Absent
-            }
+            Ok(
+                Destination::Absent { .. }
+                | Destination::Code(_)
+                | Destination::Conference(_)
+                | Destination::Hear(_),
+            ) => CallRefused::Absent,
             Err(refused) => refused,
         };
         self.count_refused(&refused);

@@ -159,6 +159,9 @@ impl Exchange {
         server: ServerId,
         request: Message,
     ) {
+        if self.record_key(now, call, key, server, &request) {
+            return;
+        }
         let content_type = request.header(Name::ContentType).unwrap_or_default();
         if let Some(press) = dtmf::parse_info(content_type, request.body()) {
             self.stats.dtmf_by_info += 1;

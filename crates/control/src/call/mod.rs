@@ -30,9 +30,11 @@ mod keys;
 pub(crate) mod media;
 pub(crate) mod park;
 pub(crate) mod pickup;
+pub(crate) mod playing;
 pub(crate) mod prack;
 pub(crate) mod probe;
 pub(crate) mod record;
+pub(crate) mod recording;
 pub(crate) mod refused;
 pub(crate) mod renegotiate;
 pub(crate) mod reoffer;
@@ -45,7 +47,7 @@ pub(crate) mod video;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ringback_media::negotiation::{Party, Profile};
+use ringback_media::negotiation::{Party, Patch, Profile};
 use ringback_media::session::{LegKey, LegReport};
 use ringback_sansio::Flow;
 use ringback_sip::dialog::Dialog;
@@ -58,6 +60,7 @@ use divert::Diversion;
 use hunt::Hunt;
 use identity::Identity;
 use prack::{EarlyDialog, Held, Reliable};
+use recording::Recording;
 use service::Service;
 use session_timer::SessionTimer;
 use transfer::{Part, Subscription, Transfer};
@@ -127,6 +130,8 @@ pub(crate) struct Call {
     /// What the INVITE is known by; see [`crate::exchange::Exchange::fingerprint`].
     pub fingerprint: u64,
     pub record: Cdr,
+    /// Its recording that is under way.
+    pub recording: Option<Box<Recording>>,
     /// The 200 to the BYE that ended the call; it waits for the record.
     pub farewell: Option<(ServerId, Box<Message>)>,
     /// Whether the record has gone out.
@@ -157,6 +162,8 @@ pub(crate) struct Leg {
     pub session_timer: Option<SessionTimer>,
     /// Whether its connection was gone when it was asked last.
     pub is_missed: bool,
+    /// The music that is played to it, by what it was told to understand.
+    pub hears_music: Option<Box<Patch>>,
     /// The Call-ID of its dialog.
     pub call_id: String,
     /// Whether it does not want to be known.
@@ -366,6 +373,7 @@ impl Leg {
             media: LegMedia::Opening,
             session_timer: None,
             is_missed: false,
+            hears_music: None,
             call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
             is_hidden: identity::asks_to_hide(&invite) == Some(true),
             signals_keys: keys::takes_info(&invite),

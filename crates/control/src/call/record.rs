@@ -30,6 +30,7 @@ impl Exchange {
             reason: String::new(),
             codec: None,
             is_bypassed: false,
+            recordings: Vec::new(),
             legs: Vec::new(),
         }
     }

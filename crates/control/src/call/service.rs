@@ -14,6 +14,7 @@ use ringback_media::session::LegKey;
 
 use super::Call;
 use super::hunt::{Groups, Hunt};
+use super::playing::Number;
 use super::refused::{CallRefused, Caller};
 use crate::ask::{Ask, User};
 use crate::cdr::EndedBy;
@@ -32,6 +33,8 @@ pub(crate) enum Service {
     Echo,
     /// The caller hears the others in a conference, and they it.
     Conference(ConferenceKey),
+    /// The caller hears what it dialled.
+    Play(Number),
     /// The caller hears nothing, for a second: its code has done what it should.
     Confirmation,
     /// Whoever was transferred there hears nothing, until somebody picks the call up.

@@ -46,6 +46,9 @@ impl Exchange {
                 self.refuse_call(now, incoming, Caller(caller.name.clone()), CallRefused::Absent);
             }
             Ok((offer, Destination::Echo)) => self.open_service(now, incoming, caller, offer, Service::Echo),
+            Ok((offer, Destination::Hear(number))) => {
+                self.open_service(now, incoming, caller, offer, Service::Play(number));
+            }
             Ok((offer, Destination::Conference(key))) => match self.admit_to_conference(key, None) {
                 Ok(()) => self.open_service(now, incoming, caller, offer, Service::Conference(key)),
                 Err(refused) => self.refuse_call(now, incoming, Caller(caller.name.clone()), refused),
@@ -119,6 +122,7 @@ impl Exchange {
             identity: Box::new(Identity::of(caller, &invite)),
             given_reason: Bytes::new(),
             fingerprint,
+            recording: None,
             is_recorded: false,
             farewell: None,
             record: self.record_begun(now, caller.name.clone(), crate::routing::dialled(&invite)),
@@ -175,6 +179,7 @@ impl Exchange {
     ) {
         let session = self.random.next_u64() >> 2; // RFC 3264 §5: fits into 63 bits
         let transcoding = self.settings.transcoding;
+        let hold_music = self.settings.hold_music;
         let Some(leg) = call.leg_mut(key) else { return };
         let srtp = self.srtp_of(leg.flow);
         let result = result.map(|local| Local { srtp, ..*local });
@@ -187,6 +192,7 @@ impl Exchange {
             Ok(local) => {
                 let mut party = Party::new(local, session);
                 party.set_transcoding(transcoding);
+                party.set_hold_music(hold_music);
                 LegMedia::Open(Box::new(party))
             }
             Err(sentence) => LegMedia::Refused(sentence),
@@ -324,6 +330,7 @@ impl Exchange {
             session_timer: None,
             is_missed: false,
             signals_keys: false,
+            hears_music: None,
             call_id: self.random_token(),
             is_hidden: false,
             hides_history: false,

@@ -274,6 +274,7 @@ impl Exchange {
         | MediaEvent::Key(key, _)
         | MediaEvent::VideoOpened(key, _)
         | MediaEvent::PictureWanted(key)
+        | MediaEvent::Played(key, _)
         | MediaEvent::Gone(key, _)) = event;
         let number = self.call_of(key);
         if !self.calls.contains_key(&number) {
@@ -295,6 +296,7 @@ impl Exchange {
             MediaEvent::Connected(_) => exchange.stats.legs_connected += 1,
             MediaEvent::FirstPacket(key) => exchange.leg_heard(call, key),
             MediaEvent::Key(key, press) => exchange.tell_key(now, call, key, press),
+            MediaEvent::Played(key, end) => exchange.played(now, call, key, end),
             MediaEvent::Gone(key, gone) => exchange.leg_gone(now, call, key, gone),
         });
         self.settle(now);

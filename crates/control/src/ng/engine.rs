@@ -183,6 +183,8 @@ impl Engine {
             // Video is for who drives us to ask for, which the flags have no word for yet.
             MediaEvent::VideoOpened(..) | MediaEvent::PictureWanted(_) => {}
             MediaEvent::Gone(leg, why) => self.gone(now, leg, why),
+            // Nobody waits for the end of what is played.
+            MediaEvent::Played(..) => {}
         }
     }
 

@@ -129,6 +129,12 @@ impl World {
                     | MediaCommand::Locate(_)
                     | MediaCommand::Press { .. }
                     | MediaCommand::Restart(_)
+                    | MediaCommand::Play(_)
+                    | MediaCommand::StopPlaying
+                    | MediaCommand::Record(_)
+                    | MediaCommand::PauseRecording(_)
+                    | MediaCommand::ResumeRecording(_)
+                    | MediaCommand::StopRecording(_)
                     | MediaCommand::Echo => {
                         assert!(self.open.contains(&leg), "a closed leg is configured");
                     }

@@ -156,6 +156,8 @@ const SCENES: &[Scene] = &[
         ],
     ),
     (crate::large_requests::sizes, &["requests_moved_to_tcp", "requests_large_by_udp"]),
+    (crate::recording::asked, &["recordings_begun"]),
+    (crate::recording::refused, &["recordings_refused"]),
     (crate::reaching::an_overloaded_proxy, &["targets_failed"]),
     (crate::reaching::a_lost_caller_who_listens, &["responses_reconnected"]),
     (

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use ringback_control::{
-    AskId, Bypass, Cdr, Epoch, Event, Exchange, HeaderTables, Limits, MediaEvent, Settings,
+    AskId, Bypass, Cdr, Epoch, Event, Exchange, HeaderTables, Limits, MediaEvent, Recording, Settings,
 };
 use ringback_media::dtmf::{Digit, Press};
 use ringback_media::negotiation::Transcoding;
@@ -120,6 +120,9 @@ impl World {
             transcoding: Transcoding::default(),
             video: true,
             srtp: None,
+            recording: Recording::default(),
+            hold_music: false,
+            sounds: Vec::new(),
             worker: 0,
             headers: HeaderTables::default(),
             limits: Limits::default(),

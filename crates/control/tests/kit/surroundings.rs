@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ringback_control::{
-    Answer, Ask, AskId, Cdr, Features, MediaCommand, MediaEvent, Medium, Route, StoredMessage, User,
+    Answer, Ask, AskId, Cdr, Features, MediaCommand, MediaEvent, Medium, Route, StoredMessage, User, What,
 };
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
+use ringback_media::insert::{Manner, RecordingKey, Track};
 use ringback_media::negotiation::{
     Credentials, Keys, LegSettings, Local, LocalVideo, PayloadMap, Profile, Seed, Srtp,
 };
@@ -147,6 +148,8 @@ pub struct FakeLeg {
     pub route: Option<Route>,
     pub peer: Option<LegKey>,
     pub ice: Option<Credentials>,
+    /// The recording that it is heard in.
+    pub track: Option<Track>,
 }
 
 impl Media {
@@ -170,6 +173,17 @@ impl Media {
     /// How many legs a phone has.
     pub fn count(&self, label: &str) -> usize {
         self.legs.values().filter(|leg| leg.label == label).count()
+    }
+
+    fn assert_recorded(&self, key: LegKey, recording: RecordingKey) {
+        let track = self.legs[&key].track.as_ref();
+        assert_eq!(track.map(|track| track.recording), Some(recording), "what is changed is there");
+    }
+
+    /// The recordings that are under way, by name, and who is heard in each.
+    pub fn recordings(&self) -> Vec<(String, String)> {
+        let tracks = self.legs.values().filter_map(|leg| Some((leg.track.as_ref()?, &leg.label)));
+        tracks.map(|(track, label)| (track.name.to_string(), label.clone())).collect()
     }
 
     /// A leg hears nobody from here on.
@@ -219,6 +233,7 @@ impl Media {
                     route: None,
                     peer: None,
                     ice: local.ice.clone(),
+                    track: None,
                 };
                 self.legs.insert(key, leg);
                 self.events.push_back((at, MediaEvent::Opened(key, Ok(Box::new(local)))));
@@ -288,6 +303,42 @@ impl Media {
                 self.legs.get_mut(&other).expect("open").peer = Some(key);
             }
             MediaCommand::Report | MediaCommand::Locate(_) => panic!("nobody asks for it"),
+            MediaCommand::Play(play) => {
+                let leg = self.legs.get(&key).expect("only an open leg is played to");
+                assert!(!play.patch.to.is_empty());
+                let words = match play.what {
+                    What::HoldMusic => "music".to_owned(),
+                    What::Beep => "a beep".to_owned(),
+                    What::Tone(signal) => format!("{signal:?}"),
+                    What::File(name) => format!("the file {name}"),
+                };
+                let manner = if play.manner == Manner::Over { "" } else { ", under who speaks" };
+                self.log.push(format!("{} hears {words}{manner}", leg.label));
+            }
+            MediaCommand::StopPlaying => {
+                self.log.push(format!("{} hears no more of it", self.legs[&key].label));
+            }
+            MediaCommand::Record(track) => {
+                let leg = self.legs.get_mut(&key).expect("only an open leg is recorded");
+                assert!(!track.codecs.is_empty());
+                self.log.push(format!("{} is recorded on the {:?} side", leg.label, track.side));
+                leg.track = Some(*track);
+            }
+            MediaCommand::PauseRecording(recording) => {
+                self.log.push("the recording pauses".to_owned());
+                self.assert_recorded(key, recording);
+            }
+            MediaCommand::ResumeRecording(recording) => {
+                self.log.push("the recording goes on".to_owned());
+                self.assert_recorded(key, recording);
+            }
+            MediaCommand::StopRecording(recording) => {
+                self.log.push("the recording ends".to_owned());
+                self.assert_recorded(key, recording);
+                for leg in self.legs.values_mut() {
+                    leg.track.take_if(|track| track.recording == recording);
+                }
+            }
             MediaCommand::Echo => {
                 let leg = self.legs.get_mut(&key).expect("open");
                 self.log.push(format!("{} hears itself", leg.label));

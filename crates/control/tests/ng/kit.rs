@@ -208,6 +208,11 @@ impl World {
                 self.engine.handle_media(self.now, MediaEvent::Reported(key, report));
             }
             MediaCommand::Echo => panic!("nobody asks for an echo"),
+            MediaCommand::Play(_) | MediaCommand::StopPlaying => panic!("nobody plays"),
+            MediaCommand::Record(_)
+            | MediaCommand::PauseRecording(_)
+            | MediaCommand::ResumeRecording(_)
+            | MediaCommand::StopRecording(_) => panic!("nobody records"),
             MediaCommand::Close => {
                 self.log.push(format!("{} closes", name(&self.legs, key)));
                 self.legs.remove(&key);

@@ -26,11 +26,13 @@ mod g711;
 mod g722;
 mod l16;
 pub mod opus;
+mod recording;
 
 pub use conceal::Concealment;
 pub use error::{DecodeError, EncodeError, Unsupported};
 pub use format::{FRAMES_MS, Format, MAX_PAYLOAD, MAX_SAMPLES, OPUS_RATES};
 pub use g711::Law;
+pub use recording::RecordingEncoder;
 
 use crate::sdp;
 

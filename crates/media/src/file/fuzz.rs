@@ -1,7 +1,9 @@
 //! What holds for any bytes as a file; a fuzz target and a test of its corpus call it.
 
+use super::ClipReader;
 use super::ogg::{OpusFileError, OpusReader, OpusWriter, OpusWriterSettings};
 use super::wav::{self, WavReader};
+use crate::insert::Clip;
 
 /// Reads the bytes as a WAV file and as an Ogg file, whole and in pieces, which is the same. What was read is written and
 /// read as it was.
@@ -15,6 +17,9 @@ pub fn audio_files(data: &[u8]) {
     wav::write(samples, &mut file);
     assert_eq!(read_wav(&file, 100), (samples.clone(), true));
 
+    let clip = read_clip(data, data.len().max(1));
+    assert_eq!(read_clip(data, 13), clip);
+
     let (packets, result) = read_ogg(data, data.len().max(1));
     assert_eq!(read_ogg(data, 11), (packets.clone(), result));
     let mut file = Vec::new();
@@ -25,6 +30,15 @@ pub fn audio_files(data: &[u8]) {
     }
     writer.finish(&mut file);
     assert_eq!(read_ogg(&file, 100), (packets, Ok(())));
+}
+
+/// What is played of it: in pieces the same, unless it ends in an error, which may come earlier or later.
+fn read_clip(data: &[u8], piece: usize) -> Option<Clip> {
+    let mut reader = ClipReader::new();
+    for piece in data.chunks(piece) {
+        reader.read(piece).ok()?;
+    }
+    reader.finish().ok()
 }
 
 /// The samples, and whether there was no error.

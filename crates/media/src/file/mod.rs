@@ -6,7 +6,10 @@
 //! Crates exist for both (`hound`, `ogg`) and tests compare with them; but they own the reader or writer that they read
 //! from and allocate for every packet, and here there is neither.
 
+mod clip;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod ogg;
 pub mod wav;
+
+pub use clip::{ClipError, ClipReader, MOST_SECONDS};

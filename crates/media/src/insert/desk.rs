@@ -9,9 +9,10 @@ use super::conference::{self, Conference};
 use super::ear::Ear;
 use super::follow::Sound;
 use super::made::{Made, Outbox};
+use super::player::{PlayEnd, Player};
+use super::record::{Pieces, Recorder, RecordingEnd, RecordingKey};
 use super::voice::{Voice, preferred};
 use super::{MAX_MEMBERS, TICK};
-use crate::audio::{Region, Signal, ToneGenerator};
 use crate::dtmf::{Press, Refusal};
 use crate::negotiation::{Keys, Patch};
 use crate::rtp::{Header, ticks};
@@ -22,21 +23,27 @@ use crate::session::LegKey;
 /// Packets come in by [`Desk::handle_packet`], what is made goes out by [`Desk::poll_made`], commands are plain verbs.
 pub struct Desk {
     ears: BTreeMap<LegKey, Ear>,
-    voices: BTreeMap<LegKey, Voice>,
+    pub(super) voices: BTreeMap<LegKey, Voice>,
     /// Where what an ear hears goes, and what ear and voice were made from.
     feeds: BTreeMap<LegKey, (Feed, Patch)>,
     conferences: BTreeMap<ConferenceKey, Conference>,
-    /// Tones that are played to legs.
-    tones: BTreeMap<LegKey, ToneGenerator>,
+    /// What is played to legs.
+    pub(super) players: BTreeMap<LegKey, Player>,
+    /// What is played no more.
+    pub(super) ended: VecDeque<(LegKey, PlayEnd)>,
+    pub(super) recorders: BTreeMap<RecordingKey, Recorder>,
+    /// In which recording a leg is heard.
+    pub(super) recorded: BTreeMap<LegKey, RecordingKey>,
+    pub(super) pieces: Pieces,
     /// Keys that far ends are to be told of.
     told: VecDeque<(LegKey, Press)>,
     outbox: Outbox,
     /// The next tick of the clock, while anybody needs one.
     tick_at: Option<Instant>,
     /// What the numbers of voices follow from.
-    seed: u64,
+    pub(super) seed: u64,
     frame: Vec<i16>,
-    stats: DeskStats,
+    pub(super) stats: DeskStats,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +92,10 @@ pub struct DeskStats {
     pub ticks_missed: u64,
     /// Keys that were found while more waited to be told than anybody presses.
     pub keys_beyond: u64,
+    /// Packets of legs that are recorded.
+    pub recorded: u64,
+    /// Samples of recordings that found no place to wait.
+    pub recording_overflowed: u64,
 }
 
 impl Desk {
@@ -95,7 +106,11 @@ impl Desk {
             voices: BTreeMap::new(),
             feeds: BTreeMap::new(),
             conferences: BTreeMap::new(),
-            tones: BTreeMap::new(),
+            players: BTreeMap::new(),
+            ended: VecDeque::new(),
+            recorders: BTreeMap::new(),
+            recorded: BTreeMap::new(),
+            pieces: Pieces::default(),
             told: VecDeque::new(),
             outbox: Outbox::default(),
             tick_at: None,
@@ -161,19 +176,6 @@ impl Desk {
         Ok(())
     }
 
-    /// Plays a tone to a leg that has a voice, in the place of what it would hear, until [`Desk::stop`].
-    pub fn play(&mut self, now: Instant, leg: LegKey, signal: Signal, region: Region) {
-        if let Some(voice) = self.voices.get(&leg) {
-            self.tones.insert(leg, ToneGenerator::new(signal, region, voice.sample_rate(), TONE_LEVEL));
-            self.start_clock(now);
-        }
-    }
-
-    /// Ends a tone.
-    pub fn stop(&mut self, leg: LegKey) {
-        self.tones.remove(&leg);
-    }
-
     /// Sends a key to a leg that has a voice, as its far end understands it.
     pub fn press(&mut self, now: Instant, leg: LegKey, press: Press) -> Result<(), Refusal> {
         if let Some(voice) = self.voices.get_mut(&leg) {
@@ -218,12 +220,15 @@ impl Desk {
         if let Some(speaker) = self.voices.get(&leg).map(|voice| voice.speaker) {
             self.unplug(speaker);
         }
-        self.tones.remove(&leg);
+        self.players.remove(&leg);
+        self.unrecord(leg);
     }
 
     /// The legs that have inserts.
     pub fn legs(&self) -> Vec<LegKey> {
-        let mut legs: Vec<LegKey> = self.ears.keys().chain(self.voices.keys()).copied().collect();
+        let mut legs: Vec<LegKey> =
+            [self.ears.keys().copied().collect::<Vec<_>>(), self.voices.keys().copied().collect()].concat();
+        legs.extend(self.players.keys().chain(self.recorded.keys()));
         legs.sort_unstable();
         legs.dedup();
         legs
@@ -232,6 +237,7 @@ impl Desk {
     /// Takes an opened RTP packet of a leg.
     pub fn handle_packet(&mut self, now: Instant, leg: LegKey, packet: &[u8]) {
         self.stats.packets += 1;
+        self.hear_for_recording(now, leg, packet);
         let header = Header::parse(packet);
         let (Some(header), Some(ear), Some(feed)) = (header, self.ears.get_mut(&leg), self.feeds.get(&leg))
         else {
@@ -250,11 +256,17 @@ impl Desk {
                     return;
                 };
                 // What a clock plays goes before what packets say.
-                let is_spoken_over = self.tones.contains_key(to);
+                let mut player = self.players.get_mut(to);
+                let is_spoken_over = player.is_some();
+                let mut is_interrupted = false;
                 let outbox = &mut self.outbox;
                 let mut pressed = false;
                 let mut keys: SmallVec<[Press; 2]> = SmallVec::new();
                 ear.follow(now, &header, payload, |sound| match sound {
+                    Sound::Samples(samples) if is_spoken_over => {
+                        is_interrupted |=
+                            player.as_deref_mut().is_some_and(|player| player.is_interrupted(samples));
+                    }
                     _ if is_spoken_over => {}
                     Sound::Samples(samples) => voice.say(now, samples, outbox),
                     Sound::Pause(time) => voice.pause(ticks(time, voice.format().clock_rate())),
@@ -270,6 +282,10 @@ impl Desk {
                         // A queue that is full holds more keys than anybody waits for.
                         _ => pressed |= voice.press(press).is_ok(),
                     }
+                }
+                if is_interrupted {
+                    self.players.remove(to);
+                    self.ended.push_back((*to, PlayEnd::Interrupted));
                 }
                 if pressed || ear.key_is_down() && !voice.takes_events() {
                     self.start_clock(now);
@@ -289,7 +305,8 @@ impl Desk {
             }
             self.tick(at);
             let needs_clock = !self.conferences.is_empty()
-                || !self.tones.is_empty()
+                || !self.players.is_empty()
+                || !self.recorders.is_empty()
                 || self.followed().any(|(ear, _)| ear.key_is_down())
                 || self.voices.values().any(Voice::is_pressing);
             self.tick_at = needs_clock.then(|| at + TICK);
@@ -320,7 +337,11 @@ impl Desk {
 
     /// What was counted so far.
     pub fn stats(&self) -> DeskStats {
-        let mut stats = DeskStats { overflowed: self.outbox.overflowed, ..self.stats };
+        let mut stats = DeskStats {
+            overflowed: self.outbox.overflowed,
+            recording_overflowed: self.pieces.overflowed,
+            ..self.stats
+        };
         for ear in self.ears.values() {
             add(&mut stats, ear);
         }
@@ -331,14 +352,22 @@ impl Desk {
         for conference in self.conferences.values_mut() {
             conference.tick(now, &mut self.ears, &mut self.voices, &mut self.outbox);
         }
-        for (leg, tone) in &mut self.tones {
-            let Some(voice) = self.voices.get_mut(leg) else { continue };
-            let len = (voice.sample_rate() / 1000) as usize * TICK.as_millis() as usize;
-            if let Some(frame) = self.frame.get_mut(..len) {
-                tone.fill(frame);
-                voice.catch_up(now);
-                voice.say(now, frame, &mut self.outbox);
+        let (voices, ended) = (&mut self.voices, &mut self.ended);
+        self.players.retain(|leg, player| {
+            let is_over = player.tick(now, voices.get_mut(leg), &mut self.frame, &mut self.outbox);
+            if is_over {
+                ended.push_back((*leg, PlayEnd::Finished));
             }
+            !is_over
+        });
+        let mut too_long: SmallVec<[RecordingKey; 4]> = SmallVec::new();
+        for (key, recorder) in &mut self.recorders {
+            if recorder.tick(now, &mut self.pieces) {
+                too_long.push(*key);
+            }
+        }
+        for key in too_long {
+            self.end_recording(key, RecordingEnd::TooLong);
         }
         for (leg, (feed, patch)) in &self.feeds {
             if let Feed::Leg(to) = feed
@@ -367,7 +396,7 @@ impl Desk {
         })
     }
 
-    fn start_clock(&mut self, now: Instant) {
+    pub(super) fn start_clock(&mut self, now: Instant) {
         self.tick_at.get_or_insert(now + TICK);
     }
 }
@@ -394,7 +423,7 @@ fn tell(told: &mut VecDeque<(LegKey, Press)>, stats: &mut DeskStats, to: LegKey,
 /// The payload of a packet without its padding ([RFC 3550 §5.1]); `None` when that is longer than the payload.
 ///
 /// [RFC 3550 §5.1]: https://www.rfc-editor.org/rfc/rfc3550#section-5.1
-fn without_padding<'p>(packet: &'p [u8], header: &Header) -> Option<&'p [u8]> {
+pub(super) fn without_padding<'p>(packet: &'p [u8], header: &Header) -> Option<&'p [u8]> {
     let payload = packet.get(header.payload..)?;
     if packet.first()? & PADDING == 0 {
         return Some(payload);
@@ -408,7 +437,7 @@ const PADDING: u8 = 0x20;
 /// The next of a series of numbers that look random ([SplitMix64]).
 ///
 /// [SplitMix64]: https://doi.org/10.1145/2714064.2660195
-fn next(seed: u64) -> u64 {
+pub(super) fn next(seed: u64) -> u64 {
     let mut word = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -418,8 +447,6 @@ fn next(seed: u64) -> u64 {
 /// Keys that wait to be told, of all legs.
 const MOST_TOLD: usize = 1024;
 /// The highest rate of samples.
-const MOST: u32 = 48_000;
-/// How loud tones are, -dBov.
-const TONE_LEVEL: u8 = 20;
+pub(super) const MOST: u32 = 48_000;
 /// What the clock may be late before ticks are left out.
 const BEHIND: Duration = Duration::from_millis(200);

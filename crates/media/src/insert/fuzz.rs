@@ -1,10 +1,14 @@
 //! Fuzzing of the desk.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringback_sansio::fuzz::Input;
 
-use super::{ConferenceKey, Desk, DeskStats};
+use super::{
+    Clip, ConferenceKey, Desk, DeskStats, Manner, Play, RECORDING_RATE, Recorded, RecordingKey,
+    RecordingSettings, Side, Sound, Track,
+};
 use crate::audio::{Region, Signal};
 use crate::codec::MAX_PAYLOAD;
 use crate::dtmf::{Digit, Press};
@@ -27,7 +31,15 @@ pub fn insert(data: &[u8], start: Instant) -> DeskStats {
         match step & 15 {
             0 => drop(desk.patch(leg, other, &patch(&mut input))),
             1 => drop(desk.join(now, leg, ConferenceKey(other.0 & 1), &patch(&mut input))),
-            2 => desk.play(now, leg, Signal::Busy, Region::Europe),
+            2 => {
+                let manner = if step >> 6 & 1 == 1 { Manner::Under } else { Manner::Over };
+                let clip = Clip { rate: 8000, samples: vec![1000; usize::from(step)].into() };
+                let (sound, times) = match step >> 7 {
+                    0 => (Sound::Tone(Signal::Busy, Region::Europe), None),
+                    _ => (Sound::Clip(Arc::new(clip)), Some(3)),
+                };
+                let _ = desk.play(now, leg, Play { sound, times, manner }, &patch(&mut input));
+            }
             3 => desk.stop(leg),
             4 => {
                 let digit = Digit::from_event(input.byte().unwrap_or_default() & 15);
@@ -38,6 +50,24 @@ pub fn insert(data: &[u8], start: Instant) -> DeskStats {
             }
             5 => desk.unplug(leg),
             6 => desk.close(leg),
+            8 => {
+                let settings = RecordingSettings {
+                    is_separate: step >> 6 & 1 == 1,
+                    masks_keys: step >> 7 == 1,
+                    most: Duration::from_secs(2),
+                };
+                let track = Track {
+                    recording: RecordingKey(other.0 & 1),
+                    name: "fuzz".into(),
+                    side: if leg.0 & 1 == 0 { Side::First } else { Side::Second },
+                    codecs: patch(&mut input).from,
+                };
+                let _ = desk.record(now, leg, &track, settings);
+            }
+            9 => match step >> 6 {
+                0 => desk.stop_recording(RecordingKey(other.0 & 1)),
+                what => desk.pause_recording(RecordingKey(leg.0 & 1), what == 1),
+            },
             7 => {
                 now += Duration::from_millis(u64::from(input.byte().unwrap_or_default()) * 2);
                 desk.handle_timeout(now);
@@ -60,6 +90,13 @@ pub fn insert(data: &[u8], start: Instant) -> DeskStats {
             assert!(made.bytes().len() <= 12 + MAX_PAYLOAD && made.clock_rate >= 8000);
             desk.recycle(made);
         }
+        while let Some(recorded) = desk.poll_recorded() {
+            if let Recorded::Piece(piece) = recorded {
+                assert!(!piece.samples().is_empty() && piece.at <= 3 * u64::from(RECORDING_RATE));
+                desk.recycle_piece(piece);
+            }
+        }
+        while desk.poll_ended().is_some() {}
         assert!(desk.poll_timeout().is_none_or(|at| at > now || step & 15 != 7), "a tick that never ends");
     }
     desk.stats()

@@ -12,7 +12,10 @@
 //!   stay gaps.
 //! - **A conference** is driven by its clock: every 20 ms each ear gives a frame out of its jitter buffer, and each voice gets
 //!   the sum of the others.
-//! - **Tones** are driven by the clock too and go before all else.
+//! - **Playing** is driven by the clock too: a tone or what was read from a file goes in the place of what a leg would hear,
+//!   or, as music on hold, under it, so that whoever speaks to the leg ends it. A leg whose packets are passed on gets a
+//!   voice for as long as something is played to it.
+//! - **A recording** has ears of its own beside whatever else becomes of the packets (`record`).
 //!
 //! Keys that are pressed pass as telephone events where both know them, else as tones: see [`dtmf`](crate::dtmf). In a
 //! conference nobody hears them.
@@ -30,11 +33,18 @@ mod follow;
 #[doc(hidden)]
 pub mod fuzz;
 mod made;
+mod player;
+mod record;
 mod voice;
 
 pub use conference::MAX_MEMBERS;
 pub use desk::{ConferenceKey, Desk, DeskError, DeskStats};
 pub use made::Made;
+pub(crate) use player::PACKETS_IN_A_ROW;
+pub use player::{Clip, HOLD_TONES, Manner, Play, PlayEnd, Sound};
+pub use record::{
+    Piece, RATE as RECORDING_RATE, Recorded, RecordingEnd, RecordingKey, RecordingSettings, Side, Track,
+};
 
 /// A frame of the desk's clock.
 pub const TICK: std::time::Duration = std::time::Duration::from_millis(20);

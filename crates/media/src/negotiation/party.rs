@@ -25,6 +25,8 @@ pub struct Party {
     /// Where the far end's signalling comes from, while its media goes past us.
     pub(super) past: Option<Source>,
     transcoding: Transcoding,
+    /// Whether there is music for it while others neither speak to it nor listen.
+    has_music: bool,
     /// The address of our `o=` line, which stays as it is (RFC 3264 §8).
     origin: IpAddr,
     /// The session id of our `o=` line.
@@ -78,6 +80,7 @@ impl Party {
         Party {
             past: None,
             transcoding: Transcoding::default(),
+            has_music: false,
             origin: local.address,
             local,
             session,
@@ -90,6 +93,20 @@ impl Party {
     /// Says when codecs of ours are offered to this party behind those of another.
     pub fn set_transcoding(&mut self, transcoding: Transcoding) {
         self.transcoding = transcoding;
+    }
+
+    /// Says whether music is played to this party while others hold it: it is told to listen then, also where they are
+    /// inactive.
+    pub fn set_hold_music(&mut self, has_music: bool) {
+        self.has_music = has_music;
+    }
+
+    /// The direction in which another party's is told to this one.
+    fn towards(&self, direction: Direction) -> Direction {
+        match direction {
+            Direction::Inactive if self.has_music && self.past.is_none() => Direction::SendOnly,
+            direction => direction,
+        }
     }
 
     /// Takes an offer of this party, the first or a later one.
@@ -138,7 +155,8 @@ impl Party {
     ///
     /// It replaces an offer of ours that waits; while one of theirs waits, it is [`Refusal::Glare`].
     pub fn offer(&mut self, from: &Party) -> Result<Bytes, Refusal> {
-        self.offer_in_direction(from, from.direction().ok_or(Refusal::NoDescription)?, from.video_direction())
+        let direction = self.towards(from.direction().ok_or(Refusal::NoDescription)?);
+        self.offer_in_direction(from, direction, from.video_direction())
     }
 
     /// The same, in both directions whatever was held: the 200 to a re-INVITE without an offer, which leaves the party
@@ -222,7 +240,7 @@ impl Party {
         }
         let content = Content {
             codecs,
-            direction: meant_direction(section, from.local.profile),
+            direction: self.towards(meant_direction(section, from.local.profile)),
             ptime: section.ptime,
             maxptime: section.maxptime,
             rtcp_mux: self.past.is_none() || section.rtcp_mux,

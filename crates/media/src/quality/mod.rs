@@ -26,6 +26,6 @@ pub use emodel::Mos;
 pub use history::{Connecting, History};
 pub use sample::{Far, Incoming, Outgoing, Reading, Sample};
 pub use series::{Meter, Series};
-pub(crate) use silence::Listener;
+pub(crate) use silence::{Listener, is_audible};
 pub use summary::{Direction, Summary};
 pub use verdict::{Cause, Party, Told, Verdict, judge};

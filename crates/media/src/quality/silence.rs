@@ -29,7 +29,7 @@ impl Listener {
 /// [RFC 6716 §2.1.9]; SID frames of G.729).
 ///
 /// [RFC 6716 §2.1.9]: https://www.rfc-editor.org/rfc/rfc6716#section-2.1.9
-fn is_audible(payload_type: u8, kind: Kind, payload: &[u8]) -> bool {
+pub(crate) fn is_audible(payload_type: u8, kind: Kind, payload: &[u8]) -> bool {
     if matches!(kind, Kind::ComfortNoise | Kind::TelephoneEvent) || payload.len() <= SHORTEST {
         return false;
     }

@@ -78,6 +78,8 @@ reasons! {
     MayNotReceive = "may_not_receive",
     /// The other leg is not ready: no answer yet, no address yet, or no keys yet.
     PeerNotReady = "peer_not_ready",
+    /// Something is played to the other leg.
+    PlayedOver = "played_over",
     /// Too late to have a place in the stream to the other leg.
     Late = "late",
     /// A late packet of the source before the current one.

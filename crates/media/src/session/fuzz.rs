@@ -493,6 +493,7 @@ impl<'i> Play<'i> {
             | Event::FirstPacket { leg }
             | Event::PictureWanted { leg }
             | Event::Loss { leg, .. }
+            | Event::Interrupted { leg }
             | Event::Gone { leg, .. }) = event;
             let at = leg.0.saturating_sub(1) as usize;
             // Both browsers have the certificate, and one can stand where the other stood.

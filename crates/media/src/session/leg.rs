@@ -14,11 +14,13 @@ use super::video::Pictures;
 use super::webrtc::Change;
 use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason, Socket};
 use crate::dtmf::{Press, Refusal};
+use crate::insert::{Manner, PACKETS_IN_A_ROW};
 use crate::negotiation::{LegSettings, PayloadMap, Payloads, Profile};
 use crate::quality::emodel::Codec;
-use crate::quality::{Far, History, Listener, Meter, Reading, Series};
+use crate::quality::{Far, History, Listener, Meter, Reading, Series, is_audible};
 use crate::rtcp::{self, Cname, NtpClock};
 use crate::rtp::{self, Continuity, Header, Jump, Reception, Rewrite};
+use crate::sdp::Kind;
 
 /// A leg of the worker.
 pub(super) struct Leg {
@@ -30,6 +32,10 @@ pub(super) struct Leg {
     pub(super) is_queued: bool,
     pub(super) drops: Drops,
     pub(super) section: Section,
+    /// Whether what it says is copied for a recording.
+    pub(super) is_tapped: bool,
+    /// What is played to it, and how many audible packets in a row it was sent meanwhile.
+    pub(super) played: Option<(Manner, u8)>,
     agreed: Option<Agreed>,
     reception: Reception,
     stream: Continuity,
@@ -109,6 +115,7 @@ impl From<PayloadMap> for Way {
 pub(super) struct InFlight {
     pub(super) header: Header,
     pub(super) clock_rate: u32,
+    pub(super) kind: Kind,
     /// Whether it is the first of its leg.
     pub(super) is_first: bool,
 }
@@ -145,6 +152,8 @@ impl Leg {
             is_queued: false,
             drops: Drops::default(),
             section,
+            is_tapped: false,
+            played: None,
             agreed: None,
             reception: Reception::new(),
             stream,
@@ -254,7 +263,7 @@ impl Leg {
         self.last_heard = Some(now);
         let is_first = self.first_media.is_none();
         self.first_media.get_or_insert(now);
-        Ok(InFlight { header, clock_rate: meaning.clock_rate, is_first })
+        Ok(InFlight { header, clock_rate: meaning.clock_rate, kind: meaning.kind, is_first })
     }
 
     /// The way in of a packet that came again in a stream of its own; the reports are not about that (RFC 4588 §6.3).
@@ -265,7 +274,7 @@ impl Leg {
             return Err(Reason::MayNotSend);
         }
         self.last_heard = Some(now);
-        Ok(InFlight { header, clock_rate: meaning.clock_rate, is_first: false })
+        Ok(InFlight { header, clock_rate: meaning.clock_rate, kind: meaning.kind, is_first: false })
     }
 
     /// Whether a payload type was agreed.
@@ -327,6 +336,25 @@ impl Leg {
                 Ok(Some((peer, payload_type)))
             }
         }
+    }
+
+    /// Whether a packet of another leg has its way although something is played to this one: what is played under it ends
+    /// when the other is heard to speak.
+    #[cold]
+    pub(super) fn yields_to(
+        &mut self,
+        manner: Manner,
+        in_a_row: u8,
+        kind: Kind,
+        header: &Header,
+        packet: &[u8],
+    ) -> bool {
+        let payload = packet.get(header.payload..).unwrap_or_default();
+        let is_heard = manner == Manner::Under && is_audible(header.payload_type, kind, payload);
+        let in_a_row = if is_heard { in_a_row.saturating_add(1) } else { 0 };
+        let is_over = in_a_row >= PACKETS_IN_A_ROW;
+        self.played = Some((manner, in_a_row)).filter(|_| !is_over);
+        is_over
     }
 
     /// The way out: renumbers a packet that another leg took, and protects it in place. A section without a path of its

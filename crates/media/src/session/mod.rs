@@ -155,6 +155,11 @@ pub enum Event {
         /// How much of it, in percent.
         percent: u8,
     },
+    /// Somebody has spoken to a leg that something was played to: it is played no more.
+    Interrupted {
+        /// The leg.
+        leg: LegKey,
+    },
     /// The far end seems to be gone. The leg stays until it is closed, unless it has failed; while nothing changes, `NoMedia`, and the
     /// failures of a leg that never came up, are told again, so that control may pass over them while a call rings.
     Gone {

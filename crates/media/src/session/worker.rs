@@ -21,10 +21,12 @@ use super::webrtc::WebRtc;
 use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Socket, Stats, Verdict};
 use crate::dtls::Identity;
 use crate::dtmf::{Press, Refusal};
+use crate::insert::Manner;
 use crate::negotiation::LegSettings;
 use crate::quality::Series;
 use crate::rtcp::NtpClock;
 use crate::rtp::Header;
+use crate::sdp::Kind;
 
 /// The machine of one media worker.
 ///
@@ -46,6 +48,9 @@ pub struct Worker {
     farewells: VecDeque<(Destination, Box<[u8]>)>,
     pub(super) events: VecDeque<Event>,
     scratch: Packet,
+    /// The packet of a tapped leg before it is changed for the other one, and of which leg, until it is taken.
+    copy: Packet,
+    copied: Option<LegKey>,
     pub(super) stats: Stats,
     /// When something happened last.
     pub(super) latest: Option<Instant>,
@@ -98,6 +103,8 @@ impl Worker {
             farewells: VecDeque::new(),
             events: VecDeque::new(),
             scratch: Packet::new(),
+            copy: Packet::new(),
+            copied: None,
             stats: Stats::default(),
             latest: None,
             #[cfg(test)]
@@ -239,6 +246,28 @@ impl Worker {
         }
     }
 
+    /// Copies what a leg says from here on, or does so no more: see [`Worker::poll_copy`].
+    pub fn tap(&mut self, leg: LegKey, is_tapped: bool) {
+        if let Some((_, leg)) = self.leg_mut(leg) {
+            leg.is_tapped = is_tapped;
+        }
+    }
+
+    /// The opened packet of a tapped leg that was passed on by the last [`Worker::handle_packet`], as it came.
+    #[inline]
+    pub fn poll_copy(&mut self) -> Option<(LegKey, &[u8])> {
+        let leg = self.copied.take()?;
+        Some((leg, self.copy.bytes()))
+    }
+
+    /// Has an insert play something to a leg; what another one says to it is dropped meanwhile. When that ends what is
+    /// played, [`Event::Interrupted`] tells it.
+    pub fn set_played(&mut self, leg: LegKey, manner: Option<Manner>) {
+        if let Some((_, leg)) = self.leg_mut(leg) {
+            leg.played = manner.map(|manner| (manner, 0));
+        }
+    }
+
     /// Closes a leg and returns its counters. What it still has to say to its far end goes out by `poll_transmit`.
     pub fn close(&mut self, now: Instant, leg: LegKey) -> Option<LegReport> {
         if !leg.is_video() {
@@ -359,7 +388,7 @@ impl Worker {
                 let sent = self.contain(slot, |worker| {
                     let header = Header::parse(packet.bytes()).ok_or(Reason::Malformed)?;
                     let leg = worker.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
-                    let made = InFlight { header, clock_rate, is_first: false };
+                    let made = InFlight { header, clock_rate, kind: Kind::Audio, is_first: false };
                     leg.send_rtp(None, now, &made, header.payload_type, packet).inspect_err(|&reason| {
                         leg.drops.count(reason);
                     })
@@ -498,7 +527,16 @@ impl Worker {
         let Some((peer, payload_type)) = leg.route(&in_flight.header)? else {
             return Ok(Verdict::Insert(leg.key));
         };
+        if leg.is_tapped && self.copy.fill(packet.bytes()) {
+            self.copied = Some(leg.key);
+        }
         let peer = self.legs.get_mut(peer).ok_or(Reason::NotJoined)?;
+        if let Some((manner, in_a_row)) = peer.played {
+            if !peer.yields_to(manner, in_a_row, in_flight.kind, &in_flight.header, packet.bytes()) {
+                return Err(Reason::PlayedOver);
+            }
+            self.events.push_back(Event::Interrupted { leg: peer.key });
+        }
         peer.send_rtp(None, arrival.now, &in_flight, payload_type, packet).map(Verdict::Forward)
     }
 

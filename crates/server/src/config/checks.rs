@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, places: &BTreeMap<String, Place>) -> Result
         .chain(config.store.ranges())
         .chain(config.trace.ranges())
         .chain(config.ng.ranges())
+        .chain(config.recording.ranges())
     {
         if !(least..=greatest).contains(&value) {
             return Err(blame(key, Problem::OutOfRange { key: key.to_owned(), value, least, greatest }));

@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::addresses::Addresses;
+use super::recording::{Calls, Recording};
 
 /// Comments say what follows from the values; the values themselves are TOML that can be used again, but for the
 /// passwords.
@@ -37,6 +38,14 @@ fn consequences(config: &Config) -> Vec<String> {
             ),
         },
     ];
+    if config.recording.calls != Calls::None {
+        let whose =
+            if config.recording.calls == Calls::All { "All calls" } else { "Calls whose parties ask for it" };
+        lines.push(format!(
+            "{whose} are recorded in `{}`.",
+            config.data_dir.join(Recording::DIRECTORY).display()
+        ));
+    }
     for (what, addresses) in [
         ("SIP over UDP", &listen.sip_udp),
         ("SIP over TCP", &listen.sip_tcp),

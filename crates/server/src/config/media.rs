@@ -1,8 +1,10 @@
 //! `[media]`: ports and threads of the media path.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use ringback_media::audio::Region;
 use ringback_media::negotiation::{self, Transcoding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -22,6 +24,10 @@ pub struct Media {
     pub transcode: Transcode,
     /// Whether calls may have video.
     pub video: bool,
+    /// What who is held hears: a file, `tones`, or nothing when it is empty.
+    pub hold_music: PathBuf,
+    /// Where the tones of the network sound as they do here.
+    pub tones: Tones,
 }
 
 /// When codecs of ours are offered behind those of the other party.
@@ -96,6 +102,35 @@ impl From<Srtp> for Option<negotiation::Srtp> {
     }
 }
 
+/// Whose tones of a telephone network are played.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Tones {
+    /// Those that most of Europe has in common.
+    #[default]
+    Eu,
+    /// The United States and Canada.
+    Us,
+    /// The United Kingdom.
+    Uk,
+    /// Japan.
+    Jp,
+    /// Australia.
+    Au,
+}
+
+impl From<Tones> for Region {
+    fn from(tones: Tones) -> Self {
+        match tones {
+            Tones::Eu => Region::Europe,
+            Tones::Us => Region::UnitedStates,
+            Tones::Uk => Region::UnitedKingdom,
+            Tones::Jp => Region::Japan,
+            Tones::Au => Region::Australia,
+        }
+    }
+}
+
 impl Default for Media {
     fn default() -> Self {
         Media {
@@ -105,6 +140,8 @@ impl Default for Media {
             transcode: Transcode::default(),
             srtp: Srtp::Auto,
             video: true,
+            hold_music: PathBuf::new(),
+            tones: Tones::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ mod media;
 mod ng;
 mod prefix;
 mod public_address;
+mod recording;
 #[cfg(test)]
 mod reference;
 mod source;
@@ -49,6 +50,7 @@ pub use media::{Media, PortRange};
 pub use ng::{NamedAddress, Ng};
 pub use prefix::Prefix;
 pub use public_address::PublicAddress;
+pub use recording::{FileFormat, Recording, Tracks};
 pub use source::Source;
 pub use store::StoreSettings;
 pub(crate) use tls::READABLE_BY_OTHERS;
@@ -86,6 +88,8 @@ pub struct Config {
     pub media: Media,
     /// `[ng]`.
     pub ng: Ng,
+    /// `[recording]`.
+    pub recording: Recording,
     /// `[limits]`.
     pub limits: Limits,
     /// `[store]`.
@@ -151,6 +155,7 @@ impl Default for Config {
             dns: Dns::default(),
             media: Media::default(),
             ng: Ng::default(),
+            recording: Recording::default(),
             limits: Limits::default(),
             store: StoreSettings::default(),
             log: Log::default(),

@@ -56,6 +56,9 @@ pub fn log_event(event: &Event, limit: &LogLimit) {
         }
         Event::SettingChanged { user } => tracing::info!(user, "a user changed what is set about its calls"),
         Event::CallAnswered { id } => tracing::info!(call = id, "call answered"),
+        Event::RecordingBegun { id, name } => {
+            tracing::info!(call = id, file = name, "a recording of a call begins")
+        }
         Event::KeyPressed { id, caller, .. } => tracing::debug!(call = id, caller, "a key was pressed"),
         Event::FirstPacket { id, caller } => tracing::debug!(call = id, caller, "first packet"),
         Event::CallPanicked { id } => {
@@ -81,6 +84,7 @@ pub fn row(cdr: &Cdr) -> CdrRow {
         status: cdr.status,
         reason: cdr.reason.clone(),
         ended_by: cdr.ended_by.word().to_owned(),
+        recordings: Some(cdr.recordings.join(" ")).filter(|names| !names.is_empty()),
         legs: cdr.legs.iter().enumerate().map(|(number, leg)| leg_row(number, leg, cdr)).collect(),
     }
 }

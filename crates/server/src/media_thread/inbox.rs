@@ -5,6 +5,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
 use ringback_control::{MediaCommand, MediaEvent};
+use ringback_media::insert::PlayEnd;
 use ringback_media::session::LegKey;
 
 use crate::net::wake::Waker;
@@ -88,7 +89,13 @@ pub(super) fn refusal(leg: LegKey, command: &MediaCommand, why: &str) -> Option<
         | MediaCommand::Press { .. }
         | MediaCommand::Locate(_)
         | MediaCommand::Join(_)
-        | MediaCommand::Echo => None,
+        | MediaCommand::Echo
+        | MediaCommand::StopPlaying
+        | MediaCommand::Record(_)
+        | MediaCommand::PauseRecording(_)
+        | MediaCommand::ResumeRecording(_)
+        | MediaCommand::StopRecording(_) => None,
+        MediaCommand::Play(_) => Some(MediaEvent::Played(leg, PlayEnd::Finished)),
     }
 }
 

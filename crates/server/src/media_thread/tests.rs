@@ -49,11 +49,17 @@ impl World {
         let bounds = Bounds { connections: 1, per_source: 1, per_shared_source: 1 };
         let doorkeeper = Doorkeeper::new(bounds, crate::config::Listen::default());
         let telemetry = Arc::new(Telemetry::new(doorkeeper, writer, Arc::default()));
+        let recording = crate::config::Recording::default();
+        let mut recordings =
+            crate::recordings::RecordingThread::new(&recording, directory.path(), telemetry.clone());
+        let tape = (recordings.tape(), crate::recordings::settings(&recording));
+        let sounds = Sounds::prepare(&crate::config::Media::default(), directory.path()).unwrap();
         let thread = MediaThread::new(Surroundings {
             number: 0,
             shared: Vec::new(),
             // Its thread has ended before it began.
-            voice: Voice::new(0, commands.waker(), telemetry.clone(), readiness.clone(), 1).0,
+            voice: Voice::new(0, commands.waker(), telemetry.clone(), readiness.clone(), tape, 1).0,
+            sounds: Arc::new(sounds),
             commands,
             news: News::of_exchange(control),
             ports: Ports::share(free_ports(pairs), 0, 1),

@@ -1,6 +1,7 @@
 //! Starting the media workers and the voice threads beside them.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
@@ -14,6 +15,8 @@ use crate::config::Config;
 use crate::http::Readiness;
 use crate::media_thread::{Candidates, MediaInbox, MediaThread, News, Ports, Surroundings};
 use crate::net::datagram::DatagramSocket;
+use crate::recordings::{self, RecordingThread};
+use crate::sounds::Sounds;
 use crate::telemetry::Telemetry;
 use crate::voice_thread::Voice;
 
@@ -24,24 +27,37 @@ pub struct Media {
     threads: Vec<JoinHandle<io::Result<()>>>,
 }
 
+/// What media workers are started with.
+pub struct With<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Where recordings are kept.
+    pub data_dir: &'a Path,
+    /// What can be played.
+    pub sounds: Arc<Sounds>,
+    /// What gives sender reports their date.
+    pub epoch: Epoch,
+    /// What `/metrics` tells.
+    pub telemetry: Arc<Telemetry>,
+    /// What `/healthz` tells.
+    pub readiness: Arc<Readiness>,
+}
+
 impl Media {
-    /// Starts a worker for each entry of `shared`, the sockets that its WebRTC legs share.
-    pub fn start(
-        config: &Config,
-        shared: Vec<Vec<DatagramSocket>>,
-        news: &News,
-        epoch: Epoch,
-        telemetry: &Arc<Telemetry>,
-        readiness: &Arc<Readiness>,
-    ) -> anyhow::Result<Self> {
+    /// Starts a worker for each entry of `shared`, the sockets that its WebRTC legs share, and the thread that writes what
+    /// they record.
+    pub fn start(with: With<'_>, shared: Vec<Vec<DatagramSocket>>, news: &News) -> anyhow::Result<Self> {
+        let With { config, data_dir, sounds, epoch, telemetry, readiness } = with;
         let identity = identity()?;
+        let mut recordings = RecordingThread::new(&config.recording, data_dir, telemetry.clone());
         let public: Vec<_> = config.public_address.iter().map(|address| address.ip()).collect();
         let mut media = Media { inboxes: Vec::new(), threads: Vec::new() };
         for (number, shared) in (0u16..).zip(shared) {
             let (inbox, commands) = MediaInbox::new().context("a media worker cannot be woken")?;
             let seed = rand::random();
+            let tape = (recordings.tape(), recordings::settings(&config.recording));
             let (voice, voice_thread) =
-                Voice::new(number, commands.waker(), telemetry.clone(), readiness.clone(), seed);
+                Voice::new(number, commands.waker(), telemetry.clone(), readiness.clone(), tape, seed);
             let name = format!("ringback-voice-{number}");
             media.threads.push(thread::Builder::new().name(name).spawn(move || {
                 voice_thread.run();
@@ -52,6 +68,7 @@ impl Media {
                 shared,
                 commands,
                 voice,
+                sounds: sounds.clone(),
                 news: news.clone(),
                 ports: Ports::share(config.media.rtp_ports, number, config.media.workers),
                 candidates: Candidates::new(public.clone()),
@@ -65,6 +82,11 @@ impl Media {
             let name = format!("ringback-media-{number}");
             media.threads.push(thread::Builder::new().name(name).spawn(move || thread.run())?);
         }
+        let name = "ringback-recordings".to_owned();
+        media.threads.push(thread::Builder::new().name(name).spawn(move || {
+            recordings.run();
+            Ok(())
+        })?);
         Ok(media)
     }
 

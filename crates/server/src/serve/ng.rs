@@ -14,7 +14,7 @@ use ringback_control::Epoch;
 use ringback_control::ng::{Address, Engine, Interface, Settings};
 
 use super::listeners::{bind_ng, bind_webrtc};
-use super::media::Media;
+use super::media::{Media, With};
 use super::stop::{self, Machine};
 use super::{allow_files, announce, log};
 use crate::config::{self, Config, Limits, Warning};
@@ -26,6 +26,7 @@ use crate::net::datagram::DatagramSocket;
 use crate::net::wake::Waker;
 use crate::net::{Bounds, Doorkeeper};
 use crate::ng_thread::{NgThread, Surroundings};
+use crate::sounds::Sounds;
 use crate::telemetry::{LogLimit, Telemetry};
 
 /// The thread of the ng protocol before it starts: what the media workers have to know of it first.
@@ -91,7 +92,17 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let telemetry = Arc::new(Telemetry::new(doorkeeper, None, log_limit));
     let ng = Ng::new(sockets)?.ok_or_else(|| anyhow!("`ng.listen` is empty; give it an address"))?;
     let news = News { exchange: None, ng: Some(ng.inbox()) };
-    let media = Media::start(config, webrtc, &news, epoch, &telemetry, &readiness)?;
+    let sounds =
+        Sounds::prepare(&config.media, &config.data_dir).context("what is to be played cannot be")?;
+    let with = With {
+        config,
+        data_dir: &config.data_dir,
+        sounds: Arc::new(sounds),
+        epoch,
+        telemetry: telemetry.clone(),
+        readiness: readiness.clone(),
+    };
+    let media = Media::start(with, webrtc, &news)?;
     let (workers, threads) = media.split();
     let machine = ng.start(config, epoch, workers, &telemetry)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

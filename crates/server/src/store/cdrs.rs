@@ -28,6 +28,8 @@ pub struct CdrRow {
     pub reason: String,
     /// Who ended it: `caller`, `callee` or `exchange`.
     pub ended_by: String,
+    /// The files of its recordings, with spaces between them.
+    pub recordings: Option<String>,
     /// One entry a leg, the caller's first.
     pub legs: Vec<CdrLegRow>,
 }
@@ -133,8 +135,9 @@ impl FromSql for Hundredths {
 pub(super) fn add(connection: &Connection, cdr: &CdrRow) -> Result<(), StoreError> {
     let added = connection
         .prepare_cached(
-            "INSERT INTO cdrs (call, started, answered, ended, caller, callee, answered_by, status, reason, ended_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (call) DO NOTHING",
+            "INSERT INTO cdrs (call, started, answered, ended, caller, callee, answered_by, status, reason, ended_by,
+                               recordings)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (call) DO NOTHING",
         )?
         .execute(params![
             cdr.call,
@@ -147,6 +150,7 @@ pub(super) fn add(connection: &Connection, cdr: &CdrRow) -> Result<(), StoreErro
             cdr.status,
             cdr.reason,
             cdr.ended_by,
+            cdr.recordings,
         ])?;
     if added == 0 {
         return Ok(());

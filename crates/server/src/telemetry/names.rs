@@ -46,7 +46,8 @@ counters! {
         targets_unreadable, sessions_expired, legs_connected, legs_gone, reports_missing, dtmf_by_info, dtmf_made_events,
         dtmf_made_tones, dtmf_told, pictures_by_info, video_unopened,
         transfers_started, transfers_completed, transfers_failed, transfers_refused, notifies_refused,
-        takeovers_started, takeovers_completed, takeovers_refused, offers_repeated,
+        takeovers_started, takeovers_completed, takeovers_refused, offers_repeated, recordings_begun,
+        recordings_refused,
         panics,
     }
 }
@@ -120,6 +121,7 @@ counters! {
 counters! {
     /// Those of [`ringback_media::insert::DeskStats`].
     desk(ringback_media::insert::DeskStats) {
-        packets, no_insert, late, unreadable, unknown, too_much, concealed_ms, made, overflowed, ticks_missed, keys_beyond,
+        packets, no_insert, late, unreadable, unknown, too_much, concealed_ms, made, overflowed, ticks_missed,
+        keys_beyond, recorded, recording_overflowed,
     }
 }

@@ -139,6 +139,7 @@ impl Exchange {
             signalling: Signalling::Over,
             media: LegMedia::Closed(None),
             session_timer: None,
+            hears_music: None,
             is_missed: false,
             signals_keys: false,
             call_id: leg.call_id.clone(),

@@ -40,6 +40,7 @@ impl Exchange {
         *self.calls_by_user.entry(payer.clone()).or_default() += 1;
         let alone = match destination {
             Destination::Conference(key) => Service::Conference(key),
+            Destination::Hear(number) => Service::Play(number),
             _ => Service::Echo,
         };
         let stage = match destination {
@@ -54,6 +55,7 @@ impl Exchange {
             }
             Destination::Echo
             | Destination::Conference(_)
+            | Destination::Hear(_)
             | Destination::Absent { .. }
             | Destination::Code(_) => Stage::Offering { target: None, client: None },
         };

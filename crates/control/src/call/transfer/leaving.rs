@@ -40,6 +40,8 @@ impl Exchange {
         let Some(transfer) = call.transfer.as_deref_mut() else { return };
         if transfer.transferor == key {
             transfer.left.get_or_insert(at);
+            let transferee = transfer.transferee;
+            self.play_music(call, transferee, true);
         } else if transfer.target() == Some(key) {
             return self.transfer_failed(now, call, 480, reason_phrase(480));
         }

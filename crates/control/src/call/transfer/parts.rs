@@ -50,6 +50,7 @@ impl Exchange {
         let legs = call.legs().filter(|leg| leg.key == call.first || call.answered == Some(leg.key));
         let legs = legs.map(|leg| recorded(leg, None)).collect();
         let mut over = Box::new(std::mem::replace(&mut call.record, *record));
+        self.recording_goes_on(call);
         over.ended = ended;
         over.ended_by = side;
         over.reason = match asked_by {

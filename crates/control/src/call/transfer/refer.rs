@@ -205,7 +205,7 @@ impl Exchange {
                 let admitted = self.admit_to_conference(conference, Some(call.worker));
                 admitted.map_err(ReferRefused::Call)?;
             }
-            Destination::Echo | Destination::Targets { .. } => {}
+            Destination::Echo | Destination::Hear(_) | Destination::Targets { .. } => {}
         }
         Ok(Order::Blind { destination, dialled: crate::routing::dialled(&invite), gives_up })
     }

@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("0006_messages.sql"),
     include_str!("0007_features.sql"),
     include_str!("0008_quality.sql"),
+    include_str!("0009_recordings.sql"),
 ];
 
 /// How many steps this build knows.

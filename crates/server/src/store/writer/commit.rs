@@ -173,6 +173,7 @@ mod tests {
             // Long enough that a few of them need a new page.
             reason: "Busy Here ".repeat(100),
             ended_by: "callee".to_owned(),
+            recordings: None,
             legs: Vec::new(),
         };
         Job { ticket, writes: vec![Write::Cdr(Box::new(row))] }

@@ -1,0 +1,64 @@
+//! Legs that are recorded or played to while their packets are passed on.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod session_world;
+
+use ringback_media::insert::Manner;
+use ringback_media::session::{Event, Reason, Verdict};
+use session_world::*;
+
+#[test]
+fn a_tapped_leg_is_passed_on_and_copied_as_it_came() {
+    let mut world = World::phones();
+    world.forwarded(A, PHONE_A, &Rtp::nth(7, 0));
+    assert!(world.worker.poll_copy().is_none());
+    world.worker.tap(A, true);
+    let said = Rtp::nth(7, 1);
+    world.forwarded(A, PHONE_A, &said);
+    let (leg, copy) = world.worker.poll_copy().unwrap();
+    assert_eq!((leg, copy), (A, &*said.bytes()));
+    assert!(world.worker.poll_copy().is_none(), "once");
+    world.forwarded(B, PHONE_B, &Rtp::nth(9, 0));
+    assert!(world.worker.poll_copy().is_none(), "the other leg is not tapped");
+    world.worker.tap(A, false);
+    world.forwarded(A, PHONE_A, &Rtp::nth(7, 2));
+    assert!(world.worker.poll_copy().is_none());
+}
+
+#[test]
+fn what_is_said_under_an_announcement_is_dropped() {
+    let mut world = World::phones();
+    world.worker.set_played(B, Some(Manner::Over));
+    for n in 0..50 {
+        let said = Rtp { payload: vec![0x10; 160], ..Rtp::nth(7, n) };
+        assert_eq!(world.dropped(A, PHONE_A, &said), Reason::PlayedOver);
+    }
+    world.forwarded(B, PHONE_B, &Rtp::nth(9, 0));
+    world.worker.set_played(B, None);
+    world.forwarded(A, PHONE_A, &Rtp::nth(7, 50));
+}
+
+#[test]
+fn music_ends_when_who_holds_is_heard_and_not_for_silence_or_a_click() {
+    let mut world = World::phones();
+    world.worker.set_played(B, Some(Manner::Under));
+    world.take_events();
+    let mut n = 0;
+    let mut say = |world: &mut World, code: u8| {
+        n += 1;
+        world.rtp(A, PHONE_A, &Rtp { payload: vec![code; 160], ..Rtp::nth(7, n) }).0
+    };
+    for code in
+        [[0xff; 50], [0x10; 50]].concat().into_iter().enumerate().filter(|(n, _)| *n < 59).map(|(_, c)| c)
+    {
+        assert_eq!(say(&mut world, code), Verdict::Drop(Reason::PlayedOver));
+    }
+    assert_eq!(say(&mut world, 0xff), Verdict::Drop(Reason::PlayedOver), "a pause begins it anew");
+    for _ in 0..9 {
+        assert_eq!(say(&mut world, 0x10), Verdict::Drop(Reason::PlayedOver));
+    }
+    assert!(matches!(say(&mut world, 0x10), Verdict::Forward(_)));
+    assert!(matches!(say(&mut world, 0xff), Verdict::Forward(_)));
+    assert!(world.take_events().contains(&Event::Interrupted { leg: B }));
+}

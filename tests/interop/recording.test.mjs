@@ -1,0 +1,142 @@
+// Recordings of calls, music on hold, and a file that is dialled.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { before } from 'node:test';
+
+import { startBaresip } from './harness/baresip.mjs';
+import { recordOf } from './harness/cdr.mjs';
+import { startChromium } from './harness/chromium.mjs';
+import { assertHearEachOther } from './harness/conversation.mjs';
+import { evidencePath, scenario, sideBySide } from './harness/evidence.mjs';
+import { atEnd } from './harness/lifetime.mjs';
+import { OWN_ADDRESS, enterOwnNetwork } from './harness/netns.mjs';
+import { openPhone } from './harness/phone.mjs';
+import { reservePorts } from './harness/ports.mjs';
+import { Server } from './harness/server.mjs';
+import { Sound, TONES, fromPcm16, tone, writeWav } from './harness/tones.mjs';
+import { until } from './harness/waiting.mjs';
+import { startWire } from './harness/wire.mjs';
+
+await enterOwnNetwork(import.meta.filename);
+
+const WAV_HEADER = 44;
+const FILE_SECONDS = 4;
+
+let music;
+let browser;
+let wire;
+before(async () => {
+  music = evidencePath('music.wav');
+  writeWav(music, tone(TONES.third, { rate: 16_000, seconds: 30 }), 16_000);
+  browser = await startChromium(TONES.first);
+  wire = await startWire();
+});
+
+/** A server that records every call, with a file that can be dialled. */
+async function startRecorder(...set) {
+  const server = new Server(
+    { address: OWN_ADDRESS, set: ['recording.calls=all', ...set] },
+    await reservePorts(),
+  );
+  const sounds = join(server.dataDir, 'sounds');
+  mkdirSync(sounds, { recursive: true, mode: 0o700 });
+  writeWav(join(sounds, 'open.wav'), tone(TONES.third, { rate: 8_000, seconds: FILE_SECONDS }), 8_000);
+  atEnd('the server', () => server.stop());
+  await server.start();
+  return server;
+}
+
+const folderOf = (server) => join(server.dataDir, 'recordings');
+
+/** The channels of a WAV file, as far as its header says that there is one. */
+function readWav(path) {
+  const file = readFileSync(path);
+  const [channels, rate, length] = [file.readUInt16LE(22), file.readUInt32LE(24), file.readUInt32LE(40)];
+  assert.ok(
+    length <= file.length - WAV_HEADER,
+    `${path} has what its header says: ${length} of ${file.length}`,
+  );
+  const samples = fromPcm16(file.subarray(WAV_HEADER, WAV_HEADER + length));
+  return Array.from({ length: channels }, (_, channel) => {
+    const own = samples.filter((_, i) => i % channels === channel);
+    return new Sound(own, rate, `channel ${channel} of the recording`);
+  });
+}
+
+/** The channels of a file that the browser can play. */
+async function readByBrowser(path) {
+  const page = await browser.newPage();
+  const file = readFileSync(path).toString('base64');
+  const channels = await page.evaluate(async (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (byte) => byte.codePointAt(0));
+    const audio = await new OfflineAudioContext(1, 1, 16_000).decodeAudioData(bytes.buffer);
+    return Array.from({ length: audio.numberOfChannels }, (_, channel) =>
+      Array.from(audio.getChannelData(channel)),
+    );
+  }, file);
+  await page.close();
+  return channels.map((samples) => new Sound(Float32Array.from(samples), 16_000, 'the recording'));
+}
+
+scenario('each party has a channel of its own, and who is held hears music', async () => {
+  const server = await startRecorder('recording.tracks=separate', `media.hold_music=${music}`);
+  const alice = await openPhone(browser, server, 'alice', { url: server.httpsUrl });
+  const bob = await startBaresip(server, 'bob', { tone: TONES.second });
+  const earOfBob = { listen: () => wire.listen(bob) };
+  const bothHear = () => assertHearEachOther([alice, TONES.first], [earOfBob, TONES.second]);
+  const cdr = await recordOf(server, async () => {
+    await alice.dial('bob');
+    await bob.incoming();
+    await bob.accept();
+    await alice.call('active');
+    await bob.established();
+    await bothHear();
+    await alice.hold();
+    (await earOfBob.listen()).assertOnly(TONES.third);
+    await alice.resume();
+    await bob.hold();
+    await alice.call('held');
+    (await alice.listen()).assertOnly(TONES.third);
+    await bob.resume();
+    await alice.call('active');
+    await bothHear();
+    await alice.hangUp();
+    await bob.closed();
+  });
+  const path = join(folderOf(server), cdr.recordings);
+  assert.equal(cdr.recordings, `${cdr.call}-1.wav`);
+  assert.deepEqual([statSync(path).mode & 0o777, statSync(folderOf(server)).mode & 0o777], [0o600, 0o700]);
+  await until('the end of the recording', () => server.log.includes('a recording has ended'));
+  const [left, right] = readWav(path);
+  const talked = (cdr.ended - cdr.answered) / 1000;
+  assert.ok(Math.abs(left.seconds - talked) < 2, `${left.seconds} s of ${talked} s`);
+  left.assertOnly(TONES.first);
+  right.assertOnly(TONES.second);
+});
+
+sideBySide(['wav', 'ogg'], (format) => {
+  scenario(`both in one channel of a ${format} file, of a server that is killed`, async () => {
+    const server = await startRecorder(`recording.format=${format}`);
+    const alice = await startBaresip(server, 'alice', { tone: TONES.first });
+    const bob = await startBaresip(server, 'bob', { tone: TONES.second, answers: true });
+    await alice.dial('play-open');
+    await alice.established();
+    (await wire.listen(alice, { settle: 200 })).assertOnly(TONES.third);
+    await alice.closed();
+    await alice.dial('bob');
+    await Promise.all([alice.established(), bob.established()]);
+    await bob.press('5');
+    await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+    const files = readdirSync(folderOf(server));
+    assert.equal(files.length, 1, 'what is dialled to be heard is not recorded');
+    await server.kill();
+    const path = join(folderOf(server), files[0]);
+    const [sound, ...others] = format === 'wav' ? readWav(path) : await readByBrowser(path);
+    assert.equal(others.length, 0);
+    assert.ok(sound.seconds > 2, `${sound.seconds} s`);
+    sound.assertHas(TONES.first);
+    sound.assertHas(TONES.second);
+    assert.throws(() => sound.assertKey('5'), 'the key is not in it');
+  });
+});
