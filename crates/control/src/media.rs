@@ -148,6 +148,7 @@ impl MediaEvent {
             | MediaEvent::FirstPacket(leg)
             | MediaEvent::Key(leg, _)
             | MediaEvent::Played(leg, _)
+            | MediaEvent::RecordingEnded(leg, _)
             | MediaEvent::Gone(leg, _) => *leg,
         }
     }
@@ -178,4 +179,6 @@ pub enum MediaEvent {
     Gone(LegKey, Gone),
     /// What was played to the leg is over, or could not be played.
     Played(LegKey, PlayEnd),
+    /// A recording that the leg is heard in has ended by itself.
+    RecordingEnded(LegKey, RecordingKey),
 }

@@ -32,8 +32,8 @@ pub const fn is_of_ng(leg: LegKey) -> bool {
 }
 
 /// What keys of an engine of the ng protocol have in place of the number of a control worker: the highest that leaves the
-/// two upper bits of a key to those who mark sockets by it.
-pub(crate) const NG_WORKER: u16 = (1 << 14) - 1;
+/// upper bits of a key to others: two to those who mark sockets by it, and the next to the video of a leg.
+pub(crate) const NG_WORKER: u16 = (1 << 13) - 1;
 
 /// The call that the leg belongs to.
 pub(crate) const fn call_of(leg: LegKey) -> CallNumber {
@@ -112,7 +112,8 @@ mod tests {
         }
         let of_ng = leg_key(NG_WORKER, CallNumber((1 << CALL_BITS) - 1), 1023);
         assert!(is_of_ng(of_ng) && !is_of_ng(leg_key(0, CallNumber(1), 1)));
-        assert!(of_ng.0 < 1 << 62, "sockets are marked by keys with two bits more");
+        assert!(!of_ng.is_video() && is_of_ng(of_ng.video().owner()));
+        assert!(of_ng.video().0 < 1 << 62, "sockets are marked by keys with two bits more");
         assert_ne!(leg_key(0, CallNumber(1), 1), leg_key(0, CallNumber(1), 2));
         assert_eq!(media_worker_of(CallNumber(7), 4), 3);
         assert_eq!(media_worker_of(CallNumber(7), 0), 0);

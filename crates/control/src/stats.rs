@@ -310,6 +310,8 @@ pub struct Stats {
     pub dtmf_made_tones: u64,
     /// Keys that were events or tones, told by INFO.
     pub dtmf_told: u64,
+    /// The same while too many waited to be told.
+    pub dtmf_untold: u64,
 
     /// Recordings that were begun.
     pub recordings_begun: u64,

@@ -157,3 +157,19 @@ fn nothing_is_played_to_who_understands_nothing() {
     assert_eq!(desk.play(now, B, play, &patch(unknown.clone(), unknown)), Err(DeskError::Codec));
     assert!(desk.legs().is_empty() && desk.poll_timeout().is_none());
 }
+
+/// Who holds, transfers and leaves, takes the voice away by which the music was played.
+#[test]
+fn music_goes_on_when_the_one_who_spoke_has_left() {
+    let mut world = World::new(&pcma());
+    world.desk.patch(A, B, &patch(opus(), pcma())).unwrap();
+    let play = Play { sound: clip(600.0), times: None, manner: Manner::Under };
+    world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
+    world.pass(50);
+    assert!(world.share(600.0) > 0.9);
+    world.desk.close(A);
+    world.heard.clear();
+    world.pass(50);
+    assert!(world.share(600.0) > 0.9);
+    assert_eq!(world.desk.poll_ended(), None);
+}

@@ -231,3 +231,28 @@ fn nothing_is_recorded_of_what_nobody_understands() {
     assert_eq!(desk.record(now, A, &unknown, settings(false)), Err(DeskError::Codec));
     assert!(desk.poll_recorded().is_none() && desk.legs().is_empty());
 }
+
+/// In a transfer whoever was called may come to stand for the caller.
+#[test]
+fn a_leg_that_changes_its_side_is_heard_on_and_leaves_nobody_behind() {
+    let mut world = World::new(settings(true));
+    world.talk(50);
+    let of_b = track(Side::First, &world.speakers[1].codec);
+    world.desk.record(world.now, B, &of_b, settings(true)).unwrap();
+    let third = Speaker::new(C, codec("8 PCMA/8000"), 700.0);
+    world.desk.record(world.now, C, &track(Side::Second, &third.codec), settings(true)).unwrap();
+    world.speakers[0] = third;
+    world.desk.close(A);
+    world.talk(100);
+    assert!(world.desk.is_recorded(B) && world.desk.is_recorded(C));
+    world.desk.close(B);
+    world.write();
+    assert_eq!(world.ended, None);
+    world.desk.close(C);
+    world.write();
+    assert_eq!(world.ended.map(|(_, why)| why), Some(RecordingEnd::Over));
+    for (channel, hertz) in [(0, 1000.0), (1, 700.0)] {
+        let last = &world.channels[channel][150 * 320 - SECOND..];
+        assert!(share(last, hertz, RECORDING_RATE) > 0.9, "{channel}");
+    }
+}

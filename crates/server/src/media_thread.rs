@@ -10,6 +10,7 @@
 mod candidates;
 mod inbox;
 mod news;
+mod opening;
 mod ports;
 mod sockets;
 #[cfg(test)]
@@ -22,7 +23,6 @@ pub use ports::Ports;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
@@ -35,14 +35,10 @@ use ringback_control::{MediaCommand, MediaEvent, Medium, Route};
 use ringback_media::dtls::Identity;
 use ringback_media::dtmf::Press;
 use ringback_media::insert::{self, PlayEnd, RecordingKey, Track};
-use ringback_media::negotiation::{Local, LocalVideo, Profile, Seed, Srtp};
-use ringback_media::rtcp::{Cname, NtpClock};
-use ringback_media::sdp::Sources;
+use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
-    self, Destination, Event, Gone, LegKey, Packet, Settings, Socket, Verdict, Way, Worker,
+    Destination, Event, Gone, LegKey, Packet, Settings, Socket, Verdict, Way, Worker,
 };
-use ringback_nat::ice::Credentials;
-use ringback_sansio::Flow;
 
 use crate::http::Readiness;
 use crate::net::datagram::DatagramSocket;
@@ -561,10 +557,7 @@ impl MediaThread {
                 Ok(Output::Key(leg, press)) => self.tell(MediaEvent::Key(leg, press)),
                 Ok(Output::Failed(leg)) if self.inserted.contains(&leg) => self.lose(now, leg),
                 // It goes on without what was beside it.
-                Ok(Output::Failed(leg)) => {
-                    self.worker.tap(leg, false);
-                    self.worker.set_played(leg, None);
-                }
+                Ok(Output::Failed(leg)) => self.go_on_without(leg),
                 Ok(Output::Played(leg, end)) => {
                     self.worker.set_played(leg, None);
                     self.tell(MediaEvent::Played(leg, end));
@@ -572,17 +565,29 @@ impl MediaThread {
                 Ok(Output::RecordingEnded(key)) => {
                     for leg in self.recordings.remove(&key).unwrap_or_default() {
                         self.worker.tap(leg, false);
+                        self.tell(MediaEvent::RecordingEnded(leg, key));
                     }
                 }
                 Err(TryRecvError::Empty) => return sent,
                 Err(TryRecvError::Disconnected) => {
                     for leg in std::mem::take(&mut self.inserted) {
+                        self.heard.remove(&leg);
                         self.lose(now, leg);
+                    }
+                    for leg in std::mem::take(&mut self.heard) {
+                        self.go_on_without(leg);
                     }
                     return sent;
                 }
             }
         }
+    }
+
+    /// What was beside a leg has failed, and nothing is recorded of it or played to it any more.
+    fn go_on_without(&mut self, leg: LegKey) {
+        self.worker.tap(leg, false);
+        self.worker.set_played(leg, None);
+        self.tell(MediaEvent::Played(leg, PlayEnd::Finished));
     }
 
     /// Gives up a leg whose inserts failed.
@@ -601,106 +606,10 @@ impl MediaThread {
         }
     }
 
-    /// The video of a browser, which shares its port.
-    fn bundled_video(&mut self, local: &Local) -> LocalVideo {
-        let mut cname = [0; 12];
-        self.random.fill_bytes(&mut cname);
-        let sources = Sources {
-            media: self.random.next_u32(),
-            repair: Some(self.random.next_u32()),
-            cname: Cname::from_random(cname),
-        };
-        LocalVideo { rtp: local.rtp, rtcp: local.rtcp, sources: Some(sources), seed: None }
-    }
-
-    /// Opens ports for the video of a telephone.
-    fn open_video(&mut self, now: Instant, leg: LegKey, signalling: &Flow) -> Result<LocalVideo, String> {
-        let family = unspecified(signalling);
-        let mut seed = [0; 32];
-        self.random.fill_bytes(&mut seed);
-        self.worker
-            .open(now, leg.video(), session::Medium::Rtp { signalling: signalling.remote().ip() })
-            .map_err(|error| error.to_string())?;
-        let port = self.bind_rtp(leg.video(), signalling.local().ip(), family).inspect_err(|_| {
-            self.worker.close(now, leg.video());
-        })?;
-        Ok(LocalVideo { rtp: port, rtcp: port + 1, sources: None, seed: Some(Seed::new(seed)) })
-    }
-
-    fn open_webrtc(&mut self, now: Instant, leg: LegKey, signalling: &Flow) -> Result<Local, String> {
-        let candidates = self.candidates.towards(signalling, &self.sockets.shared_addresses());
-        let Some(first) = candidates.first().copied() else {
-            return Err(
-                "no address of this machine can be offered to a browser; check listen.webrtc".to_owned()
-            );
-        };
-        let mut random = [0; Credentials::RANDOM_LEN];
-        self.random.fill_bytes(&mut random);
-        let ice = Credentials::from_random(&random);
-        self.worker
-            .open(now, leg, session::Medium::WebRtc { ice: ice.clone() })
-            .map_err(|error| error.to_string())?;
-        Ok(Local {
-            profile: Profile::WebRtc,
-            address: first.ip(),
-            rtp: first.port(),
-            rtcp: first.port(),
-            ice: Some(ice),
-            candidates,
-            fingerprint: Some(self.identity.fingerprint()),
-            srtp: Srtp::Never,
-            seed: None,
-            video: None,
-        })
-    }
-
-    fn open_rtp(&mut self, now: Instant, leg: LegKey, signalling: &Flow) -> Result<Local, String> {
-        let family = unspecified(signalling);
-        let mut seed = [0; 32];
-        self.random.fill_bytes(&mut seed);
-        self.worker
-            .open(now, leg, session::Medium::Rtp { signalling: signalling.remote().ip() })
-            .map_err(|error| error.to_string())?;
-        let port = self.bind_rtp(leg, signalling.local().ip(), family).inspect_err(|_| {
-            self.worker.close(now, leg);
-        })?;
-        Ok(Local {
-            profile: Profile::Rtp,
-            address: self.candidates.address_towards(signalling),
-            rtp: port,
-            rtcp: port + 1,
-            ice: None,
-            candidates: Vec::new(),
-            fingerprint: Some(self.identity.fingerprint()),
-            // Control knows how the phone is reached.
-            srtp: Srtp::Offered,
-            seed: Some(Seed::new(seed)),
-            video: None,
-        })
-    }
-
-    /// Binds a pair of ports for a leg; gives the even one.
-    fn bind_rtp(&mut self, leg: LegKey, local: IpAddr, family: IpAddr) -> Result<u16, String> {
-        let (port, rtp, rtcp) = self.ports.bind(family).map_err(|error| error.to_string())?;
-        self.sockets.open(leg, local, rtp, rtcp).map_err(|error| {
-            self.ports.give_back(port);
-            error.to_string()
-        })?;
-        Ok(port)
-    }
-
     #[cfg(test)]
     fn fail_if_sabotaged(&mut self, what: tests::Sabotage) {
         if self.sabotaged.take_if(|sabotaged| *sabotaged == what).is_some() {
             std::panic::resume_unwind(Box::new("sabotaged"));
         }
-    }
-}
-
-/// The address that stands for all of the family that a flow has.
-fn unspecified(signalling: &Flow) -> IpAddr {
-    match signalling.local().ip() {
-        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
     }
 }

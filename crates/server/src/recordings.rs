@@ -117,7 +117,7 @@ impl RecordingThread {
         let RecordingThread { directory, format, telemetry, queue, recorded, spares, mut files, mut failed } =
             self;
         drop(queue);
-        let mut desk = Writer {
+        let mut writer = Writer {
             directory: &directory,
             format,
             telemetry: &telemetry,
@@ -126,19 +126,19 @@ impl RecordingThread {
         };
         for (worker, recorded) in recorded {
             match recorded {
-                Recorded::Begun { recording, name, channels } => desk.begin(recording, &name, channels),
+                Recorded::Begun { recording, name, channels } => writer.begin(recording, &name, channels),
                 Recorded::Piece(piece) => {
-                    desk.write(&piece);
+                    writer.write(&piece);
                     // When there is no room for it, another one is made.
                     let _ = spares.get(worker).map(|spare| spare.try_send(piece));
                 }
-                Recorded::Ended { recording, length, why } => desk.end(recording, length, why),
+                Recorded::Ended { recording, length, why } => writer.end(recording, length, why),
             }
         }
         // The server stops: what was begun is ended.
-        let keys: Vec<RecordingKey> = desk.files.keys().copied().collect();
+        let keys: Vec<RecordingKey> = writer.files.keys().copied().collect();
         for key in keys {
-            desk.end(key, 0, RecordingEnd::Over);
+            writer.end(key, 0, RecordingEnd::Over);
         }
     }
 }

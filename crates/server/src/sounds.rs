@@ -48,6 +48,15 @@ pub enum SoundError {
 }
 
 impl Sounds {
+    /// The tones alone.
+    pub fn none() -> Self {
+        let mut samples = vec![0; BEEP_RATE as usize / 5];
+        ToneGenerator::of_cadence(BEEP, BEEP_RATE, BEEP_LEVEL).fill(&mut samples);
+        let beep = Arc::new(Clip { rate: BEEP_RATE, samples: samples.into() });
+        let region = Media::default().tones.into();
+        Sounds { region, hold_music: None, beep, files: Vec::new(), clips: RwLock::default() }
+    }
+
     /// Reads the music on hold, and finds what else there is.
     pub fn prepare(config: &Media, data_dir: &Path) -> Result<Self, SoundError> {
         let hold_music = match config.hold_music.as_os_str() {
@@ -60,10 +69,7 @@ impl Sounds {
             tracing::warn!(files = files.len(), "only the first {MOST_FILES} sounds can be played");
             files.truncate(MOST_FILES);
         }
-        let mut samples = vec![0; BEEP_RATE as usize / 5];
-        ToneGenerator::of_cadence(BEEP, BEEP_RATE, BEEP_LEVEL).fill(&mut samples);
-        let beep = Arc::new(Clip { rate: BEEP_RATE, samples: samples.into() });
-        Ok(Sounds { region: config.tones.into(), hold_music, beep, files, clips: RwLock::default() })
+        Ok(Sounds { region: config.tones.into(), hold_music, files, ..Sounds::none() })
     }
 
     /// The names of the files.

@@ -79,6 +79,9 @@ impl Exchange {
 
     /// Changes what a call that is alone with the exchange is served with.
     pub(crate) fn serve_alone(&mut self, call: &mut Call, service: Service) {
+        if matches!(service, Service::Conference(_) | Service::Play(_)) {
+            self.end_recording_of(call);
+        }
         if let Service::Conference(key) = service {
             self.conferences.enter(key, call.worker);
         }

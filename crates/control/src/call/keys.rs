@@ -51,16 +51,38 @@ impl Exchange {
 
     /// A key was pressed for leg `key`, which is told of it by INFO.
     pub(crate) fn tell_key(&mut self, now: Instant, call: &mut Call, key: LegKey, press: Press) {
-        let (number, caller) = (call.number, key != call.first);
+        let caller = key != call.first;
         let Some(leg) = call.leg_mut(key) else { return };
+        if leg.keys.len() >= MOST_KEYS {
+            self.stats.dtmf_untold += 1;
+            return;
+        }
+        leg.keys.push_back(press);
+        let key_pressed = Event::KeyPressed { id: call.record.id.clone(), caller, key: press.digit.key() };
+        self.events.push_back(key_pressed);
+        if call.leg(key).is_some_and(|leg| leg.keys.len() == 1) {
+            self.tell_next_key(now, call, key);
+        }
+    }
+
+    /// The leg has answered, or not: it is told of the next key. One by one, because requests may overtake each other.
+    pub(crate) fn key_told(&mut self, now: Instant, call: &mut Call, key: LegKey) {
+        if let Some(leg) = call.leg_mut(key) {
+            leg.keys.pop_front();
+        }
+        self.tell_next_key(now, call, key);
+    }
+
+    fn tell_next_key(&mut self, now: Instant, call: &mut Call, key: LegKey) {
+        let number = call.number;
+        let Some(leg) = call.leg_mut(key) else { return };
+        let Some(Press { digit, milliseconds }) = leg.keys.front().copied() else { return };
         let flow = leg.flow;
-        let Signalling::Confirmed { dialog, .. } = &mut leg.signalling else { return };
-        let Press { digit, milliseconds } = press;
+        let Signalling::Confirmed { dialog, .. } = &mut leg.signalling else { return leg.keys.clear() };
         let body = format!("Signal={}\r\nDuration={milliseconds}\r\n", digit.key());
         let request = self.dialog_request(dialog, Method::Info).body(RELAY, body.as_bytes());
         self.send_request(now, flow, request.finish(), Use::Key(number, key));
         self.stats.dtmf_told += 1;
-        self.events.push_back(Event::KeyPressed { id: call.record.id.clone(), caller, key: digit.key() });
     }
 
     /// Leg `key` has told a key. What was made out of its audio, or into that of the other, may be made otherwise from here
@@ -90,6 +112,9 @@ impl Call {
         parties.is_some_and(|(of, other)| patch(of, other, self.signalled(from, to)).is_some())
     }
 }
+
+/// Keys that a leg is to be told of at the most.
+const MOST_KEYS: usize = 32;
 
 /// The content type of a key in an INFO, with its duration.
 const RELAY: &[u8] = b"application/dtmf-relay";

@@ -44,9 +44,11 @@ pub(crate) mod setup;
 pub(crate) mod transfer;
 pub(crate) mod video;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ringback_media::dtmf::Press;
 use ringback_media::negotiation::{Party, Patch, Profile};
 use ringback_media::session::{LegKey, LegReport};
 use ringback_sansio::Flow;
@@ -170,6 +172,8 @@ pub(crate) struct Leg {
     pub is_hidden: bool,
     /// Whether it tells and is told of keys by INFO, as far as it has shown.
     pub signals_keys: bool,
+    /// Keys that it is to be told of: the first is under way.
+    pub keys: VecDeque<Press>,
     /// Whether its party may not be named to those that the call is sent on to (RFC 7044 §10.1).
     pub hides_history: bool,
     /// Whether we called it: its Call-ID is ours.
@@ -377,6 +381,7 @@ impl Leg {
             call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
             is_hidden: identity::asks_to_hide(&invite) == Some(true),
             signals_keys: keys::takes_info(&invite),
+            keys: VecDeque::new(),
             hides_history: false,
             is_called: false,
             invite: Bytes::new(),

@@ -1,10 +1,10 @@
-//! Parking: a party transfers the other one to a code, where it hears nothing until somebody picks the call up.
+//! Parking: a party transfers the other one to a code, where it hears music, if there is any, until somebody picks the call up.
 //!
 //! A call is parked for a user: who parks it, or one that is named behind the code. It is picked up as one that rings is
 //! ([`super::pickup`]), by that user, by its group, and by who has parked it. When it has waited for
 //! `limits.ring_seconds`, who has parked it is called back; when that comes to nothing, the call is over.
 //!
-//! Left out: music, and places with numbers.
+//! Left out: places with numbers.
 
 use std::time::Instant;
 

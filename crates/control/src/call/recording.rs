@@ -48,6 +48,9 @@ pub enum RecordingRefused {
     /// A party may not.
     #[error("recordings are not for the parties to begin and end: set recording.calls = \"asked\"")]
     NotAllowed,
+    /// A party has begun too many.
+    #[error("a call has {MOST_RECORDINGS} recordings at the most")]
+    TooMany,
 }
 
 impl Exchange {
@@ -108,6 +111,9 @@ impl Exchange {
         if call.recording.is_some() {
             return Ok(());
         }
+        if call.record.recordings.len() >= MOST_RECORDINGS {
+            return Err(RecordingRefused::TooMany);
+        }
         let key = RecordingKey(rand::Rng::next_u64(&mut self.random));
         let count = call.record.recordings.len() + 1;
         let name: Arc<str> =
@@ -142,6 +148,17 @@ impl Exchange {
         self.command_recording(call, MediaCommand::StopRecording)?;
         call.recording = None;
         Ok(())
+    }
+
+    /// Ends the recording of a call, if it is recorded.
+    pub(super) fn end_recording_of(&mut self, call: &mut Call) {
+        // One that is not recorded has none to end.
+        let _ = self.end_recording(call);
+    }
+
+    /// A recording has ended by itself: it is as long as it may be. It does not begin anew.
+    pub(crate) fn recording_ended(&mut self, call: &mut Call, key: RecordingKey) {
+        call.recording.take_if(|recording| recording.key == key);
     }
 
     fn command_recording(
@@ -191,10 +208,16 @@ impl Exchange {
             Ok(()) => self.respond(now, server, self.reply(request, 200).finish()),
             Err(refused) => {
                 self.stats.recordings_refused += 1;
-                let status = if refused == RecordingRefused::NotAllowed { 403 } else { 488 };
+                let status = match refused {
+                    RecordingRefused::NotAllowed | RecordingRefused::TooMany => 403,
+                    _ => 488,
+                };
                 self.refuse(now, server, request, status, &refused.to_string());
             }
         }
         true
     }
 }
+
+/// Recordings of one call at the most: a party that begins and ends them again and again fills no disk.
+pub(crate) const MOST_RECORDINGS: usize = 32;

@@ -37,7 +37,7 @@ pub(crate) enum Service {
     Play(Number),
     /// The caller hears nothing, for a second: its code has done what it should.
     Confirmation,
-    /// Whoever was transferred there hears nothing, until somebody picks the call up.
+    /// Whoever was transferred there hears music, if there is any, until somebody picks the call up.
     Parked {
         /// The leg that has parked it, which is over.
         by: LegKey,

@@ -1,5 +1,6 @@
 //! The first half of a call: an INVITE comes in, its legs are opened, every contact of the callee is alerted.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -330,6 +331,7 @@ impl Exchange {
             session_timer: None,
             is_missed: false,
             signals_keys: false,
+            keys: VecDeque::new(),
             hears_music: None,
             call_id: self.random_token(),
             is_hidden: false,

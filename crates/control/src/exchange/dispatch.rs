@@ -290,9 +290,11 @@ impl Exchange {
                     }
                 }
             }),
-            Some(Use::Key(call, leg)) if status == 481 => {
-                self.on_call(now, call, |exchange, call| exchange.dialog_lost(now, call, leg));
-            }
+            // A key that was refused was pressed in vain, as on a telephone.
+            Some(Use::Key(call, leg)) => self.on_call(now, call, |exchange, call| match status {
+                481 => exchange.dialog_lost(now, call, leg),
+                _ => exchange.key_told(now, call, leg),
+            }),
             Some(Use::Notify(call, leg)) => self.on_call(now, call, |exchange, call| {
                 exchange.notify_answered(now, call, leg, Some(status));
             }),
@@ -303,8 +305,7 @@ impl Exchange {
             Some(Use::Prack(call, leg)) if status >= 300 => {
                 self.on_call(now, call, |exchange, call| exchange.prack_failed(now, call, leg));
             }
-            // A key that was refused was pressed in vain, as on a telephone.
-            Some(Use::Key(..) | Use::Prack(..) | Use::PictureRequest | Use::Bye) | None => {}
+            Some(Use::Prack(..) | Use::PictureRequest | Use::Bye) | None => {}
         }
     }
 
@@ -335,7 +336,10 @@ impl Exchange {
                 exchange.prack_failed(now, call, leg);
             }),
             // That nobody answers in time is seen before the transaction ends.
-            Some(Use::Ping(_) | Use::Key(..) | Use::PictureRequest | Use::Bye) | None => {}
+            Some(Use::Key(call, leg)) => {
+                self.on_call(now, call, |exchange, call| exchange.key_told(now, call, leg));
+            }
+            Some(Use::Ping(_) | Use::PictureRequest | Use::Bye) | None => {}
         }
     }
 

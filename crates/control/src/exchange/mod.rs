@@ -275,6 +275,7 @@ impl Exchange {
         | MediaEvent::VideoOpened(key, _)
         | MediaEvent::PictureWanted(key)
         | MediaEvent::Played(key, _)
+        | MediaEvent::RecordingEnded(key, _)
         | MediaEvent::Gone(key, _)) = event;
         let number = self.call_of(key);
         if !self.calls.contains_key(&number) {
@@ -296,6 +297,7 @@ impl Exchange {
             MediaEvent::Connected(_) => exchange.stats.legs_connected += 1,
             MediaEvent::FirstPacket(key) => exchange.leg_heard(call, key),
             MediaEvent::Key(key, press) => exchange.tell_key(now, call, key, press),
+            MediaEvent::RecordingEnded(_, key) => exchange.recording_ended(call, key),
             MediaEvent::Played(key, end) => exchange.played(now, call, key, end),
             MediaEvent::Gone(key, gone) => exchange.leg_gone(now, call, key, gone),
         });

@@ -77,17 +77,18 @@ impl Engine {
         self.command(leg, MediaCommand::Close);
     }
 
+    /// News of a leg that is nobody's: nobody else would ever close it.
+    pub(super) fn close_stray(&mut self, leg: LegKey) {
+        self.stats.stray_news += 1;
+        self.command(leg, MediaCommand::Close);
+    }
+
     /// The far end of a side is gone. The call is over when that is so of all who talk: one that is silent may be on
     /// hold, and whoever drives us may know better about the other.
     pub(super) fn gone(&mut self, now: Instant, leg: LegKey, why: Gone) {
         let number = owner::call_of(leg);
-        let Some(call) = self.calls.get_mut(&number) else {
-            self.stats.stray_news += 1;
-            return;
-        };
-        let Some(side) = call.side_mut(leg) else {
-            self.stats.stray_news += 1;
-            return;
+        let Some(side) = self.calls.get_mut(&number).and_then(|call| call.side_mut(leg)) else {
+            return self.close_stray(leg);
         };
         side.gone = Some((now, why));
         let is_gone = |gone: &Option<(Instant, Gone)>| match gone {
@@ -96,6 +97,7 @@ impl Engine {
             Some(_) => true,
             None => false,
         };
+        let Some(call) = self.calls.get(&number) else { return };
         let mut talking = call.sides.iter().filter(|side| side.peer.is_some()).peekable();
         if talking.peek().is_some() && talking.all(|side| is_gone(&side.gone)) {
             self.stats.calls_silent += u64::from(self.end(number));

@@ -133,7 +133,9 @@ impl Engine {
             MediaEvent::Opened(leg, opened) => {
                 let session = self.random.next_u64() >> 1;
                 let Some(mut call) = self.take(owner::call_of(leg)) else {
-                    self.stats.stray_news += 1;
+                    if opened.is_ok() {
+                        self.close_stray(leg);
+                    }
                     return;
                 };
                 if let Some(side) = call.side_mut(leg)
@@ -179,7 +181,7 @@ impl Engine {
                 }
             }
             // Nobody is told of keys here.
-            MediaEvent::Key(..) => self.stats.stray_news += 1,
+            MediaEvent::RecordingEnded(..) | MediaEvent::Key(..) => self.stats.stray_news += 1,
             // Video is for who drives us to ask for, which the flags have no word for yet.
             MediaEvent::VideoOpened(..) | MediaEvent::PictureWanted(_) => {}
             MediaEvent::Gone(leg, why) => self.gone(now, leg, why),

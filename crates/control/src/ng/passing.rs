@@ -203,8 +203,12 @@ const DIRECTIONS: [&str; 4] = ["sendrecv", "sendonly", "recvonly", "inactive"];
 
 /// Attributes that say something of a leg, beside those of [`ORDER`]. They do not pass.
 const OURS: &[&str] = &[
+    "acap",
+    "acfg",
     "bundle-only",
     "connection",
+    "creq",
+    "csup",
     "extmap",
     "extmap-allow-mixed",
     "group",
@@ -214,13 +218,16 @@ const OURS: &[&str] = &[
     "identity",
     "key-mgmt",
     "msid-semantic",
+    "pcfg",
     "remote-candidates",
     "rid",
+    "rtcp-mux-only",
     "rtcp-rsize",
     "rtcp-xr",
     "simulcast",
     "ssrc",
     "ssrc-group",
+    "tcap",
     "tls-id",
 ];
 

@@ -94,6 +94,14 @@ pub struct Press {
     pub milliseconds: u32,
 }
 
+impl Press {
+    /// The same as far as it can be played: one that is too short for anybody to notice is made longer.
+    #[must_use]
+    pub fn playable(self) -> Press {
+        Press { milliseconds: self.milliseconds.clamp(LEAST_MS, MOST_MS), ..self }
+    }
+}
+
 /// What a receiver or a detector has found: a key can be let go and the next pressed at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Found {

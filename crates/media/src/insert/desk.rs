@@ -90,7 +90,7 @@ pub struct DeskStats {
     pub overflowed: u64,
     /// Ticks that were left out because the desk came too late to them.
     pub ticks_missed: u64,
-    /// Keys that were found while more waited to be told than anybody presses.
+    /// Keys that were found while more waited, or had just been told, than anybody presses.
     pub keys_beyond: u64,
     /// Packets of legs that are recorded.
     pub recorded: u64,
@@ -199,7 +199,7 @@ impl Desk {
         }
         match self.feeds.remove(&leg) {
             Some((Feed::Conference(key), _)) => {
-                self.voices.remove(&leg);
+                self.take_voice(leg);
                 if let Some(conference) = self.conferences.get_mut(&key) {
                     conference.leave(leg);
                     if conference.is_empty() {
@@ -207,10 +207,17 @@ impl Desk {
                     }
                 }
             }
-            Some((Feed::Leg(to), _)) => {
-                self.voices.remove(&to);
-            }
+            Some((Feed::Leg(to), _)) => self.take_voice(to),
             None => {}
+        }
+    }
+
+    /// A leg has no voice any more; what is played to it goes on by one of its own.
+    fn take_voice(&mut self, leg: LegKey) {
+        self.voices.remove(&leg);
+        if let Some(player) = self.players.get_mut(&leg) {
+            self.seed = next(self.seed);
+            player.speak_alone(leg, self.seed);
         }
     }
 
@@ -274,13 +281,17 @@ impl Desk {
                     Sound::Event(report) => keys.extend(report.ended),
                     Sound::Key(press) => keys.push(press),
                 });
-                for press in keys {
+                for press in keys.into_iter().map(Press::playable) {
                     match patch.keys {
-                        Keys::Told if !voice.takes_events() => {
-                            tell(&mut self.told, &mut self.stats, *to, press)
-                        }
-                        // A queue that is full holds more keys than anybody waits for.
-                        _ => pressed |= voice.press(press).is_ok(),
+                        Keys::Told if !voice.takes_events() => match voice.may_tell(now) {
+                            true => tell(&mut self.told, &mut self.stats, *to, press),
+                            false => self.stats.keys_beyond += 1,
+                        },
+                        _ => match voice.press(press) {
+                            Ok(()) => pressed = true,
+                            // More wait than anybody presses.
+                            Err(_) => self.stats.keys_beyond += 1,
+                        },
                     }
                 }
                 if is_interrupted {
@@ -374,10 +385,10 @@ impl Desk {
                 && let Some(press) = self.ears.get_mut(leg).and_then(|ear| ear.key_is_due(now))
                 && let Some(voice) = self.voices.get_mut(to).filter(|voice| !voice.takes_events())
             {
+                let press = press.playable();
                 match patch.keys {
                     Keys::Told => tell(&mut self.told, &mut self.stats, *to, press),
-                    // A queue that is full holds more keys than anybody waits for.
-                    Keys::Heard => drop(voice.press(press)),
+                    Keys::Heard => self.stats.keys_beyond += u64::from(voice.press(press).is_err()),
                 }
             }
         }

@@ -124,6 +124,13 @@ impl Player {
         Player { play, patch, source: None, own, spoken: 0 }
     }
 
+    /// Plays by a voice of its own from here on.
+    pub(super) fn speak_alone(&mut self, leg: LegKey, seed: u64) {
+        if self.own.is_none() {
+            self.own = Voice::new(leg, leg, &self.patch, MOST, seed).ok();
+        }
+    }
+
     /// Whether this is what is played already, to a far end that understands the same.
     pub(super) fn is(&self, play: &Play, patch: &Patch) -> bool {
         let same = match (&self.play.sound, &play.sound) {
@@ -152,7 +159,7 @@ impl Player {
         outbox: &mut Outbox,
     ) -> bool {
         let Player { play, source, own, .. } = self;
-        let Some(voice) = voice.or(own.as_mut()) else { return false };
+        let Some(voice) = voice.or(own.as_mut()) else { return true };
         let rate = voice.sample_rate();
         if source.as_ref().is_none_or(|(known, _)| *known != rate) {
             *source = Source::new(&play.sound, rate, play.times).map(|source| (rate, source));
@@ -248,5 +255,5 @@ const IN_A_ROW: u8 = 10;
 /// Pieces of a clip that a frame takes at the most, however short the clip is.
 const MOST_PIECES: usize = 64;
 
-/// Whether a run of audible packets ends what is played under them, as [`Player::is_interrupted`] does for samples.
+/// Audible packets in a row that end what is played under them, as [`Player::is_interrupted`] counts frames.
 pub(crate) const PACKETS_IN_A_ROW: u8 = IN_A_ROW;

@@ -130,7 +130,7 @@ impl Desk {
             Entry::Vacant(new) => new.insert(Recorder::new(now, track, settings, pieces)),
         };
         let former = recorder.hear(leg, track).map_err(|_| DeskError::Codec)?;
-        if let Some(former) = former {
+        if let Some(former) = former.filter(|former| !recorder.legs().any(|leg| leg == *former)) {
             self.recorded.remove(&former);
         }
         self.recorded.insert(leg, track.recording);
@@ -290,10 +290,12 @@ impl Recorder {
     /// Hears a leg on a side, in the place of whom it heard there. The same again changes nothing; gives the leg that
     /// is heard no more.
     pub(super) fn hear(&mut self, leg: LegKey, track: &Track) -> Result<Option<LegKey>, Unsupported> {
-        let side = match track.side {
-            Side::First => &mut self.first,
-            Side::Second => &mut self.second,
+        let (side, other) = match track.side {
+            Side::First => (&mut self.first, &mut self.second),
+            Side::Second => (&mut self.second, &mut self.first),
         };
+        // Who calls and who is called may change in a transfer.
+        other.heard.take_if(|(heard, ..)| *heard == leg);
         if side.heard.as_ref().is_some_and(|(known, codecs, _)| *known == leg && *codecs == track.codecs) {
             return Ok(None);
         }

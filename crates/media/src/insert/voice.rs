@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::{Encoder, Format, Unsupported};
 use crate::dtmf::{
-    EventPacket, EventSender, EventSettings, Press, Refusal, TelephoneEvent, ToneLevels, TonePlayer,
+    EventPacket, EventSender, EventSettings, LEAST_MS, Press, Refusal, TelephoneEvent, ToneLevels, TonePlayer,
 };
 use crate::negotiation::Patch;
 use crate::rtp::{Rewrite, ticks};
@@ -36,6 +36,8 @@ pub(super) struct Voice {
     keys: Keys,
     /// The event that is passed on: its timestamp where it comes from, and here.
     event: Option<(u32, u32)>,
+    /// When its far end was told of a key last.
+    told: Option<Instant>,
     /// When it said something last, and whether that was silence for a key to be sent in.
     at: Option<Instant>,
     is_filled: bool,
@@ -88,6 +90,7 @@ impl Voice {
             encoder,
             keys,
             event: None,
+            told: None,
             at: None,
             is_filled: false,
         })
@@ -128,6 +131,16 @@ impl Voice {
             Keys::Events { sender, .. } => sender.press(press),
             Keys::Tones(player) => player.press(press),
         }
+    }
+
+    /// Whether its far end can be told of a key: nobody presses them faster than they can be heard.
+    pub(super) fn may_tell(&mut self, now: Instant) -> bool {
+        let is_late_enough =
+            self.told.is_none_or(|told| now >= told + Duration::from_millis(LEAST_MS.into()));
+        if is_late_enough {
+            self.told = Some(now);
+        }
+        is_late_enough
     }
 
     /// Whether keys are being sent.

@@ -92,7 +92,7 @@ fn check_webrtc(description: &Description, section: &Section, transport: &Sectio
     if transport.setup == Some(Setup::HoldConn) {
         return Err(Refusal::HoldConn);
     }
-    if !section.rtcp_mux {
+    if !transport.rtcp_mux && !section.rtcp_mux {
         return Err(Refusal::NoRtcpMux);
     }
     Ok(())

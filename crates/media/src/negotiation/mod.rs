@@ -52,6 +52,7 @@
 //! [RFC 8842 §5.5]: https://www.rfc-editor.org/rfc/rfc8842#section-5.5
 
 mod acceptance;
+mod agreed;
 mod bypass;
 mod formats;
 #[doc(hidden)]

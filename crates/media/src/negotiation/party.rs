@@ -1,17 +1,17 @@
 //! One leg's state of offer and answer.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use bytes::Bytes;
 use ringback_nat::ice::Credentials;
 
 use super::acceptance::{check_answer, choose, meant_direction, names, remote};
+use super::agreed::{Agreed, Side, Written};
 use super::bypass::Source;
 use super::formats::{
     answered, answered_alone, is_ours, known_to_us, offered_alone, renumbered, supplemented, with_events,
 };
-use super::protection::{Protection, chosen, shakes_hands, to_answer};
+use super::protection::{Protection, shakes_hands, to_answer};
 use super::video::{check_video, choose_video, in_order};
 use super::writing::{Content, Frame, Live, describe};
 use super::{Candidates, Dtls, LegSettings, Local, Payload, Profile, Refusal, Sdes, Seed, Transcoding};
@@ -39,39 +39,12 @@ pub struct Party {
     pub(super) pending: Option<Pending>,
 }
 
-/// A completed exchange.
-#[derive(Debug, Clone)]
-pub(super) struct Agreed {
-    pub(super) ours: Written,
-    pub(super) theirs: Description,
-    /// The index of the audio section that is served.
-    pub(super) served: usize,
-    /// The same of video, when there is one.
-    pub(super) video: Option<usize>,
-    offerer: Side,
-    /// How often our SDES keys have changed: of audio and of video.
-    key_changes: [u32; 2],
-}
-
 #[derive(Debug, Clone)]
 pub(super) enum Pending {
     /// The far end waits for our answer.
     Theirs { offer: Description, served: usize, video: Option<usize> },
     /// We wait for the far end's answer.
     Ours { offer: Written, served: usize },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Us,
-    Them,
-}
-
-/// A description of ours and its text.
-#[derive(Clone)]
-pub(super) struct Written {
-    pub(super) description: Description,
-    text: Bytes,
 }
 
 impl Party {
@@ -468,6 +441,12 @@ impl Party {
         if let Some(Agreed { ours, theirs, served, .. }) = &self.agreed {
             known.extend_from_slice(codecs_at(&ours.description, *served));
             known.extend_from_slice(codecs_at(theirs, *served));
+            // In a bundle a number means one thing in all sections.
+            let others =
+                ours.description.sections.iter().chain(&theirs.sections).flat_map(|section| &section.codecs);
+            known.extend(
+                others.filter(|codec| codec.kind() == Kind::Video || codec.kind() == Kind::Wrapper).cloned(),
+            );
         }
         self.face(from);
         let codecs = match self.past {
@@ -649,65 +628,6 @@ impl Party {
         self.version += 1;
         description.origin.version = self.version;
         Written { text: description.write(), description }
-    }
-}
-
-impl Agreed {
-    fn our_section(&self) -> Option<&Section> {
-        self.ours.description.sections.get(self.served)
-    }
-
-    fn their_section(&self) -> Option<&Section> {
-        self.theirs.sections.get(self.served)
-    }
-
-    /// The section of an index, of ours and of theirs.
-    pub(super) fn sections_at(&self, index: usize) -> Option<(&Section, &Section)> {
-        Some((self.ours.description.sections.get(index)?, self.theirs.sections.get(index)?))
-    }
-
-    /// Our line and theirs that the keys of a section are taken from.
-    fn keys_at(&self, index: usize) -> Option<(&Crypto, &Crypto)> {
-        let (ours, theirs) = self.sections_at(index)?;
-        match self.offerer {
-            Side::Us => chosen(ours, theirs),
-            Side::Them => chosen(theirs, ours).map(|(theirs, ours)| (ours, theirs)),
-        }
-    }
-
-    /// Our DTLS role for a section: the answer's word, or what it leaves us.
-    fn role_at(&self, index: usize) -> Role {
-        let ours = self.ours.description.sections.get(index).and_then(|section| section.setup);
-        let theirs = self.theirs.transport_of(index).and_then(|section| section.setup);
-        match (self.offerer, ours, theirs) {
-            (Side::Them, Some(Setup::Active), _) | (Side::Us, _, Some(Setup::Passive)) => Role::Client,
-            // An answer must choose; one that says actpass or nothing is taken for the usual `active`.
-            _ => Role::Server,
-        }
-    }
-
-    /// How a section is framed in a later offer: as it is, with the key in force, but with the role open
-    /// ([RFC 8842 §5.5]).
-    ///
-    /// [RFC 8842 §5.5]: https://www.rfc-editor.org/rfc/rfc8842#section-5.5
-    pub(super) fn frame_at(&self, index: usize) -> Frame {
-        let section = self.ours.description.sections.get(index);
-        Frame {
-            protocol: section.map(|section| section.protocol.clone()).unwrap_or_default(),
-            mid: section.and_then(|section| section.mid.clone()),
-            bundled: !self.ours.description.bundles.is_empty(),
-            rtcp_mux: section.is_some_and(|section| section.rtcp_mux),
-            setup: Setup::ActPass,
-            crypto: self.keys_at(index).map(|(ours, _)| ours.clone()).into_iter().collect(),
-            has_handshake: self.sections_at(index).is_some_and(|(ours, theirs)| shakes_hands(ours, theirs)),
-        }
-    }
-}
-
-/// Without the text, which holds our ICE password.
-impl fmt::Debug for Written {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Written").field(&self.description).finish()
     }
 }
 

@@ -8,8 +8,9 @@
 use std::iter::once;
 
 use super::acceptance::{check, meant_direction};
+use super::agreed::Agreed;
 use super::formats::{answered_video, renumbered_video, repeats};
-use super::party::{Agreed, Pending, codecs_at, is_listed, sent_codecs};
+use super::party::{Pending, codecs_at, is_listed, sent_codecs};
 use super::payloads::best_match;
 use super::protection::{check_answered, video_lines, wanted};
 use super::writing::{Content, Frame, Live};

@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::sync::mpsc::Receiver;
 
 use ringback_media::negotiation::{Keys, LegSettings, Patch, PayloadMap, Payloads};
+use ringback_sansio::Flow;
 
 use super::*;
 use crate::config::PortRange;

@@ -1,6 +1,7 @@
 //! Starting the media workers and the voice threads beside them.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -84,7 +85,12 @@ impl Media {
         }
         let name = "ringback-recordings".to_owned();
         media.threads.push(thread::Builder::new().name(name).spawn(move || {
-            recordings.run();
+            if catch_unwind(AssertUnwindSafe(|| recordings.run())).is_err() {
+                tracing::error!(
+                    "nothing is recorded any more because of a mistake in Ringback; please report it"
+                );
+                readiness.media_failed();
+            }
             Ok(())
         })?);
         Ok(media)

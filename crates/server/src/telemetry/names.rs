@@ -44,7 +44,7 @@ counters! {
         instant_messages_overloaded, instant_messages_unknown, instant_messages_not_kept, instant_messages_full,
         instant_messages_expired, offers_refused, offers_in_glare, offers_of_ours_refused, ice_restarts,
         targets_unreadable, sessions_expired, legs_connected, legs_gone, reports_missing, dtmf_by_info, dtmf_made_events,
-        dtmf_made_tones, dtmf_told, pictures_by_info, video_unopened,
+        dtmf_made_tones, dtmf_told, dtmf_untold, pictures_by_info, video_unopened,
         transfers_started, transfers_completed, transfers_failed, transfers_refused, notifies_refused,
         takeovers_started, takeovers_completed, takeovers_refused, offers_repeated, recordings_begun,
         recordings_refused,

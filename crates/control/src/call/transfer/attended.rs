@@ -6,6 +6,7 @@
 //!
 //! [RFC 5589 §7]: https://www.rfc-editor.org/rfc/rfc5589#section-7
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use ringback_media::negotiation::Party;
@@ -13,7 +14,7 @@ use ringback_media::session::LegKey;
 use ringback_sip::header::Replaces;
 
 use super::super::service::Service;
-use super::super::{Call, CallNumber, Leg, LegMedia, Phase, Renegotiation, Signalling};
+use super::super::{Call, CallNumber, Leg, LegMedia, LegVideo, Phase, Renegotiation, Signalling};
 use super::notify::TRANSFERRED;
 use super::refer::ReferRefused;
 use super::{AskedBy, Stage, Transfer};
@@ -142,15 +143,18 @@ impl Exchange {
             hears_music: None,
             is_missed: false,
             signals_keys: false,
+            keys: VecDeque::new(),
             call_id: leg.call_id.clone(),
             is_hidden: leg.is_hidden,
             hides_history: leg.hides_history,
             is_called: leg.is_called,
             invite: leg.invite.clone(),
             early_dialogs: std::mem::take(&mut leg.early_dialogs),
-            video: std::mem::take(&mut leg.video),
+            video: LegVideo::default(),
         };
         let taken = std::mem::replace(leg, shell);
+        // Who leaves is heard in no recording of a call that it is not in.
+        self.end_recording_of(other);
         let words = format!("transferred to {stays}");
         // The record names who stays; the one that is left may not be allowed to know.
         other.given_reason = TRANSFERRED;

@@ -8,7 +8,7 @@
 //! REFER of the transferor      202, NOTIFY 100                        refer
 //! to a number                  INVITE to every contact, NOTIFY 180    branches
 //! to a call of the transferor  its far end moves into this call       attended
-//! to the code that parks       the transferee hears nothing           `call::park`
+//! to the code that parks       the transferee hears music             `call::park`
 //! INVITE with Replaces         the leg that sends it is the target    replaces
 //! INVITE to pick up            the same                               `call::pickup`, replaces
 //! the target is there          re-INVITE of the transferee with what the target described

@@ -82,10 +82,11 @@ impl Worker {
         let Some((peer, payload_type)) = leg.route(&in_flight.header)? else {
             return Err(Reason::NotJoined);
         };
-        let (peer, shared) = self.leg_and_path(peer).ok_or(Reason::NotJoined)?;
+        let peer_slot = peer;
+        let (peer, shared) = self.leg_and_path(peer_slot).ok_or(Reason::NotJoined)?;
         let sent = peer.send_rtp(shared, arrival.now, &in_flight, payload_type, packet)?;
-        if peer.has_begun_to_see() {
-            self.want_picture(arrival.now, slot);
+        if peer.begins_to_see() && self.want_picture(arrival.now, slot) {
+            self.legs.get_mut(peer_slot).map(Leg::has_begun_to_see);
         }
         Ok(Verdict::Forward(sent))
     }
@@ -98,13 +99,18 @@ impl Worker {
             let (ours, peer) = (leg.ssrc(), leg.peer);
             let Section::Video(pictures) = &mut leg.section else { return };
             match feedback {
-                Feedback::PictureLoss { ssrc } if ssrc == ours => self.tell_lost_picture(now, peer),
+                Feedback::PictureLoss { ssrc } if ssrc == ours => {
+                    self.tell_lost_picture(now, peer);
+                }
                 Feedback::FullIntra { entries } => {
                     let number = rtcp::request_for(ours, entries);
                     // The same number is the same request again.
-                    if number.is_some() && pictures.answered != number {
+                    if number.is_some()
+                        && pictures.answered != number
+                        && self.tell_lost_picture(now, peer)
+                        && let Some(pictures) = self.pictures(Some(slot))
+                    {
                         pictures.answered = number;
-                        self.tell_lost_picture(now, peer);
                     }
                 }
                 Feedback::Nack { ssrc, pairs } if ssrc == ours => {
@@ -148,21 +154,22 @@ impl Worker {
     }
 
     /// Whoever sends in a slot is told that a picture of it is lost.
-    fn tell_lost_picture(&mut self, now: Instant, source: Option<usize>) {
-        if let Some(source) = source {
-            self.want_picture(now, source);
-        }
+    /// The same by whose pictures they are; `false` too where nobody sends any.
+    fn tell_lost_picture(&mut self, now: Instant, source: Option<usize>) -> bool {
+        source.is_some_and(|source| self.want_picture(now, source))
     }
 
-    fn want_picture(&mut self, now: Instant, slot: usize) {
-        let Some(leg) = self.legs.get_mut(slot) else { return };
+    /// Asks for a whole picture; `false` when that was done a moment ago, so that it has to be wanted again.
+    fn want_picture(&mut self, now: Instant, slot: usize) -> bool {
+        let Some(leg) = self.legs.get_mut(slot) else { return false };
         let key = leg.key;
-        let Section::Video(pictures) = &mut leg.section else { return };
+        let Section::Video(pictures) = &mut leg.section else { return false };
         match pictures.want_picture(now) {
             Asking::Feedback => self.settle(now, slot),
             Asking::Signalling => self.events.push_back(Event::PictureWanted { leg: key.owner() }),
-            Asking::TooSoon => {}
+            Asking::TooSoon => return false,
         }
+        true
     }
 
     fn pictures(&mut self, slot: Option<usize>) -> Option<&mut Pictures> {
@@ -244,10 +251,17 @@ impl Leg {
     }
 
     /// Whether a packet that was sent is the first that the far end sees.
-    fn has_begun_to_see(&mut self) -> bool {
-        match &mut self.section {
-            Section::Video(pictures) => std::mem::take(&mut pictures.is_new),
+    fn begins_to_see(&self) -> bool {
+        match &self.section {
+            Section::Video(pictures) => pictures.is_new,
             Section::Audio | Section::AudioBeside(_) => false,
+        }
+    }
+
+    /// A whole picture is on its way.
+    fn has_begun_to_see(&mut self) {
+        if let Section::Video(pictures) = &mut self.section {
+            pictures.is_new = false;
         }
     }
 

@@ -18,6 +18,8 @@ pub(in crate::session) struct Pictures {
     repairs: Repairs,
     /// The SSRC and the next number of what we send again in a stream of its own.
     repair: Option<(u32, u16)>,
+    /// Whether what is sent again goes by that stream.
+    is_repairing: bool,
     /// What was sent; only where the far end may ask for it.
     cache: Option<Cache>,
     arrived: Arrived,
@@ -64,12 +66,18 @@ impl Pictures {
         self.feedback = settings.feedback;
         self.repaired.clone_from(&settings.repaired);
         self.repairs.clone_from(&settings.repairs);
-        let ssrc = settings.sources.and_then(|sources| sources.repair).filter(|_| !self.repairs.is_empty());
-        // Under one key the numbers of an SSRC go on.
+        let ssrc = settings.sources.and_then(|sources| sources.repair);
+        // Under one key the numbers of an SSRC go on, also when it rests for a while.
         self.repair = ssrc.map(|ssrc| match self.repair {
             Some((last, next)) if last == ssrc => (ssrc, next),
             _ => (ssrc, first),
         });
+        let repairs = ssrc.is_some() && !self.repairs.is_empty();
+        if std::mem::replace(&mut self.is_repairing, repairs) != repairs {
+            // What is kept is protected in the one case and not in the other.
+            self.forget();
+            self.repeats.clear();
+        }
         match (&self.cache, self.feedback.nack && settings.leg.receives) {
             (None, true) => self.cache = Some(Cache::new()),
             (Some(_), false) => self.cache = None,
@@ -104,7 +112,7 @@ impl Pictures {
     /// Keeps a packet that leaves, before it is protected: as it is repeated in a stream of its own.
     #[inline]
     pub(in crate::session) fn keep_clear(&mut self, sequence: u16, packet: &[u8]) {
-        if let Some(cache) = self.cache.as_mut().filter(|_| self.repair.is_some()) {
+        if let Some(cache) = self.cache.as_mut().filter(|_| self.is_repairing) {
             cache.keep(sequence, packet);
         }
     }
@@ -113,7 +121,7 @@ impl Pictures {
     /// bytes are what RFC 3711 lets be sent again.
     #[inline]
     pub(in crate::session) fn keep_protected(&mut self, sequence: u16, packet: &[u8]) {
-        if let Some(cache) = self.cache.as_mut().filter(|_| self.repair.is_none()) {
+        if let Some(cache) = self.cache.as_mut().filter(|_| !self.is_repairing) {
             cache.keep(sequence, packet);
         }
     }
@@ -172,7 +180,7 @@ impl Pictures {
             let Some(packet) = self.cache.as_mut().and_then(|cache| cache.repeat(now, sequence)) else {
                 continue;
             };
-            let Some((ssrc, next)) = &mut self.repair else {
+            let Some((ssrc, next)) = self.repair.as_mut().filter(|_| self.is_repairing) else {
                 let Some(place) = out.get_mut(..packet.len()) else { continue };
                 place.copy_from_slice(packet);
                 return Some((packet.len(), false));
