@@ -15,6 +15,8 @@ const FRAME = 160;
 /** A frame belongs to a key when both of its tones have so much of full scale. */
 const LOUD = 0.03;
 const INFO = 'application/dtmf-relay';
+/** It does not say that it takes INFO; it does so as soon as it tells a key itself. */
+const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS';
 
 /** Registers a telephone of `user` at `server`, which answers whoever calls. */
 export async function startOldPhone(server, user) {
@@ -45,7 +47,7 @@ class OldPhone {
   }
 
   async start() {
-    this.#media.bind(0, '127.0.0.1');
+    this.#media.bind(0, this.#server.address);
     await once(this.#media, 'listening');
     this.#media.on('message', (packet) => {
       if ((packet[1] & 0x7f) === 0 && packet.length > 12) this.#heard.push(...packet.subarray(12));
@@ -73,7 +75,11 @@ class OldPhone {
   /** Calls `callee` and waits for the answer. */
   async dial(callee) {
     const callId = randomBytes(8).toString('hex');
-    const headers = { Contact: this.#client.contact(this.#user), 'Content-Type': 'application/sdp' };
+    const headers = {
+      Contact: this.#client.contact(this.#user),
+      Allow: ALLOW,
+      'Content-Type': 'application/sdp',
+    };
     const response = await this.#client.request('INVITE', this.#user, {
       to: callee,
       headers,
@@ -149,12 +155,12 @@ class OldPhone {
   }
 
   get #sdp() {
-    const { port } = this.#media.address();
+    const { port, address } = this.#media.address();
     const lines = [
       'v=0',
-      'o=- 1 1 IN IP4 127.0.0.1',
+      `o=- 1 1 IN IP4 ${address}`,
       's=-',
-      'c=IN IP4 127.0.0.1',
+      `c=IN IP4 ${address}`,
       't=0 0',
       `m=audio ${port} RTP/AVP 0`,
     ];
@@ -207,6 +213,7 @@ class OldPhone {
         this.#follow(request);
         Object.assign(lines, {
           Contact: this.#client.contact(this.#user),
+          Allow: ALLOW,
           'Content-Type': 'application/sdp',
         });
       }

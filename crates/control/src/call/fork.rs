@@ -100,7 +100,8 @@ impl Exchange {
     ) {
         let Some(leg) = call.leg_mut(key) else { return };
         leg.note_privacy(response);
-        leg.signals_keys |= keys::takes_info(response);
+        leg.signals_keys |= keys::takes_keys(response);
+        leg.refuses_info = keys::refuses_info(response);
         let Some(dialog) = leg.confirmed_by(response) else {
             // A 2xx that cannot be read makes no dialog: there is nobody to talk to.
             self.stats.answers_without_dialog += 1;

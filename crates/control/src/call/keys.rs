@@ -1,8 +1,8 @@
 //! Keys that are pressed in a call: each far end gets them in the way that it knows.
 //!
 //! A far end with telephone events ([RFC 4733]) in its description takes those. One without is told by INFO if it has shown
-//! that it knows them, by one of its own or by `application/dtmf-relay` in its Accept; else it hears tones. What is told by
-//! the one and heard by the other is made out of audio, or into audio, by the media workers
+//! that it knows them, by one of its own or by `application/dtmf-relay` in its Accept; also what the other has told by INFO,
+//! unless INFO is missing in its Allow; else it hears tones. What is told by the one and heard by the other is made out of audio, or into audio, by the media workers
 //! ([`patch`](ringback_media::negotiation::patch)).
 //!
 //! [RFC 4733]: https://www.rfc-editor.org/rfc/rfc4733
@@ -19,12 +19,17 @@ use crate::event::Event;
 use crate::exchange::{Exchange, Use};
 use crate::media::MediaCommand;
 
-/// Whether who wrote a message takes keys by INFO.
-pub(super) fn takes_info(message: &Message) -> bool {
+/// Whether who wrote a message takes keys by INFO, as it says.
+pub(super) fn takes_keys(message: &Message) -> bool {
     message.values(Name::Accept).any(|value| {
         let media_type = value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
         media_type.eq_ignore_ascii_case(RELAY)
     })
+}
+
+/// Whether who wrote a message takes no INFO: it lists what it takes, and INFO is not among it.
+pub(super) fn refuses_info(message: &Message) -> bool {
+    message.has(Name::Allow) && !message.values(Name::Allow).any(|method| method.trim_ascii() == b"INFO")
 }
 
 impl Exchange {
@@ -38,7 +43,7 @@ impl Exchange {
         let Some(leg) = call.leg(other).filter(is_listening) else { return false };
         let Some(party) = leg.party().filter(|party| !party.is_on_hold()) else { return false };
         let events = party.events();
-        if events.is_none() && (leg.signals_keys || !call.makes_audio(key, other)) {
+        if events.is_none() && (call.signalled(key, other).to || !call.makes_audio(key, other)) {
             return false;
         }
         match events {
@@ -99,10 +104,12 @@ impl Exchange {
 }
 
 impl Call {
-    /// Which of two legs tell and are told of keys by INFO.
+    /// Which of two legs tell and are told of keys by INFO. What is told by the one is passed on to the other unless that
+    /// has said that it takes no INFO; what is found in the audio of the one, only when the other knows keys so.
     pub(super) fn signalled(&self, from: LegKey, to: LegKey) -> Signalled {
         let signals = |key| self.leg(key).is_some_and(|leg| leg.signals_keys);
-        Signalled { from: signals(from), to: signals(to) }
+        let refuses = self.leg(to).is_some_and(|leg| leg.refuses_info);
+        Signalled { from: signals(from), to: signals(to) || signals(from) && !refuses }
     }
 
     /// Whether what one leg says is made anew for another.

@@ -172,6 +172,8 @@ pub(crate) struct Leg {
     pub is_hidden: bool,
     /// Whether it tells and is told of keys by INFO, as far as it has shown.
     pub signals_keys: bool,
+    /// Whether it has said that it takes no INFO.
+    pub refuses_info: bool,
     /// Keys that it is to be told of: the first is under way.
     pub keys: VecDeque<Press>,
     /// Whether its party may not be named to those that the call is sent on to (RFC 7044 §10.1).
@@ -380,7 +382,8 @@ impl Leg {
             hears_music: None,
             call_id: String::from_utf8_lossy(invite.call_id().unwrap_or_default()).into_owned(),
             is_hidden: identity::asks_to_hide(&invite) == Some(true),
-            signals_keys: keys::takes_info(&invite),
+            signals_keys: keys::takes_keys(&invite),
+            refuses_info: keys::refuses_info(&invite),
             keys: VecDeque::new(),
             hides_history: false,
             is_called: false,

@@ -331,6 +331,7 @@ impl Exchange {
             session_timer: None,
             is_missed: false,
             signals_keys: false,
+            refuses_info: false,
             keys: VecDeque::new(),
             hears_music: None,
             call_id: self.random_token(),

@@ -64,9 +64,8 @@ impl Client {
         match self {
             Client::JsSip => "INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,INFO,NOTIFY,SUBSCRIBE",
             Client::SipJs => "ACK,CANCEL,INVITE,MESSAGE,BYE,OPTIONS,INFO,NOTIFY,REFER",
-            Client::Baresip | Client::OldPhone => {
-                "INVITE,ACK,BYE,CANCEL,OPTIONS,NOTIFY,SUBSCRIBE,INFO,MESSAGE,REFER"
-            }
+            Client::Baresip => "INVITE,ACK,BYE,CANCEL,OPTIONS,NOTIFY,SUBSCRIBE,INFO,MESSAGE,REFER",
+            Client::OldPhone => "INVITE,ACK,BYE,CANCEL,OPTIONS",
         }
     }
 

@@ -143,6 +143,7 @@ impl Exchange {
             hears_music: None,
             is_missed: false,
             signals_keys: false,
+            refuses_info: false,
             keys: VecDeque::new(),
             call_id: leg.call_id.clone(),
             is_hidden: leg.is_hidden,
