@@ -235,9 +235,7 @@ fn keys_for_a_telephone_without_events() -> World {
     world.run(secs(1));
     world.phone(bob).send_in_dialog(Method::Info, "application/dtmf-relay", "Signal=2");
     world.run(secs(1));
-    for _ in 0..33 {
-        world.key_found("bob", '3', 100);
-    }
+    (0..33).for_each(|_| world.key_found("bob", '3', 100));
     world.run(secs(1));
     world
 }
