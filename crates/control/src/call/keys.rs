@@ -7,6 +7,7 @@
 //!
 //! [RFC 4733]: https://www.rfc-editor.org/rfc/rfc4733
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use ringback_media::dtmf::Press;
@@ -18,6 +19,10 @@ use super::{Call, Leg, Signalling};
 use crate::event::Event;
 use crate::exchange::{Exchange, Use};
 use crate::media::MediaCommand;
+
+/// Keys that a leg is to be told of: the first is under way. Most legs never have any.
+#[derive(Debug, Default)]
+pub(crate) struct Untold(VecDeque<Press>);
 
 /// Whether who wrote a message takes keys by INFO, as it says.
 pub(super) fn takes_keys(message: &Message) -> bool {
@@ -58,22 +63,24 @@ impl Exchange {
     pub(crate) fn tell_key(&mut self, now: Instant, call: &mut Call, key: LegKey, press: Press) {
         let caller = key != call.first;
         let Some(leg) = call.leg_mut(key) else { return };
-        if leg.keys.len() >= MOST_KEYS {
+        let Untold(keys) = &mut **leg.keys.get_or_insert_default();
+        if keys.len() >= MOST_KEYS {
             self.stats.dtmf_untold += 1;
             return;
         }
-        leg.keys.push_back(press);
+        keys.push_back(press);
+        let is_alone = keys.len() == 1;
         let key_pressed = Event::KeyPressed { id: call.record.id.clone(), caller, key: press.digit.key() };
         self.events.push_back(key_pressed);
-        if call.leg(key).is_some_and(|leg| leg.keys.len() == 1) {
+        if is_alone {
             self.tell_next_key(now, call, key);
         }
     }
 
     /// The leg has answered, or not: it is told of the next key. One by one, because requests may overtake each other.
     pub(crate) fn key_told(&mut self, now: Instant, call: &mut Call, key: LegKey) {
-        if let Some(leg) = call.leg_mut(key) {
-            leg.keys.pop_front();
+        if let Some(keys) = call.leg_mut(key).and_then(|leg| leg.keys.as_mut()) {
+            keys.0.pop_front();
         }
         self.tell_next_key(now, call, key);
     }
@@ -81,9 +88,10 @@ impl Exchange {
     fn tell_next_key(&mut self, now: Instant, call: &mut Call, key: LegKey) {
         let number = call.number;
         let Some(leg) = call.leg_mut(key) else { return };
-        let Some(Press { digit, milliseconds }) = leg.keys.front().copied() else { return };
+        let Some(Untold(keys)) = leg.keys.as_deref_mut() else { return };
+        let Some(Press { digit, milliseconds }) = keys.front().copied() else { return };
         let flow = leg.flow;
-        let Signalling::Confirmed { dialog, .. } = &mut leg.signalling else { return leg.keys.clear() };
+        let Signalling::Confirmed { dialog, .. } = &mut leg.signalling else { return keys.clear() };
         let body = format!("Signal={}\r\nDuration={milliseconds}\r\n", digit.key());
         let request = self.dialog_request(dialog, Method::Info).body(RELAY, body.as_bytes());
         self.send_request(now, flow, request.finish(), Use::Key(number, key));

@@ -44,11 +44,9 @@ pub(crate) mod setup;
 pub(crate) mod transfer;
 pub(crate) mod video;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ringback_media::dtmf::Press;
 use ringback_media::negotiation::{Party, Patch, Profile};
 use ringback_media::session::{LegKey, LegReport};
 use ringback_sansio::Flow;
@@ -175,7 +173,7 @@ pub(crate) struct Leg {
     /// Whether it has said that it takes no INFO.
     pub refuses_info: bool,
     /// Keys that it is to be told of: the first is under way.
-    pub keys: VecDeque<Press>,
+    pub keys: Option<Box<keys::Untold>>,
     /// Whether its party may not be named to those that the call is sent on to (RFC 7044 §10.1).
     pub hides_history: bool,
     /// Whether we called it: its Call-ID is ours.
@@ -384,7 +382,7 @@ impl Leg {
             is_hidden: identity::asks_to_hide(&invite) == Some(true),
             signals_keys: keys::takes_keys(&invite),
             refuses_info: keys::refuses_info(&invite),
-            keys: VecDeque::new(),
+            keys: None,
             hides_history: false,
             is_called: false,
             invite: Bytes::new(),

@@ -1,6 +1,5 @@
 //! The first half of a call: an INVITE comes in, its legs are opened, every contact of the callee is alerted.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -332,7 +331,7 @@ impl Exchange {
             is_missed: false,
             signals_keys: false,
             refuses_info: false,
-            keys: VecDeque::new(),
+            keys: None,
             hears_music: None,
             call_id: self.random_token(),
             is_hidden: false,

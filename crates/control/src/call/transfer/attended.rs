@@ -6,7 +6,6 @@
 //!
 //! [RFC 5589 §7]: https://www.rfc-editor.org/rfc/rfc5589#section-7
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use ringback_media::negotiation::Party;
@@ -144,7 +143,7 @@ impl Exchange {
             is_missed: false,
             signals_keys: false,
             refuses_info: false,
-            keys: VecDeque::new(),
+            keys: None,
             call_id: leg.call_id.clone(),
             is_hidden: leg.is_hidden,
             hides_history: leg.hides_history,
