@@ -30,6 +30,9 @@ use crate::exchange::{Exchange, Silence, Timer, Use};
 /// How long a far end may look into an offer before it answers: a person may have to be asked.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// How often an offer looks whether an ACK has come that it waits for.
+const ACK_WITHIN: Duration = Duration::from_millis(50);
+
 /// What asks for an answer: a re-INVITE, or an UPDATE with a body.
 #[derive(Debug)]
 struct Asking {
@@ -121,7 +124,8 @@ impl Exchange {
         if let Some(other) = other.filter(|_| !is_refresh)
             && self.opens_video(call, key, other)
         {
-            return self.await_video(now, call, asking, other);
+            // Until the media workers have a place for it, or have said that there is none.
+            return self.wait(now, call, asking, other, OPEN_WITHIN);
         }
         match other {
             Some(other) if !is_refresh => self.relay_offer(now, call, asking, other),
@@ -132,8 +136,11 @@ impl Exchange {
         }
     }
 
-    /// Passes an offer on to leg `to`.
+    /// Passes an offer on to leg `to`, which must have had our 2xx to its INVITE (RFC 3261 §14.1): its ACK shows it.
     fn relay_offer(&mut self, now: Instant, call: &mut Call, asking: Asking, to: LegKey) {
+        if call.leg_mut(to).and_then(|leg| leg.unacknowledged_mut()).is_some_and(|server| server.is_some()) {
+            return self.wait(now, call, asking, to, ACK_WITHIN);
+        }
         let offer = match call.parties_mut(asking.from, to).map(|(from, to)| to.offer(from)) {
             Some(Ok(offer)) => offer,
             Some(Err(refusal)) => return self.refuse_offer(now, call, &asking, &refusal),
@@ -307,14 +314,14 @@ impl Exchange {
         self.settle_offer(now, call, asking, answer, Some(response));
     }
 
-    /// The offer waits until the media workers have a place for its video, or have said that there is none.
-    fn await_video(&mut self, now: Instant, call: &mut Call, asking: Asking, to: LegKey) {
+    /// The offer waits, and is looked at again after so long.
+    fn wait(&mut self, now: Instant, call: &mut Call, asking: Asking, to: LegKey, time: Duration) {
         self.roll_back(call, [asking.from]);
         let Asking { from, server, request, attempts } = asking;
         if *request.method_ref() == Method::Invite {
             self.invited.insert(server, call.number);
         }
-        self.deadlines.set(Timer::Reoffer(call.number), now + OPEN_WITHIN);
+        self.deadlines.set(Timer::Reoffer(call.number), now + time);
         call.renegotiation = Renegotiation::Postponed { from, server, request, to, attempts };
     }
 

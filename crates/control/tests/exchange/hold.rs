@@ -489,3 +489,25 @@ fn a_browser_restarts_ice() {
         finish(world, alice);
     }
 }
+
+/// RFC 3261 §14.1: until its ACK has come, nobody knows whether the caller has our 200.
+#[test]
+fn an_offer_of_the_callee_waits_for_the_ack_of_the_caller() {
+    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
+    world.phone(alice).manners.acknowledges = false;
+    world.phone(alice).dial("bob");
+    world.run(ms(200));
+    world.phone(bob).answer();
+    world.run(ms(100));
+    world.phone(bob).hold();
+    world.run(ms(150));
+    assert!(world.phone(alice).requests("INVITE").is_empty());
+    // It acknowledges the 200 that comes again.
+    world.phone(alice).manners.acknowledges = true;
+    world.run(ms(1000));
+    assert_eq!(world.phone(alice).requests("INVITE").len(), 1);
+    assert_eq!(world.phone(bob).last_status("INVITE"), Some(200));
+    world.phone(alice).hang_up();
+    world.settle();
+    world.assert_nothing_is_left();
+}
