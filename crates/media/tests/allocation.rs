@@ -77,7 +77,7 @@ fn video_and_what_is_sent_again() {
         assert_eq!(forward(&mut world, Socket::Shared, SHARED, BROWSER_AT, &protected), 0, "{has_repairs}");
         // Asked for again, and for a whole picture, by a browser that is still there.
         browser.check(&mut world, true);
-        let last = from_phone(&mut world, &mut browser, 1200).sequence;
+        let last = from_phone(&mut world, &mut browser, 1100).sequence;
         world.pass(secs(1));
         let mut wishes: Vec<_> = (0..2)
             .map(|n| browser.wish(&[Request::Nack(&[last.wrapping_sub(n)]), Request::PictureLoss]))

@@ -21,6 +21,8 @@ pub struct Continuity {
     /// The timestamp of the latest packet, and when it was sent.
     timestamp: u32,
     at: Option<Instant>,
+    /// How far a number may be from the highest one and still belong to its source.
+    reach: u16,
 }
 
 /// What maps the numbers of the current source to ours.
@@ -53,7 +55,18 @@ impl Continuity {
     ///
     /// [RFC 3711 §3.3.1]: https://www.rfc-editor.org/rfc/rfc3711#section-3.3.1
     pub const fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Self {
-        Continuity { ssrc, source: None, former: None, sequence, timestamp, at: None }
+        Continuity { ssrc, source: None, former: None, sequence, timestamp, at: None, reach: REACH }
+    }
+
+    /// The same for video, which has ten times as many packets in a second.
+    #[must_use]
+    pub const fn of_video(self) -> Self {
+        Continuity { reach: REACH_OF_VIDEO, ..self }
+    }
+
+    /// The source that was replaced by another one may come back at once: that was played to the leg, and is over.
+    pub const fn expect_former(&mut self) {
+        self.former = None;
     }
 
     /// Goes on under another SSRC, after `sequence`, for a far end whose key has changed.
@@ -90,13 +103,13 @@ impl Continuity {
                 if ahead == 0 && source.is_interposed {
                     return Err(Jump::Late);
                 }
-                if ahead <= MAX_GAP {
+                if ahead <= self.reach {
                     source.is_interposed = false;
                     source.highest = header.sequence;
                     source.span = source.span.saturating_add(ahead);
                     source.restart = None;
                     source
-                } else if behind <= MAX_MISORDER.min(source.span) {
+                } else if behind <= self.reach.min(source.span) {
                     source
                 } else if ahead < HALF || source.restart == Some(header.sequence) {
                     self.anchor(now, header, clock_rate)
@@ -178,13 +191,14 @@ pub(crate) fn ticks(duration: Duration, clock_rate: u32) -> u32 {
     (seconds.wrapping_add(rest) & u64::from(u32::MAX)) as u32
 }
 
-/// The largest step forward that stands for lost packets, two seconds of them; more is a pause or a restart.
-const MAX_GAP: u16 = 100;
-
-/// How far behind a packet may come and still be taken for reordered (MAX_MISORDER of [RFC 3550 appendix A.1]).
+/// The largest step forward that stands for lost packets, two seconds of them; more is a pause or a restart. And how far
+/// behind a packet may come and still be taken for reordered (MAX_MISORDER of [RFC 3550 appendix A.1]).
 ///
 /// [RFC 3550 appendix A.1]: https://www.rfc-editor.org/rfc/rfc3550#appendix-A.1
-const MAX_MISORDER: u16 = 100;
+const REACH: u16 = 100;
+
+/// The same of video: a whole picture may be a hundred packets, and what is sent again comes late.
+const REACH_OF_VIDEO: u16 = 1000;
 
 const HALF: u16 = 0x8000;
 
@@ -248,6 +262,33 @@ mod tests {
         assert_eq!(stream.source_sequence(1003), Some(2));
         assert_eq!(stream.source_sequence(999), None, "from before the source");
         assert_eq!(stream.source_sequence(1004), None, "not yet");
+    }
+
+    #[test]
+    fn a_burst_of_video_that_is_lost_stays_visible_and_comes_again_in_its_place() {
+        let now = Clock::new().now();
+        let numbers = |mut stream: Continuity| {
+            [1, 2, 302, 3, 303].map(|number| {
+                stream.rewrite(now, &header(1, number, 0), 0, 90_000).map(|rewrite| rewrite.sequence)
+            })
+        };
+        let stream = || Continuity::new(99, 999, 5000);
+        assert_eq!(numbers(stream().of_video()), [Ok(1000), Ok(1001), Ok(1301), Ok(1002), Ok(1302)]);
+        assert_eq!(numbers(stream()), [Ok(1000), Ok(1001), Ok(1002), Err(Jump::Late), Ok(1003)]);
+    }
+
+    #[test]
+    fn whoever_was_played_over_is_heard_at_once_when_that_is_over() {
+        let now = Clock::new().now();
+        let mut stream = Continuity::new(99, 999, 5000);
+        let heard = |stream: &mut Continuity, ssrc, number| {
+            stream.rewrite(now, &header(ssrc, number, 0), 0, 8000).map(|rewrite| rewrite.sequence)
+        };
+        assert_eq!(heard(&mut stream, 1, 50), Ok(1000));
+        assert_eq!(heard(&mut stream, 2, 7), Ok(1001));
+        assert_eq!(heard(&mut stream, 1, 60), Err(Jump::FormerSource));
+        stream.expect_former();
+        assert_eq!(heard(&mut stream, 1, 61), Ok(1002));
     }
 
     #[test]

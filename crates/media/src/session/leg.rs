@@ -139,6 +139,7 @@ impl Leg {
     pub(super) fn new(key: LegKey, path: Path, random: &mut Random) -> Self {
         let sequence = first_sequence(random);
         let stream = Continuity::new(random.word(), sequence, random.word());
+        let stream = if key.is_video() { stream.of_video() } else { stream };
         let history = History::new(match path {
             Path::WebRtc(_) => Profile::WebRtc,
             Path::Plain(_) | Path::Bundled(_) => Profile::Rtp,
@@ -315,6 +316,14 @@ impl Leg {
         }
     }
 
+    /// Something is played to the far end in the place of what another leg sends, or no more.
+    pub(super) fn set_played(&mut self, manner: Option<Manner>) {
+        if self.played.is_some() && manner.is_none() {
+            self.stream.expect_former();
+        }
+        self.played = manner.map(|manner| (manner, 0));
+    }
+
     /// Nothing is agreed any more.
     pub(super) fn rest(&mut self) {
         self.agreed = None;
@@ -353,7 +362,10 @@ impl Leg {
         let is_heard = manner == Manner::Under && is_audible(header.payload_type, kind, payload);
         let in_a_row = if is_heard { in_a_row.saturating_add(1) } else { 0 };
         let is_over = in_a_row >= PACKETS_IN_A_ROW;
-        self.played = Some((manner, in_a_row)).filter(|_| !is_over);
+        match is_over {
+            true => self.set_played(None),
+            false => self.played = Some((manner, in_a_row)),
+        }
         is_over
     }
 

@@ -264,7 +264,7 @@ impl Worker {
     /// played, [`Event::Interrupted`] tells it.
     pub fn set_played(&mut self, leg: LegKey, manner: Option<Manner>) {
         if let Some((_, leg)) = self.leg_mut(leg) {
-            leg.played = manner.map(|manner| (manner, 0));
+            leg.set_played(manner);
         }
     }
 

@@ -22,7 +22,7 @@ use std::time::Instant;
 use super::leg::{Arrival, InFlight, Leg, Section, Way};
 use super::path::Path;
 use super::worker::Worker;
-use super::{Destination, Event, LegKey, Medium, Packet, Reason, Socket, Verdict};
+use super::{Destination, Event, LegKey, Medium, Packet, Reason, Verdict};
 use crate::negotiation::{PayloadMap, VideoSettings};
 use crate::rtcp::{self, Feedback, Request};
 use crate::rtp::Header;
@@ -79,14 +79,11 @@ impl Worker {
     ) -> Result<Verdict, Reason> {
         let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
         let in_flight = leg.take_video(arrival, &self.former, header, packet)?;
-        let Some((peer, payload_type)) = leg.route(&in_flight.header)? else {
-            return Err(Reason::NotJoined);
-        };
-        let peer_slot = peer;
-        let (peer, shared) = self.leg_and_path(peer_slot).ok_or(Reason::NotJoined)?;
+        let (viewer, payload_type) = leg.route(&in_flight.header)?.ok_or(Reason::NotJoined)?;
+        let (peer, shared) = self.leg_and_path(viewer).ok_or(Reason::NotJoined)?;
         let sent = peer.send_rtp(shared, arrival.now, &in_flight, payload_type, packet)?;
         if peer.begins_to_see() && self.want_picture(arrival.now, slot) {
-            self.legs.get_mut(peer_slot).map(Leg::has_begun_to_see);
+            self.legs.get_mut(viewer).map(Leg::has_begun_to_see);
         }
         Ok(Verdict::Forward(sent))
     }
@@ -153,8 +150,7 @@ impl Worker {
         }
     }
 
-    /// Whoever sends in a slot is told that a picture of it is lost.
-    /// The same by whose pictures they are; `false` too where nobody sends any.
+    /// As [`Worker::want_picture`], of whoever sends the pictures, if anybody does.
     fn tell_lost_picture(&mut self, now: Instant, source: Option<usize>) -> bool {
         source.is_some_and(|source| self.want_picture(now, source))
     }
@@ -273,10 +269,6 @@ impl Leg {
         header: Header,
         packet: &mut Packet,
     ) -> Result<InFlight, Reason> {
-        // The RTCP socket of a leg has no use for RTP.
-        if let Socket::Rtcp(_) = arrival.socket {
-            return Err(Reason::WrongSocket);
-        }
         let Section::Video(pictures) = &self.section else { return Err(Reason::NoLeg) };
         let in_flight = match pictures.repeated_by(header.payload_type) {
             None => self.take_rtp(arrival, former, header, packet)?,
