@@ -1,6 +1,5 @@
 //! INFO, MESSAGE, OPTIONS and what else comes within a dialog.
 
-use ringback_control::Event;
 use ringback_sip::message::{Method, Name};
 
 use crate::kit::{Client, World, ms, secs};
@@ -25,15 +24,7 @@ fn keys_by_info_are_pressed_for_a_telephone_as_events() {
     // A page is told by INFO.
     world.phone(bob).send_in_dialog(Method::Info, "application/dtmf-relay", "Signal=D\r\n");
     world.run(ms(100));
-    let keys: Vec<(bool, char)> = world
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::KeyPressed { caller, key, .. } => Some((*caller, *key)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(keys, [(true, '5'), (true, '6'), (true, '#'), (true, '7'), (false, 'D')]);
+    assert_eq!(world.keys_pressed(), [(true, '5'), (true, '6'), (true, '#'), (true, '7'), (false, 'D')]);
     assert_eq!(world.phone(alice).requests("INFO").pop().unwrap().body(), b"Signal=D\r\n");
     world.phone(alice).hang_up();
     world.settle();

@@ -1,6 +1,5 @@
 //! Keys between far ends that know them in different ways: telephone events, INFO, and tones.
 
-use ringback_control::Event;
 use ringback_media::negotiation::{Keys, Transcoding};
 use ringback_sip::message::{Method, Name};
 
@@ -78,15 +77,7 @@ fn who_tells_keys_by_info_is_told_by_info() {
     let told = world.phone(bob).requests("INFO").pop().unwrap();
     assert_eq!(told.header(Name::ContentType), Some(&b"application/dtmf-relay"[..]));
     assert_eq!(told.body(), b"Signal=9\r\nDuration=240\r\n");
-    let keys: Vec<(bool, char)> = world
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::KeyPressed { caller, key, .. } => Some((*caller, *key)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(keys, [(false, '1'), (true, '9')]);
+    assert_eq!(world.keys_pressed(), [(false, '1'), (true, '9')]);
     assert!(world.phone(alice).requests("INFO").is_empty());
     let stats = world.exchange.stats();
     assert_eq!((stats.dtmf_by_info, stats.dtmf_made_events, stats.dtmf_told), (1, 1, 1));

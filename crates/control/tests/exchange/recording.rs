@@ -209,3 +209,62 @@ fn the_echo_and_conferences_are_not_recorded() {
         finish(&mut world, alice);
     }
 }
+
+/// The call with the one that is asked about a transfer is recorded; the one that is transferred into is not.
+#[test]
+fn who_leaves_a_recorded_call_for_another_is_not_recorded_there() {
+    let mut world = World::with(1, recorded(RecordedCalls::Asked));
+    let (alice, bob) = talking(&mut world);
+    let carol = world.baresip("carol");
+    world.phone(carol).register();
+    world.run(secs(1));
+    world.phone(alice).hold();
+    world.run(secs(1));
+    world.connect(alice, carol);
+    assert_eq!(record_key(&mut world, carol, "on"), 200);
+    assert_eq!(world.media.recordings().len(), 2);
+    world.phone(alice).swap();
+    world.phone(alice).refer_to_aside();
+    world.run(secs(1));
+    assert_eq!(world.media.hears("bob"), ["carol"], "{}", world.ladder());
+    assert_eq!(world.media.recordings(), []);
+    finish(&mut world, bob);
+    assert_eq!(world.cdrs.iter().map(|cdr| cdr.recordings.len()).sum::<usize>(), 1);
+}
+
+#[test]
+fn a_recording_ends_where_its_call_goes_into_a_conference() {
+    let mut world = World::with(1, recorded(RecordedCalls::All));
+    let (alice, bob) = talking(&mut world);
+    world.phone(alice).refer("conf-sales");
+    world.run(secs(2));
+    assert!(world.phone(alice).is_idle(), "{}", world.ladder());
+    assert_eq!(world.media.recordings(), []);
+    finish(&mut world, bob);
+}
+
+#[test]
+fn a_party_begins_so_many_recordings_and_no_more() {
+    let mut world = World::with(1, recorded(RecordedCalls::Asked));
+    let (alice, bob) = talking(&mut world);
+    for _ in 0..32 {
+        assert_eq!(record_key(&mut world, bob, "on"), 200);
+        assert_eq!(record_key(&mut world, bob, "off"), 200);
+    }
+    assert_eq!(record_key(&mut world, bob, "on"), 403);
+    finish(&mut world, alice);
+    assert_eq!(world.cdrs[0].recordings.len(), 32);
+}
+
+/// It is as long as it may be: it does not begin anew when something is agreed anew.
+#[test]
+fn a_recording_that_has_ended_by_itself_does_not_begin_again() {
+    let mut world = World::with(1, recorded(RecordedCalls::All));
+    let (alice, bob) = talking(&mut world);
+    world.recording_ends();
+    assert_eq!(world.media.recordings(), []);
+    world.phone(bob).hold();
+    world.run(secs(1));
+    assert_eq!(world.media.recordings(), []);
+    finish(&mut world, alice);
+}

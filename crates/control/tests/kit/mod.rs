@@ -460,12 +460,34 @@ impl World {
         self.flush();
     }
 
+    /// The keys that were told of, and whether the caller pressed them.
+    pub fn keys_pressed(&self) -> Vec<(bool, char)> {
+        let key = |event: &Event| match event {
+            Event::KeyPressed { caller, key, .. } => Some((*caller, *key)),
+            _ => None,
+        };
+        self.events.iter().filter_map(key).collect()
+    }
+
     /// The media worker has found that a key was pressed for the leg of this label.
     pub fn key_found(&mut self, label: &str, key: char, milliseconds: u32) {
         let digit = Digit::from_char(key).expect("a key");
         let leg = *self.media.legs.iter().find(|(_, leg)| leg.label == label).expect("a leg").0;
         let press = Press { digit, milliseconds };
         self.exchange.handle_media(self.clock.now(), MediaEvent::Key(leg, press));
+        self.flush();
+    }
+
+    /// Every recording has become as long as it may be.
+    pub fn recording_ends(&mut self) {
+        let legs: Vec<_> = self.media.legs.iter_mut().collect();
+        let ended: Vec<MediaEvent> = legs
+            .into_iter()
+            .filter_map(|(key, leg)| Some(MediaEvent::RecordingEnded(*key, leg.track.take()?.recording)))
+            .collect();
+        for event in ended {
+            self.exchange.handle_media(self.clock.now(), event);
+        }
         self.flush();
     }
 
