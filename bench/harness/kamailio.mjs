@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { freePort } from './process.mjs';
+
 /** The Kamailio that is measured. */
 export const KAMAILIO = process.env.KAMAILIO_BINARY ?? '/usr/sbin/kamailio';
 const CONFIGURATION = readFileSync(join(import.meta.dirname, 'kamailio.cfg'), 'utf8');
@@ -113,13 +115,4 @@ function makeCertificate(folder) {
   execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', certificate], {
     stdio: 'ignore',
   });
-}
-
-async function freePort() {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
 }

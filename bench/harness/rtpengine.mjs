@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { freePort } from './process.mjs';
 import { BINARY } from './server.mjs';
 
 /** The rtpengine that is measured. */
@@ -117,13 +118,4 @@ async function started(engine) {
 /** A command that may use one processor only, if one is named. */
 function pinned(core, command) {
   return core === undefined ? command : ['taskset', '-c', `${core}`, ...command];
-}
-
-async function freePort() {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
 }

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod insert_kit;
+
 use std::f32::consts::TAU;
 use std::time::{Duration, Instant};
 
+use insert_kit::share;
 use ringback_media::audio::{Region, Signal};
 use ringback_media::codec::{Decoder, Encoder, MAX_PAYLOAD, MAX_SAMPLES};
 use ringback_media::dtmf::{Digit, EventPacket, EventSender, EventSettings, Press, TelephoneEvent};
@@ -133,14 +136,7 @@ impl Phone {
     fn share(&self, hertz: f32) -> f32 {
         let rate = self.decoder.sample_rate();
         let last = &self.heard[self.heard.len() - rate as usize / 4..];
-        let (mut re, mut im, mut total) = (0.0f32, 0.0f32, 1.0f32);
-        for (n, &sample) in last.iter().enumerate() {
-            let (sample, angle) = (f32::from(sample), n as f32 * hertz / rate as f32 * TAU);
-            re += sample * angle.cos();
-            im += sample * angle.sin();
-            total += sample * sample;
-        }
-        2.0 * (re * re + im * im) / (last.len() as f32 * total)
+        share(last, hertz, rate)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::load::{Failure, Tally};
-use super::times::Times;
+use super::times::{Times, millis};
 
 /// What came of a load.
 pub(super) struct Report {
@@ -222,10 +222,6 @@ impl fmt::Display for Report {
 fn spread(times: &Times) -> String {
     let shares = SHARES.iter().map(|(name, share)| format!("{name} {:.2}", millis(times.quantile(*share))));
     format!("{}, most {:.2} ms", shares.collect::<Vec<_>>().join(", "), millis(times.most()))
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1000.0
 }
 
 /// How many failed, and why.

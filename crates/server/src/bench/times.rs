@@ -51,6 +51,11 @@ impl Times {
     }
 }
 
+/// A time in milliseconds, as reports tell it.
+pub(super) fn millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}
+
 fn bucket_of(micros: u64) -> usize {
     let power = (micros / (2 * PARTS as u64)).checked_ilog2().map_or(0, |power| power as usize + 1);
     if power > POWERS {

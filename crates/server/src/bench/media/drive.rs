@@ -1,4 +1,4 @@
-//! The run of a load: calls, sockets, clock and rate.
+//! The run of a load: sockets, clock and rate.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, IsTerminal, Write};
@@ -7,18 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rand::Rng;
 use ringback_media::dtls::Identity;
-use ringback_media::srtp::{MasterKey, Suite};
-use ringback_nat::ice::Credentials;
 
-use super::browser::{Browser, Step};
-use super::description::{self, Own};
+use super::calls::{AT_ONCE, Call, State};
 use super::end::{Came, End};
-use super::ng::{Answered, Request, Requests, dictionary};
+use super::ng::{Answered, Request, Requests};
 use super::report::{Cpu, Report};
 use super::sockets::Sockets;
-use super::stream::{Sound, Stamp, Stream, sound};
+use super::stream::{Sound, Stamp, sound};
 use super::{Kind, Options};
 use crate::bench::times::Times;
 use crate::bench::{BenchError, gauge};
@@ -71,42 +67,43 @@ pub(super) fn run(options: &Options) -> Result<Report, BenchError> {
     })
 }
 
-struct Drive<'a> {
-    options: &'a Options,
-    sockets: Sockets,
+/// What drives a load.
+pub(super) struct Drive<'a> {
+    pub(super) options: &'a Options,
+    pub(super) sockets: Sockets,
     /// The socket that the engine is asked by.
-    asking: usize,
+    pub(super) asking: usize,
     /// The port where RTCP may go.
-    rtcp: u16,
+    pub(super) rtcp: u16,
     /// Whose packets come by each socket.
-    owners: Vec<Owner>,
-    requests: Requests,
-    calls: Vec<Call>,
+    pub(super) owners: Vec<Owner>,
+    pub(super) requests: Requests,
+    pub(super) calls: Vec<Call>,
     /// The caller's end of each call, and behind it the callee's.
-    ends: Vec<End>,
+    pub(super) ends: Vec<End>,
     /// The ends that have something to say.
-    speakers: Vec<usize>,
-    identity: Arc<Identity>,
-    sounds: [Sound; 2],
+    pub(super) speakers: Vec<usize>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) sounds: [Sound; 2],
     /// What call-ids begin with, so that those of another load are not meant.
-    prefix: u64,
-    began: Instant,
+    pub(super) prefix: u64,
+    pub(super) began: Instant,
     /// The window of counting, which packets carry.
-    window: u32,
-    counts: Counts,
-    faults: BTreeMap<String, u64>,
+    pub(super) window: u32,
+    pub(super) counts: Counts,
+    pub(super) faults: BTreeMap<String, u64>,
     /// What is to be sent when receiving is over.
-    outbox: Vec<(usize, SocketAddr, Bytes)>,
-    answers: Vec<Answered>,
+    pub(super) outbox: Vec<(usize, SocketAddr, Bytes)>,
+    pub(super) answers: Vec<Answered>,
     /// Browsers to whom something came that is not media.
-    poked: Vec<usize>,
-    swept: Instant,
-    shown: Instant,
-    is_watched: bool,
+    pub(super) poked: Vec<usize>,
+    pub(super) swept: Instant,
+    pub(super) shown: Instant,
+    pub(super) is_watched: bool,
 }
 
 /// Who gets what comes by a socket.
-enum Owner {
+pub(super) enum Owner {
     /// Nobody looks at it.
     Nobody,
     /// The requests.
@@ -117,23 +114,8 @@ enum Owner {
     ByPort(HashMap<u16, usize>),
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Call {
-    state: State,
-    begun: Instant,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Offering,
-    Answering,
-    Connecting,
-    Up,
-    Over,
-}
-
 /// What is counted in a window.
-struct Counts {
+pub(super) struct Counts {
     sent: u64,
     heard: u64,
     /// Packets that the kernel did not take.
@@ -185,98 +167,6 @@ impl<'a> Drive<'a> {
             shown: now,
             is_watched: io::stderr().is_terminal(),
         })
-    }
-
-    /// Brings the calls to where media can flow, some at a time.
-    fn set_up(&mut self) -> Result<(), BenchError> {
-        let calls = self.options.calls as usize;
-        loop {
-            while self.calls.len() < calls && self.in_progress() < AT_ONCE {
-                self.begin()?;
-            }
-            if self.calls.len() == calls && self.in_progress() == 0 {
-                return Ok(());
-            }
-            self.step(TICK)?;
-            self.show_progress("setting up");
-        }
-    }
-
-    fn in_progress(&self) -> usize {
-        let is_on_its_way = |call: &&Call| !matches!(call.state, State::Up | State::Over);
-        // Calls begin in order, and those before the last few are done.
-        self.calls.iter().rev().take(4 * AT_ONCE).filter(is_on_its_way).count()
-    }
-
-    /// Makes both ends of a call and offers it.
-    fn begin(&mut self) -> Result<(), BenchError> {
-        let number = self.calls.len();
-        let kind = self.options.kind;
-        for (side, kind) in [kind, Kind::Plain].into_iter().enumerate() {
-            let socket = self.socket_for(number, kind)?;
-            if let Some(owner @ Owner::Nobody) = self.owners.get_mut(socket) {
-                *owner = match kind {
-                    Kind::Webrtc => Owner::One(self.ends.len()),
-                    _ => Owner::ByPort(HashMap::new()),
-                };
-            }
-            let [callers, callees] = &self.sounds;
-            let heard = if side == 0 { callers } else { callees };
-            let mut random = [0; Credentials::RANDOM_LEN];
-            rand::rng().fill_bytes(&mut random);
-            let suite = Suite::AesCm128HmacSha1_80;
-            let key = random.get(..suite.key_len() + suite.salt_len());
-            self.ends.push(End {
-                socket,
-                engine: None,
-                key: key.filter(|_| kind == Kind::Sdes).and_then(|key| MasterKey::split(suite, key)),
-                ice: (kind == Kind::Webrtc).then(|| Credentials::from_random(&random)),
-                browser: None,
-                keys: None,
-                stream: Stream::new(kind, heard.clone(), rand::random()),
-            });
-        }
-        self.calls.push(Call { state: State::Offering, begun: Instant::now() });
-        let offer = self.description(2 * number);
-        self.ask(number, Request::Offer(&offer));
-        Ok(())
-    }
-
-    /// The socket of an end: one of its own for a browser, else one that it shares with others of its side.
-    fn socket_for(&mut self, number: usize, kind: Kind) -> Result<usize, BenchError> {
-        let side = self.ends.len() % 2;
-        if kind != Kind::Webrtc
-            && !number.is_multiple_of(SHARED)
-            && let Some(end) = self.ends.get(2 * (number - 1) + side)
-        {
-            return Ok(end.socket);
-        }
-        let from = self.options.from;
-        let (socket, _) = self.sockets.open(from).map_err(|error| BenchError::Bind(from, error))?;
-        self.owners.push(Owner::Nobody);
-        Ok(socket)
-    }
-
-    /// What an end says of itself.
-    fn description(&self, end: usize) -> Bytes {
-        let kind = if end.is_multiple_of(2) { self.options.kind } else { Kind::Plain };
-        let Some(End { socket, key, ice, .. }) = self.ends.get(end) else { return Bytes::new() };
-        let own = Own {
-            rtp: SocketAddr::new(self.options.from, self.sockets.port(*socket)),
-            rtcp: self.rtcp,
-            session: end as u64 + 1,
-            ice: ice.as_ref(),
-            identity: ice.is_some().then_some(&self.identity),
-            key: key.as_ref(),
-        };
-        description::write(kind, &own)
-    }
-
-    fn ask(&mut self, call: usize, request: Request<'_>) {
-        let name = format!("{:016x}-{call}", self.prefix);
-        let dict = dictionary(self.options.kind, &name, self.options.from, request);
-        let datagram = self.requests.ask(Instant::now(), call, &dict);
-        self.sockets.send(self.asking, self.options.to, &datagram);
     }
 
     /// Sends what is due for so long, every end a packet in 20 ms.
@@ -339,19 +229,22 @@ impl<'a> Drive<'a> {
     fn hang_up(&mut self) -> Result<(), BenchError> {
         self.speakers.clear();
         for number in 0..self.calls.len() {
-            if let Some(call) = self.calls.get_mut(number) {
-                call.state = State::Over;
-            }
+            let Some(call) = self.calls.get_mut(number).filter(|call| call.is_known) else { continue };
+            call.state = State::Over;
             self.ask(number, Request::Delete);
             if number.is_multiple_of(AT_ONCE) {
                 self.step(TICK)?;
             }
         }
-        self.rest(SETTLE)
+        // They are given up in time.
+        while !self.requests.is_empty() {
+            self.step(TICK)?;
+        }
+        Ok(())
     }
 
     /// Takes what comes and does what is due.
-    fn step(&mut self, longest: Duration) -> Result<(), BenchError> {
+    pub(super) fn step(&mut self, longest: Duration) -> Result<(), BenchError> {
         self.sockets.wait(longest).map_err(BenchError::Threads)?;
         self.receive()?;
         let now = Instant::now();
@@ -420,7 +313,10 @@ impl<'a> Drive<'a> {
             self.sockets.send(self.asking, self.options.to, &datagram);
         }
         for call in lost {
-            self.fail(call, "the engine did not answer");
+            match self.calls.get(call).map(|call| call.state) {
+                Some(State::Over) => self.count_fault("the engine did not answer to the end of a call"),
+                _ => self.fail(call, "the engine did not answer"),
+            }
         }
         if self.options.kind == Kind::Webrtc {
             for end in (0..self.ends.len()).step_by(2) {
@@ -437,94 +333,6 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// The engine has answered a request.
-    fn answered(&mut self, now: Instant, number: usize, answer: Result<Option<Bytes>, String>) {
-        let Some(state) = self.calls.get(number).map(|call| call.state) else { return };
-        if state == State::Over {
-            return;
-        }
-        let engine = match answer {
-            Ok(Some(sdp)) => description::read(&sdp).map_err(str::to_owned),
-            Ok(None) => Err("the engine's answer has no description".to_owned()),
-            Err(reason) => Err(reason),
-        };
-        let engine = match engine {
-            Ok(engine) => engine,
-            Err(reason) => return self.fail(number, &reason),
-        };
-        // The offer's answer is for the callee, the answer's for the caller.
-        let which = 2 * number + usize::from(state == State::Offering);
-        let Some(end) = self.ends.get_mut(which) else { return };
-        end.engine = Some(engine.rtp);
-        if let Some(Owner::ByPort(ports)) = self.owners.get_mut(end.socket) {
-            ports.insert(engine.rtp.port(), which);
-        }
-        if state == State::Offering {
-            self.set(number, State::Answering);
-            let answer = self.description(which);
-            return self.ask(number, Request::Answer(&answer));
-        }
-        if let Some(own) = &end.ice {
-            match Browser::new(now, own, &self.identity, &engine, rand::random::<u32>().into()) {
-                Ok(browser) => end.browser = Some(Box::new(browser)),
-                Err(reason) => return self.fail(number, reason),
-            }
-            self.set(number, State::Connecting);
-            return self.poll_browser(now, which);
-        }
-        if let Some(own) = &end.key {
-            let receiver = engine.key.as_ref().and_then(|key| key.receiver().ok());
-            match own.sender().ok().zip(receiver) {
-                Some(keys) => end.keys = Some(Box::new(keys)),
-                None => return self.fail(number, "the engine's description has no usable a=crypto"),
-            }
-        }
-        self.connected(number);
-    }
-
-    fn poll_browser(&mut self, now: Instant, number: usize) {
-        let mut buffer = [0; PACKET_ROOM];
-        loop {
-            let Some(end) = self.ends.get_mut(number) else { return };
-            let Some((browser, engine)) = end.browser.as_mut().zip(end.engine) else { return };
-            match browser.poll(now, &mut buffer) {
-                Some(Step::Send(len)) => {
-                    if let Some(datagram) = buffer.get(..len) {
-                        self.sockets.send(end.socket, engine, datagram);
-                    }
-                }
-                Some(Step::Keys(keys)) => {
-                    end.keys = Some(keys);
-                    self.connected(number / 2);
-                }
-                Some(Step::Failed(why)) => return self.fail(number / 2, why),
-                None => return,
-            }
-        }
-    }
-
-    fn connected(&mut self, number: usize) {
-        if self.calls.get(number).is_some_and(|call| !matches!(call.state, State::Up | State::Over)) {
-            self.set(number, State::Up);
-            self.speakers.extend([2 * number, 2 * number + 1]);
-        }
-    }
-
-    fn set(&mut self, number: usize, state: State) {
-        if let Some(call) = self.calls.get_mut(number) {
-            call.state = state;
-        }
-    }
-
-    fn fail(&mut self, number: usize, why: &str) {
-        let Some(call) = self.calls.get_mut(number).filter(|call| call.state != State::Over) else { return };
-        call.state = State::Over;
-        self.speakers.retain(|end| end / 2 != number);
-        if self.faults.len() < MOST_FAULTS || self.faults.contains_key(why) {
-            *self.faults.entry(why.to_owned()).or_default() += 1;
-        }
-    }
-
     fn cpu(&self) -> Result<Option<Duration>, BenchError> {
         gauge::read(&self.options.pids, gauge::cpu)
     }
@@ -533,7 +341,7 @@ impl<'a> Drive<'a> {
         gauge::read(&self.options.pids, gauge::memory)
     }
 
-    fn show_progress(&mut self, what: &str) {
+    pub(super) fn show_progress(&mut self, what: &str) {
         let now = Instant::now();
         if !self.is_watched || now.duration_since(self.shown) < PROGRESS {
             return;
@@ -564,7 +372,7 @@ fn difference(after: Option<Duration>, before: Option<Duration>) -> Option<Durat
 /// The time between packets of an end.
 const PACKET: Duration = Duration::from_millis(20);
 /// How long is waited for what comes while nothing is due.
-const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(1);
 /// How often packets are sent at the most; those that are due in between go together.
 const PACE: Duration = Duration::from_micros(250);
 /// Packets that are sent before what came is looked at.
@@ -575,10 +383,6 @@ const TOO_LATE: Duration = Duration::from_millis(100);
 const SETTLE: Duration = Duration::from_millis(400);
 /// How often repeats and checks are looked at.
 const SWEEP: Duration = Duration::from_millis(20);
-/// Calls that are set up at the same time.
-const AT_ONCE: usize = 16;
-/// Plain ends that share a socket.
-const SHARED: usize = 25;
 /// How long ICE and DTLS may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// What is below is STUN or DTLS ([RFC 7983]).
@@ -586,8 +390,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// [RFC 7983]: https://www.rfc-editor.org/rfc/rfc7983#section-7
 const MEDIA: u8 = 128;
 /// Room for a packet.
-const PACKET_ROOM: usize = 2048;
-/// How many reasons for failures are told apart.
-const MOST_FAULTS: usize = 20;
+pub(super) const PACKET_ROOM: usize = 2048;
 /// How often the progress is shown.
 const PROGRESS: Duration = Duration::from_millis(500);

@@ -1,8 +1,8 @@
 //! `ringback bench media`: many calls' worth of RTP through a media engine that speaks rtpengine's ng protocol.
 //!
-//! [`drive`] holds the calls and gives them sockets, a clock and a rate. For each it asks the engine ([`ng`]) with the
-//! descriptions of [`description`], brings both [`ends`](end) to where media flows ([`browser`]), and then has each send
-//! a packet every 20 ms. What comes out at the other end is counted and timed; the CPU and memory of the engine's
+//! [`calls`] asks the engine ([`ng`]) for each call, with the descriptions of [`description`], and brings both [`ends`](end)
+//! to where media flows ([`browser`]). [`drive`] gives them sockets and a clock, and then has each end send a packet every
+//! 20 ms. What comes out at the other end is counted and timed; the CPU and memory of the engine's
 //! processes are read from the kernel. [`report`] is what is printed.
 //!
 //! Assumptions and what is left out:
@@ -15,6 +15,7 @@
 //!   that its own sockets dropped are not held against the engine.
 
 mod browser;
+mod calls;
 mod description;
 mod drive;
 mod end;

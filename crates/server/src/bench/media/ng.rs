@@ -46,6 +46,11 @@ impl Requests {
         Requests { prefix, waiting: BTreeMap::new(), next: 0 }
     }
 
+    /// Whether every request has its answer, or was given up.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Writes a request.
     pub(super) fn ask(&mut self, now: Instant, call: usize, dict: &Dict) -> Bytes {
         self.next += 1;

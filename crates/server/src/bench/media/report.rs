@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bench::times::Times;
+use crate::bench::times::{Times, millis};
 
 /// What came of a load.
 pub(super) struct Report {
@@ -179,10 +179,6 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1000.0
 }
 
 #[cfg(test)]
