@@ -107,6 +107,16 @@ scenario('video comes and goes in the middle of a call', async () => {
   await erin.do('addVideo');
   await seesMore(erin, 'erin', 20);
   await erin.do('removeVideo');
+  // It still sees, and is seen no more: so it says, and so it is answered.
+  const section = (message) => /^m=video [^]*/m.exec(message)?.[0];
+  assert.match(
+    section(erin.messages('sent').findLast((message) => message.includes('m=video'))),
+    /^a=recvonly/m,
+  );
+  assert.match(section(erin.answersTo('INVITE').at(-1)), /^a=sendonly/m);
+  const { out } = await erin.do('video');
+  await seesMore(erin, 'erin', 20);
+  assert.equal((await erin.do('video')).out.packetsSent, out.packetsSent, 'pictures that it sends');
   await erin.hangUp();
   await frank.closed();
 });
