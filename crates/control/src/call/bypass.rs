@@ -6,9 +6,9 @@
 //! decided by every description that follows ([`Party::meets`]).
 //!
 //! What needs the media here brings it back: a phone that turns out to be behind a NAT or that numbers its codecs
-//! otherwise, a callee that asks to be anonymous, a branch that is not plain, the echo, a pickup, a transfer, parking. A worker opens our side of the legs, and
-//! who was told otherwise is told by a re-INVITE. Before the answer nobody was told yet, so the answer waits for it. A
-//! phone that refuses the re-INVITE would be without audio: its call ends.
+//! otherwise, a callee that asks to be anonymous, a branch that is not plain, the echo, a pickup, a transfer, parking.
+//! A worker opens our side of the legs, and who was told otherwise is told by a re-INVITE. Before the answer nobody
+//! was told yet, so the answer waits for it. A phone that refuses the re-INVITE would be without audio: its call ends.
 //!
 //! Left out: late offers, legs that come by transfers, and calls that could go past us again; their media is here.
 

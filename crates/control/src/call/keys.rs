@@ -1,9 +1,9 @@
 //! Keys that are pressed in a call: each far end gets them in the way that it knows.
 //!
-//! A far end with telephone events ([RFC 4733]) in its description takes those. One without is told by INFO if it has shown
-//! that it knows them, by one of its own or by `application/dtmf-relay` in its Accept; also what the other has told by INFO,
-//! unless INFO is missing in its Allow; else it hears tones. What is told by the one and heard by the other is made out of audio, or into audio, by the media workers
-//! ([`patch`](ringback_media::negotiation::patch)).
+//! A far end with telephone events ([RFC 4733]) in its description takes those. One without is told by INFO if it has
+//! shown that it knows them, by one of its own or by `application/dtmf-relay` in its Accept; also what the other has
+//! told by INFO, unless INFO is missing in its Allow; else it hears tones. What is told by the one and heard by the
+//! other is made out of audio, or into audio, by the media workers ([`patch`](ringback_media::negotiation::patch)).
 //!
 //! [RFC 4733]: https://www.rfc-editor.org/rfc/rfc4733
 

@@ -440,8 +440,8 @@ impl Exchange {
         self.location.len()
     }
 
-    /// How much is kept for what is under way, apart from registrations, subscriptions and publications: calls, transactions, questions, and what waits
-    /// for one of them. Zero when nothing happens.
+    /// How much is kept for what is under way, apart from registrations, subscriptions and publications: calls,
+    /// transactions, questions, and what waits for one of them. Zero when nothing happens.
     pub fn under_way(&self) -> usize {
         self.calls.len()
             + self.calls_by_user.len()

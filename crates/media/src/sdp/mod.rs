@@ -2,8 +2,9 @@
 //!
 //! `sdp-types` splits the lines; [`Description`] and its [`Section`]s are what an exchange needs of them, typed once:
 //! codecs with the static payload types of [RFC 3551], directions, the ICE attributes of [RFC 8839], fingerprints of
-//! [RFC 8122], the keys of [RFC 4568], setup roles of [RFC 8842], BUNDLE and mid of [RFC 8843], `a=rtcp` and rtcp-mux, the feedback of [RFC 4585]. Attributes at session
-//! level are folded into the sections they hold for, so that nothing above asks twice.
+//! [RFC 8122], the keys of [RFC 4568], setup roles of [RFC 8842], BUNDLE and mid of [RFC 8843], `a=rtcp` and rtcp-mux,
+//! the feedback of [RFC 4585]. Attributes at session level are folded into the sections they hold for, so that nothing
+//! above asks twice.
 //!
 //! Assumptions: text is read leniently and written strictly. A line that is broken, and that no call needs, does not
 //! refuse a description; a broken `v=`, `c=` or `m=` does. What is written is what the typed view holds: attributes that

@@ -20,10 +20,11 @@ use crate::rtcp::{Cname, NtpClock, Outgoing};
 use crate::sdp::Kind;
 use crate::srtp::{MasterKey, Receiver, Sender, Suite, TAIL_ROOM};
 
-/// Lets a worker and the far ends of four legs, two telephones and two browsers, live through what the bytes say: a byte
-/// for how it begins, then steps, each an opcode and what it takes. Nothing panics; every packet has one fate; nothing goes to or comes from an address
-/// that nobody named; media of a browser passes after its handshake only, and only what it has protected; what is sent
-/// unasked is bounded; and in the end nothing is left. Gives the counters, which say how deep it went.
+/// Lets a worker and the far ends of four legs, two telephones and two browsers, live through what the bytes say: a
+/// byte for how it begins, then steps, each an opcode and what it takes. Nothing panics; every packet has one fate;
+/// nothing goes to or comes from an address that nobody named; media of a browser passes after its handshake only, and
+/// only what it has protected; what is sent unasked is bounded; and in the end nothing is left. Gives the counters,
+/// which say how deep it went.
 ///
 /// All of them show the certificate `identity`.
 pub fn session(data: &[u8], identity: &Arc<Identity>, start: Instant) -> Stats {
