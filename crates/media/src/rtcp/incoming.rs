@@ -48,8 +48,8 @@ pub struct Malformed;
 
 /// Reads a compound packet; blocks about other streams than `ours` are passed over.
 ///
-/// The lengths of all packets in it have to add up, and the first has to say who sends it. What a packet of another kind holds is not looked at, so that an
-/// odd SDES or an unknown feedback message does not cost the report before it.
+/// The lengths of all packets in it have to add up, and the first has to say who sends it. What a packet of another kind
+/// holds is not looked at, so that an odd SDES or an unknown feedback message does not cost the report before it.
 pub fn read(compound: &[u8], ours: u32) -> Result<Incoming, Malformed> {
     sender_ssrc(compound).ok_or(Malformed)?;
     let mut incoming = Incoming::default();

@@ -10,6 +10,7 @@ use super::former::FormerPeers;
 use super::keys::Keys;
 use super::path::Path;
 use super::random::Random;
+use super::rtcp::Rtcp;
 use super::video::Pictures;
 use super::webrtc::Change;
 use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason, Socket};
@@ -52,20 +53,7 @@ pub(super) struct Leg {
     last_sent: Option<Instant>,
     /// Since when silence is counted: the answer, or when it was last told.
     silent_since: Option<Instant>,
-    /// The far end's last sender report and when it came.
-    sender_report: Option<(rtcp::SenderReport, Instant)>,
-    far: Option<FarReport>,
-    /// The loss that the far end reported when it was last told, in percent.
-    told_loss: u8,
-    round_trip: Option<Duration>,
-    /// How far in the report interval this leg's reports are made.
-    phase: Duration,
-    report_at: Option<Instant>,
-    /// When the report was due that is to be written.
-    report_due: Option<Instant>,
-    has_reported: bool,
-    /// Whether the report that is due ends with BYE.
-    is_leaving: bool,
+    rtcp: Rtcp,
     /// Keys that are pressed for the far end, until they are done.
     keys: Option<Box<Keys>>,
     keys_due: Option<Instant>,
@@ -74,8 +62,6 @@ pub(super) struct Leg {
     listener: Listener,
     codec: Codec,
     meter: Box<Meter>,
-    rtcp_in: u64,
-    rtcp_octets_in: u64,
 }
 
 /// Which section of a leg it is, and what else the leg has.
@@ -145,7 +131,6 @@ impl Leg {
             Path::Plain(_) | Path::Bundled(_) => Profile::Rtp,
         });
         let section = if key.is_video() { Section::Video(Box::default()) } else { Section::Audio };
-        let millis = REPORT_INTERVAL.as_millis() as u32;
         Leg {
             key,
             path,
@@ -169,23 +154,13 @@ impl Leg {
             last_heard: None,
             last_sent: None,
             silent_since: None,
-            sender_report: None,
-            far: None,
-            told_loss: 0,
-            round_trip: None,
-            phase: Duration::from_millis((random.word() % millis).into()),
-            report_at: None,
-            report_due: None,
-            has_reported: false,
-            is_leaving: false,
+            rtcp: Rtcp::new(random),
             keys: None,
             keys_due: None,
             history: Box::new(history),
             listener: Listener::default(),
             codec: Codec::default(),
             meter: Box::default(),
-            rtcp_in: 0,
-            rtcp_octets_in: 0,
         }
     }
 
@@ -222,7 +197,7 @@ impl Leg {
         self.history.could_send |= sends;
         self.history.could_receive |= receives;
         self.agreed = Some(Agreed { sends, receives, payloads, way });
-        self.report_at.get_or_insert(now + self.phase);
+        self.rtcp.begin(now);
     }
 
     /// The way in, as far as all sections share it: checks the source and opens the packet in place.
@@ -327,7 +302,7 @@ impl Leg {
     /// Nothing is agreed any more.
     pub(super) fn rest(&mut self) {
         self.agreed = None;
-        self.report_at = None;
+        self.rtcp.rest();
         self.silent_since = None;
         if let Section::Video(pictures) = &mut self.section {
             pictures.rest();
@@ -443,29 +418,25 @@ impl Leg {
             let ssrc = rtcp::sender_ssrc(packet.bytes()).ok_or(Reason::RtcpMalformed)?;
             plain.admit_rtcp(now, former, socket, local, remote, ssrc)?;
         }
-        self.rtcp_in += 1;
-        self.rtcp_octets_in += packet.bytes().len() as u64;
+        self.rtcp.count(packet.bytes());
         self.last_heard = Some(now);
         self.history.first_rtcp.get_or_insert(now);
         let is_alone = matches!(self.section, Section::Audio);
         let is_ours = |report: &rtcp::SenderReport| is_alone || self.reception.ssrc() == Some(report.ssrc);
         if let Some(report) = incoming.sender.filter(is_ours) {
-            self.sender_report = Some((report, now));
+            self.rtcp.take_sender_report(now, report);
         }
         if let Some(report) = incoming.report {
-            self.round_trip = report.round_trip(clock, now).or(self.round_trip);
-            let nanos = u64::from(report.jitter) * 1_000_000_000 / u64::from(self.clock_rate.max(1));
-            let jitter = Duration::from_nanos(nanos);
-            self.far = Some(FarReport { fraction_lost: report.fraction_lost, lost: report.lost, jitter });
-            self.meter.hear(Far { loss: f64::from(report.fraction_lost) / 256.0, jitter });
+            let FarReport { fraction_lost, jitter, .. } =
+                self.rtcp.take_report(now, report, self.clock_rate, clock);
+            self.meter.hear(Far { loss: f64::from(fraction_lost) / 256.0, jitter });
         }
         Ok(())
     }
 
     /// The loss that the far end reports, in percent, when it is another than at the last look.
     pub(super) fn poll_loss(&mut self) -> Option<u8> {
-        let percent = (u16::from(self.far?.fraction_lost) * 100).div_ceil(256) as u8;
-        (std::mem::replace(&mut self.told_loss, percent) != percent).then_some(percent)
+        self.rtcp.poll_loss()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<Event>) {
@@ -476,9 +447,7 @@ impl Leg {
         if self.keys.as_ref().is_some_and(|keys| keys.poll_timeout() <= now) {
             self.keys_due = Some(now);
         }
-        if self.report_at.is_some_and(|at| at <= now) {
-            self.report_due = Some(now);
-            self.report_at = Some(now + REPORT_INTERVAL);
+        if self.rtcp.handle_timeout(now) {
             self.measure(now);
         }
         if self.silent_at().is_some_and(|at| at <= now) {
@@ -489,7 +458,10 @@ impl Leg {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let keys = self.keys.as_ref().map(|keys| keys.poll_timeout());
-        [self.path.poll_timeout(), self.report_at, self.silent_at(), keys].into_iter().flatten().min()
+        [self.path.poll_timeout(), self.rtcp.poll_timeout(), self.silent_at(), keys]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Turns what happened to ICE and DTLS into events.
@@ -519,7 +491,7 @@ impl Leg {
         {
             return Some(destination);
         }
-        let now = self.report_due.take()?;
+        let now = self.rtcp.take_due()?;
         self.write_report(shared, now, clock, out)
     }
 
@@ -565,9 +537,7 @@ impl Leg {
     /// Makes ready to say goodbye, by RTCP and DTLS, in `poll_transmit`.
     pub(super) fn close(&mut self, now: Instant) {
         self.path.close();
-        // RFC 3550 §6.3.7: who never sent anything does not say BYE.
-        self.is_leaving = self.has_reported || self.last_sent.is_some();
-        self.report_due = self.is_leaving.then_some(now);
+        self.rtcp.leave(now, self.last_sent.is_some());
     }
 
     /// Measures what has not been measured, for the last report.
@@ -589,13 +559,13 @@ impl Leg {
             octets_in: self.octets_in,
             packets_out: self.packets_out,
             octets_out: self.octets_out,
-            rtcp_in: self.rtcp_in,
-            rtcp_octets_in: self.rtcp_octets_in,
+            rtcp_in: self.rtcp.packets_in,
+            rtcp_octets_in: self.rtcp.octets_in,
             ssrc: self.reception.ssrc(),
             lost: self.reception.lost(),
             jitter: self.reception.jitter(),
-            far: self.far,
-            round_trip: self.round_trip,
+            far: self.rtcp.far,
+            round_trip: self.rtcp.round_trip,
             drops: self.drops,
             first_media: self.first_media,
             last_media: self.last_media,
@@ -621,7 +591,7 @@ impl Leg {
         let reading = Reading {
             tally: self.reception.tally(),
             jitter: self.reception.jitter(),
-            round_trip: self.round_trip,
+            round_trip: self.rtcp.round_trip,
             codec: self.codec,
         };
         self.meter.sample(now, &reading);
@@ -650,7 +620,7 @@ impl Leg {
         let path = shared.unwrap_or(&mut self.path);
         let destination = path.rtcp_destination(self.key)?;
         let received = self.reception.report();
-        let is_sender = self.last_sent.is_some_and(|sent| now < sent + 2 * REPORT_INTERVAL);
+        let is_sender = Rtcp::is_sender(now, self.last_sent);
         let sent = self.stream.timestamp_at(now, self.clock_rate).filter(|_| is_sender).map(|timestamp| {
             rtcp::Sent {
                 ntp: clock.ntp(now),
@@ -660,17 +630,13 @@ impl Leg {
                 octets: self.octets_out as u32,
             }
         });
-        let last_sender_report = self
-            .sender_report
-            .filter(|(report, _)| received.is_some_and(|received| received.ssrc == report.ssrc))
-            .map(|(report, at)| (report.middle, now.saturating_duration_since(at)));
         let report = rtcp::Outgoing {
             ssrc: self.stream.ssrc(),
             cname: &self.cname,
             sent,
             received,
-            last_sender_report,
-            bye: self.is_leaving,
+            last_sender_report: self.rtcp.last_sender_report(now, received.map(|received| received.ssrc)),
+            bye: self.rtcp.is_leaving(),
         };
         let len = report.write(out.space())?;
         out.set_len(len);
@@ -678,7 +644,7 @@ impl Leg {
             self.drops.count(reason);
             return None;
         }
-        self.has_reported = true;
+        self.rtcp.sent();
         Some(destination)
     }
 
@@ -698,9 +664,6 @@ impl Leg {
 fn first_sequence(random: &mut Random) -> u16 {
     random.word() as u16 & 0x7fff
 }
-
-/// How often a leg's reports are made.
-const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long a plain leg that may send can be silent.
 const NO_MEDIA: Duration = Duration::from_secs(65);

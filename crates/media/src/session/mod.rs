@@ -34,6 +34,7 @@ mod path;
 mod plain;
 mod random;
 mod report;
+mod rtcp;
 mod secure;
 #[doc(hidden)]
 pub mod video;
