@@ -4,9 +4,9 @@
 //! time up to [`LONGEST_BAN`]; it is forgotten after [`PEACE`]. A source is an IPv4 address or an IPv6 /64. A ban never
 //! covers an address that has shown valid credentials lately: behind one address an office and a scanner can live.
 //!
-//! Whoever has shown no valid credentials lately is a stranger, may ask so much as its [`Budgets`] allow, and is served when
-//! those are served whom we know. While more comes from those than can be served, each of their sources has a share, so that
-//! one of them, or who forges its address, does not press the others.
+//! Whoever has shown no valid credentials lately is a stranger, may ask so much as its [`Budgets`] allow, and is served
+//! when those are served whom we know. While more comes from those than can be served, each of their sources has a
+//! share, so that one of them, or who forges its address, does not press the others.
 //!
 //! The table has a fixed size. A source hashes to a row of [`WAYS`] places and takes the one that was quiet for
 //! longest, so a flood from many sources forgets old offenders and needs no memory.
@@ -78,8 +78,8 @@ impl Admission {
         }
     }
 
-    /// What the source of a message is to us; that of a stranger has one message less to ask from here on, and under pressure
-    /// so has one that is known.
+    /// What the source of a message is to us; that of a stranger has one message less to ask from here on, and under
+    /// pressure so has one that is known.
     pub fn standing(&mut self, now: Instant, flow: Flow, pressure: Pressure) -> Standing {
         let source = flow.remote().ip();
         if self.knows(now, source) {

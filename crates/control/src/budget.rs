@@ -1,9 +1,9 @@
-//! How much one source may ask: so many messages a second. Who has shown no valid credentials has such a budget always, who
-//! has shown them while more comes than can be served: its share.
+//! How much one source may ask: so many messages a second. Who has shown no valid credentials has such a budget always,
+//! who has shown them while more comes than can be served: its share.
 //!
-//! A source is an IPv4 address or an IPv6 /64, without the port. The table has a fixed size: a source hashes to one place
-//! and takes it over from another. So a flood from one source is cut off, and a flood from sources without number, each of
-//! which is new, costs no memory; that one is held off by serving whom we know first.
+//! A source is an IPv4 address or an IPv6 /64, without the port. The table has a fixed size: a source hashes to one
+//! place and takes it over from another. So a flood from one source is cut off, and a flood from sources without
+//! number, each of which is new, costs no memory; that one is held off by serving whom we know first.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -18,16 +18,17 @@ pub(crate) struct Terms {
     burst: u64,
 }
 
-/// Those of strangers. Fifty a second: what an office sends that comes back from a power cut with some hundred phones, until
-/// the first of them is signed in. From then on all of it is known.
+/// Those of strangers. Fifty a second: what an office sends that comes back from a power cut with some hundred phones,
+/// until the first of them is signed in. From then on all of it is known.
 pub(crate) const STRANGER: Terms = Terms { earned_in: Duration::from_millis(20), burst: 200 };
 
-/// The share of a source that is known: a thousand messages a second, a small part of what any machine serves. An office of
-/// five hundred telephones behind one address, each of which registers every minute with two messages and has a call of
-/// twenty every ten minutes, sends thirty-three.
+/// The share of a source that is known: a thousand messages a second, a small part of what any machine serves. An
+/// office of five hundred telephones behind one address, each of which registers every minute with two messages and has
+/// a call of twenty every ten minutes, sends thirty-three.
 pub(crate) const SHARE: Terms = Terms { earned_in: Duration::from_millis(1), burst: 200 };
 
-/// The same when those who keep to [`SHARE`] are together more than can be served: still seven times what that office sends.
+/// The same when those who keep to [`SHARE`] are together more than can be served: still seven times what that office
+/// sends.
 pub(crate) const LESSER_SHARE: Terms = Terms { earned_in: Duration::from_millis(4), burst: 200 };
 
 /// The budgets of all sources.

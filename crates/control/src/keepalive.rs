@@ -1,9 +1,9 @@
 //! Whether telephones behind a NAT are still reached: OPTIONS to their contacts over UDP ([RFC 3261 §11]).
 //!
 //! The server sees the end of a connection; a datagram flow just falls silent when the NAT forgets it. A contact whose
-//! source is not what its URI says is therefore asked every `limits.ping`, each at its own time. What is asked keeps the
-//! NAT open; any final response tells that the device is there, and how long the way is. One that twice says nothing is no
-//! target until it answers again or registers: its binding stays, because it may be back at any time.
+//! source is not what its URI says is therefore asked every `limits.ping`, each at its own time. What is asked keeps
+//! the NAT open; any final response tells that the device is there, and how long the way is. One that twice says
+//! nothing is no target until it answers again or registers: its binding stays, because it may be back at any time.
 //!
 //! ```text
 //!                 asked               ANSWER_WITHIN              ANSWER_WITHIN

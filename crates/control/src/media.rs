@@ -56,8 +56,8 @@ pub enum MediaCommand {
     Join(LegKey),
     /// Lets the leg hear itself.
     Echo,
-    /// Says where the far end's signalling comes from, of a leg that was opened without knowing; before the `Configure` that
-    /// it is to hold for.
+    /// Says where the far end's signalling comes from, of a leg that was opened without knowing; before the `Configure`
+    /// that it is to hold for.
     Locate(IpAddr),
     /// Asks what the leg has carried so far.
     Report,

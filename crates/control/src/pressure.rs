@@ -1,8 +1,8 @@
 //! What is refused while more comes than can be served (RFC 3261 §21.5.4, and what RFC 7339 calls rejecting).
 //!
-//! A server that takes everything in its turn is late for all of it: requests come again while the first of them waits, and
-//! work is done for callers who have given up. So what can wait is refused at once, the costliest last, and calls that were
-//! taken go on as ever. The driver sees how far it is behind and says so; nothing here measures time.
+//! A server that takes everything in its turn is late for all of it: requests come again while the first of them waits,
+//! and work is done for callers who have given up. So what can wait is refused at once, the costliest last, and calls
+//! that were taken go on as ever. The driver sees how far it is behind and says so; nothing here measures time.
 
 use std::time::Instant;
 
@@ -18,11 +18,11 @@ pub enum Pressure {
     /// It keeps up.
     #[default]
     None,
-    /// It is behind, and nothing is refused for that: each source that is known is served for its share, and what is beyond it
-    /// when nobody else waits ([`Standing::BeyondShare`](crate::Standing::BeyondShare)).
+    /// It is behind, and nothing is refused for that: each source that is known is served for its share, and what is
+    /// beyond it when nobody else waits ([`Standing::BeyondShare`](crate::Standing::BeyondShare)).
     Shared,
-    /// It is behind with what is within the shares: strangers are refused, and what can wait (OPTIONS, SUBSCRIBE, PUBLISH, and what is passed on outside of
-    /// dialogs).
+    /// It is behind with what is within the shares: strangers are refused, and what can wait (OPTIONS, SUBSCRIBE,
+    /// PUBLISH, and what is passed on outside of dialogs).
     High,
     /// It stays behind: new calls and instant messages are refused too. What belongs to a dialog never is, nor is the
     /// registration of somebody who is known, or who has a connection: a browser that comes back after our restart is no

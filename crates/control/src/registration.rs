@@ -38,8 +38,8 @@ pub(crate) fn location(settings: &Settings) -> Location {
 
 /// What the registrar grants and tells.
 ///
-/// It sets no Service-Route (RFC 3608): the exchange is the first hop of its clients and their home proxy in one, so their
-/// requests have no hop to be led by.
+/// It sets no Service-Route (RFC 3608): the exchange is the first hop of its clients and their home proxy in one, so
+/// their requests have no hop to be led by.
 pub(crate) fn bounds(settings: &Settings) -> Result<registrar::Settings, InvalidSettings> {
     let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
     let (min, max) = settings.limits.expires;

@@ -206,7 +206,8 @@ pub struct Stats {
     pub pracks_failed: u64,
     /// Reliable provisional responses passed over: they had their PRACK already.
     pub provisionals_repeated: u64,
-    /// Reliable provisional responses passed over: one before them is missing, or their branch has too many early dialogs.
+    /// Reliable provisional responses passed over: one before them is missing, or their branch has too many early
+    /// dialogs.
     pub provisionals_out_of_order: u64,
     /// Reliable provisional responses without a number or a dialog, which cannot be acknowledged.
     pub provisionals_unreadable: u64,

@@ -1,5 +1,6 @@
-//! Replays the corpora of the fuzz targets `audio_files`, `dtmf`, `insert`, `jitter`, `rtp`, `rtcp` and `srtp`, whole and cut
-//! off, and random changes of them. (Those of `dtls`, `negotiation`, `sdp` and `session` are with the other tests of what they are about.)
+//! Replays the corpora of the fuzz targets `audio_files`, `dtmf`, `insert`, `jitter`, `rtp`, `rtcp` and `srtp`, whole
+//! and cut off, and random changes of them. (Those of `dtls`, `negotiation`, `sdp` and `session` are with the other
+//! tests of what they are about.)
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 

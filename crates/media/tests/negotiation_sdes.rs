@@ -1,4 +1,5 @@
-//! Offer and answer on legs that are encrypted without ICE: by `a=crypto` (RFC 4568, RFC 8643) and by DTLS-SRTP (RFC 5764).
+//! Offer and answer on legs that are encrypted without ICE: by `a=crypto` (RFC 4568, RFC 8643) and by DTLS-SRTP (RFC
+//! 5764).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! Sixteen arrows that an attacker, or a confused far end, may shoot at a browser's leg: each changes nothing but a counter.
+//! Sixteen arrows that an attacker, or a confused far end, may shoot at a browser's leg: each changes nothing but a
+//! counter.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 

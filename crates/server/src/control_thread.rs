@@ -106,8 +106,8 @@ pub struct Counters {
     pub trace_failed: u64,
     /// Messages of strangers dropped unread, because too many wait for those who are known.
     pub strangers_dropped: u64,
-    /// Messages of those who are known dropped unread: they are beyond the share of their source, and too many wait, or their
-    /// connection has ended meanwhile.
+    /// Messages of those who are known dropped unread: they are beyond the share of their source, and too many wait, or
+    /// their connection has ended meanwhile.
     pub known_dropped: u64,
 }
 
@@ -284,8 +284,8 @@ impl ControlThread {
         self.exchange.set_pressure(self.backlog.pressure());
     }
 
-    /// Serves those who are not known yet, some of them: the next round looks for the others first. While the thread is behind
-    /// with the others, very few, and when too many wait, they are dropped.
+    /// Serves those who are not known yet, some of them: the next round looks for the others first. While the thread is
+    /// behind with the others, very few, and when too many wait, they are dropped.
     fn serve_strangers(&mut self) {
         for (flow, bytes) in self.strangers.round(self.backlog.pressure()) {
             self.take_message_or_stun(flow, bytes);
@@ -374,8 +374,8 @@ impl ControlThread {
         false
     }
 
-    /// A message of a connection was beyond the budget of its source. The budget is that of all who are there, so it is what
-    /// this connection has sent beyond it that counts.
+    /// A message of a connection was beyond the budget of its source. The budget is that of all who are there, so it is
+    /// what this connection has sent beyond it that counts.
     fn refuse_stranger(&mut self, flow: Flow) {
         let Some(outbox) = self.connections.get_mut(&flow.connection) else { return };
         outbox.over_budget = outbox.over_budget.saturating_add(1);

@@ -107,8 +107,9 @@ impl Inbox {
     }
 }
 
-/// Something that the control thread waits for and hears in any case: when this is dropped unsaid, because what was to say it
-/// has panicked, the control thread is told what was given for that. It would wait for ever, and hold a place for it.
+/// Something that the control thread waits for and hears in any case: when this is dropped unsaid, because what was to
+/// say it has panicked, the control thread is told what was given for that. It would wait for ever, and hold a place
+/// for it.
 #[derive(Debug)]
 pub struct Owed {
     inbox: Inbox,

@@ -1,8 +1,8 @@
 //! A media worker: one thread with its own sockets and legs, no locks, no tokio.
 //!
-//! It drives [`Worker`]: every datagram is given to it in a packet and what the verdict says is done. Commands come from
-//! the control thread, and from that of the ng protocol, over a bounded queue; news goes back by the inbox of whoever made
-//! the leg.
+//! It drives [`Worker`]: every datagram is given to it in a packet and what the verdict says is done. Commands come
+//! from the control thread, and from that of the ng protocol, over a bounded queue; news goes back by the inbox of
+//! whoever made the leg.
 //!
 //! A mistake of ours costs what it happened to: a packet that is nobody's, a command, a leg ([`Worker`] keeps its legs
 //! apart by itself). A thread that ends all the same tells control to end its calls and turns `/healthz` red.
@@ -93,8 +93,8 @@ pub struct MediaThread {
     voice: Voice,
     /// Legs that have inserts.
     inserted: HashSet<LegKey>,
-    /// Orders that found the voice thread's queue full, the oldest first: not one is lost. They are as few as the commands
-    /// of control.
+    /// Orders that found the voice thread's queue full, the oldest first: not one is lost. They are as few as the
+    /// commands of control.
     owed: VecDeque<Order>,
     /// Whose voice says what each of them sends; in a conference its own.
     voices: HashMap<LegKey, LegKey>,

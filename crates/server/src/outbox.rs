@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use crate::net::Place;
 
-/// Messages that may wait: a proxy has many clients behind it, and all that waited for a connection of our own is sent when
-/// it is there.
+/// Messages that may wait: a proxy has many clients behind it, and all that waited for a connection of our own is sent
+/// when it is there.
 const MESSAGES: usize = 1024;
 
 /// The bytes of messages that may wait when there is more than one.

@@ -128,8 +128,8 @@ pub struct VoiceThread {
 }
 
 impl Voice {
-    /// Both ends: the worker's, which `waker` wakes, and the thread, which hands what it records to `tape`. The numbers of its
-    /// streams follow from `seed`.
+    /// Both ends: the worker's, which `waker` wakes, and the thread, which hands what it records to `tape`. The numbers
+    /// of its streams follow from `seed`.
     pub fn new(
         number: u16,
         waker: Waker,

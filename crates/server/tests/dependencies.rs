@@ -1,5 +1,6 @@
-//! What comes in from outside is what `deny.toml` allows: no crate that is banned, no source but crates.io, no license that
-//! nobody has read. `cargo deny` says the same of every platform, but has to be installed; this looks at what is built here.
+//! What comes in from outside is what `deny.toml` allows: no crate that is banned, no source but crates.io, no license
+//! that nobody has read. `cargo deny` says the same of every platform, but has to be installed; this looks at what is
+//! built here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;

@@ -1,4 +1,5 @@
-//! A connection that goes on asking beyond what a stranger may ask is closed, over TCP and WebSocket; one of a user never.
+//! A connection that goes on asking beyond what a stranger may ask is closed, over TCP and WebSocket; one of a user
+//! never.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;

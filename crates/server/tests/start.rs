@@ -1,5 +1,5 @@
-//! What a server finds in its data directory decides whether it starts: one sentence that names the file and the mend, and
-//! after the mend it starts.
+//! What a server finds in its data directory decides whether it starts: one sentence that names the file and the mend,
+//! and after the mend it starts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs::{self, Permissions};

@@ -1,8 +1,8 @@
 //! Parsing and forwarding the INVITE of a browser: `cargo bench -p ringback-sip --bench parse`.
 //!
 //! `fixed` reads one message again and again, so that the branch predictor knows it by heart; `shuffled` reads many that
-//! differ in order, spelling, number and length of their headers, which is nearer to a server's day. They are few enough that
-//! their heads stay in the cache, as bytes that have just been received are.
+//! differ in order, spelling, number and length of their headers, which is nearer to a server's day. They are few
+//! enough that their heads stay in the cache, as bytes that have just been received are.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 

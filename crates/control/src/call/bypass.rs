@@ -1,9 +1,9 @@
 //! Calls whose media goes past the exchange: each phone is told where the other one receives.
 //!
-//! Whether a call begins so is decided before anybody is rung, by what can be known then: the caller's offer is plain RTP
-//! to the address that its INVITE comes from, so it is behind no NAT; every contact that may be rung is plain too and offered no keys, has
-//! registered the address that it is heard from, and reaches the caller ([`reach_each_other`]). Whether it stays so is
-//! decided by every description that follows ([`Party::meets`]).
+//! Whether a call begins so is decided before anybody is rung, by what can be known then: the caller's offer is plain
+//! RTP to the address that its INVITE comes from, so it is behind no NAT; every contact that may be rung is plain too
+//! and offered no keys, has registered the address that it is heard from, and reaches the caller
+//! ([`reach_each_other`]). Whether it stays so is decided by every description that follows ([`Party::meets`]).
 //!
 //! What needs the media here brings it back: a phone that turns out to be behind a NAT or that numbers its codecs
 //! otherwise, a callee that asks to be anonymous, a branch that is not plain, the echo, a pickup, a transfer, parking.
@@ -95,8 +95,8 @@ impl Exchange {
         }
     }
 
-    /// Whether the media of two legs meets: past us, or here. When it does not, or when a callee wants to be anonymous, it is
-    /// brought back.
+    /// Whether the media of two legs meets: past us, or here. When it does not, or when a callee wants to be anonymous,
+    /// it is brought back.
     pub(super) fn joins(&mut self, call: &mut Call, a: LegKey, b: LegKey) -> bool {
         let hides = [a, b].iter().any(|key| call.leg(*key).is_some_and(|leg| leg.is_hidden));
         if !call.is_past_us(a) && !call.is_past_us(b) || call.meets(a, b) && !hides {

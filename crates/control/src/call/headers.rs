@@ -162,8 +162,8 @@ pub(crate) fn pass_in_dialog(from: &Message, to: Builder, hides: bool, table: &P
     pass(from, to, Passing::InDialog, hides, table)
 }
 
-/// Copies what passes from a response of one leg into a response for the other; less of one that asks for privacy, or of a
-/// party who `hides` and does not speak of it again.
+/// Copies what passes from a response of one leg into a response for the other; less of one that asks for privacy, or
+/// of a party who `hides` and does not speak of it again.
 pub(crate) fn pass_response(from: &Message, to: Builder, hides: bool, table: &PeerTable) -> Builder {
     pass(from, to, Passing::Response, asks_to_hide(from).unwrap_or(hides), table)
 }

@@ -137,8 +137,8 @@ impl Leg {
 }
 
 impl Exchange {
-    /// The P-Asserted-Identity of leg `key` for the caller (RFC 3325 §5); `None` when there is nobody to tell of, or nobody
-    /// who wants to be known. The name is what its response says, where it speaks of the same user.
+    /// The P-Asserted-Identity of leg `key` for the caller (RFC 3325 §5); `None` when there is nobody to tell of, or
+    /// nobody who wants to be known. The name is what its response says, where it speaks of the same user.
     pub(super) fn connected(&self, call: &Call, key: LegKey, response: Option<&Message>) -> Option<String> {
         let Signalling::Invited { invite, .. } = &call.caller.signalling else { return None };
         let leg = call.leg(key).filter(|leg| leg.key != call.caller.key && !leg.is_hidden)?;
@@ -168,8 +168,8 @@ pub(crate) fn from_value(display: &str, user: &str, host: &str, tag: &str) -> St
     address(display, &sip_uri(user, host)) + ";tag=" + tag
 }
 
-/// The name in a P-Preferred-Identity that is an identity of the user (RFC 3325 §6); a phone that asserts itself means the
-/// same by it (RFC 5876).
+/// The name in a P-Preferred-Identity that is an identity of the user (RFC 3325 §6); a phone that asserts itself means
+/// the same by it (RFC 5876).
 fn preferred(user: &str, message: &Message) -> Option<String> {
     let is_own = |address: &Address<'_>| {
         let named =

@@ -38,9 +38,9 @@ pub(super) fn refuses_info(message: &Message) -> bool {
 }
 
 impl Exchange {
-    /// Leg `key` has told a key by INFO: presses it for a telephone that it talks to, as events or as tones. `false` for who
-    /// is to be told of it too: a browser, whose page hears of an INFO and not of events, and a telephone that takes no
-    /// other keys, or is not to hear anything.
+    /// Leg `key` has told a key by INFO: presses it for a telephone that it talks to, as events or as tones. `false`
+    /// for who is to be told of it too: a browser, whose page hears of an INFO and not of events, and a telephone that
+    /// takes no other keys, or is not to hear anything.
     pub(super) fn press(&mut self, call: &mut Call, key: LegKey, press: Press) -> bool {
         self.note_key(call, key);
         let Some(other) = call.other(key) else { return false };
@@ -98,8 +98,8 @@ impl Exchange {
         self.stats.dtmf_told += 1;
     }
 
-    /// Leg `key` has told a key. What was made out of its audio, or into that of the other, may be made otherwise from here
-    /// on.
+    /// Leg `key` has told a key. What was made out of its audio, or into that of the other, may be made otherwise from
+    /// here on.
     fn note_key(&mut self, call: &mut Call, key: LegKey) {
         let Some(other) = call.other(key) else { return };
         let routes = |call: &Call| [call.makes_audio(key, other), call.makes_audio(other, key)];

@@ -1,4 +1,5 @@
-//! Parking: a party transfers the other one to a code, where it hears music, if there is any, until somebody picks the call up.
+//! Parking: a party transfers the other one to a code, where it hears music, if there is any, until somebody picks the
+//! call up.
 //!
 //! A call is parked for a user: who parks it, or one that is named behind the code. It is picked up as one that rings is
 //! ([`super::pickup`]), by that user, by its group, and by who has parked it. When it has waited for

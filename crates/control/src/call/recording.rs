@@ -1,11 +1,11 @@
 //! Recording a call: what its parties say, until it ends or is told to stop.
 //!
-//! A recording is of a call, not of a leg: when a leg leaves and another one takes its place, that one is heard from there
-//! on. Every description that a leg is configured with tells the media worker anew what the leg speaks.
+//! A recording is of a call, not of a leg: when a leg leaves and another one takes its place, that one is heard from
+//! there on. Every description that a leg is configured with tells the media worker anew what the leg speaks.
 //!
 //! Who may: the configuration has every call recorded, or lets the parties ask for it by an INFO with `Record: on` and
-//! `Record: off`, as the record keys of telephones send it; whoever drives the exchange may in any case. The first of these
-//! wins: what is recorded for the exchange a party cannot stop.
+//! `Record: off`, as the record keys of telephones send it; whoever drives the exchange may in any case. The first of
+//! these wins: what is recorded for the exchange a party cannot stop.
 //!
 //! Left out: calls that the exchange answers by itself, conferences among them, and calls whose media goes past it when a
 //! recording is asked for in mid-call.

@@ -6,10 +6,10 @@
 //! ACK says about that is then told to the other leg. While one offer is on its way another one gets 491, or 500 from
 //! the same leg (RFC 3261 §14.2).
 //!
-//! An offer that was passed on and meets one of the other leg gets a 491 there, and that one a 491 of ours. Were both told,
-//! both would try again, and clients whose times are the same meet once more and end the call. So a re-INVITE that met
-//! another one waits here, and is passed on again after the interval of RFC 3261 §14.1; when the other leg is quicker, its
-//! offer is taken and the one that waits has lost.
+//! An offer that was passed on and meets one of the other leg gets a 491 there, and that one a 491 of ours. Were both
+//! told, both would try again, and clients whose times are the same meet once more and end the call. So a re-INVITE
+//! that met another one waits here, and is passed on again after the interval of RFC 3261 §14.1; when the other leg is
+//! quicker, its offer is taken and the one that waits has lost.
 
 use std::time::{Duration, Instant};
 

@@ -158,8 +158,8 @@ impl Exchange {
 
     /// Asks a media worker for the local side of a leg.
     ///
-    /// A browser has a place for video always, because it costs nothing; a telephone gets ports of its own for it in calls
-    /// that have some.
+    /// A browser has a place for video always, because it costs nothing; a telephone gets ports of its own for it in
+    /// calls that have some.
     pub(crate) fn command_open(&mut self, worker: u16, leg: &Leg, has_video: bool) {
         let medium = match leg.profile {
             Profile::WebRtc => Medium::WebRtc,

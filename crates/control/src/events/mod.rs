@@ -5,8 +5,8 @@
 //! out when its NOTIFY is due, so a call too many costs a comparison.
 //!
 //! Who may watch: presence and calls of anybody are shown to every user who has signed in; mailboxes, registrations and
-//! who watches one's presence to the user alone. The other side of a call is told to the user alone. A user that there is not looks like one who is
-//! not signed in.
+//! who watches one's presence to the user alone. The other side of a call is told to the user alone. A user that there
+//! is not looks like one who is not signed in.
 //!
 //! Assumptions and what is left out:
 //! - Users of other exchanges cannot be watched: there is no SUBSCRIBE of our own.

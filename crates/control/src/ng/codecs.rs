@@ -7,8 +7,8 @@
 //! | `mask`, `consume` | keeps it, by transcoding | loses it |
 //! | `transcode` | hears it through us | gets it behind the others |
 //!
-//! What is stripped is taken out before the negotiation reads the offer, what is masked after it has written ours: a codec
-//! that was never seen is never answered.
+//! What is stripped is taken out before the negotiation reads the offer, what is masked after it has written ours: a
+//! codec that was never seen is never answered.
 
 use std::collections::BTreeSet;
 
@@ -99,7 +99,8 @@ pub(super) fn chosen(ours: &Bytes, theirs: &[u8], flags: &Flags, warnings: &mut 
     with_audio_first(chosen)
 }
 
-/// What is added comes last, behind keys and comfort noise; a telephone that takes the first of all is to find audio there.
+/// What is added comes last, behind keys and comfort noise; a telephone that takes the first of all is to find audio
+/// there.
 fn with_audio_first(sdp: Bytes) -> Bytes {
     let Ok(description) = Description::parse(&sdp) else { return sdp };
     let Some(section) = audio(&description).find(|section| section.port != 0) else { return sdp };

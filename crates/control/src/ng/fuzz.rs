@@ -15,8 +15,8 @@ use crate::settings::Epoch;
 
 /// The input is datagrams, each with a byte before it of what happens after it and with a NUL behind it.
 ///
-/// Whatever is passed on can be read. Whatever is read can be written and read again in both writings; whatever is asked is
-/// answered once in the end; and when all calls have ended, all legs are closed.
+/// Whatever is passed on can be read. Whatever is read can be written and read again in both writings; whatever is
+/// asked is answered once in the end; and when all calls have ended, all legs are closed.
 pub fn ng(data: &[u8], start: Instant) {
     let mut world = World::new(start);
     for (index, entry) in data.split(|byte| *byte == 0).take(MAX_DATAGRAMS).enumerate() {

@@ -35,10 +35,10 @@
 //!   has written ours (`codecs.rs`).
 //! - `query` and `delete` are answered when the media workers have said what the legs carried.
 //!
-//! Read, and of no effect: `replace-session-connection` (addresses are ours in any case), `symmetric`, `asymmetric`, `strict-source`,
-//! `media-handover` and `port-latching` (the media worker has rules of its own for whom it hears), the role of DTLS
-//! (`actpass` is offered and `passive` answered where that may be), `generate-mid` (WebRTC has it, plain RTP needs it
-//! not), `TOS`, `ptime`, `DTMF-security`. What would be missed is a `warning` of the answer.
+//! Read, and of no effect: `replace-session-connection` (addresses are ours in any case), `symmetric`, `asymmetric`,
+//! `strict-source`, `media-handover` and `port-latching` (the media worker has rules of its own for whom it hears), the
+//! role of DTLS (`actpass` is offered and `passive` answered where that may be), `generate-mid` (WebRTC has it, plain
+//! RTP needs it not), `TOS`, `ptime`, `DTMF-security`. What would be missed is a `warning` of the answer.
 //!
 //! What is silenced is not sent, where rtpengine sends silence.
 //!

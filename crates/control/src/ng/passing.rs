@@ -1,11 +1,13 @@
-//! A description as it is passed on: what is ours of it, in the order in which rtpengine writes it, and what it says besides.
+//! A description as it is passed on: what is ours of it, in the order in which rtpengine writes it, and what it says
+//! besides.
 //!
-//! The negotiation has written all that media depends on. Of the description that came, the identity stays (`o=`, `s=`),
-//! and so does every line that only the two ends understand. What would be wrong where our media worker is in between does
-//! not: addresses, keys and ICE; SSRCs, which are ours; header extensions and feedback, which end here; and groups, msid
-//! and mid, which belong to a leg.
+//! The negotiation has written all that media depends on. Of the description that came, the identity stays (`o=`,
+//! `s=`), and so does every line that only the two ends understand. What would be wrong where our media worker is in
+//! between does not: addresses, keys and ICE; SSRCs, which are ours; header extensions and feedback, which end here;
+//! and groups, msid and mid, which belong to a leg.
 //!
-//! rtpengine passes `a=ssrc`, `a=msid`, `a=extmap` and `a=rtcp-fb` as they are, because it does with packets what they say.
+//! rtpengine passes `a=ssrc`, `a=msid`, `a=extmap` and `a=rtcp-fb` as they are, because it does with packets what they
+//! say.
 
 use std::net::IpAddr;
 

@@ -24,8 +24,8 @@ pub(super) struct Towards {
     pub srtp: Srtp,
 }
 
-/// The side that a description goes to: what it is `known` to be, or else what the flags say, or else as the side that the
-/// description comes from.
+/// The side that a description goes to: what it is `known` to be, or else what the flags say, or else as the side that
+/// the description comes from.
 pub(super) fn towards(
     flags: &Flags,
     from: Profile,

@@ -1,8 +1,8 @@
 //! What the answers to our requests say of the connections that we made for them ([RFC 3263 §4.3]).
 //!
-//! A target that takes a connection and then answers 503, or nothing, is one that failed: the next requests to its place try
-//! the others first, for as long as a Retry-After says or half a minute. The request itself is not sent again: it may have
-//! rung somewhere.
+//! A target that takes a connection and then answers 503, or nothing, is one that failed: the next requests to its
+//! place try the others first, for as long as a Retry-After says or half a minute. The request itself is not sent
+//! again: it may have rung somewhere.
 //!
 //! [RFC 3263 §4.3]: https://www.rfc-editor.org/rfc/rfc3263#section-4.3
 

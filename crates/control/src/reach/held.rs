@@ -103,8 +103,8 @@ impl Exchange {
         Some(held)
     }
 
-    /// The places of the contacts that a request may go to, and whether it has contacts that need none. Who the request may
-    /// be forwarded to counts as well.
+    /// The places of the contacts that a request may go to, and whether it has contacts that need none. Who the request
+    /// may be forwarded to counts as well.
     fn places_for(&self, incoming: &Incoming) -> (Vec<Place>, bool) {
         let (mut places, mut has_others) = (Vec::new(), false);
         if matches!(incoming.message.method_ref(), Method::Register | Method::Subscribe | Method::Publish) {

@@ -1,11 +1,12 @@
 //! Requests that are too large for a datagram ([RFC 3261 §18.1.1]).
 //!
-//! A telephone that registered over UDP is tried over TCP at the same address and port, when nothing is between it and us:
-//! its Contact says the address that it came from. Whether it takes connections is found out while the request waits, half a
-//! second at most, and remembered; without a connection the request leaves as a datagram, as it does to everybody else.
+//! A telephone that registered over UDP is tried over TCP at the same address and port, when nothing is between it and
+//! us: its Contact says the address that it came from. Whether it takes connections is found out while the request
+//! waits, half a second at most, and remembered; without a connection the request leaves as a datagram, as it does to
+//! everybody else.
 //!
-//! A connection that is made and then carries no answer does not cost the request: the datagram is the next way to the same
-//! contact, and the telephone gets datagrams for a while.
+//! A connection that is made and then carries no answer does not cost the request: the datagram is the next way to the
+//! same contact, and the telephone gets datagrams for a while.
 //!
 //! Left out: requests within a dialog, which stay on its flow, and those that the exchange makes by itself.
 //!

@@ -1,14 +1,14 @@
 //! How a request reaches a place that has no flow to us: by a flow of our own ([RFC 3263], [RFC 3261 §18.1]).
 //!
 //! Most requests leave over a flow that their far end opened. Four go elsewhere: to a contact behind a proxy, along the
-//! Path of its registration, when the proxy's connection is gone or the Path names another place; to a contact that takes
-//! connections, when the one that it registered over is gone; within a dialog whose connection is gone; and those that are
-//! too large for a datagram ([`large`]). So do the responses to an INVITE whose connection is gone ([`responses`]). [`place`]
-//! says which place each of them means, and who may have us go where.
+//! Path of its registration, when the proxy's connection is gone or the Path names another place; to a contact that
+//! takes connections, when the one that it registered over is gone; within a dialog whose connection is gone; and those
+//! that are too large for a datagram ([`large`]). So do the responses to an INVITE whose connection is gone
+//! ([`responses`]). [`place`] says which place each of them means, and who may have us go where.
 //!
-//! A place is located, and then connected to: its targets one after the other, until one takes the connection. The flow is
-//! kept for the place until it is lost, and shared by every place that leads to the same target ([RFC 5923]). A request
-//! outside of dialogs waits for that, for a moment; then it is routed as if the flow had always been there.
+//! A place is located, and then connected to: its targets one after the other, until one takes the connection. The flow
+//! is kept for the place until it is lost, and shared by every place that leads to the same target ([RFC 5923]). A
+//! request outside of dialogs waits for that, for a moment; then it is routed as if the flow had always been there.
 //!
 //! ```text
 //! request ─▶ places of the contacts ─▶ located (DNS) ─▶ connected ─▶ routed
@@ -82,8 +82,8 @@ pub(crate) struct Reach {
 #[derive(Debug, Clone, Copy)]
 struct Way {
     flow: Flow,
-    /// Until when requests go there without another look into the DNS. A connection is good until it is lost, or until its
-    /// far end says that it cannot serve.
+    /// Until when requests go there without another look into the DNS. A connection is good until it is lost, or until
+    /// its far end says that it cannot serve.
     until: Option<Instant>,
 }
 
@@ -162,7 +162,8 @@ impl Reach {
         self.searches.len() + self.connecting.len() + self.held.len() + self.unproven.len()
     }
 
-    /// Remembers the flow to a place. When the table is full another place is forgotten, and looked for when it is needed.
+    /// Remembers the flow to a place. When the table is full another place is forgotten, and looked for when it is
+    /// needed.
     fn remember(&mut self, place: Place, way: Way) {
         self.hopeless.remove(&place);
         if self.ways.len() >= MAX_WAYS && !self.ways.contains_key(&place) {

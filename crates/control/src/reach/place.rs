@@ -13,8 +13,8 @@ use ringback_sip::uri::{Scheme, Uri};
 
 use crate::exchange::Exchange;
 
-/// A server that a URI names, and the host that it must be at: the one that the client came from who says so. A client that
-/// we serve is none that we trust, and its words lead nowhere else.
+/// A server that a URI names, and the host that it must be at: the one that the client came from who says so. A client
+/// that we serve is none that we trust, and its words lead nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// The URI without what says nothing about the server: the clients of one proxy share its place.
@@ -52,8 +52,8 @@ impl Place {
         Place { uri: format!("sip:{remote};transport=tcp").into(), host: remote.ip(), is_beside: true }
     }
 
-    /// Where the sender of a request takes responses ([RFC 3261 §18.2.2]): at the host that it came from, whatever its Via
-    /// calls it, and the port of the Via. A browser takes none.
+    /// Where the sender of a request takes responses ([RFC 3261 §18.2.2]): at the host that it came from, whatever its
+    /// Via calls it, and the port of the Via. A browser takes none.
     ///
     /// [RFC 3261 §18.2.2]: https://www.rfc-editor.org/rfc/rfc3261#section-18.2.2
     pub(super) fn of_sender(via: &Via<'_>, came_by: &Flow) -> Option<Self> {
@@ -146,8 +146,8 @@ fn server(uri: &Uri<'_>) -> Bytes {
     Bytes::from(text)
 }
 
-/// Whether datagrams to `remote` go to the proxy that a Path names, as far as can be told. A private address that came from
-/// a public one is that of a proxy behind a NAT, which its flow leads through.
+/// Whether datagrams to `remote` go to the proxy that a Path names, as far as can be told. A private address that came
+/// from a public one is that of a proxy behind a NAT, which its flow leads through.
 fn is_behind(next_hop: &[u8], remote: SocketAddr) -> bool {
     let Ok(uri) = Uri::parse(next_hop) else { return true };
     let is_udp = uri.transport().is_none_or(|token| token.eq_ignore_ascii_case(b"udp"));

@@ -1,12 +1,12 @@
 //! Responses whose connection is gone ([RFC 3261 §18.2.2], [RFC 3263 §5]).
 //!
-//! A response leaves over the connection that its request came by. When that is gone while a call rings, it leaves over one
-//! of ours to the host that the request came from, at the port that its Via says. Over TLS the certificate must be for the
-//! name in the Via, and that must be the name of this host. Until then the call rings on; when there is no connection, the
-//! caller is lost.
+//! A response leaves over the connection that its request came by. When that is gone while a call rings, it leaves over
+//! one of ours to the host that the request came from, at the port that its Via says. Over TLS the certificate must be
+//! for the name in the Via, and that must be the name of this host. Until then the call rings on; when there is no
+//! connection, the caller is lost.
 //!
-//! Left out: responses to other requests than INVITE, which most often are sent before a connection can be lost. A browser
-//! cannot be connected to; it comes back by itself.
+//! Left out: responses to other requests than INVITE, which most often are sent before a connection can be lost. A
+//! browser cannot be connected to; it comes back by itself.
 //!
 //! [RFC 3261 §18.2.2]: https://www.rfc-editor.org/rfc/rfc3261#section-18.2.2
 //! [RFC 3263 §5]: https://www.rfc-editor.org/rfc/rfc3263#section-5

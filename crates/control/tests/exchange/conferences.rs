@@ -85,7 +85,8 @@ fn a_call_is_transferred_into_a_conference() {
     world.assert_nothing_is_left();
 }
 
-/// An offer of Opus alone to a telephone that has G.711: it is offered that as well, and the audio is made anew both ways.
+/// An offer of Opus alone to a telephone that has G.711: it is offered that as well, and the audio is made anew both
+/// ways.
 #[test]
 fn parties_without_a_common_codec_talk() {
     let mut world = World::new(1);

@@ -145,9 +145,9 @@ fn an_update_with_nothing_to_say() {
     assert_eq!(world.phone(alice).last_status("INVITE"), Some(200), "nothing is left under way");
 }
 
-/// Both ends are reliable, and the caller answers before the callee has said anything, or after it. Our INVITE to the callee
-/// has an offer whatever the caller's had, so what the callee sends reliably is an answer, and our PRACK has nothing to say
-/// (RFC 3262 §5).
+/// Both ends are reliable, and the caller answers before the callee has said anything, or after it. Our INVITE to the
+/// callee has an offer whatever the caller's had, so what the callee sends reliably is an answer, and our PRACK has
+/// nothing to say (RFC 3262 §5).
 #[test]
 fn both_ends_are_reliable_and_the_caller_answers_before_or_after_the_callee() {
     for is_before in [true, false] {

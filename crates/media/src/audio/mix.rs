@@ -4,8 +4,8 @@ use super::level::{SILENCE, level_of_power, power};
 
 /// Mixes the frames of up to [`MAX_LEGS`] legs, all of one length and one sample rate.
 ///
-/// Each tick: [`Self::handle_frame`] for every leg that has one, [`Self::mix`] once, [`Self::read`] for every leg. The sum
-/// is made once; a leg hears it without its own frame.
+/// Each tick: [`Self::handle_frame`] for every leg that has one, [`Self::mix`] once, [`Self::read`] for every leg. The
+/// sum is made once; a leg hears it without its own frame.
 #[derive(Debug)]
 pub struct Mixer {
     /// Samples in a frame.

@@ -1,8 +1,9 @@
 //! A frame played a little faster or slower, without a change of pitch.
 //!
 //! One period of the voice is taken out or put in, with its neighbours faded into each other: what waveform-similarity
-//! overlap-add does, within one frame. A frame whose periods do not resemble each other is left as it is, for the next one
-//! may be better; after a few of them one is taken as it comes, so that noise and music cannot keep a delay for ever.
+//! overlap-add does, within one frame. A frame whose periods do not resemble each other is left as it is, for the next
+//! one may be better; after a few of them one is taken as it comes, so that noise and music cannot keep a delay for
+//! ever.
 
 use super::level::power;
 

@@ -5,10 +5,10 @@ use crate::audio::power;
 
 /// Finds keys in the audio of a leg, by [Goertzel] filters at the eight frequencies over blocks of 12.75 ms.
 ///
-/// A block has a key when one tone of each group is loud enough, far above the others of its group, not far from the other
-/// one (twist), and both are most of what sounds: which voices and music are not. Two such blocks in a row are a press when
-/// the tones are as pure over both together, where the filters are twice as narrow; two without end it: so 40 ms are
-/// always found, and a gap of one block is bridged.
+/// A block has a key when one tone of each group is loud enough, far above the others of its group, not far from the
+/// other one (twist), and both are most of what sounds: which voices and music are not. Two such blocks in a row are a
+/// press when the tones are as pure over both together, where the filters are twice as narrow; two without end it: so
+/// 40 ms are always found, and a gap of one block is bridged.
 ///
 /// [Goertzel]: https://doi.org/10.2307/2310304
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use super::{Found, ToneDetector};
 /// Silences the tones of keys in the audio that passes through it.
 ///
 /// A key is known only when its tone has sounded for two blocks of the detector, so the audio comes out three blocks
-/// later (38 ms, [`Self::delay`]): who mixes it with other audio has to delay that as well. What sounds in the blocks that
-/// a tone begins and ends in goes with it.
+/// later (38 ms, [`Self::delay`]): who mixes it with other audio has to delay that as well. What sounds in the blocks
+/// that a tone begins and ends in goes with it.
 #[derive(Debug)]
 pub struct ToneMask {
     detector: ToneDetector,

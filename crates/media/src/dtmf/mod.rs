@@ -4,8 +4,8 @@
 //! [`ToneMask`] keeps the tones out of a recording. A press has the same form whichever way it came, and control reads
 //! those of INFO requests.
 //!
-//! Assumptions: a sender has one key down at a time; a payload holds one event, of which more (RFC 4733 §2.5.1.5) only the
-//! first is read. Left out: events other than keys (§3.2), which RFC 4734 and the like define.
+//! Assumptions: a sender has one key down at a time; a payload holds one event, of which more (RFC 4733 §2.5.1.5) only
+//! the first is read. Left out: events other than keys (§3.2), which RFC 4734 and the like define.
 //!
 //! [RFC 4733]: https://www.rfc-editor.org/rfc/rfc4733
 //! [ITU-T Q.23]: https://www.itu.int/rec/T-REC-Q.23

@@ -66,8 +66,8 @@ pub const HEADER_LEN: usize = 44;
 /// The length of samples that is not known yet.
 pub const UNKNOWN: u64 = u64::MAX;
 
-/// The header of a file of linear samples with so many bytes of them; a length that does not fit its 32 bits is written as
-/// unknown.
+/// The header of a file of linear samples with so many bytes of them; a length that does not fit its 32 bits is written
+/// as unknown.
 pub fn header(channels: u8, rate: u32, bytes: u64) -> [u8; HEADER_LEN] {
     let frame = u16::from(channels) * 2;
     let (riff, data) = match u32::try_from(bytes) {

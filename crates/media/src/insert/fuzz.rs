@@ -17,9 +17,9 @@ use crate::rtp::Header;
 use crate::sdp::Codec;
 use crate::session::LegKey;
 
-/// Lets a desk with four legs live through what the bytes say: patches, conferences, tones, keys, packets with any numbers
-/// and payloads, time that passes. Nothing panics, what is made is sound RTP in the payload types of its leg, and time
-/// that passes makes only as many packets as it has room for.
+/// Lets a desk with four legs live through what the bytes say: patches, conferences, tones, keys, packets with any
+/// numbers and payloads, time that passes. Nothing panics, what is made is sound RTP in the payload types of its leg,
+/// and time that passes makes only as many packets as it has room for.
 pub fn insert(data: &[u8], start: Instant) -> DeskStats {
     let mut input = Input(data);
     let mut desk = Desk::new(1);

@@ -1,4 +1,5 @@
-//! What stands between legs, or behind one, where packets cannot be passed on as they are: as on a mixing desk, an insert.
+//! What stands between legs, or behind one, where packets cannot be passed on as they are: as on a mixing desk, an
+//! insert.
 //!
 //! A [`Desk`] holds the inserts of one media worker and runs on a thread of its own, because making audio takes a hundred
 //! times as long as passing it on. The worker opens packets, checks who sent them and hands them over

@@ -68,8 +68,8 @@ pub enum PlayEnd {
 }
 
 impl Desk {
-    /// Plays something to a leg until it is over or [`Desk::stop`]. A leg that has no voice gets one for it, for a far end
-    /// that understands what `to` of the patch says. What is played already goes on.
+    /// Plays something to a leg until it is over or [`Desk::stop`]. A leg that has no voice gets one for it, for a far
+    /// end that understands what `to` of the patch says. What is played already goes on.
     pub fn play(&mut self, now: Instant, leg: LegKey, play: Play, patch: &Patch) -> Result<(), DeskError> {
         let has_voice = self.voices.contains_key(&leg);
         if self

@@ -32,7 +32,8 @@ impl Source {
 ///
 /// They do when they are of one family and both on loopback, both in one private network (the same /16 of [RFC 1918],
 /// the same /48 of [RFC 4193]) or both public. Two that share an address may be behind one NAT, and do only when the
-/// address is this machine's; addresses of a link, of a carrier's NAT ([RFC 6598]) and of no host reach nobody for certain.
+/// address is this machine's; addresses of a link, of a carrier's NAT ([RFC 6598]) and of no host reach nobody for
+/// certain.
 ///
 /// [RFC 1918]: https://www.rfc-editor.org/rfc/rfc1918
 /// [RFC 4193]: https://www.rfc-editor.org/rfc/rfc4193

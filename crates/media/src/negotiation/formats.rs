@@ -128,8 +128,8 @@ pub(super) fn with_events(mut answer: Vec<Codec>, offer: &[Codec]) -> Vec<Codec>
     answer
 }
 
-/// What a party has, and behind it what we can make for it, in numbers that it does not use: codecs, and the events of keys
-/// that it hears or tells otherwise.
+/// What a party has, and behind it what we can make for it, in numbers that it does not use: codecs, and the events of
+/// keys that it hears or tells otherwise.
 ///
 /// Nothing is added to what is none of ours, because we could not make anything of it.
 pub(super) fn supplemented(theirs: &[Codec], transcoding: Transcoding) -> Vec<Codec> {

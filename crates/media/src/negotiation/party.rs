@@ -141,8 +141,8 @@ impl Party {
         self.offer_in_direction(from, Direction::SendRecv, video)
     }
 
-    /// Offers to this party what it described last, in both directions, when it comes to talk to nobody else: all of it to
-    /// hear itself, and what we can make and understand when it is `mixed` with others.
+    /// Offers to this party what it described last, in both directions, when it comes to talk to nobody else: all of it
+    /// to hear itself, and what we can make and understand when it is `mixed` with others.
     pub fn offer_itself(&mut self, mixed: bool) -> Result<Bytes, Refusal> {
         if mixed {
             return self.offer_ours();

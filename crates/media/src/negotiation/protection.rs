@@ -1,9 +1,10 @@
-//! How the media of a leg with ports of its own is protected: not at all, by SDES ([RFC 4568]) or by DTLS-SRTP ([RFC 5764])
-//! without ICE.
+//! How the media of a leg with ports of its own is protected: not at all, by SDES ([RFC 4568]) or by DTLS-SRTP ([RFC
+//! 5764]) without ICE.
 //!
-//! What an offer says decides, within what [`Srtp`] allows. `RTP/SAVP` and `RTP/SAVPF` want keys: those of `a=crypto`, or
-//! else a handshake. `UDP/TLS/RTP/SAVP` and `SAVPF` want a handshake. `RTP/AVP` and `RTP/AVPF` leave it open ([RFC 8643]):
-//! with `a=crypto` or `a=fingerprint` they are encrypted, without they are not. The answer has the protocol of its offer.
+//! What an offer says decides, within what [`Srtp`] allows. `RTP/SAVP` and `RTP/SAVPF` want keys: those of `a=crypto`,
+//! or else a handshake. `UDP/TLS/RTP/SAVP` and `SAVPF` want a handshake. `RTP/AVP` and `RTP/AVPF` leave it open ([RFC
+//! 8643]): with `a=crypto` or `a=fingerprint` they are encrypted, without they are not. The answer has the protocol of
+//! its offer.
 //!
 //! `a=crypto` shows the keys to everyone who carries the signalling ([RFC 4568 §8.2]): over SIP that is not encrypted they
 //! keep nothing from who can read it, and only the media's own path is worse off.

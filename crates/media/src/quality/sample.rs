@@ -59,7 +59,8 @@ impl Sample {
         self.round_trip.map(|trip| Duration::from_micros(trip.get().into()))
     }
 
-    /// What an interval came to, from one reading to the next; `None` when nothing came and nothing was said in it: silence on hold is not bad quality.
+    /// What an interval came to, from one reading to the next; `None` when nothing came and nothing was said in it:
+    /// silence on hold is not bad quality.
     pub(super) fn taken(
         at: Duration,
         span: Duration,

@@ -579,8 +579,8 @@ fn sdes(at: usize, generation: bool) -> Sdes {
     Sdes { send: key(base), receive: key(base + 1) }
 }
 
-/// Where datagrams of a far end come from: its own address, another port of it, a neighbour, somebody else, or the address
-/// of the other far end of its kind.
+/// Where datagrams of a far end come from: its own address, another port of it, a neighbour, somebody else, or the
+/// address of the other far end of its kind.
 fn address(at: usize, source: usize) -> SocketAddr {
     let own = 10 + 10 * at as u8;
     match source {

@@ -12,8 +12,8 @@
 //! - Ports of its own: the address in the SDP, or the source of the signalling where the SDP's cannot be right; the rest is
 //!   learnt from the first packets and then locked (`latch.rs` has the rules).
 //!
-//! Assumptions: one stream of audio and one of video (`video/`) for each direction of a leg; control joins legs of one worker only; the driver drains
-//! `poll_transmit` and `poll_event` after every call.
+//! Assumptions: one stream of audio and one of video (`video/`) for each direction of a leg; control joins legs of one
+//! worker only; the driver drains `poll_transmit` and `poll_event` after every call.
 //!
 //! Left out: what inserts do, which is [`crate::insert`]'s; TURN and STUN for anyone but our legs.
 //!
@@ -161,8 +161,9 @@ pub enum Event {
         /// The leg.
         leg: LegKey,
     },
-    /// The far end seems to be gone. The leg stays until it is closed, unless it has failed; while nothing changes, `NoMedia`, and the
-    /// failures of a leg that never came up, are told again, so that control may pass over them while a call rings.
+    /// The far end seems to be gone. The leg stays until it is closed, unless it has failed; while nothing changes,
+    /// `NoMedia`, and the failures of a leg that never came up, are told again, so that control may pass over them
+    /// while a call rings.
     Gone {
         /// The leg.
         leg: LegKey,

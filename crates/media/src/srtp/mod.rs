@@ -4,7 +4,8 @@
 //! master key and, for each SSRC, the roll-over counter and the indices that were used.
 //!
 //! Assumptions: the key derivation rate is 0, as in every DTLS-SRTP profile that browsers offer ([RFC 5764 §4.1.2]) and
-//! wherever SDES does not say otherwise ([RFC 4568 §6.3.1]); a packet arrives whole, with at least [`TAIL_ROOM`] bytes of room behind it when it is protected.
+//! wherever SDES does not say otherwise ([RFC 4568 §6.3.1]); a packet arrives whole, with at least [`TAIL_ROOM`] bytes
+//! of room behind it when it is protected.
 //!
 //! A receiver takes the MKI of its one key off ([`Mki`]); a sender writes none.
 //!

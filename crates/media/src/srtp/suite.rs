@@ -1,6 +1,7 @@
 //! The protection profiles and the sizes that follow from them.
 
-/// An SRTP protection profile of DTLS-SRTP ([RFC 5764 §4.1.2], [RFC 7714 §14.2]) or crypto suite of SDES ([RFC 4568 §6.2],
+/// An SRTP protection profile of DTLS-SRTP ([RFC 5764 §4.1.2], [RFC 7714 §14.2]) or crypto suite of SDES ([RFC 4568
+/// §6.2],
 /// [RFC 6188 §4], [RFC 7714 §14.3]).
 ///
 /// [RFC 4568 §6.2]: https://www.rfc-editor.org/rfc/rfc4568#section-6.2

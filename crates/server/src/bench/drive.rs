@@ -134,7 +134,8 @@ impl Driver<'_> {
         let phones = self.load.phones();
         let first = (phones / FIRST).max(1);
         self.connect(0, first).await?;
-        // As many registrations as will follow: what a server keeps of each for a while (Timer J) has then been there before.
+        // As many registrations as will follow: what a server keeps of each for a while (Timer J) has then been there
+        // before.
         self.settle("the first stand", first.max(phones - first)).await;
         let before = self.memory()?;
         self.connect(first, phones).await?;

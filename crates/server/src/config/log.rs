@@ -16,8 +16,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// What [`EnvFilter`] is told. A bare level is that of our own crates; the libraries below them, whose DEBUG is of use
-    /// to who works on them, write no more than INFO, unless a directive names them.
+    /// What [`EnvFilter`] is told. A bare level is that of our own crates; the libraries below them, whose DEBUG is of
+    /// use to who works on them, write no more than INFO, unless a directive names them.
     pub fn directives(&self) -> String {
         let spelt_out = |directive: &str| match directive.parse::<LevelFilter>() {
             Ok(level) => format!("{},{OURS}={level}", level.min(LevelFilter::INFO)),

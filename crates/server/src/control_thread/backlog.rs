@@ -1,10 +1,10 @@
 //! How far the thread is behind.
 //!
-//! A round that takes as much as it may leaves more behind. One of them is a burst; when they go on, those who are known ask
-//! for more than the thread can do, and the kernel will soon drop what comes, whatever it is. Then each of their sources has a
-//! share, and what is beyond waits for the rest. When those who keep to their shares are still too many, the exchange refuses
-//! what can wait, which costs less than serving it, until a round has found less than it could take. What is beyond a share is
-//! refused as early as that would be without shares.
+//! A round that takes as much as it may leaves more behind. One of them is a burst; when they go on, those who are
+//! known ask for more than the thread can do, and the kernel will soon drop what comes, whatever it is. Then each of
+//! their sources has a share, and what is beyond waits for the rest. When those who keep to their shares are still too
+//! many, the exchange refuses what can wait, which costs less than serving it, until a round has found less than it
+//! could take. What is beyond a share is refused as early as that would be without shares.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ const SHARED: Duration = Duration::from_millis(20);
 /// For how long rounds are full before what can wait is refused: a burst of some thousand messages is served sooner.
 const HIGH: Duration = Duration::from_millis(100);
 
-/// For how long they are full before new calls are refused too. Less than the 500 ms (T1, RFC 3261 §17) after which what is
-/// not answered comes again.
+/// For how long they are full before new calls are refused too. Less than the 500 ms (T1, RFC 3261 §17) after which
+/// what is not answered comes again.
 const EXTREME: Duration = Duration::from_millis(200);
 
 /// What a round has taken.
@@ -53,8 +53,8 @@ impl Round {
         self.datagrams >= DATAGRAMS_A_ROUND || self.inputs >= INPUTS_A_ROUND
     }
 
-    /// Whether there may be more of those who are known. Strangers are put aside, or held to their budgets, faster than they
-    /// come: they are no reason to refuse anybody.
+    /// Whether there may be more of those who are known. Strangers are put aside, or held to their budgets, faster than
+    /// they come: they are no reason to refuse anybody.
     fn is_pressing(&self) -> bool {
         self.has_more(self.known_datagrams, self.known_inputs)
     }

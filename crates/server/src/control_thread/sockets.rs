@@ -17,8 +17,8 @@ const LONGEST: usize = 65_535;
 /// Datagrams that are received with one system call.
 const BATCH: usize = 16;
 
-/// Batches of one socket after which the other inputs have their turn. Under a flood most datagrams are only put aside, so
-/// that the next one from somebody who is known is found.
+/// Batches of one socket after which the other inputs have their turn. Under a flood most datagrams are only put aside,
+/// so that the next one from somebody who is known is found.
 const BATCHES_A_ROUND: usize = 16;
 
 /// Datagrams of one socket after which there may be more of it.

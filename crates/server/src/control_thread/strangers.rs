@@ -14,8 +14,8 @@ const LENGTH: usize = 2048;
 /// Messages that are served before the sockets are looked at again, which is how long one who is known waits for them.
 const A_ROUND: usize = 32;
 
-/// The same while the thread is behind with those who are known. A telephone that is in a call and has changed its address
-/// is a stranger too.
+/// The same while the thread is behind with those who are known. A telephone that is in a call and has changed its
+/// address is a stranger too.
 const A_ROUND_BEHIND: usize = 2;
 
 /// The queue.

@@ -1,8 +1,8 @@
 //! The messages of those who are known and have had their share: they wait until nobody else does.
 //!
-//! While more comes than can be served, one address that asks for most of it (a telephone that has gone mad, or somebody who
-//! forges the address of a user) is served with what the others leave. Too much of it is dropped, but what belongs to calls
-//! and subscriptions has places of its own, so that a call goes on behind an address that is flooded.
+//! While more comes than can be served, one address that asks for most of it (a telephone that has gone mad, or
+//! somebody who forges the address of a user) is served with what the others leave. Too much of it is dropped, but what
+//! belongs to calls and subscriptions has places of its own, so that a call goes on behind an address that is flooded.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -31,7 +31,8 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Takes a message if there is room; says whether there was. `goes_on` tells whether it belongs to something that is begun.
+    /// Takes a message if there is room; says whether there was. `goes_on` tells whether it belongs to something that
+    /// is begun.
     #[must_use = "a message that found no room is counted"]
     pub fn push(&mut self, flow: Flow, message: Bytes, goes_on: impl FnOnce() -> bool) -> bool {
         let fits = self.bytes + message.len() <= BYTES;
@@ -70,8 +71,8 @@ impl Waiting {
         Some((flow, message))
     }
 
-    /// Forgets the messages of a connection that has ended: whom a REGISTER among them would make reachable is gone. Says how
-    /// many there were.
+    /// Forgets the messages of a connection that has ended: whom a REGISTER among them would make reachable is gone.
+    /// Says how many there were.
     pub fn forget(&mut self, flow: Flow) -> usize {
         let Some(count) = self.of_connection.remove(&flow.connection) else { return 0 };
         self.messages.retain(|(other, _)| other.connection != flow.connection);

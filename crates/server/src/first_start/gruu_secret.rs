@@ -1,5 +1,5 @@
-//! The secret of temporary GRUUs ([RFC 5627 §3.3]). It is in the database, so that they outlive the process as long as the
-//! registrations do that they lead to.
+//! The secret of temporary GRUUs ([RFC 5627 §3.3]). It is in the database, so that they outlive the process as long as
+//! the registrations do that they lead to.
 //!
 //! [RFC 5627 §3.3]: https://www.rfc-editor.org/rfc/rfc5627#section-3.3
 

@@ -1,7 +1,7 @@
 //! The time limit for a message over WebSocket.
 //!
-//! The WebSocket layer hands out whole messages and says nothing of one that has begun. So the bytes are followed on their
-//! way to it: frame after frame by its length, a message from its first frame to the one with FIN.
+//! The WebSocket layer hands out whole messages and says nothing of one that has begun. So the bytes are followed on
+//! their way to it: frame after frame by its length, a message from its first frame to the one with FIN.
 
 use std::io;
 use std::pin::Pin;

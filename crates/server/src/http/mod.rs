@@ -1,8 +1,8 @@
 //! HTTP: the pages, `/ws`, and what operators ask of a server.
 //!
 //! One connection at a time over HTTP/1.1 with small buffers: an idle connection should cost kilobytes. What a request
-//! asks for is in a file each: [`websocket`], [`health`], [`metrics`]; the rest are the pages. What is refused has a name and
-//! a counter in [`refusal`].
+//! asks for is in a file each: [`websocket`], [`health`], [`metrics`]; the rest are the pages. What is refused has a
+//! name and a counter in [`refusal`].
 
 mod files;
 mod health;

@@ -132,8 +132,8 @@ enum Side {
     Client(Duration),
 }
 
-/// Carries messages over a connection that we made and that the control thread knows, until it ends or nothing comes over it
-/// for `idle`.
+/// Carries messages over a connection that we made and that the control thread knows, until it ends or nothing comes
+/// over it for `idle`.
 pub async fn serve_web_socket(
     server: Server,
     flow: Flow,

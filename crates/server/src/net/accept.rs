@@ -71,8 +71,8 @@ pub struct FirstBytes {
     pub late: End,
 }
 
-/// Accepts plain connections for ever. Those of the proxies of `listen.proxy_protocol` begin with a PROXY header, which has as
-/// long as the first bytes of a client.
+/// Accepts plain connections for ever. Those of the proxies of `listen.proxy_protocol` begin with a PROXY header, which
+/// has as long as the first bytes of a client.
 pub async fn accept<F>(
     listener: TcpListener,
     doorkeeper: Arc<Doorkeeper>,
@@ -120,7 +120,8 @@ where
     }
 }
 
-/// Who is behind the connection of a proxy: the client that its header names, or the proxy itself when the header says so.
+/// Who is behind the connection of a proxy: the client that its header names, or the proxy itself when the header says
+/// so.
 async fn behind_proxy(
     first: FirstBytes,
     telemetry: &Telemetry,

@@ -60,8 +60,8 @@ impl Certificates {
         self.current.read().unwrap_or_else(PoisonError::into_inner).sip.clone().into()
     }
 
-    /// What a server may be shown that asks who we are, the likeliest first: the certificates of these names of ours, then
-    /// the one of all others, then those of other names.
+    /// What a server may be shown that asks who we are, the likeliest first: the certificates of these names of ours,
+    /// then the one of all others, then those of other names.
     pub fn own(&self, names: &[String]) -> Vec<Arc<CertifiedKey>> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).shown.in_order(names)
     }

@@ -100,8 +100,9 @@ impl Doorkeeper {
         Some(self.place(number, leave, Maker::Client))
     }
 
-    /// The place of a connection of our own. It was made for a user, so no crowd takes it; and since the exchange bounds how
-    /// many there are, it counts in none of the bounds for those who come: a telephone that is called keeps nobody out.
+    /// The place of a connection of our own. It was made for a user, so no crowd takes it; and since the exchange
+    /// bounds how many there are, it counts in none of the bounds for those who come: a telephone that is called keeps
+    /// nobody out.
     pub fn ours(self: &Arc<Self>) -> Place {
         let mut hall = self.hall();
         let number = hall.came;

@@ -1,7 +1,7 @@
 //! How often a thread looks at its sockets: at once while little comes, once a tick under load.
 //!
-//! Waking up costs as much as a message or a packet does. When several come in a tick, a short sleep lets them share it, and
-//! delays none by more than the tick.
+//! Waking up costs as much as a message or a packet does. When several come in a tick, a short sleep lets them share
+//! it, and delays none by more than the tick.
 
 use std::time::{Duration, Instant};
 

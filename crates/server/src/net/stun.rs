@@ -1,5 +1,5 @@
-//! Binding requests of anybody, on the ports that answer them: those of SIP over UDP, where they are how a client keeps its
-//! flow alive and learns whether its address has changed ([RFC 5626 §4.4.2]), and those of WebRTC media.
+//! Binding requests of anybody, on the ports that answer them: those of SIP over UDP, where they are how a client keeps
+//! its flow alive and learns whether its address has changed ([RFC 5626 §4.4.2]), and those of WebRTC media.
 //!
 //! [RFC 5626 §4.4.2]: https://www.rfc-editor.org/rfc/rfc5626#section-4.4.2
 

@@ -1,7 +1,7 @@
 //! The file of one recording: WAV, or Opus in Ogg.
 //!
-//! What is there can be played at any moment, also after a crash. An Ogg file is pages that stand by themselves. The header
-//! of a WAV file says how much follows: it is written anew every second, after the samples that it counts.
+//! What is there can be played at any moment, also after a crash. An Ogg file is pages that stand by themselves. The
+//! header of a WAV file says how much follows: it is written anew every second, after the samples that it counts.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -123,7 +123,8 @@ impl RecordingFile {
         match &mut self.coding {
             _ if missing == 0 => {}
             Coding::Wav { .. } => {
-                // A file that is longer than what was written into it has zeros there, which are silence and take no room.
+                // A file that is longer than what was written into it has zeros there, which are silence and take no
+                // room.
                 self.bytes += missing * 2 * u64::from(self.channels);
                 self.file.set_len(self.bytes)?;
                 self.written = until;

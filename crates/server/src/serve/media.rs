@@ -45,8 +45,8 @@ pub struct With<'a> {
 }
 
 impl Media {
-    /// Starts a worker for each entry of `shared`, the sockets that its WebRTC legs share, and the thread that writes what
-    /// they record.
+    /// Starts a worker for each entry of `shared`, the sockets that its WebRTC legs share, and the thread that writes
+    /// what they record.
     pub fn start(with: With<'_>, shared: Vec<Vec<DatagramSocket>>, news: &News) -> anyhow::Result<Self> {
         let With { config, data_dir, sounds, epoch, telemetry, readiness } = with;
         let identity = identity()?;

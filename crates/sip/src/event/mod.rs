@@ -1,8 +1,9 @@
 //! Event notification ([RFC 6665]) from the notifier's side, event state publication ([RFC 3903]), and the documents that
 //! both carry.
 //!
-//! A [`Notifier`] keeps subscriptions: who watches what, until when, and whether a NOTIFY is due. It does not know what the
-//! NOTIFY says; that is written by its user from [`documents`]. A [`Compositor`] keeps what was published, by entity-tag.
+//! A [`Notifier`] keeps subscriptions: who watches what, until when, and whether a NOTIFY is due. It does not know what
+//! the NOTIFY says; that is written by its user from [`documents`]. A [`Compositor`] keeps what was published, by
+//! entity-tag.
 //!
 //! ```text
 //! SUBSCRIBE ──▶ subscribe / refresh ──▶ poll_due ──▶ (its user writes a NOTIFY) ──▶ sent ──▶ answered

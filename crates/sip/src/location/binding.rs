@@ -185,8 +185,8 @@ impl Binding {
         self.cseq
     }
 
-    /// The CSeq number of the first REGISTER with the Call-ID of the last one: the temporary GRUUs that were given since are
-    /// good. Not kept by the store; after a restart it is that of the last REGISTER before it.
+    /// The CSeq number of the first REGISTER with the Call-ID of the last one: the temporary GRUUs that were given
+    /// since are good. Not kept by the store; after a restart it is that of the last REGISTER before it.
     pub fn first_cseq(&self) -> u32 {
         self.first_cseq
     }
@@ -269,8 +269,8 @@ fn same_uri(one: &[u8], other: &[u8]) -> bool {
         }
 }
 
-/// Where `part` stands in `whole`. Both are short and `part` is near the start: a search that prepares itself takes longer
-/// than one that does not.
+/// Where `part` stands in `whole`. Both are short and `part` is near the start: a search that prepares itself takes
+/// longer than one that does not.
 fn find(whole: &[u8], part: &[u8]) -> Option<usize> {
     let Some(&first) = part.first() else { return Some(0) };
     memchr::memchr_iter(first, whole).find(|&at| whole.get(at..).is_some_and(|rest| rest.starts_with(part)))

@@ -216,6 +216,6 @@ pub(super) fn is_uri_byte(byte: u8) -> bool {
     byte > b' ' && byte != 0x7f
 }
 
-/// Room for a message without a body. An allocator keeps blocks up to about a kilobyte at hand for each thread (glibc: 1032
-/// bytes); for a larger one it merges what is free.
+/// Room for a message without a body. An allocator keeps blocks up to about a kilobyte at hand for each thread (glibc:
+/// 1032 bytes); for a larger one it merges what is free.
 const USUAL_LENGTH: usize = 1000;

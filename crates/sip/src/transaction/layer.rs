@@ -206,8 +206,8 @@ impl Transactions {
         self.out.send(flow, message.bytes().clone());
     }
 
-    /// Has the responses to a request leave over another flow, because its connection is gone ([RFC 3261 §18.2.2]); the last
-    /// one is sent there again. Says whether the transaction is still there.
+    /// Has the responses to a request leave over another flow, because its connection is gone ([RFC 3261 §18.2.2]); the
+    /// last one is sent there again. Says whether the transaction is still there.
     ///
     /// [RFC 3261 §18.2.2]: https://www.rfc-editor.org/rfc/rfc3261#section-18.2.2
     pub fn reconnect(&mut self, id: ServerId, flow: Flow) -> bool {

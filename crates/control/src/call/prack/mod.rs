@@ -7,9 +7,9 @@
 //! response costs two messages and holds up the next. One that says nothing gets none. When a PRACK does not come the
 //! call is refused with 504; while a session description waits for its PRACK, a 2xx waits with it (§3).
 //!
-//! A caller whose INVITE had no offer gets ours in the first reliable response and answers in the PRACK (§5); the 200 then
-//! has none. An answer that was given reliably binds the caller: the 200 says the same, and when somebody else picks up
-//! with another codec, the caller is told by a re-INVITE after its ACK.
+//! A caller whose INVITE had no offer gets ours in the first reliable response and answers in the PRACK (§5); the 200
+//! then has none. An answer that was given reliably binds the caller: the 200 says the same, and when somebody else
+//! picks up with another codec, the caller is told by a re-INVITE after its ACK.
 //!
 //! **Towards a callee** (`received`). Every INVITE of ours supports `100rel` and none requires it. What comes reliably is
 //! acknowledged in its own early dialog, in order and once; a PRACK that fails ends its branch and no other. As every

@@ -1,7 +1,7 @@
 //! A REFER in the dialog of a leg ([RFC 3515 §2.4.2]): read, judged, and answered at once.
 //!
-//! What is known to be wrong is refused there and then, so that a phone which hangs up after the 202 keeps its call. It is
-//! never refused with 481, which would end the dialog that it came in.
+//! What is known to be wrong is refused there and then, so that a phone which hangs up after the 202 keeps its call. It
+//! is never refused with 481, which would end the dialog that it came in.
 //!
 //! [RFC 3515 §2.4.2]: https://www.rfc-editor.org/rfc/rfc3515#section-2.4.2
 

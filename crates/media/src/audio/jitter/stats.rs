@@ -1,6 +1,7 @@
 //! What a jitter buffer has counted.
 
-/// What a jitter buffer has counted. Losses are counted when their time is over; one that comes later is counted late too.
+/// What a jitter buffer has counted. Losses are counted when their time is over; one that comes later is counted late
+/// too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JitterStats {
     /// Packets that were kept.

@@ -102,8 +102,8 @@ impl OpusReader {
         }
     }
 
-    /// The next packet. Takes bytes from the front of `input` as far as they are needed; `None` when there are no more, so
-    /// that the next piece of the file is to be given. After an error nothing more can be read.
+    /// The next packet. Takes bytes from the front of `input` as far as they are needed; `None` when there are no more,
+    /// so that the next piece of the file is to be given. After an error nothing more can be read.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<OpusPacket<'_>>, OpusFileError> {
         loop {
             let Some(mut reading) = self.reading else {

@@ -12,9 +12,9 @@ use crate::rtcp::NtpClock;
 use crate::sdp::{Feedback, Kind};
 use crate::session::{LegKey, Medium, Packet, Settings, Socket, Stats, Verdict, Worker};
 
-/// Lets two telephones with video live through what the bytes say: offers and answers with whatever feedback, RTP of any
-/// number, RTCP of any bytes, and time. Nothing panics; nothing leaves for where nobody is; what is sent unasked is bounded by
-/// what came. Gives the counters, which say how deep it went.
+/// Lets two telephones with video live through what the bytes say: offers and answers with whatever feedback, RTP of
+/// any number, RTCP of any bytes, and time. Nothing panics; nothing leaves for where nobody is; what is sent unasked is
+/// bounded by what came. Gives the counters, which say how deep it went.
 pub fn video(data: &[u8], identity: &Arc<Identity>, start: Instant) -> Stats {
     let clock = NtpClock::new(start, Duration::from_secs(1_700_000_000));
     let mut worker = Worker::new(Settings { identity: Arc::clone(identity), seed: [7; 32], clock });

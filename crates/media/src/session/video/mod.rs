@@ -29,8 +29,8 @@ use crate::rtp::Header;
 use pictures::{Asking, unwrap};
 
 impl Worker {
-    /// Tells the video of a leg what an offer and its answer agreed, or that there is none. Of a leg with ports of its own
-    /// the section is opened before, by [`LegKey::video`]; of a WebRTC leg it opens by itself.
+    /// Tells the video of a leg what an offer and its answer agreed, or that there is none. Of a leg with ports of its
+    /// own the section is opened before, by [`LegKey::video`]; of a WebRTC leg it opens by itself.
     pub fn configure_video(
         &mut self,
         now: Instant,

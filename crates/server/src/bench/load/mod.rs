@@ -107,7 +107,8 @@ const TRANSACTIONS: usize = 1 << 20;
 impl Load {
     /// A load of phones without connections.
     pub(super) fn new(settings: Settings, accounts: Vec<Account>, transport: Transport) -> Self {
-        // The layer must not say 100 for a phone that answers at once; repeats are absorbed for 5 s on a network this near.
+        // The layer must not say 100 for a phone that answers at once; repeats are absorbed for 5 s on a network this
+        // near.
         let timers = Timers { trying: None, d: Duration::from_secs(5), ..Timers::default() };
         Load {
             series: format!("{:08x}", settings.seed & 0xffff_ffff),

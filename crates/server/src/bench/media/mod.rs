@@ -1,9 +1,9 @@
 //! `ringback bench media`: many calls' worth of RTP through a media engine that speaks rtpengine's ng protocol.
 //!
 //! [`calls`] asks the engine ([`ng`]) for each call, with the descriptions of [`description`], and brings both [`ends`](end)
-//! to where media flows ([`browser`]). [`drive`] gives them sockets and a clock, and then has each end send a packet every
-//! 20 ms. What comes out at the other end is counted and timed; the CPU and memory of the engine's
-//! processes are read from the kernel. [`report`] is what is printed.
+//! to where media flows ([`browser`]). [`drive`] gives them sockets and a clock, and then has each end send a packet
+//! every 20 ms. What comes out at the other end is counted and timed; the CPU and memory of the engine's processes are
+//! read from the kernel. [`report`] is what is printed.
 //!
 //! Assumptions and what is left out:
 //! - It is not for the engines of others: an address that is neither of this machine nor of a private network is refused.

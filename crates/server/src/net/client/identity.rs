@@ -1,10 +1,10 @@
-//! Whom a SIP server's certificate is for ([RFC 5922 §7.1]): the domains of its `sip:` URIs, and its DNS names if it has no
-//! such URI.
+//! Whom a SIP server's certificate is for ([RFC 5922 §7.1]): the domains of its `sip:` URIs, and its DNS names if it
+//! has no such URI.
 //!
 //! A certificate for `sip:example.com` and the DNS name of a machine that serves many domains is good for `example.com`
 //! alone. A name in a URI is taken as it stands. A wildcard in a DNS name stands for one label, which [RFC 5922 §7.2]
-//! forbids and the certificates of many providers need. The common name is not looked at. Addresses, of which the RFC says
-//! nothing, are those of the certificate (`iPAddress`), or of its URIs.
+//! forbids and the certificates of many providers need. The common name is not looked at. Addresses, of which the RFC
+//! says nothing, are those of the certificate (`iPAddress`), or of its URIs.
 //!
 //! [RFC 5922 §7.1]: https://www.rfc-editor.org/rfc/rfc5922#section-7.1
 //! [RFC 5922 §7.2]: https://www.rfc-editor.org/rfc/rfc5922#section-7.2
@@ -25,7 +25,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-/// Verifies servers by rules of ours. The handshake itself is verified in any case, so the key is that of the certificate.
+/// Verifies servers by rules of ours. The handshake itself is verified in any case, so the key is that of the
+/// certificate.
 #[derive(Debug)]
 pub struct Verifier {
     whom: Whom,

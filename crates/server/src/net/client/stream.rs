@@ -25,8 +25,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::own::Presented;
 
-/// How long a server has to refuse our certificate. Most send a session ticket when they have taken it, and are not waited
-/// for any longer.
+/// How long a server has to refuse our certificate. Most send a session ticket when they have taken it, and are not
+/// waited for any longer.
 const REFUSED_WITHIN: Duration = Duration::from_millis(500);
 
 /// A stream in either direction.

@@ -1,5 +1,5 @@
-//! Whom we trust when we connect by TLS: the authorities of the machine, and those of a file. Who asks us in return is shown
-//! what our listeners show.
+//! Whom we trust when we connect by TLS: the authorities of the machine, and those of a file. Who asks us in return is
+//! shown what our listeners show.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,8 +52,8 @@ pub enum TrustError {
 }
 
 impl Trust {
-    /// Trusts the authorities of the machine and those of `file`, if there is one. Who asks is shown one of `own`, for the
-    /// first of `names` that has one.
+    /// Trusts the authorities of the machine and those of `file`, if there is one. Who asks is shown one of `own`, for
+    /// the first of `names` that has one.
     pub fn new(file: Option<&Path>, own: Arc<Certificates>, names: Vec<String>) -> Result<Self, TrustError> {
         let file = file.map_or(Ok(Vec::new()), authorities)?;
         Ok(Trust { file, own, names, ways: OnceCell::new() })

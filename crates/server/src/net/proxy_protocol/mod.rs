@@ -2,9 +2,10 @@
 //! where the client is.
 //!
 //! Whether there is a header is known before the first byte, by the address that the connection comes from (the
-//! specification forbids to guess): there always is from those that are listed, and what begins otherwise is closed; never is
-//! from anybody else, to whom a header is what it looks like to SIP, HTTP or TLS: garbage. Version 1, the line of text, is not
-//! spoken. Of what a proxy can tell only the client's address is used; a checksum (CRC32c) is not verified, since TCP has one.
+//! specification forbids to guess): there always is from those that are listed, and what begins otherwise is closed;
+//! never is from anybody else, to whom a header is what it looks like to SIP, HTTP or TLS: garbage. Version 1, the line
+//! of text, is not spoken. Of what a proxy can tell only the client's address is used; a checksum (CRC32c) is not
+//! verified, since TCP has one.
 //!
 //! [PROXY protocol]: https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
 
@@ -49,8 +50,8 @@ impl From<Failed> for End {
     }
 }
 
-/// Takes the header off the beginning of a proxy's connection; where the client is, when it tells. Nothing is read beyond the
-/// header.
+/// Takes the header off the beginning of a proxy's connection; where the client is, when it tells. Nothing is read
+/// beyond the header.
 pub async fn take_header(stream: &mut TcpStream) -> Result<Option<SocketAddr>, Failed> {
     let mut fixed = [0; FIXED];
     let mut come = 0;

@@ -13,10 +13,10 @@ pub(super) struct Commit {
 
 /// How long a batch is left to fill before it is looked at again; `None` to commit it.
 ///
-/// Commits are an interval apart: [`INTERVAL`], or [`BUSY_INTERVAL`] when [`BUSY`] jobs came in the last one. So a write
-/// after a pause waits for nothing, and under load the wait of the first write in a batch is the rest of the interval, never
-/// the whole of it on top of the disk's time. A batch that `is_patient` is gathered for [`PATIENT_INTERVAL`] and looked at
-/// every [`INTERVAL`], lest somebody in a hurry has come.
+/// Commits are an interval apart: [`INTERVAL`], or [`BUSY_INTERVAL`] when [`BUSY`] jobs came in the last one. So a
+/// write after a pause waits for nothing, and under load the wait of the first write in a batch is the rest of the
+/// interval, never the whole of it on top of the disk's time. A batch that `is_patient` is gathered for
+/// [`PATIENT_INTERVAL`] and looked at every [`INTERVAL`], lest somebody in a hurry has come.
 pub(super) fn rest(last: Option<Commit>, now: Instant, is_patient: bool) -> Option<Duration> {
     let last = last?;
     let interval = match is_patient {

@@ -5,8 +5,8 @@ use super::{Frame, FrameError, Kind, Reader, Role, encode};
 /// The limit of a message: small, so that inputs get above it.
 const LIMIT: usize = 300;
 
-/// Bytes at each end: in one read and byte by byte they are the same frames, no message is above the limit, and what is sent
-/// on is read as it was.
+/// Bytes at each end: in one read and byte by byte they are the same frames, no message is above the limit, and what is
+/// sent on is read as it was.
 pub fn frames(bytes: &[u8]) {
     for (role, mask) in [(Role::Server, None), (Role::Client, Some([0xa5, 0, 0xff, 7]))] {
         let (frames, error) = frames_of(role, bytes, bytes.len().max(1));

@@ -84,8 +84,8 @@ pub fn write(entity: &str, version: u32, is_full: bool, dialogs: &[Dialog]) -> S
     out
 }
 
-/// What has changed between what was told and what is: dialogs that are new or further, and, as terminated, those that are
-/// gone.
+/// What has changed between what was told and what is: dialogs that are new or further, and, as terminated, those that
+/// are gone.
 pub fn changes(told: &[Dialog], present: &[Dialog]) -> Vec<Dialog> {
     let gone = told
         .iter()

@@ -1,4 +1,5 @@
-//! Presence: PIDF ([RFC 3863]) with persons and devices of the data model (RFC 4479) and their activities (RPID, RFC 4480).
+//! Presence: PIDF ([RFC 3863]) with persons and devices of the data model (RFC 4479) and their activities (RPID, RFC
+//! 4480).
 //!
 //! Tuples, persons and devices of a published document are kept as [`Fragment`]s and written again into ours as they
 //! came, with the namespaces that they need.
