@@ -11,6 +11,7 @@ mod candidates;
 mod inbox;
 mod news;
 mod opening;
+mod pair;
 mod ports;
 mod sockets;
 #[cfg(test)]
@@ -37,7 +38,7 @@ use ringback_media::dtmf::Press;
 use ringback_media::insert::{self, PlayEnd, RecordingKey, Track};
 use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
-    Destination, Event, Gone, LegKey, Packet, Settings, Socket, Verdict, Way, Worker,
+    Destination, Event, Gone, LegKey, Packet, Seeded, Settings, Socket, Verdict, Way, Worker,
 };
 
 use crate::http::Readiness;
@@ -48,7 +49,7 @@ use crate::sounds::Sounds;
 use crate::telemetry::{NOBODY, Telemetry, limited};
 use crate::voice_thread::{Datagram, Order, Output, Voice};
 use inbox::{FAILED, refusal};
-use sockets::Sockets;
+use sockets::{Ready, Sockets};
 
 /// The longest that a packet waits for others while more than two thousand of them come in a second.
 const TICK: Duration = Duration::from_millis(1);
@@ -72,6 +73,8 @@ pub struct Surroundings {
     pub news: News,
     /// The ports of its plain legs, which no other worker has.
     pub ports: Ports,
+    /// How many sockets it may open besides, for what they save.
+    pub spare_sockets: usize,
     /// What is advertised.
     pub candidates: Candidates,
     /// The certificate that WebRTC legs show.
@@ -146,6 +149,7 @@ impl MediaThread {
             sounds,
             news,
             ports,
+            spare_sockets,
             candidates,
             identity,
             clock,
@@ -155,11 +159,13 @@ impl MediaThread {
         let mut random = StdRng::from_rng(&mut rand::rng());
         let mut seed = [0; 32];
         random.fill_bytes(&mut seed);
+        let mut secret = [0; 16];
+        random.fill_bytes(&mut secret);
         let worker = Worker::new(Settings { identity: identity.clone(), seed, clock });
         Ok(MediaThread {
             number,
             worker,
-            sockets: Sockets::new(shared, &commands.waker)?,
+            sockets: Sockets::new(shared, &commands.waker, Seeded::new(secret), spare_sockets)?,
             commands,
             voice,
             inserted: HashSet::new(),
@@ -256,9 +262,10 @@ impl MediaThread {
     }
 
     /// Takes what has come by one socket; says how many packets.
-    fn receive(&mut self, ready: Socket) -> io::Result<usize> {
+    fn receive(&mut self, ready: Ready) -> io::Result<usize> {
         let MediaThread { worker, sockets, packet, counters, voice, owed, .. } = self;
         let now = Instant::now();
+        let socket = ready.socket();
         let received = sockets.receive(ready, packet, |datagram, packet| {
             if datagram.truncated || !packet.fill(datagram.payload) {
                 counters.truncated += 1;
@@ -266,7 +273,7 @@ impl MediaThread {
             }
             // The worker keeps its legs apart by itself; this is for what is nobody's.
             let handled = catch_unwind(AssertUnwindSafe(|| {
-                if ready == Socket::Shared
+                if socket == Socket::Shared
                     && let Some(reply) = stun::answer(datagram.remote, datagram.payload)
                     && packet.fill(reply.bytes())
                 {
@@ -274,7 +281,7 @@ impl MediaThread {
                     let (local, remote) = (datagram.local, datagram.remote);
                     return Some(Destination { socket: Socket::Shared, local, remote });
                 }
-                let verdict = worker.handle_packet(now, ready, datagram.local, datagram.remote, packet);
+                let verdict = worker.handle_packet(now, socket, datagram.local, datagram.remote, packet);
                 if let Some((leg, copy)) = worker.poll_copy() {
                     let copy = Datagram::new(copy).filter(|_| owed.is_empty());
                     if copy.is_none_or(|it| voice.order(Order::Copy(leg, it)).is_err()) {

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 /// A table under a seed.
-pub(super) type Table<K, V> = HashMap<K, V, Seeded>;
+pub type Table<K, V> = HashMap<K, V, Seeded>;
 
 /// A remote address as a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,13 +23,14 @@ impl From<SocketAddr> for AddressKey {
 
 /// Makes hashers with a seed: who does not know it cannot choose addresses that collide.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seeded {
+pub struct Seeded {
     start: u64,
     multiplier: u64,
 }
 
 impl Seeded {
-    pub(super) fn new(seed: [u8; 16]) -> Self {
+    /// Hashes under this seed, which nobody else knows.
+    pub fn new(seed: [u8; 16]) -> Self {
         let seed = u128::from_le_bytes(seed);
         // An odd multiplier loses nothing.
         Seeded { start: seed as u64, multiplier: (seed >> 64) as u64 | 1 }
@@ -45,7 +46,8 @@ impl BuildHasher for Seeded {
 }
 
 /// Multiplies to twice the width and folds the halves together, a word at a time.
-pub(super) struct Folding {
+#[derive(Debug)]
+pub struct Folding {
     state: u64,
     multiplier: u64,
 }

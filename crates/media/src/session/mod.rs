@@ -42,6 +42,7 @@ mod webrtc;
 mod worker;
 
 pub use drops::{Drops, Reason};
+pub use hash::{Seeded, Table};
 pub use leg::Way;
 pub use packet::{HEAD_ROOM, Packet, SLOT_LEN};
 pub use report::{FarReport, LegReport, Stats};

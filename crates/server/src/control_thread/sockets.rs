@@ -63,7 +63,7 @@ impl Sockets {
         let mut received = 0;
         for socket in &self.sockets {
             for _ in 0..BATCHES_A_ROUND {
-                let count = socket.receive(&mut self.batch)?;
+                let count = socket.receive(&mut self.batch, BATCH)?;
                 for datagram in self.batch.datagrams(socket.bound()) {
                     take(Flow::datagram(datagram.local, datagram.remote), &datagram, socket);
                 }

@@ -1,44 +1,63 @@
 //! The sockets of one media worker and the waiting for them.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use ringback_media::session::{Destination, LegKey, Packet, SLOT_LEN, Socket};
+use ringback_media::session::{Destination, LegKey, Packet, SLOT_LEN, Seeded, Socket, Table};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
+use super::pair::Pair;
 use crate::net::datagram::{Batch, Datagram, DatagramSocket};
 use crate::net::wake::Waker;
 
 /// Datagrams that are received with one system call.
 const BATCH: usize = 32;
 
+/// Datagrams that are looked for at a port of one leg: one is there as a rule, and the second look finds that it was all.
+const FEW: usize = 2;
+
 /// Sockets that can be told ready at once; others are told by the next wait.
 const EVENTS: usize = 256;
 
-/// The mark of the waker among the marks of sockets.
-const WAKER: u64 = u64::MAX;
-
 /// The sockets.
+///
+/// epoll tells once of each that has become ready, so each is read until it is empty: what is left after a round is
+/// `unfinished`.
 pub struct Sockets {
     shared: Vec<DatagramSocket>,
-    plain: HashMap<LegKey, Pair>,
+    plain: Table<LegKey, Pair>,
     epoll: OwnedFd,
-    ready: Vec<Socket>,
+    ready: Vec<Ready>,
+    unfinished: Vec<Ready>,
     may_have_more: bool,
     batch: Batch<SLOT_LEN>,
+    /// Legs that are to have a socket connected.
+    steady: Vec<LegKey>,
+    /// Sockets that are connected with one far end, and how many of them there may be.
+    connected: usize,
+    most_connected: usize,
 }
 
-/// The sockets of a plain leg.
-struct Pair {
-    port: u16,
-    /// Our address that the far end knows; packets leave from it until one has come.
-    local: IpAddr,
-    rtp: DatagramSocket,
-    rtcp: DatagramSocket,
+/// What has something to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    /// A socket by its name.
+    Socket(Socket),
+    /// The one that is connected with the far end of a leg, for RTP.
+    Connected(LegKey),
+}
+
+impl Ready {
+    /// What the worker knows it by.
+    pub fn socket(self) -> Socket {
+        match self {
+            Ready::Socket(socket) => socket,
+            Ready::Connected(leg) => Socket::Rtp(leg),
+        }
+    }
 }
 
 /// What came of one look at a socket.
@@ -53,20 +72,29 @@ pub struct Received {
 }
 
 impl Sockets {
-    /// Takes the shared sockets.
-    pub fn new(shared: Vec<DatagramSocket>, waker: &Waker) -> io::Result<Self> {
+    /// Takes the shared sockets. At most `most_connected` others are connected with the far ends of legs.
+    pub fn new(
+        shared: Vec<DatagramSocket>,
+        waker: &Waker,
+        seeded: Seeded,
+        most_connected: usize,
+    ) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         for socket in &shared {
-            epoll::add(&epoll, socket.as_fd(), EventData::new_u64(mark(Socket::Shared)), EventFlags::IN)?;
+            watch(&epoll, socket, mark(Ready::Socket(Socket::Shared)))?;
         }
-        epoll::add(&epoll, waker.as_fd(), EventData::new_u64(WAKER), EventFlags::IN | EventFlags::ET)?;
+        watch(&epoll, waker, WAKER)?;
         Ok(Sockets {
             shared,
-            plain: HashMap::new(),
+            plain: Table::with_hasher(seeded),
             epoll,
             ready: Vec::with_capacity(EVENTS),
+            unfinished: Vec::new(),
             may_have_more: false,
             batch: Batch::new(BATCH),
+            steady: Vec::new(),
+            connected: 0,
+            most_connected,
         })
     }
 
@@ -83,21 +111,23 @@ impl Sockets {
         rtp: DatagramSocket,
         rtcp: DatagramSocket,
     ) -> io::Result<()> {
-        let port = rtp.bound().port();
-        epoll::add(&self.epoll, rtp.as_fd(), EventData::new_u64(mark(Socket::Rtp(leg))), EventFlags::IN)?;
-        epoll::add(&self.epoll, rtcp.as_fd(), EventData::new_u64(mark(Socket::Rtcp(leg))), EventFlags::IN)?;
-        self.plain.insert(leg, Pair { port, local, rtp, rtcp });
+        watch(&self.epoll, &rtp, mark(Ready::Socket(Socket::Rtp(leg))))?;
+        watch(&self.epoll, &rtcp, mark(Ready::Socket(Socket::Rtcp(leg))))?;
+        self.plain.insert(leg, Pair::new(local, rtp, rtcp));
         Ok(())
     }
 
     /// Closes the sockets of a leg; its even port, if it had any.
     pub fn close(&mut self, leg: LegKey) -> Option<u16> {
         // Closing a descriptor takes it out of epoll.
-        self.plain.remove(&leg).map(|pair| pair.port)
+        let pair = self.plain.remove(&leg)?;
+        self.connected -= usize::from(pair.beside().is_some());
+        Some(pair.port())
     }
 
     /// Waits until something is there, `until` has come, or `longest` has passed.
     pub fn wait(&mut self, until: Option<Instant>, longest: Duration) -> io::Result<()> {
+        let longest = if self.unfinished.is_empty() { longest } else { Duration::ZERO };
         let wait =
             until.map_or(longest, |until| until.saturating_duration_since(Instant::now()).min(longest));
         let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
@@ -109,116 +139,149 @@ impl Sockets {
         };
         self.may_have_more = count == EVENTS;
         self.ready.clear();
+        self.ready.append(&mut self.unfinished);
         for event in events.iter().take(count) {
             let data = event.data;
-            if let Some(socket) = socket_of(data.u64()) {
-                self.ready.push(socket);
-            }
+            self.ready.extend(ready_of(data.u64()));
         }
         Ok(())
     }
 
     /// Whether a round since the last wait took as much as it can, so that the next one finds more at once.
     pub fn may_have_more(&self) -> bool {
-        self.may_have_more
+        self.may_have_more || !self.unfinished.is_empty()
     }
 
     /// A socket that the last wait found ready.
-    pub fn next_ready(&mut self) -> Option<Socket> {
+    pub fn next_ready(&mut self) -> Option<Ready> {
         self.ready.pop()
     }
 
-    /// Receives one batch by a socket and sends what `handle` makes of each datagram.
+    /// Receives what is there by a socket, up to a batch and a few, and sends what `handle` makes of each datagram.
     pub fn receive(
         &mut self,
-        ready: Socket,
+        ready: Ready,
         packet: &mut Packet,
         mut handle: impl FnMut(&Datagram<'_>, &mut Packet) -> Option<Destination>,
     ) -> io::Result<Received> {
         let mut received = Received::default();
-        let Sockets { shared, plain, batch, may_have_more, .. } = self;
-        let sockets: &[DatagramSocket] = match ready {
-            Socket::Shared => shared,
-            Socket::Rtp(leg) => plain.get(&leg).map_or(&[], |pair| std::slice::from_ref(&pair.rtp)),
-            Socket::Rtcp(leg) => plain.get(&leg).map_or(&[], |pair| std::slice::from_ref(&pair.rtcp)),
+        let Sockets { shared, plain, batch, unfinished, steady, .. } = self;
+        let (sockets, first): (&[DatagramSocket], _) = match ready {
+            Ready::Socket(Socket::Shared) => (shared, BATCH),
+            Ready::Socket(Socket::Rtp(leg)) => (one(plain.get(&leg).map(|pair| &pair.rtp)), FEW),
+            Ready::Socket(Socket::Rtcp(leg)) => (one(plain.get(&leg).map(|pair| &pair.rtcp)), FEW),
+            Ready::Connected(leg) => (one(plain.get(&leg).and_then(Pair::beside)), FEW),
         };
         for socket in sockets {
-            let count = socket.receive(batch)?;
-            received.count += count;
-            *may_have_more |= count == BATCH;
-            for datagram in batch.datagrams(socket.bound()) {
-                let Some(destination) = handle(&datagram, packet) else { continue };
-                match send(shared, plain, &destination, packet.bytes()) {
-                    Some(sent) => received.failed += u64::from(sent.is_err()),
-                    None => received.no_socket += 1,
+            let mut room = first;
+            loop {
+                let count = socket.receive(batch, room)?;
+                received.count += count;
+                for datagram in batch.datagrams(socket.bound()) {
+                    let Some(destination) = handle(&datagram, packet) else { continue };
+                    match send(shared, plain, steady, &destination, packet.bytes()) {
+                        Some(sent) => received.failed += u64::from(sent.is_err()),
+                        None => received.no_socket += 1,
+                    }
                 }
+                if count < room {
+                    break;
+                }
+                if room == BATCH {
+                    // The others have their turn first.
+                    unfinished.push(ready);
+                    break;
+                }
+                room = BATCH;
             }
         }
+        self.connect_steady();
         Ok(received)
     }
 
     /// Sends one datagram; `None` when there is no socket for it.
-    pub fn send(&self, destination: Destination, bytes: &[u8]) -> Option<io::Result<()>> {
-        send(&self.shared, &self.plain, &destination, bytes)
+    pub fn send(&mut self, destination: Destination, bytes: &[u8]) -> Option<io::Result<()>> {
+        let sent = send(&self.shared, &self.plain, &mut self.steady, &destination, bytes);
+        self.connect_steady();
+        sent
+    }
+
+    /// Connects a socket for each leg whose RTP has gone one way for a while. What cannot be had is done without.
+    fn connect_steady(&mut self) {
+        while let Some(leg) = self.steady.pop() {
+            let Some(pair) = self.plain.get_mut(&leg) else { continue };
+            if pair.beside().is_none() && self.connected >= self.most_connected {
+                continue;
+            }
+            if let Ok(Some(socket)) = pair.connect() {
+                self.connected += 1;
+                if watch(&self.epoll, socket, mark(Ready::Connected(leg))).is_err() {
+                    // Unheard it would swallow what the far end says.
+                    pair.disconnect();
+                    self.connected -= 1;
+                }
+            }
+        }
     }
 }
 
+fn one(socket: Option<&DatagramSocket>) -> &[DatagramSocket] {
+    socket.map_or(&[], std::slice::from_ref)
+}
+
+/// Has epoll tell once whenever something has come.
+fn watch(epoll: &OwnedFd, what: &impl AsFd, mark: u64) -> io::Result<()> {
+    Ok(epoll::add(epoll, what.as_fd(), EventData::new_u64(mark), EventFlags::IN | EventFlags::ET)?)
+}
+
+/// Sends by the socket that the destination names, and notes which leg has become `steady`.
 fn send(
     shared: &[DatagramSocket],
-    plain: &HashMap<LegKey, Pair>,
+    plain: &Table<LegKey, Pair>,
+    steady: &mut Vec<LegKey>,
     destination: &Destination,
     bytes: &[u8],
 ) -> Option<io::Result<()>> {
-    let (socket, known) = socket_for(shared, plain, destination)?;
-    let local = destination.local.ip();
-    if !local.is_unspecified() {
-        return Some(socket.send(local, destination.remote, bytes));
-    }
-    // The address that the far end knows may not lead to where its media is; then the system chooses.
-    let sent = known.map(|known| socket.send(known, destination.remote, bytes));
-    Some(sent.filter(Result::is_ok).unwrap_or_else(|| socket.send(local, destination.remote, bytes)))
-}
-
-fn socket_for<'s>(
-    shared: &'s [DatagramSocket],
-    plain: &'s HashMap<LegKey, Pair>,
-    destination: &Destination,
-) -> Option<(&'s DatagramSocket, Option<IpAddr>)> {
-    let local = destination.local.ip();
-    let pair = |leg| plain.get(&leg).filter(|pair| pair.local.is_ipv4() == destination.remote.is_ipv4());
+    let (local, remote) = (destination.local.ip(), destination.remote);
+    let pair = |leg| plain.get(&leg).filter(|pair| pair.reaches(remote));
     match destination.socket {
         Socket::Shared => {
             let socket = shared.iter().find(|socket| {
                 let bound = socket.bound().ip();
-                bound.is_ipv4() == destination.remote.is_ipv4()
+                bound.is_ipv4() == remote.is_ipv4()
                     && (bound.is_unspecified() || local == bound || local.is_unspecified())
             });
-            socket.map(|socket| (socket, None))
+            socket.map(|socket| socket.send(local, remote, bytes))
         }
-        Socket::Rtp(leg) => pair(leg).map(|pair| (&pair.rtp, Some(pair.local))),
-        Socket::Rtcp(leg) => pair(leg).map(|pair| (&pair.rtcp, Some(pair.local))),
+        Socket::Rtp(leg) => pair(leg).map(|pair| {
+            let is_steady = pair.send_rtp(destination, bytes)?;
+            steady.extend(is_steady.then_some(leg));
+            Ok(())
+        }),
+        Socket::Rtcp(leg) => pair(leg).map(|pair| pair.send_rtcp(destination, bytes)),
     }
 }
 
-/// The number that epoll gives back for a socket: the key of its leg and which of its two it is. Keys use 62 bits.
-fn mark(socket: Socket) -> u64 {
-    match socket {
-        Socket::Shared => 0,
-        Socket::Rtp(LegKey(key)) => key << 2 | 1,
-        Socket::Rtcp(LegKey(key)) => key << 2 | 2,
+/// The number that epoll gives back for a socket: the key of its leg and which of its sockets it is. Keys use 62 bits.
+fn mark(ready: Ready) -> u64 {
+    match ready {
+        Ready::Socket(Socket::Shared) => 0,
+        Ready::Socket(Socket::Rtp(LegKey(key))) => key << 2 | 1,
+        Ready::Socket(Socket::Rtcp(LegKey(key))) => key << 2 | 2,
+        Ready::Connected(LegKey(key)) => key << 2 | 3,
     }
 }
 
-fn socket_of(mark: u64) -> Option<Socket> {
-    if mark == WAKER {
-        return None;
-    }
+/// The mark of the waker among the marks of sockets: none of them is four times something but that of what is shared.
+const WAKER: u64 = 4;
+
+fn ready_of(mark: u64) -> Option<Ready> {
     let leg = LegKey(mark >> 2);
     match mark & 3 {
-        0 => Some(Socket::Shared),
-        1 => Some(Socket::Rtp(leg)),
-        2 => Some(Socket::Rtcp(leg)),
-        _ => None,
+        0 => (mark != WAKER).then_some(Ready::Socket(Socket::Shared)),
+        1 => Some(Ready::Socket(Socket::Rtp(leg))),
+        2 => Some(Ready::Socket(Socket::Rtcp(leg))),
+        _ => Some(Ready::Connected(leg)),
     }
 }
 
@@ -228,11 +291,12 @@ mod tests {
 
     #[test]
     fn a_mark_names_its_socket() {
-        for leg in [LegKey((7 << 48) | 12_345), LegKey((1 << 62) - 1)] {
-            for socket in [Socket::Shared, Socket::Rtp(leg), Socket::Rtcp(leg)] {
-                assert_eq!(socket_of(mark(socket)), Some(socket));
+        for leg in [LegKey(1), LegKey((7 << 48) | 12_345), LegKey((1 << 62) - 1)] {
+            let sockets = [Socket::Shared, Socket::Rtp(leg), Socket::Rtcp(leg)].map(Ready::Socket);
+            for ready in sockets.into_iter().chain([Ready::Connected(leg)]) {
+                assert_eq!(ready_of(mark(ready)), Some(ready));
             }
         }
-        assert_eq!(socket_of(WAKER), None);
+        assert_eq!(ready_of(WAKER), None);
     }
 }

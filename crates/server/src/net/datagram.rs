@@ -73,31 +73,67 @@ impl DatagramSocket {
         self.bound
     }
 
-    /// Receives as many datagrams as are there and fit; 0 when there are none.
-    pub fn receive<const SIZE: usize>(&self, batch: &mut Batch<SIZE>) -> io::Result<usize> {
-        batch.prepare();
-        // SAFETY: `prepare` has pointed every header at a buffer, an address and a control buffer that `batch` owns and
-        // that outlive the call; the count is the number of headers.
-        let received = unsafe {
-            libc::recvmmsg(
-                self.socket.as_raw_fd(),
-                batch.headers.as_mut_ptr(),
-                batch.headers.len() as u32,
-                libc::MSG_DONTWAIT,
-                std::ptr::null_mut(),
-            )
-        };
-        batch.received = usize::try_from(received).unwrap_or(0);
-        if received >= 0 {
-            return Ok(batch.received);
+    /// Receives as many datagrams as are there, and no more than `most` or than fit; 0 when there are none.
+    pub fn receive<const SIZE: usize>(&self, batch: &mut Batch<SIZE>, most: usize) -> io::Result<usize> {
+        let count = batch.prepare(most);
+        loop {
+            // SAFETY: `prepare` has pointed that many headers at a buffer, an address and a control buffer each, which
+            // `batch` owns and which outlive the call.
+            let received = unsafe {
+                libc::recvmmsg(
+                    self.socket.as_raw_fd(),
+                    batch.headers.as_mut_ptr(),
+                    count as u32,
+                    libc::MSG_DONTWAIT,
+                    std::ptr::null_mut(),
+                )
+            };
+            batch.received = usize::try_from(received).unwrap_or(0);
+            if received >= 0 {
+                return Ok(batch.received);
+            }
+            match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                // An ICMP error of something that we sent earlier, told once; what is to be received waits behind it.
+                error if is_of_icmp(&error) => {}
+                error => return Err(error),
+            }
         }
-        match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            // An ICMP error of something that we sent earlier; it says nothing about what is to be received.
-            error if error.kind() == io::ErrorKind::ConnectionRefused => Ok(0),
-            error if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            error => Err(error),
-        }
+    }
+
+    /// A second socket at the same port that talks with `remote` alone, from our address `local`. What `remote` sends to
+    /// that address comes by it from here on, everything else still by this one. The kernel need not look for its way
+    /// with each datagram.
+    pub fn connect_beside(&self, local: IpAddr, remote: SocketAddr) -> io::Result<DatagramSocket> {
+        let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        let bound = SocketAddr::new(local, self.bound.port());
+        // Both have to agree, and only for so long: another process must not get the port by agreeing too.
+        self.socket.set_reuse_port(true)?;
+        let connected = socket
+            .set_reuse_port(true)
+            .and_then(|()| socket.bind(&SockAddr::from(bound)))
+            .and_then(|()| socket.connect(&SockAddr::from(remote)))
+            .and_then(|()| socket.set_reuse_port(false));
+        self.socket.set_reuse_port(false)?;
+        connected?;
+        Ok(DatagramSocket { socket, bound })
+    }
+
+    /// Talks with another far end from here on, by a socket of [`DatagramSocket::connect_beside`].
+    pub fn turn_to(&self, remote: SocketAddr) -> io::Result<()> {
+        self.socket.connect(&SockAddr::from(remote))
+    }
+
+    /// Sends one datagram by a socket of [`DatagramSocket::connect_beside`].
+    pub fn send_connected(&self, payload: &[u8]) -> io::Result<()> {
+        match self.socket.send(payload) {
+            // It is told of the datagram before; this one has not been sent yet.
+            Err(error) if is_of_icmp(&error) => self.socket.send(payload),
+            sent => sent,
+        }?;
+        Ok(())
     }
 
     /// Sends one datagram from the address `local`.
@@ -169,11 +205,12 @@ impl<const SIZE: usize> Batch<SIZE> {
         }
     }
 
-    /// Points every header at its buffers; the kernel shortens the lengths at each receive.
-    fn prepare(&mut self) {
+    /// Points the headers for that many datagrams at their buffers, and says how many there are; the kernel shortens the
+    /// lengths at each receive.
+    fn prepare(&mut self, most: usize) -> usize {
         let parts = self.buffers.iter_mut().zip(&mut self.names).zip(&mut self.controls);
         let parts = parts.zip(&mut self.vectors).zip(&mut self.headers);
-        for ((((buffer, name), control), vector), header) in parts {
+        for ((((buffer, name), control), vector), header) in parts.take(most) {
             *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: SIZE };
             let header = &mut header.msg_hdr;
             header.msg_name = name.as_mut_ptr().cast();
@@ -184,6 +221,7 @@ impl<const SIZE: usize> Batch<SIZE> {
             header.msg_controllen = CONTROL_SPACE;
             header.msg_flags = 0;
         }
+        most.min(self.headers.len())
     }
 
     /// The datagrams of the last receive. `bound` is what its socket is bound to.
@@ -257,6 +295,12 @@ impl Control {
     }
 }
 
+/// Whether an error is what became of an earlier datagram: an ICMP message came, which only connected sockets are told.
+fn is_of_icmp(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+}
+
 /// The address that the kernel wrote.
 fn address_of(name: &MaybeUninit<libc::sockaddr_storage>) -> Option<SocketAddr> {
     let pointer = name.as_ptr();
@@ -328,7 +372,7 @@ mod tests {
         let mut batch = Batch::<2048>::new(4);
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
-            if socket.receive(&mut batch).unwrap() > 0 {
+            if socket.receive(&mut batch, usize::MAX).unwrap() > 0 {
                 let datagram = batch.datagrams(socket.bound()).next().unwrap();
                 return (datagram.local, datagram.remote, datagram.payload.to_vec());
             }
@@ -351,6 +395,42 @@ mod tests {
             let (_, from, payload) = receive_one(&client);
             assert_eq!((from, payload.as_slice()), (target, b"pong".as_slice()));
         }
+    }
+
+    #[test]
+    fn a_connected_socket_has_its_far_end_to_itself() {
+        let server = DatagramSocket::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+        let [far, stranger] = ["127.0.0.9:0", "127.0.0.8:0"]
+            .map(|address| DatagramSocket::bind(address.parse().unwrap()).unwrap());
+        let local: IpAddr = "127.0.0.5".parse().unwrap();
+        let target = SocketAddr::new(local, server.bound().port());
+        let beside = server.connect_beside(local, far.bound()).unwrap();
+        assert_eq!(beside.bound(), target);
+        far.send(far.bound().ip(), target, b"far").unwrap();
+        stranger.send(stranger.bound().ip(), target, b"stranger").unwrap();
+        assert_eq!(receive_one(&beside), (target, far.bound(), b"far".to_vec()));
+        assert_eq!(receive_one(&server), (target, stranger.bound(), b"stranger".to_vec()));
+        beside.send_connected(b"answer").unwrap();
+        assert_eq!(receive_one(&far), (far.bound(), target, b"answer".to_vec()));
+        let another = DatagramSocket::bind(SocketAddr::new("127.0.0.6".parse().unwrap(), target.port()));
+        assert!(another.is_err(), "the port is nobody else's");
+    }
+
+    #[test]
+    fn a_far_end_that_is_not_there_yet_costs_no_later_datagram() {
+        let server = DatagramSocket::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+        let far = DatagramSocket::bind("127.0.0.9:0".parse().unwrap()).unwrap();
+        let remote = far.bound();
+        let beside = server.connect_beside("127.0.0.1".parse().unwrap(), remote).unwrap();
+        drop(far);
+        // Loopback answers at once that nobody is there, and the socket is told with what it does next.
+        beside.send_connected(b"lost").unwrap();
+        let far = DatagramSocket::bind(remote).unwrap();
+        beside.send_connected(b"heard").unwrap();
+        assert_eq!(receive_one(&far).2, b"heard");
+        drop(far);
+        beside.send_connected(b"lost").unwrap();
+        assert_eq!(beside.receive(&mut Batch::<64>::new(1), 1).unwrap(), 0, "an ICMP error ends nothing");
     }
 
     #[test]
@@ -388,7 +468,7 @@ mod tests {
         let mut seen = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(10);
         while seen.len() < 3 && Instant::now() < deadline {
-            server.receive(&mut batch).unwrap();
+            server.receive(&mut batch, usize::MAX).unwrap();
             seen.extend(batch.datagrams(server.bound()).map(|d| (d.payload.to_vec(), d.truncated)));
         }
         assert_eq!(

@@ -62,7 +62,7 @@ impl Sockets {
     pub(super) fn receive(&mut self, mut handle: impl FnMut(usize, &Datagram<'_>)) -> io::Result<()> {
         for &number in &self.ready {
             let Some(socket) = self.sockets.get(number) else { continue };
-            socket.receive(&mut self.batch)?;
+            socket.receive(&mut self.batch, BATCH)?;
             for datagram in self.batch.datagrams(socket.bound()) {
                 handle(number, &datagram);
             }
