@@ -52,7 +52,7 @@ pub struct Cdr {
     pub ended_by: EndedBy,
     /// Why, in words.
     pub reason: String,
-    /// The audio codec that was agreed.
+    /// The audio codec that was agreed last, and `t38` for a fax: `PCMA+t38` when there was audio too.
     pub codec: Option<String>,
     /// Whether its media, or some of it, went past the exchange: nobody has counted that.
     pub is_bypassed: bool,
@@ -63,6 +63,17 @@ pub struct Cdr {
 }
 
 impl Cdr {
+    /// Notes what was agreed on last. That there was a fax stays known.
+    pub(crate) fn note_codec(&mut self, codec: String) {
+        let had_fax = self.codec.as_deref().is_some_and(|known| known.ends_with(FAX));
+        self.codec = match self.codec.take() {
+            _ if codec.is_empty() => None,
+            Some(known) if codec == FAX => Some(if had_fax { known } else { format!("{known}+{FAX}") }),
+            _ if had_fax => Some(format!("{codec}+{FAX}")),
+            _ => Some(codec),
+        };
+    }
+
     /// Why a leg, by its place in the record, is not heard by the other; `None` when it is heard as far as we can see,
     /// when nobody has looked, or when the call was too short to tell.
     pub fn verdict(&self, leg: usize) -> Option<Verdict> {
@@ -113,6 +124,9 @@ impl CdrLeg {
         party.split_once('@').map_or(party, |(user, _)| user)
     }
 }
+
+/// What a fax is called.
+const FAX: &str = "t38";
 
 /// How long a leg has to stand until its silence tells something.
 const TELLING: Duration = Duration::from_secs(2);
@@ -187,6 +201,19 @@ mod tests {
             recordings: Vec::new(),
             legs,
         }
+    }
+
+    #[test]
+    fn a_fax_stays_known_when_there_is_audio_again() {
+        let mut cdr = record(Some(1), Vec::new());
+        let mut codecs = Vec::new();
+        for codec in ["t38", "PCMA", "PCMA", "t38", "opus/PCMU"] {
+            cdr.note_codec(codec.to_owned());
+            codecs.push(cdr.codec.clone().unwrap_or_default());
+        }
+        assert_eq!(codecs, ["t38", "PCMA+t38", "PCMA+t38", "PCMA+t38", "opus/PCMU+t38"]);
+        cdr.note_codec(String::new());
+        assert_eq!(cdr.codec, None);
     }
 
     #[test]

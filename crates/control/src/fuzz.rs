@@ -1,5 +1,6 @@
 //! What holds whatever comes, in whatever order; a fuzz target and a test call it.
 
+mod bodies;
 mod reliable;
 
 use std::collections::VecDeque;
@@ -15,6 +16,8 @@ use ringback_sip::digest::{self, Algorithm, Ha1, Login, Purpose};
 use ringback_sip::gruu::Gruus;
 use ringback_sip::message::{Builder, Message, Method, Name};
 use ringback_sip::resolve;
+
+use bodies::{FAX, with_body};
 
 use crate::ask::{Answer, Ask, AskId, NotConnected, User};
 use crate::exchange::Exchange;
@@ -306,7 +309,8 @@ impl Play {
         } else {
             response
         };
-        let response = with_body(response, input.number(6)).finish();
+        let kind = input.number(6);
+        let response = with_body(response, if kind == 5 { FAX } else { kind }).finish();
         self.say_over(flow, response.bytes().clone());
     }
 
@@ -341,6 +345,7 @@ impl Play {
         ];
         let at = input.number(KEPT);
         let method = METHODS.get(input.number(7)).cloned().unwrap_or(Method::Bye);
+        let may_offer = matches!(method, Method::Invite | Method::Update);
         let Some((flow, of)) = self.heard.get(at) else { return };
         let flow = *flow;
         let (from, to) = if of.is_request() { (Name::To, Name::From) } else { (Name::From, Name::To) };
@@ -365,7 +370,8 @@ impl Play {
             (Method::Refer, user) => request.header(Name::ReferTo, format!("<sip:user{user}@192.0.2.1>")),
             _ => request,
         };
-        let request = with_body(request, input.number(6)).finish();
+        let kind = input.number(6);
+        let request = with_body(request, if may_offer && kind == 5 { FAX } else { kind }).finish();
         self.say_over(flow, request.bytes().clone());
     }
 
@@ -603,25 +609,6 @@ impl Play {
 fn with_tag(value: &[u8]) -> Vec<u8> {
     let has_tag = value.windows(5).any(|window| window == b";tag=");
     if has_tag { value.to_vec() } else { [value, b";tag=usual"].concat() }
-}
-
-fn with_body(builder: Builder, kind: usize) -> Builder {
-    const PLAIN: &[u8] = b"v=0\r\no=- 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n\
-        m=audio 9000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
-    const HELD: &[u8] = b"v=0\r\no=- 1 2 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n\
-        m=audio 9000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly\r\n";
-    const BROWSER: &[u8] = b"v=0\r\no=- 3 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
-        m=audio 9 UDP/TLS/RTP/SAVPF 111 8 110\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n\
-        a=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=setup:actpass\r\na=mid:0\r\na=rtcp-mux\r\n\
-        a=fingerprint:sha-256 00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:\
-00:00:00\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\n";
-    match kind {
-        0 => builder,
-        1 | 2 => builder.body(b"application/sdp", PLAIN),
-        3 => builder.body(b"application/sdp", HELD),
-        4 => builder.body(b"application/sdp", BROWSER),
-        _ => builder.body(b"application/dtmf-relay", b"Signal=5\r\nDuration=100\r\n"),
-    }
 }
 
 fn account(user: &str) -> Option<User> {

@@ -18,7 +18,7 @@ use ringback_media::dtmf::{
 use ringback_media::insert::{
     Clip, ConferenceKey, Desk, Manner, Play, Recorded, RecordingKey, RecordingSettings, Side, Sound, Track,
 };
-use ringback_media::negotiation::{Keys, Patch, PayloadMap};
+use ringback_media::negotiation::{Keys, LegSettings, Patch, PayloadMap};
 use ringback_media::rtcp::Request;
 use ringback_media::rtp::Rewrite;
 use ringback_media::sdp;
@@ -315,6 +315,19 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: as promised by the caller.
         unsafe { System.realloc(pointer, layout, size) }
     }
+}
+
+#[test]
+fn faxes() {
+    let mut world = World::phones();
+    for (leg, address) in [(A, PHONE_A), (B, PHONE_B)] {
+        let settings = LegSettings { is_fax: true, ..phone_settings(Some(address)) };
+        world.worker.configure(world.clock.now(), leg, settings, phone_map());
+    }
+    let datagrams: Vec<_> =
+        (0..1100u16).map(|n| [&n.to_be_bytes()[..], &[3, 1, 2, 3, 0, 0]].concat()).collect();
+    assert_eq!(forward(&mut world, Socket::Rtp(A), OURS, PHONE_A, &datagrams), 0);
+    assert_eq!(world.worker.report(B).unwrap().packets_out, 1100);
 }
 
 #[test]

@@ -207,6 +207,8 @@ fn rejected_sections_keep_their_place_in_all_later_descriptions() {
     // A adds no section and B one: each leg answers with what it was offered.
     let unusable = text!("phone-offer-sdes-or-plain").replace("AES_CM_128", "F8_128");
     b.handle_offer(unusable.as_bytes()).unwrap();
+    assert_eq!(a.offer(&b), Err(Refusal::NoFax), "a browser takes none");
+    assert!(b.decline_fax());
     assert_eq!(sections(a.offer(&b).unwrap()).len(), 3);
     a.handle_answer(answer.as_bytes()).unwrap();
     let to_b = sections(b.answer(&a).unwrap());

@@ -275,7 +275,7 @@ impl Exchange {
         self.configure_video(call, a, video_a);
         self.configure_video(call, b, video_b);
         self.command(worker, a, MediaCommand::Join(b));
-        call.record.codec = Some(codec).filter(|codec| !codec.is_empty());
+        call.record.note_codec(codec);
         self.record_legs(call, a, b);
         self.play_while_held(call, a, b);
         self.play_while_held(call, b, a);
@@ -292,7 +292,7 @@ impl Exchange {
             (Service::Conference(key), Some(patch)) => Route::Conference { key, patch: Box::new(patch) },
             _ => Route::Direct(Box::new(payload_map(party, party))),
         };
-        call.record.codec = Some(agreed.codec.clone()).filter(|codec| !codec.is_empty());
+        call.record.note_codec(agreed.codec.clone());
         self.command(call.worker, key, MediaCommand::Configure(Box::new(agreed), route));
         self.configure_video(call, key, Default::default());
         if call.service == Service::Echo {

@@ -189,7 +189,7 @@ impl Exchange {
         }
         // Who answered last had the last word.
         let agreed = call.leg(a).and_then(Leg::party).and_then(Party::agreed);
-        call.record.codec = agreed.map(|agreed| agreed.codec).filter(|codec| !codec.is_empty());
+        call.record.note_codec(agreed.map(|agreed| agreed.codec).unwrap_or_default());
         if !std::mem::replace(&mut call.record.is_bypassed, true) {
             self.stats.calls_bypassed += 1;
         }

@@ -1,9 +1,9 @@
 //! Whether the far end of a silent leg is still there: OPTIONS within the dialog ([RFC 3261 §11]).
 //!
 //! A leg of WebRTC is judged by its ICE consent, a plain leg that may send by its media. A plain leg that was told not
-//! to send, by a hold or by its own wish, need not send RTCP either: it is asked, as is one whose media goes past us. A
-//! far end that refreshes a session
-//! timer is judged by that.
+//! to send, by a hold or by its own wish, need not send RTCP either: it is asked, as is one whose media goes past us,
+//! and one that has a fax, which may well be silent for minutes. A far end that refreshes a session timer is judged by
+//! that.
 //!
 //! [RFC 3261 §11]: https://www.rfc-editor.org/rfc/rfc3261#section-11
 
@@ -57,10 +57,13 @@ impl Exchange {
 impl Leg {
     /// Whether nothing is to be heard of the far end though it may well be there.
     fn is_silent_by_right(&self) -> bool {
-        let may_send = || self.party().and_then(|party| party.agreed()).is_none_or(|agreed| agreed.sends);
+        let has_to_speak = || {
+            let agreed = self.party().and_then(|party| party.agreed());
+            agreed.is_none_or(|agreed| agreed.sends && !agreed.is_fax)
+        };
         self.profile == Profile::Rtp
             && !self.session_timer.is_some_and(|timer| timer.is_theirs())
             && matches!(self.signalling, Signalling::Confirmed { .. })
-            && (self.is_past_us() || !may_send())
+            && (self.is_past_us() || !has_to_speak())
     }
 }

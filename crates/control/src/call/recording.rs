@@ -1,7 +1,8 @@
 //! Recording a call: what its parties say, until it ends or is told to stop.
 //!
 //! A recording is of a call, not of a leg: when a leg leaves and another one takes its place, that one is heard from
-//! there on. Every description that a leg is configured with tells the media worker anew what the leg speaks.
+//! there on. Every description that a leg is configured with tells the media worker anew what the leg speaks. A fax
+//! speaks nothing, and leaves a gap.
 //!
 //! Who may: the configuration has every call recorded, or lets the parties ask for it by an INFO with `Record: on` and
 //! `Record: off`, as the record keys of telephones send it; whoever drives the exchange may in any case. The first of

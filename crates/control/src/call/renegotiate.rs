@@ -10,11 +10,15 @@
 //! told, both would try again, and clients whose times are the same meet once more and end the call. So a re-INVITE
 //! that met another one waits here, and is passed on again after the interval of RFC 3261 §14.1; when the other leg is
 //! quicker, its offer is taken and the one that waits has lost.
+//!
+//! A fax that takes the place of the audio ([`negotiation`](ringback_media::negotiation)) is such an offer. Who refuses
+//! it, as a browser and whatever talks to the exchange itself does, gets and sends audio as before, or what there is of
+//! it beside the fax.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ringback_media::negotiation::Refusal;
+use ringback_media::negotiation::{Party, Refusal};
 use ringback_media::session::LegKey;
 use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::{ClientId, ServerId};
@@ -141,7 +145,7 @@ impl Exchange {
         if call.leg_mut(to).and_then(|leg| leg.unacknowledged_mut()).is_some_and(|server| server.is_some()) {
             return self.wait(now, call, asking, to, ACK_WITHIN);
         }
-        let offer = match call.parties_mut(asking.from, to).map(|(from, to)| to.offer(from)) {
+        let offer = match call.parties_mut(asking.from, to).map(|(from, to)| to.pass_on(from)) {
             Some(Ok(offer)) => offer,
             Some(Err(refusal)) => return self.refuse_offer(now, call, &asking, &refusal),
             None => return self.refuse(now, asking.server, &asking.request, 481, "the call is over"),
@@ -229,6 +233,9 @@ impl Exchange {
                 self.invited.remove(&server);
                 match accepted {
                     Some(response) => self.relayed_accepted(now, call, &asking, key, response),
+                    None if matches!(status, Ok(415 | 488 | 606)) && call.declines_fax(from) => {
+                        return self.relay_offer(now, call, asking, key);
+                    }
                     None => self.relayed_refused(now, call, &asking, key, answer),
                 }
             }
@@ -308,10 +315,23 @@ impl Exchange {
             self.stats.offers_of_ours_refused += 1;
             self.roll_back(call, [asking.from, to]);
             let reply = refused(self.reply(&asking.request, 488), &refusal).finish();
-            return self.respond(now, asking.server, reply);
+            self.respond(now, asking.server, reply);
+            if refusal == Refusal::FaxRejected {
+                self.offer_anew(now, call, to);
+            }
+            return;
         }
         let answer = self.answer_here(call, asking.from, Some(to));
         self.settle_offer(now, call, asking, answer, Some(response));
+    }
+
+    /// Leg `to` has answered an offer of a fax with 200 and port 0, so that it is without any media: it gets the audio
+    /// back that was agreed before.
+    fn offer_anew(&mut self, now: Instant, call: &mut Call, to: LegKey) {
+        let offer = call.leg_mut(to).and_then(|leg| leg.party_mut()).and_then(Party::offer_anew);
+        if let Some(client) = offer.and_then(|offer| self.reinvite(now, call, to, &offer)) {
+            call.renegotiation = Renegotiation::Asking { to, client };
+        }
     }
 
     /// The offer waits, and is looked at again after so long.
@@ -540,6 +560,11 @@ impl Asking {
 }
 
 impl Call {
+    /// Whether the fax that leg `from` offers has audio beside it, which is passed on instead from here on.
+    fn declines_fax(&mut self, from: LegKey) -> bool {
+        self.leg_mut(from).and_then(|leg| leg.party_mut()).is_some_and(Party::decline_fax)
+    }
+
     /// Takes out the offer that waits.
     fn take_postponed(&mut self) -> Option<Asking> {
         match std::mem::replace(&mut self.renegotiation, Renegotiation::Idle) {

@@ -43,8 +43,8 @@
 //! What is silenced is not sent, where rtpengine sends silence.
 //!
 //! Left out: ICE without DTLS-SRTP, rtcp-mux in offers without ICE, `RTP/AVPF`, recording, playing media, `publish` and
-//! `subscribe`, T.38, several m= sections, packets of calls in progress in `statistics`, and the transports TCP, HTTP and
-//! WebSocket.
+//! `subscribe`, T.38 made out of audio (a fax is passed on as it is), several m= sections, packets of calls in progress
+//! in `statistics`, and the transports TCP, HTTP and WebSocket.
 
 mod bencode;
 mod blocking;

@@ -49,7 +49,7 @@ impl Engine {
             if codecs::are_ours_wanted(&exchange.flags) { Transcoding::Always } else { Transcoding::Never };
         from.set_transcoding(transcoding);
         to.set_transcoding(transcoding);
-        let ours = codecs::chosen(&to.offer(&from)?, &sdp, &exchange.flags, warnings);
+        let ours = codecs::chosen(&to.pass_on(&mut from)?, &sdp, &exchange.flags, warnings);
         let sdp = passing::passed_on(&exchange.sdp, &ours, to.local(), &exchange.flags);
         put(call, a, from);
         put(call, b, to);
@@ -143,8 +143,10 @@ impl Engine {
         else {
             return;
         };
-        let Some(agreed) = party.agreed() else { return };
+        let Some(mut agreed) = party.agreed() else { return };
         let passes = |kind: Kind| side.lets_pass(call, kind);
+        // Who may not be heard sends no fax either.
+        agreed.sends &= !agreed.is_fax || passes(Kind::Audio);
         let route = match patch(party, peer, Signalled::default())
             .filter(|_| passes(Kind::Audio))
             .zip(side.peer)

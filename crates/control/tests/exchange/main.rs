@@ -17,6 +17,7 @@ mod connected;
 mod counting;
 mod encryption;
 mod ending;
+mod fax;
 mod feature_codes;
 mod forking;
 mod forwarding;

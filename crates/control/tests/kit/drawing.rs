@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ringback_control::Cdr;
 use ringback_media::negotiation::Profile;
-use ringback_media::sdp::{Description, Section};
+use ringback_media::sdp::{Description, MediaType, Section};
 use ringback_sansio::sim::{Head, Ladder};
 use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::uri::Uri;
@@ -108,7 +108,10 @@ fn body(message: &Message) -> Option<String> {
         );
     }
     let description = Description::parse(message.body()).ok()?;
-    let section = description.sections.first()?;
+    let section = description.sections.iter().find(|it| it.is_live()).or(description.sections.first())?;
+    if section.media == MediaType::Image {
+        return Some("SDP fax".to_owned());
+    }
     let profile = if section.protocol.contains("TLS") { "WebRTC" } else { "RTP" };
     Some(format!("SDP {profile} {} {}", codecs(section), section.direction))
 }

@@ -69,6 +69,26 @@ fn a_plain_telephone_calls_a_browser() {
     assert!(world.happened().ends_with("rtp1 and web2 talk"));
 }
 
+#[test]
+fn a_fax_is_passed_on_between_telephones() {
+    let mut world = World::new();
+    let fax = |port: u16| {
+        let (audio, image) = ("m=audio 0 RTP/AVP 8\r\n", format!("m=image {port} udptl t38\r\n"));
+        let top = "v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\ns=-\r\nc=IN IP4 203.0.113.9\r\nt=0 0\r\n";
+        format!("{top}{audio}{image}a=T38FaxVersion:0\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n")
+    };
+    let flags = ("flags", "|trust-address");
+    let offer = about("offer", &[("from-tag", "bob"), ("sdp", &fax(40_000)), flags]);
+    let offered = sdp(&world.ask(&offer));
+    assert!(offered.contains("m=image 20004 udptl t38\r\na=T38FaxVersion:0\r\n"), "{offered}");
+    let answer = fax(41_000).replace("m=audio 0 RTP/AVP 8\r\n", "");
+    let answer = about("answer", &[("from-tag", "bob"), ("to-tag", "carol"), ("sdp", &answer), flags]);
+    let answered = sdp(&world.ask(&answer));
+    assert!(answered.contains("m=audio 0 RTP/AVP 8\r\nm=image 20002 udptl t38\r\n"), "{answered}");
+    assert!(answered.contains("a=T38FaxUdpEC:t38UDPRedundancy\r\n"), "{answered}");
+    assert!(world.happened().ends_with("rtp1 and rtp2 talk"));
+}
+
 /// As the module writes it: names in no order, a list for the source, the cookie of a process.
 #[test]
 fn a_datagram_of_the_module_is_understood() {

@@ -2,12 +2,25 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::agreed::Agreed;
+use super::fax::{check_fax, choose_fax, is_fax};
 use super::protection::{check_answered, wanted};
 use super::{Profile, Refusal, Remote, Srtp};
 use crate::sdp::{Codec, Description, Direction, Kind, MediaType, Section, Setup};
 
-/// The section of an offer that is served: the one that was, when it still fits, or else the first audio that does.
+/// The section of an offer that is served: its audio, or a fax in the place of that.
 pub(super) fn choose(
+    offer: &Description,
+    profile: Profile,
+    srtp: Srtp,
+    last: Option<&Agreed>,
+) -> Result<usize, Refusal> {
+    choose_fax(offer, profile, srtp, last)
+        .unwrap_or_else(|| choose_audio(offer, profile, srtp, last.map(|last| last.served)))
+}
+
+/// The audio of an offer that is served: what was, when it still fits, or else the first that does.
+pub(super) fn choose_audio(
     offer: &Description,
     profile: Profile,
     srtp: Srtp,
@@ -39,6 +52,9 @@ pub(super) fn check_answer(
     served: usize,
 ) -> Result<(), Refusal> {
     let is_protected = |section: &Section| ours.map_or(Ok(()), |ours| check_answered(ours, section));
+    if ours.is_some_and(is_fax) {
+        return check_fax(answer.sections.get(served));
+    }
     match answer.sections.get(served) {
         Some(section) if section.media != MediaType::Audio => Err(Refusal::NoAudio),
         Some(section) if section.is_live() => check(answer, profile, served, Kind::Audio, is_protected),
@@ -102,6 +118,11 @@ fn check_rtp(section: &Section) -> Result<(), Refusal> {
     if !Profile::Rtp.takes(&section.protocol) {
         return Err(wrong_protocol(section, Profile::Rtp));
     }
+    check_address(section)
+}
+
+/// Checks that a section on ports of its own names a host.
+pub(super) fn check_address(section: &Section) -> Result<(), Refusal> {
     match section.connection.as_ref().and_then(|host| host.address()) {
         Some(IpAddr::V4(address)) if address.is_multicast() || address.is_broadcast() => {
             Err(Refusal::Address)

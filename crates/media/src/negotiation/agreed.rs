@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::protection::{chosen, shakes_hands};
 use super::writing::Frame;
 use crate::dtls::Role;
-use crate::sdp::{Crypto, Description, Section, Setup};
+use crate::sdp::{Codec, Crypto, Description, Section, Setup};
 
 /// A completed exchange.
 #[derive(Debug, Clone)]
@@ -21,6 +21,16 @@ pub(super) struct Agreed {
     pub(super) offerer: Side,
     /// How often our SDES keys have changed: of audio and of video.
     pub(super) key_changes: [u32; 2],
+    /// The audio that a fax has taken the place of.
+    pub(super) resting: Option<Box<Resting>>,
+}
+
+/// Where audio stood, how it was framed, with the key that was in force, and what its payload types meant.
+#[derive(Debug, Clone)]
+pub(super) struct Resting {
+    pub(super) place: usize,
+    pub(super) frame: Frame,
+    pub(super) codecs: Vec<Codec>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

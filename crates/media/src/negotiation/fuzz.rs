@@ -9,17 +9,17 @@ use crate::dtls::{Fingerprint, HashAlgorithm};
 use crate::rtcp::Cname;
 use crate::sdp::{Description, MAX_LEN, MediaType, Section, Sources};
 
-/// The input is a byte of profiles, an offer, a NUL and an answer. Whatever is accepted is negotiated to the end.
+/// The input is a byte of profiles and, with NULs between them, an offer, an answer, and as many later offers and
+/// answers as there are. Whatever is accepted is negotiated to the end.
 pub fn negotiation(data: &[u8]) {
     let Some((profiles, texts)) = data.split_first() else { return };
     // What we write may be longer than what it answers, and must not come to the limit of what we read.
     if texts.len() > MAX_LEN / 2 {
         return;
     }
-    let (offer, answer) = match texts.iter().position(|byte| *byte == 0) {
-        Some(end) => (texts.get(..end).unwrap_or_default(), texts.get(end + 1..).unwrap_or_default()),
-        None => (texts, texts),
-    };
+    let mut parts = texts.split(|byte| *byte == 0);
+    let offer = parts.next().unwrap_or_default();
+    let answer = parts.next().unwrap_or(offer);
     let srtp = |bits: u8| match bits & 3 {
         0 => Srtp::Offered,
         1 => Srtp::Preferred,
@@ -78,6 +78,22 @@ pub fn negotiation(data: &[u8]) {
         }
     }
 
+    // They go on: hold, another address, a fax, audio again.
+    let mut written = written;
+    while let (Some(offer), Some(answer)) = (parts.next(), parts.next()) {
+        let (mut later, mut other) = (a.clone(), b.clone());
+        if later.handle_offer(offer).is_err() || other.offer(&later).map(|text| check(&text)).is_err() {
+            continue;
+        }
+        if other.handle_answer(answer).is_ok()
+            && let Ok(text) = later.answer(&other)
+        {
+            written = check(&text);
+            assert_eq!(later.has_fax(), other.has_fax(), "a fax with audio");
+            (a, b) = (later, other);
+        }
+    }
+
     // The answerer offers in turn.
     if b.handle_offer(answer).is_ok()
         && let Ok(text) = a.offer(&b)
@@ -86,18 +102,18 @@ pub fn negotiation(data: &[u8]) {
     }
 }
 
-/// Our own text is read back, and serves one section of audio and one of video at most.
+/// Our own text is read back, and serves one section of audio or a fax and one of video at most.
 fn check(text: &[u8]) -> Description {
     let written = match Description::parse(text) {
         Ok(written) => written,
         Err(error) => unreachable!("our own text is refused: {error}"),
     };
-    for media in [MediaType::Audio, MediaType::Video] {
-        let is_live = |section: &&Section| section.is_live() && section.media == media;
+    for media in [[MediaType::Audio, MediaType::Image], [MediaType::Video, MediaType::Image]] {
+        let is_live = |section: &&Section| section.is_live() && media.contains(&section.media);
         assert!(written.sections.iter().filter(is_live).count() <= 1);
     }
     let is_other = |section: &Section| {
-        !matches!(section.media, MediaType::Audio | MediaType::Video) && section.is_live()
+        !matches!(section.media, MediaType::Audio | MediaType::Video | MediaType::Image) && section.is_live()
     };
     assert!(!written.sections.iter().any(is_other));
     written

@@ -15,9 +15,9 @@
 //! sections and their order, and payload type numbers.
 //!
 //! Rules:
-//! - One audio section is served, and one of video beside it (`video.rs`). Every other m= section is answered with
-//!   port 0, keeps its place and its mid in all later descriptions of that leg, and is not offered to the other leg.
-//!   Sections are a list throughout.
+//! - One audio section is served, and one of video beside it (`video.rs`), or a fax instead (`fax.rs`). Every other m=
+//!   section is answered with port 0, keeps its place and its mid in all later descriptions of that leg, and is not
+//!   offered to the other leg. Sections are a list throughout.
 //! - An offer keeps the codec order of the offer it passes on, and its payload type numbers, unless the leg already uses
 //!   a number otherwise (RFC 3264 §8.3.2) or the number would be taken for RTCP with rtcp-mux ([RFC 5761 §4]).
 //! - An answer lists, in the numbers of the offer that it answers, the codecs that the far party took, in *its* order:
@@ -55,6 +55,7 @@
 mod acceptance;
 mod agreed;
 mod bypass;
+mod fax;
 mod formats;
 #[doc(hidden)]
 pub mod fuzz;

@@ -8,6 +8,7 @@ use ringback_nat::ice::Credentials;
 use super::acceptance::{check_answer, choose, meant_direction, names, remote};
 use super::agreed::{Agreed, Side, Written};
 use super::bypass::Source;
+use super::fax::{T38, is_fax};
 use super::formats::{
     answered, answered_alone, is_ours, known_to_us, offered_alone, renumbered, supplemented, with_events,
 };
@@ -91,13 +92,10 @@ impl Party {
             return Err(Refusal::Glare);
         }
         let offer = Description::parse(sdp)?;
-        let served = choose(
-            &offer,
-            self.local.profile,
-            self.local.srtp,
-            self.agreed.as_ref().map(|agreed| agreed.served),
-        )?;
-        let video = choose_video(&offer, &self.local, served, self.agreed.as_ref().and_then(|it| it.video));
+        let served = choose(&offer, self.local.profile, self.local.srtp, self.agreed.as_ref())?;
+        let is_fax = offer.sections.get(served).is_some_and(is_fax);
+        let last = self.agreed.as_ref().and_then(|agreed| agreed.video);
+        let video = if is_fax { None } else { choose_video(&offer, &self.local, served, last) };
         self.pending = Some(Pending::Theirs { offer, served, video });
         Ok(())
     }
@@ -113,13 +111,15 @@ impl Party {
         };
         let theirs = Description::parse(sdp)?;
         check_answer(&theirs, ours.description.sections.get(served), self.local.profile, served)?;
+        let is_fax = ours.description.sections.get(served).is_some_and(is_fax);
         let (offered, taken) = (codecs_at(&ours.description, served), codecs_at(&theirs, served));
-        if answered(offered, taken).is_empty() {
+        if !is_fax && answered(offered, taken).is_empty() {
             return Err(Refusal::NoCommonCodec { offered: names(offered), supported: names(taken) });
         }
         let video = check_video(&ours.description, &theirs, &self.local, served);
-        let (ours, key_changes) = (ours.clone(), self.key_changes());
-        self.agreed = Some(Agreed { ours, theirs, served, video, offerer: Side::Us, key_changes });
+        let (resting, key_changes) = self.rest_audio(is_fax, self.key_changes());
+        let (ours, offerer) = (ours.clone(), Side::Us);
+        self.agreed = Some(Agreed { ours, theirs, served, video, offerer, key_changes, resting });
         self.pending = None;
         Ok(())
     }
@@ -144,6 +144,9 @@ impl Party {
     /// Offers to this party what it described last, in both directions, when it comes to talk to nobody else: all of it
     /// to hear itself, and what we can make and understand when it is `mixed` with others.
     pub fn offer_itself(&mut self, mixed: bool) -> Result<Bytes, Refusal> {
+        if self.described().is_some_and(is_fax) {
+            return Err(Refusal::NoFax);
+        }
         if mixed {
             return self.offer_ours();
         }
@@ -181,6 +184,7 @@ impl Party {
     pub fn offer_alone(&mut self) -> Bytes {
         let content = Content {
             codecs: offered_alone(),
+            fax: None,
             direction: Direction::SendRecv,
             ptime: None,
             maxptime: None,
@@ -195,6 +199,9 @@ impl Party {
     /// Called again with unchanged input, it gives the same bytes.
     pub fn answer(&mut self, from: &Party) -> Result<Bytes, Refusal> {
         self.face(from);
+        if self.offers_fax() {
+            return self.answer_fax(from);
+        }
         let section = from.described().ok_or(Refusal::NoDescription)?;
         let (offer, served) = self.offer_of_theirs()?;
         let offered = codecs_at(offer, served);
@@ -213,6 +220,7 @@ impl Party {
         }
         let content = Content {
             codecs,
+            fax: None,
             direction: self.towards(meant_direction(section, from.local.profile)),
             ptime: section.ptime,
             maxptime: section.maxptime,
@@ -226,6 +234,9 @@ impl Party {
     /// Answers this party's offer by ourselves, for an echo or an announcement: with the first of its codecs that we
     /// know and the telephone-event of that clock rate.
     pub fn answer_alone(&mut self) -> Result<Bytes, Refusal> {
+        if self.offers_fax() && !self.decline_fax() {
+            return Err(Refusal::NoFax);
+        }
         let (offer, served) = self.offer_of_theirs()?;
         let offered = codecs_at(offer, served);
         let codecs = answered_alone(offered);
@@ -235,6 +246,7 @@ impl Party {
         let ptime = offer.sections.get(served).and_then(|section| section.ptime);
         let content = Content {
             codecs,
+            fax: None,
             direction: Direction::SendRecv,
             ptime,
             maxptime: None,
@@ -304,11 +316,13 @@ impl Party {
                     (codec.payload_type, Payload { kind: codec.kind(), clock_rate: codec.clock_rate })
                 })
                 .collect(),
+            is_fax: agreed.serves_fax() && index == agreed.served,
             codec: answer
                 .codecs
                 .iter()
                 .find(|codec| matches!(codec.kind(), Kind::Audio | Kind::Video))
                 .map(|codec| codec.name.clone())
+                .or_else(|| is_fax(answer).then(|| T38.to_owned()))
                 .unwrap_or_default(),
         })
     }
@@ -437,8 +451,12 @@ impl Party {
         if let Some(Pending::Theirs { .. }) = self.pending {
             return Err(Refusal::Glare);
         }
+        if is_fax(section) {
+            return self.offer_fax(from, direction);
+        }
         let mut known = Vec::new();
-        if let Some(Agreed { ours, theirs, served, .. }) = &self.agreed {
+        if let Some(Agreed { ours, theirs, served, resting, .. }) = &self.agreed {
+            known.extend(resting.iter().flat_map(|resting| resting.codecs.iter().cloned()));
             known.extend_from_slice(codecs_at(&ours.description, *served));
             known.extend_from_slice(codecs_at(theirs, *served));
             // In a bundle a number means one thing in all sections.
@@ -455,6 +473,7 @@ impl Party {
         };
         let content = Content {
             codecs: renumbered(&codecs, &known),
+            fax: None,
             direction,
             ptime: section.ptime,
             maxptime: section.maxptime,
@@ -470,13 +489,9 @@ impl Party {
         self.past.is_none() && self.transcoding != Transcoding::Never
     }
 
-    fn offer_content(&mut self, content: Content, video: Option<Content>) -> Bytes {
-        let (frame, others, served) = match &self.agreed {
-            Some(agreed) => {
-                (agreed.frame_at(agreed.served), &agreed.ours.description.sections[..], agreed.served)
-            }
-            None => (Frame::first(&self.local), &[][..], 0),
-        };
+    pub(super) fn offer_content(&mut self, content: Content, video: Option<Content>) -> Bytes {
+        let (served, frame) = self.offered_place(&content);
+        let others = self.agreed.as_ref().map_or(&[][..], |agreed| &agreed.ours.description.sections);
         let frame = match self.past {
             // Whose media goes past us has no keys of ours.
             Some(_) => {
@@ -485,7 +500,7 @@ impl Party {
             None => frame,
         };
         let video = video.map(|content| self.offered_video(others, served, &frame, content));
-        let audio = Live { place: served, media: MediaType::Audio, frame, content };
+        let audio = Live { place: served, media: content.media(), frame, content };
         let description = describe(&self.local, self.first_origin(), others, in_order(audio, video));
         let offer = self.write(description);
         let text = offer.text.clone();
@@ -493,7 +508,21 @@ impl Party {
         text
     }
 
-    fn answer_content(&mut self, content: Content, video: Option<Content>) -> Result<Bytes, Refusal> {
+    /// Our description as an offer that differs from all before, with this section served.
+    pub(super) fn offer_as_new(&mut self, mut description: Description, served: usize) -> Bytes {
+        self.version += 1;
+        description.origin.version = self.version;
+        let text = description.write();
+        let offer = Written { text: text.clone(), description };
+        self.pending = Some(Pending::Ours { offer, served });
+        text
+    }
+
+    pub(super) fn answer_content(
+        &mut self,
+        content: Content,
+        video: Option<Content>,
+    ) -> Result<Bytes, Refusal> {
         let (offer, served) = self.offer_of_theirs()?;
         let section = offer.sections.get(served).ok_or(Refusal::NoAudio)?;
         let [mut key_changes, mut video_key_changes] = self.key_changes();
@@ -513,6 +542,7 @@ impl Party {
                 ),
             };
             let protection = match self.local.profile {
+                Profile::Rtp if media == MediaType::Image => Protection::Clear,
                 Profile::WebRtc => Protection::Clear,
                 Profile::Rtp => to_answer(section, &self.local, seed)?,
             };
@@ -540,7 +570,8 @@ impl Party {
             };
             Ok::<_, Refusal>(Live { place, media, frame, content })
         };
-        let audio = live(MediaType::Audio, served, section, content)?;
+        let is_fax = content.fax.is_some();
+        let audio = live(content.media(), served, section, content)?;
         let place = self.video_of_theirs();
         // Video that cannot be protected as its offer wants is refused, and the call goes on without.
         let video = video
@@ -551,8 +582,9 @@ impl Party {
         let theirs = offer.clone();
         let ours = self.write(description);
         let text = ours.text.clone();
-        let key_changes = [key_changes, video_key_changes];
-        self.agreed = Some(Agreed { ours, theirs, served, video: index, offerer: Side::Them, key_changes });
+        let (resting, key_changes) = self.rest_audio(is_fax, [key_changes, video_key_changes]);
+        let (video, offerer) = (index, Side::Them);
+        self.agreed = Some(Agreed { ours, theirs, served, video, offerer, key_changes, resting });
         self.pending = None;
         Ok(text)
     }

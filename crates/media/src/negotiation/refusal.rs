@@ -16,6 +16,10 @@ pub enum Refusal {
     NoAudio,
     /// The answer has port 0 for the audio section.
     AudioRejected,
+    /// A fax, where none can pass: the other leg is a browser's, encrypts what it sends, or is none at all.
+    NoFax,
+    /// The answer does not take the fax that was offered.
+    FaxRejected,
     /// The transport protocol is not that of the leg.
     Protocol {
         /// What the description says.
@@ -84,7 +88,7 @@ impl Refusal {
             | Refusal::NoCrypto
             | Refusal::SrtpNever
             | Refusal::SrtpRequired => 302,
-            Refusal::NoAudio | Refusal::AudioRejected => 304,
+            Refusal::NoAudio | Refusal::AudioRejected | Refusal::NoFax | Refusal::FaxRejected => 304,
             Refusal::NoCommonCodec { .. } => 305,
             Refusal::Address => 301,
             _ => 399,
@@ -107,6 +111,8 @@ impl fmt::Display for Refusal {
             }
             Refusal::NoAudio => "The session description has no audio that is in use",
             Refusal::AudioRejected => "The answer rejects the audio",
+            Refusal::NoFax => "The other side takes no fax (T.38 over UDPTL)",
+            Refusal::FaxRejected => "The answer rejects the fax",
             Refusal::Sdes => "A leg with ICE is keyed by DTLS-SRTP, not by a=crypto (SDES)",
             Refusal::NoCrypto => "No a=crypto has a suite and parameters that this server takes",
             Refusal::SrtpNever => "Encrypted media is switched off for this leg; use RTP/AVP",

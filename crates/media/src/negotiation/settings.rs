@@ -29,7 +29,9 @@ pub struct LegSettings {
     pub receives: bool,
     /// The payload types that are acceptable from the far end, and what they mean.
     pub payloads: Payloads,
-    /// The name of the first audio codec of the answer, such as `opus`.
+    /// Whether it is a fax instead of audio: what comes is passed on as it is, and there is no RTCP.
+    pub is_fax: bool,
+    /// The name of the first audio codec of the answer, such as `opus`; of a fax `t38`.
     pub codec: String,
 }
 

@@ -156,7 +156,8 @@ impl Party {
             return None;
         }
         let feedback = Feedback { remb: is_webrtc, ..Feedback::ALL };
-        Some(Content { codecs, direction, ptime: None, maxptime: None, rtcp_mux: false, feedback })
+        let fax = None;
+        Some(Content { codecs, fax, direction, ptime: None, maxptime: None, rtcp_mux: false, feedback })
     }
 
     /// The video to answer this party with: what another took of it.
@@ -172,6 +173,7 @@ impl Party {
         }
         Some(Content {
             codecs,
+            fax: None,
             direction: meant_direction(taken, from.local.profile),
             ptime: None,
             maxptime: None,

@@ -1,18 +1,21 @@
 //! What we write into our own descriptions.
 
+use super::fax::{UDPTL, serve_fax};
 use super::formats::repeats;
 use super::protection::first_lines;
 use super::{Local, Profile, Srtp};
 use crate::sdp::{
     Candidate, Codec, Crypto, Description, Direction, Feedback, Host, MediaType, Origin, Rtcp, Section,
-    Setup, Sources,
+    Setup, Sources, T38,
 };
 
-/// What of the served section comes from the other leg.
+/// What of a section that is served comes from the other leg.
 #[derive(Debug, Clone)]
 pub(super) struct Content {
     /// The codecs, in the numbers of this leg.
     pub(super) codecs: Vec<Codec>,
+    /// What a fax says of itself, if it is one: then there are no codecs.
+    pub(super) fax: Option<Vec<T38>>,
     /// The direction, as we see it.
     pub(super) direction: Direction,
     /// Milliseconds of audio in a packet.
@@ -66,6 +69,26 @@ impl Frame {
             has_handshake: local.profile == Profile::Rtp && local.srtp == Srtp::Handshake,
         }
     }
+
+    /// The frame of a fax.
+    pub(super) fn of_fax(mid: Option<String>) -> Self {
+        Frame {
+            protocol: UDPTL.to_owned(),
+            mid,
+            bundled: false,
+            rtcp_mux: false,
+            setup: Setup::ActPass,
+            crypto: Vec::new(),
+            has_handshake: false,
+        }
+    }
+}
+
+impl Content {
+    /// The media of the section.
+    pub(super) const fn media(&self) -> MediaType {
+        if self.fax.is_some() { MediaType::Image } else { MediaType::Audio }
+    }
 }
 
 /// Our description: the sections in use in their places, which rise, and all others rejected.
@@ -99,6 +122,9 @@ pub(super) fn describe(
 }
 
 fn serve(local: &Local, media: MediaType, frame: Frame, content: Content) -> Section {
+    if media == MediaType::Image {
+        return serve_fax(local, frame, content);
+    }
     let Frame { protocol, mid, rtcp_mux, setup, crypto, has_handshake, .. } = frame;
     let Content { codecs, direction, ptime, maxptime, feedback, .. } = content;
     let video = local.video.as_ref().filter(|_| media == MediaType::Video);

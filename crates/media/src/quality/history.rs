@@ -32,6 +32,8 @@ pub struct History {
     pub first_sent: Option<Instant>,
     /// When its first RTCP came.
     pub first_rtcp: Option<Instant>,
+    /// Whether a fax took the place of the audio at any time.
+    pub has_fax: bool,
     /// Packets from it that held something to hear, counted up to [`History::HEARD`].
     pub audible: u8,
 }
@@ -55,6 +57,7 @@ impl History {
             first_received: None,
             first_sent: None,
             first_rtcp: None,
+            has_fax: false,
             audible: 0,
         }
     }

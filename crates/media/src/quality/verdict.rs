@@ -318,7 +318,8 @@ pub fn judge(speaker: &LegReport, listener: &LegReport) -> Verdict {
         };
         return of_listener(cause);
     }
-    if speaker.packets_in >= ENOUGH && from.audible < History::HEARD {
+    // A fax has nothing to hear in it.
+    if speaker.packets_in >= ENOUGH && from.audible < History::HEARD && !from.has_fax {
         return of_speaker(Cause::OnlySilence);
     }
     if listener.quality.outgoing.loss().is_some_and(|loss| loss >= NEARLY_ALL) {

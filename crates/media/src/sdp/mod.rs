@@ -3,8 +3,8 @@
 //! `sdp-types` splits the lines; [`Description`] and its [`Section`]s are what an exchange needs of them, typed once:
 //! codecs with the static payload types of [RFC 3551], directions, the ICE attributes of [RFC 8839], fingerprints of
 //! [RFC 8122], the keys of [RFC 4568], setup roles of [RFC 8842], BUNDLE and mid of [RFC 8843], `a=rtcp` and rtcp-mux,
-//! the feedback of [RFC 4585]. Attributes at session level are folded into the sections they hold for, so that nothing
-//! above asks twice.
+//! the feedback of [RFC 4585], and what a fax says of itself ([RFC 3362], `t38.rs`). Attributes at session level are
+//! folded into the sections they hold for, so that nothing above asks twice.
 //!
 //! Assumptions: text is read leniently and written strictly. A line that is broken, and that no call needs, does not
 //! refuse a description; a broken `v=`, `c=` or `m=` does. What is written is what the typed view holds: attributes that
@@ -13,6 +13,7 @@
 //! Left out: times, bandwidths and `k=` (`t=` is written as `0 0`), trickled
 //! candidates, simulcast, and of what is only about video all but `a=rtcp-fb` and our own `a=ssrc`.
 //!
+//! [RFC 3362]: https://www.rfc-editor.org/rfc/rfc3362
 //! [RFC 3551]: https://www.rfc-editor.org/rfc/rfc3551#section-6
 //! [RFC 4568]: https://www.rfc-editor.org/rfc/rfc4568
 //! [RFC 4585]: https://www.rfc-editor.org/rfc/rfc4585
@@ -37,6 +38,7 @@ mod rtcp;
 mod salvage;
 mod section;
 mod setup;
+mod t38;
 
 pub use candidate::{Candidate, CandidateType};
 pub use codec::{Codec, Kind};
@@ -49,6 +51,7 @@ pub use host::Host;
 pub use rtcp::Rtcp;
 pub use section::{MediaType, Section};
 pub use setup::Setup;
+pub use t38::T38;
 
 /// The longest description that is read, in bytes.
 pub const MAX_LEN: usize = 64 * 1024;

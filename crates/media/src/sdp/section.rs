@@ -8,7 +8,7 @@ use sdp_types::{Attribute, Media};
 use super::attributes::{has, is_token, value, values};
 use super::{
     Candidate, Codec, Crypto, Direction, Feedback, Host, Kind, MAX_CANDIDATES, MAX_CRYPTO, MAX_FINGERPRINTS,
-    Rtcp, Setup, Sources,
+    Rtcp, Setup, Sources, T38,
 };
 use crate::dtls::Fingerprint;
 
@@ -63,6 +63,8 @@ pub struct Section {
     pub ptime: Option<u16>,
     /// `a=maxptime`.
     pub maxptime: Option<u16>,
+    /// What a fax says of itself; only of [`MediaType::Image`].
+    pub t38: Vec<T38>,
 }
 
 /// The media of an m= section.
@@ -72,6 +74,8 @@ pub enum MediaType {
     Audio,
     /// `video`.
     Video,
+    /// `image`: a fax.
+    Image,
     /// `application`, such as a data channel.
     Application,
     /// Any other, as it was written.
@@ -106,6 +110,7 @@ impl Section {
             has_crypto: false,
             ptime: None,
             maxptime: None,
+            t38: Vec::new(),
         }
     }
 
@@ -141,8 +146,10 @@ impl Section {
             }
         }
 
+        let kind = MediaType::from_value(&media.media);
         Section {
-            media: MediaType::from_value(&media.media),
+            t38: if kind == MediaType::Image { T38::parse_all(own) } else { Vec::new() },
+            media: kind,
             port: media.port,
             protocol: media.proto.clone(),
             formats: media.fmt.clone(),
@@ -176,7 +183,9 @@ impl Section {
     pub(super) fn to_media(&self, session: Option<&Host>) -> Media {
         let mut attributes = Vec::new();
         let mut flag = |name: &str| attributes.push(Attribute::new(name));
-        if self.is_live() {
+        // Annex D of T.38 knows no direction, and both is what none means.
+        let is_told = self.media != MediaType::Image || self.direction != Direction::SendRecv;
+        if self.is_live() && is_told {
             flag(self.direction.attribute());
         }
         if self.bundle_only {
@@ -240,6 +249,7 @@ impl Section {
         if self.end_of_candidates {
             attributes.push(Attribute::new("end-of-candidates"));
         }
+        attributes.extend(self.t38.iter().map(T38::to_attribute));
 
         Media {
             media: self.media.value().to_owned(),
@@ -267,13 +277,14 @@ impl MediaType {
         match self {
             MediaType::Audio => "audio",
             MediaType::Video => "video",
+            MediaType::Image => "image",
             MediaType::Application => "application",
             MediaType::Other(name) => name,
         }
     }
 
     fn from_value(value: &str) -> Self {
-        [MediaType::Audio, MediaType::Video, MediaType::Application]
+        [MediaType::Audio, MediaType::Video, MediaType::Image, MediaType::Application]
             .into_iter()
             .find(|media| media.value().eq_ignore_ascii_case(value))
             .unwrap_or_else(|| MediaType::Other(value.to_owned()))

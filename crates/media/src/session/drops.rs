@@ -26,7 +26,7 @@ macro_rules! reasons {
 reasons! {
     /// Neither STUN nor DTLS nor RTP nor RTCP.
     UnknownProtocol = "unknown_protocol",
-    /// STUN or TURN on the socket of a plain leg, or DTLS where no handshake was agreed.
+    /// STUN, TURN or a fax on the socket of a plain leg, or DTLS where no handshake was agreed.
     WrongSocket = "wrong_socket",
     /// The leg is not open.
     NoLeg = "no_leg",
@@ -48,7 +48,7 @@ reasons! {
     NotConfigured = "not_configured",
     /// SRTP before the handshake is complete.
     NoKeys = "no_keys",
-    /// No sound RTP packet.
+    /// No sound RTP packet, or a datagram that is too short or too long for a fax.
     Malformed = "malformed",
     /// No sound compound RTCP packet.
     RtcpMalformed = "rtcp_malformed",
@@ -68,6 +68,8 @@ reasons! {
     KeyExhausted = "srtp_key_exhausted",
     /// A payload type that was not agreed.
     PayloadType = "payload_type",
+    /// Audio or RTCP from or for a leg that carries a fax.
+    NotFax = "not_fax",
     /// The leg may not send: hold, or recvonly.
     MayNotSend = "may_not_send",
     /// The leg is joined with no other.

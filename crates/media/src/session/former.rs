@@ -16,13 +16,13 @@ pub(super) struct FormerPeers {
 #[derive(Debug, Clone, Copy)]
 struct FormerPeer {
     remote: SocketAddr,
-    ssrc: u32,
+    ssrc: Option<u32>,
     until: Instant,
 }
 
 impl FormerPeers {
     /// Notes who sent to our port `local` with which SSRC until `now`. One is kept for each port.
-    pub(super) fn note(&mut self, now: Instant, local: u16, remote: SocketAddr, ssrc: u32) {
+    pub(super) fn note(&mut self, now: Instant, local: u16, remote: SocketAddr, ssrc: Option<u32>) {
         if self.by_port.len() >= SWEEP_AT {
             self.by_port.retain(|_, former| now < former.until);
         }
@@ -30,10 +30,10 @@ impl FormerPeers {
     }
 
     /// Whether a packet to our port `local` comes from its former far end.
-    pub(super) fn sends(&self, now: Instant, local: u16, remote: SocketAddr, ssrc: u32) -> bool {
-        self.by_port
-            .get(&local)
-            .is_some_and(|former| now < former.until && (former.remote == remote || former.ssrc == ssrc))
+    pub(super) fn sends(&self, now: Instant, local: u16, remote: SocketAddr, ssrc: Option<u32>) -> bool {
+        self.by_port.get(&local).is_some_and(|former| {
+            now < former.until && (former.remote == remote || ssrc.is_some() && former.ssrc == ssrc)
+        })
     }
 }
 
@@ -55,12 +55,12 @@ mod tests {
         let (former, other) =
             (SocketAddr::from(([192, 0, 2, 1], 4000)), SocketAddr::from(([192, 0, 2, 2], 4000)));
         let mut peers = FormerPeers::default();
-        peers.note(now, 20_000, former, 7);
+        peers.note(now, 20_000, former, Some(7));
         let soon = now + Duration::from_secs(29);
-        assert!(peers.sends(soon, 20_000, former, 8));
-        assert!(peers.sends(soon, 20_000, other, 7));
-        assert!(!peers.sends(soon, 20_000, other, 8));
-        assert!(!peers.sends(soon, 20_002, former, 7));
-        assert!(!peers.sends(now + Duration::from_secs(30), 20_000, former, 7));
+        assert!(peers.sends(soon, 20_000, former, Some(8)));
+        assert!(peers.sends(soon, 20_000, other, Some(7)));
+        assert!(!peers.sends(soon, 20_000, other, Some(8)));
+        assert!(!peers.sends(soon, 20_002, former, Some(7)));
+        assert!(!peers.sends(now + Duration::from_secs(30), 20_000, former, Some(7)));
     }
 }

@@ -68,6 +68,8 @@ struct Far {
     /// DTLS for it.
     inbox: VecDeque<Vec<u8>>,
     sequence: u16,
+    /// Whether it has agreed on a fax last.
+    is_fax: bool,
 }
 
 impl<'i> Play<'i> {
@@ -97,7 +99,7 @@ impl<'i> Play<'i> {
     fn step(&mut self, opcode: u8, input: &mut Input<'_>) {
         match opcode % 16 {
             0 => self.open(input.number(4)),
-            1 | 2 => self.configure(input),
+            1 | 2 => self.configure(input, opcode & FAX != 0),
             3 => {
                 let (a, b) = input.one_of(JOINS, (0, 1));
                 self.worker.join(key(a), key(b));
@@ -108,6 +110,7 @@ impl<'i> Play<'i> {
                 }
             }
             5 => self.restart(input.number(4)),
+            6 if opcode & FAX != 0 => self.fax(input),
             6 => self.anything(input),
             7..=9 => self.plain_rtp(input),
             10 => self.plain_rtcp(input),
@@ -138,8 +141,9 @@ impl<'i> Play<'i> {
         }
     }
 
-    fn configure(&mut self, input: &mut Input<'_>) {
+    fn configure(&mut self, input: &mut Input<'_>, is_fax: bool) {
         let at = input.number(4);
+        let is_fax = is_fax && at < 2;
         // Half the time as it has to be.
         let choice = if input.one_in(2) { 0 } else { input.byte().unwrap_or_default() };
         let bit = |bit: u8| choice >> bit & 1 == 0;
@@ -162,7 +166,7 @@ impl<'i> Play<'i> {
             mux: bit(0),
         });
         // Some telephones have keys, and some of these another key than before.
-        let keyed = (!is_browser && choice & 7 == 7).then(|| bit(7));
+        let keyed = (!is_browser && choice & 7 == 7 && !is_fax).then(|| bit(7));
         let settings = LegSettings {
             sdes: keyed.map(|generation| sdes(at, generation)),
             remote,
@@ -175,12 +179,17 @@ impl<'i> Play<'i> {
                 .map(|(number, kind)| (number, Payload { kind, clock_rate: 8000 }))
                 .into_iter()
                 .collect(),
+            is_fax,
             codec: "PCMU".to_owned(),
         };
         let map: PayloadMap = [(0, 0), (101, if bit(7) { 101 } else { 96 })].into_iter().collect();
         let way = if choice & 0xc0 == 0xc0 { Way::Insert } else { Way::Direct(map) };
         self.worker.configure(self.now, key(at), settings, way);
-        if let Some(far) = self.far.get_mut(at).filter(|far| far.is_open)
+        if let Some(far) = self.far.get_mut(at).filter(|far| far.is_open) {
+            far.is_fax = is_fax;
+        }
+        // Keys rest while there is a fax.
+        if let Some(far) = self.far.get_mut(at).filter(|far| far.is_open && !is_fax)
             && far.sdes.as_ref().map(|(generation, ..)| *generation) != keyed
         {
             far.sdes = keyed.and_then(|generation| {
@@ -235,8 +244,19 @@ impl<'i> Play<'i> {
         let verdict = self.hand(socket, at, source, bytes);
         if let Verdict::Forward(_) = verdict {
             assert!(at < 2 && source != STRANGER, "out of nothing");
-            assert_eq!((socket, classify(bytes)), (Socket::Rtp(key(at)), Class::Rtp));
+            assert_eq!(socket, Socket::Rtp(key(at)));
         }
+    }
+
+    /// A datagram of a fax: its sequence number, and some bytes.
+    fn fax(&mut self, input: &mut Input<'_>) {
+        let (at, source) = (input.number(2), source(input));
+        let Some(far) = self.far.get_mut(at) else { return };
+        far.sequence = far.sequence.wrapping_add(1);
+        let mut bytes = far.sequence.to_be_bytes().to_vec();
+        bytes.extend_from_slice(input.bytes(7));
+        let verdict = self.hand(Socket::Rtp(key(at)), at, source, &bytes);
+        assert!(source != STRANGER || !matches!(verdict, Verdict::Forward(_)), "a stranger is heard");
     }
 
     fn plain_rtp(&mut self, input: &mut Input<'_>) {
@@ -267,7 +287,9 @@ impl<'i> Play<'i> {
         let len = report.write(&mut buffer).unwrap_or_default();
         let socket = if choice & 8 == 0 { Socket::Rtcp(key(at)) } else { Socket::Rtp(key(at)) };
         let verdict = self.hand(socket, at, source, buffer.get(..len).unwrap_or_default());
-        assert!(!matches!(verdict, Verdict::Forward(_) | Verdict::Reply(_)), "RTCP ends here");
+        let is_fax = self.far.get(at).is_some_and(|far| far.is_fax);
+        assert!(is_fax || !matches!(verdict, Verdict::Forward(_)), "RTCP ends here");
+        assert!(!matches!(verdict, Verdict::Reply(_)), "RTCP ends here");
         assert!(source != STRANGER || verdict != Verdict::Consumed, "a stranger is believed");
     }
 
@@ -405,7 +427,15 @@ impl<'i> Play<'i> {
         let local = if socket == Socket::Shared { SHARED } else { OURS };
         let (local, remote) = (SocketAddr::from(local), address(at, source));
         let verdict = self.worker.handle_packet(self.now, socket, local, remote, &mut self.packet);
+        let is_fax = socket != Socket::Shared && self.far.get(at).is_some_and(|far| far.is_fax);
         match verdict {
+            Verdict::Forward(to) if is_fax => {
+                assert_eq!(self.packet.bytes(), bytes, "a fax passes as it is");
+                let mut telephones = (0..2).filter(|&at| to.socket == Socket::Rtp(key(at)));
+                let to_fax = telephones.any(|at| self.far.get(at).is_some_and(|far| far.is_fax));
+                assert!(to_fax, "a fax goes to a fax");
+                self.check_destination(to, true);
+            }
             Verdict::Forward(to) => {
                 assert_eq!(classify(bytes), Class::Rtp, "only media is sent on");
                 assert!(self.packet.bytes().len() <= bytes.len() + TAIL_ROOM);
@@ -597,6 +627,9 @@ fn source(input: &mut Input<'_>) -> usize {
     input.one_of(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 2, STRANGER, 4], 0)
 }
 
+/// What makes a step one of a fax.
+const FAX: u8 = 0x80;
+
 /// The source that no telephone's packets may come from.
 const STRANGER: usize = 3;
 
@@ -608,13 +641,14 @@ const OURS: ([u8; 4], u16) = ([192, 0, 2, 1], 20_000);
 /// What a telephone behind NAT has in its SDP.
 const PRIVATE: ([u8; 4], u16) = ([192, 168, 1, 5], 4000);
 
-/// How a play can begin: with nothing, with two telephones that talk, with a browser and a telephone, and with two
-/// browsers.
+/// How a play can begin: with nothing, with two telephones that talk, with a browser and a telephone, with two
+/// browsers, and with two faxes.
 const PROLOGUES: &[&[u8]] = &[
     &[],
     &[0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 3, 0],
     &[0, 2, 0, 0, 1, 2, 0, 1, 0, 0, 3, 1, 11, 0, 0, 0, 12, 0, 0],
     &[0, 2, 0, 3, 1, 2, 0, 1, 3, 0, 3, 2, 11, 0, 0, 0, 12, 0, 0, 11, 1, 0, 0, 12, 1, 0],
+    &[0, 0, 0, 1, FAX | 1, 0, 0, FAX | 1, 1, 0, 3, 0],
 ];
 
 /// Steps that one input may have.

@@ -36,7 +36,8 @@ pub(super) struct Latch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Learnt {
     remote: SocketAddr,
-    ssrc: u32,
+    /// That of its packets; the datagrams of a fax have none.
+    ssrc: Option<u32>,
 }
 
 /// Whether a packet is taken.
@@ -69,7 +70,7 @@ impl Latch {
 
     /// Checks the source of a packet; `None` when it does not speak for the leg. Changes nothing.
     #[inline]
-    pub(super) fn check(&self, now: Instant, remote: SocketAddr, ssrc: u32) -> Option<Fit> {
+    pub(super) fn check(&self, now: Instant, remote: SocketAddr, ssrc: Option<u32>) -> Option<Fit> {
         let Some(learnt) = self.learnt else {
             let is_early = now < self.until;
             let fits = self.expected.names(remote.ip()) || is_early && self.expected.covers(remote.ip());
@@ -81,7 +82,7 @@ impl Latch {
         if now >= self.until || !self.expected.covers(remote.ip()) || self.is_exact(learnt.remote) {
             return None;
         }
-        (learnt.ssrc == ssrc || self.is_exact(remote)).then_some(Fit::New)
+        (ssrc.is_some() && learnt.ssrc == ssrc || self.is_exact(remote)).then_some(Fit::New)
     }
 
     /// Whether a handshake may come from here: where the leg's packets come from, or are expected from. Changes nothing.
@@ -98,7 +99,7 @@ impl Latch {
     }
 
     /// Takes the source of a packet that [`check`](Self::check) found new.
-    pub(super) fn learn(&mut self, remote: SocketAddr, ssrc: u32) {
+    pub(super) fn learn(&mut self, remote: SocketAddr, ssrc: Option<u32>) {
         self.learnt = Some(Learnt { remote, ssrc });
     }
 
@@ -113,7 +114,7 @@ impl Latch {
     }
 
     /// The source that was learnt, and its SSRC.
-    pub(super) fn learnt(&self) -> Option<(SocketAddr, u32)> {
+    pub(super) fn learnt(&self) -> Option<(SocketAddr, Option<u32>)> {
         self.learnt.map(|learnt| (learnt.remote, learnt.ssrc))
     }
 
@@ -252,11 +253,11 @@ mod tests {
     fn the_sdps_own_address_and_port_settle_it_at_once() {
         let (clock, mut latch) = answered("198.51.100.7", "198.51.100.7:4000");
         assert_eq!(latch.target(), Some(at("198.51.100.7:4000")));
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:4000"), 1), Some(Fit::New));
-        latch.learn(at("198.51.100.7:4000"), 1);
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:4000"), 1), Some(Fit::Known));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.7:4000"), Some(1)), Some(Fit::New));
+        latch.learn(at("198.51.100.7:4000"), Some(1));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.7:4000"), Some(1)), Some(Fit::Known));
         assert_eq!(
-            latch.check(clock.now(), at("198.51.100.7:4002"), 1),
+            latch.check(clock.now(), at("198.51.100.7:4002"), Some(1)),
             None,
             "the same SSRC notwithstanding"
         );
@@ -265,77 +266,85 @@ mod tests {
     #[test]
     fn another_port_is_learnt_and_gives_way_to_the_right_one_only_while_learning() {
         let (mut clock, mut latch) = answered("198.51.100.7", "198.51.100.7:4000");
-        latch.learn(at("198.51.100.7:5000"), 1);
+        latch.learn(at("198.51.100.7:5000"), Some(1));
         assert_eq!(latch.target(), Some(at("198.51.100.7:5000")), "symmetric RTP, RFC 4961");
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:6000"), 2), None, "another SSRC does not fit");
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:6000"), 1), Some(Fit::New));
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:4000"), 2), Some(Fit::New));
+        assert_eq!(
+            latch.check(clock.now(), at("198.51.100.7:6000"), Some(2)),
+            None,
+            "another SSRC does not fit"
+        );
+        assert_eq!(latch.check(clock.now(), at("198.51.100.7:6000"), Some(1)), Some(Fit::New));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.7:4000"), Some(2)), Some(Fit::New));
         clock.advance(LEARNING);
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:6000"), 1), None);
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:4000"), 2), None);
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:5000"), 9), Some(Fit::Known));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.7:6000"), Some(1)), None);
+        assert_eq!(latch.check(clock.now(), at("198.51.100.7:4000"), Some(2)), None);
+        assert_eq!(latch.check(clock.now(), at("198.51.100.7:5000"), Some(9)), Some(Fit::Known));
     }
 
     #[test]
     fn behind_nat_the_neighbourhood_counts_and_without_nat_it_does_not() {
         let (clock, latch) = answered("198.51.100.7", "192.168.1.5:4000");
         assert_eq!(latch.target(), Some(at("198.51.100.7:4000")));
-        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7777"), 1), Some(Fit::New));
-        assert_eq!(latch.check(clock.now(), at("198.51.101.7:4000"), 1), None);
-        assert_eq!(latch.check(clock.now(), at("192.168.1.5:4000"), 1), None);
+        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7777"), Some(1)), Some(Fit::New));
+        assert_eq!(latch.check(clock.now(), at("198.51.101.7:4000"), Some(1)), None);
+        assert_eq!(latch.check(clock.now(), at("192.168.1.5:4000"), Some(1)), None);
         let (clock, latch) = answered("198.51.100.7", "203.0.113.9:4000");
-        assert_eq!(latch.check(clock.now(), at("203.0.113.10:4000"), 1), None);
+        assert_eq!(latch.check(clock.now(), at("203.0.113.10:4000"), Some(1)), None);
         assert_eq!(
-            latch.check(clock.now(), at("198.51.100.7:4000"), 1),
+            latch.check(clock.now(), at("198.51.100.7:4000"), Some(1)),
             None,
             "a global SDP address is alone"
         );
         let (clock, latch) = answered("2001:db8::1", "[fd00::5]:4000");
-        assert_eq!(latch.check(clock.now(), at("[2001:db8::ffff:1]:4000"), 1), Some(Fit::New));
-        assert_eq!(latch.check(clock.now(), at("[2001:db8:0:1::1]:4000"), 1), None);
+        assert_eq!(latch.check(clock.now(), at("[2001:db8::ffff:1]:4000"), Some(1)), Some(Fit::New));
+        assert_eq!(latch.check(clock.now(), at("[2001:db8:0:1::1]:4000"), Some(1)), None);
     }
 
     #[test]
     fn a_private_far_end_may_send_from_where_it_signals() {
         let (clock, latch) = answered("127.0.0.1", "192.168.1.5:4000");
-        assert_eq!(latch.check(clock.now(), at("127.0.0.1:4000"), 1), Some(Fit::New));
-        assert_eq!(latch.check(clock.now(), at("192.168.1.5:4000"), 1), Some(Fit::New));
-        assert_eq!(latch.check(clock.now(), at("192.168.1.6:4000"), 1), None);
+        assert_eq!(latch.check(clock.now(), at("127.0.0.1:4000"), Some(1)), Some(Fit::New));
+        assert_eq!(latch.check(clock.now(), at("192.168.1.5:4000"), Some(1)), Some(Fit::New));
+        assert_eq!(latch.check(clock.now(), at("192.168.1.6:4000"), Some(1)), None);
     }
 
     #[test]
     fn a_late_first_packet_is_heard_from_the_very_address_only_and_locked_at_once() {
         let (mut clock, mut latch) = answered("198.51.100.7", "192.168.1.5:4000");
         clock.advance(LEARNING - Duration::from_millis(1));
-        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7777"), 1), Some(Fit::New));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7777"), Some(1)), Some(Fit::New));
         clock.advance(Duration::from_millis(1));
-        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7777"), 1), None, "a neighbour");
+        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7777"), Some(1)), None, "a neighbour");
         clock.advance(Duration::from_secs(60));
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:7777"), 1), Some(Fit::New));
-        latch.learn(at("198.51.100.7:7777"), 1);
+        assert_eq!(latch.check(clock.now(), at("198.51.100.7:7777"), Some(1)), Some(Fit::New));
+        latch.learn(at("198.51.100.7:7777"), Some(1));
         assert_eq!(latch.target(), Some(at("198.51.100.7:7777")));
         assert_eq!(
-            latch.check(clock.now(), at("198.51.100.7:7778"), 1),
+            latch.check(clock.now(), at("198.51.100.7:7778"), Some(1)),
             None,
             "the same SSRC notwithstanding"
         );
         // The next answer opens it anew.
         latch.answer(clock.now(), ip("198.51.100.7"), Some(at("192.168.1.5:4000")));
-        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7778"), 1), Some(Fit::New));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.9:7778"), Some(1)), Some(Fit::New));
     }
 
     #[test]
     fn an_answer_that_names_another_address_starts_over_and_an_equal_one_does_not() {
         let (mut clock, mut latch) = answered("198.51.100.7", "198.51.100.7:4000");
-        latch.learn(at("198.51.100.7:5000"), 1);
+        latch.learn(at("198.51.100.7:5000"), Some(1));
         clock.advance(Duration::from_secs(60));
         latch.answer(clock.now(), ip("198.51.100.7"), Some(at("198.51.100.7:4000")));
         assert_eq!(latch.target(), Some(at("198.51.100.7:5000")));
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:5002"), 1), Some(Fit::New), "NAT rebinding");
+        assert_eq!(
+            latch.check(clock.now(), at("198.51.100.7:5002"), Some(1)),
+            Some(Fit::New),
+            "NAT rebinding"
+        );
         latch.answer(clock.now(), ip("198.51.100.7"), None);
         assert_eq!(latch.target(), Some(at("198.51.100.7:5000")), "an old hold names nothing");
         latch.answer(clock.now(), ip("198.51.100.7"), Some(at("198.51.100.7:9000")));
         assert_eq!(latch.target(), Some(at("198.51.100.7:9000")));
-        assert_eq!(latch.check(clock.now(), at("198.51.100.7:9100"), 3), Some(Fit::New));
+        assert_eq!(latch.check(clock.now(), at("198.51.100.7:9100"), Some(3)), Some(Fit::New));
     }
 }

@@ -37,19 +37,19 @@ pub(super) struct Leg {
     pub(super) is_tapped: bool,
     /// What is played to it, and how many audible packets in a row it was sent meanwhile.
     pub(super) played: Option<(Manner, u8)>,
-    agreed: Option<Agreed>,
+    pub(super) agreed: Option<Agreed>,
     reception: Reception,
     stream: Continuity,
     /// The clock rate of the latest packet sent.
     clock_rate: u32,
     cname: Cname,
-    packets_in: u64,
-    octets_in: u64,
-    packets_out: u64,
-    octets_out: u64,
-    first_media: Option<Instant>,
-    last_media: Option<Instant>,
-    last_heard: Option<Instant>,
+    pub(super) packets_in: u64,
+    pub(super) octets_in: u64,
+    pub(super) packets_out: u64,
+    pub(super) octets_out: u64,
+    pub(super) first_media: Option<Instant>,
+    pub(super) last_media: Option<Instant>,
+    pub(super) last_heard: Option<Instant>,
     last_sent: Option<Instant>,
     /// Since when silence is counted: the answer, or when it was last told.
     silent_since: Option<Instant>,
@@ -58,7 +58,7 @@ pub(super) struct Leg {
     keys: Option<Box<Keys>>,
     keys_due: Option<Instant>,
     /// What is not looked at with every packet lies elsewhere, so that legs lie close together.
-    history: Box<History>,
+    pub(super) history: Box<History>,
     listener: Listener,
     codec: Codec,
     meter: Box<Meter>,
@@ -75,9 +75,11 @@ pub(super) enum Section {
 }
 
 /// What offer and answer left.
-struct Agreed {
-    sends: bool,
-    receives: bool,
+pub(super) struct Agreed {
+    pub(super) sends: bool,
+    pub(super) receives: bool,
+    /// Whether it is a fax instead of audio.
+    pub(super) is_fax: bool,
     payloads: Payloads,
     way: Way,
 }
@@ -185,19 +187,33 @@ impl Leg {
             // SSRC is zero for all.
             self.stream.renew(random.word(), first_sequence(random));
         }
-        if !self.agreed.as_ref().is_some_and(|agreed| agreed.sends) || !settings.sends {
-            self.silent_since = settings.sends.then_some(now);
-        }
         let LegSettings { sends, receives, payloads, .. } = settings;
-        self.codec = Codec::from_name(&settings.codec);
+        let is_fax = settings.is_fax && matches!(self.path, Path::Plain(_));
+        let has_to_speak = sends && !is_fax;
+        if !self.agreed.as_ref().is_some_and(|agreed| agreed.sends && !agreed.is_fax) || !has_to_speak {
+            self.silent_since = has_to_speak.then_some(now);
+        }
+        match is_fax {
+            // What is left of the audio is scored as what it was.
+            true if self.agreed.is_some() && !self.carries_fax() => self.measure(now),
+            true => {}
+            false => self.codec = Codec::from_name(&settings.codec),
+        }
         self.meter.begin(now, self.reception.tally());
         self.history.agreed.get_or_insert(now);
         self.history.candidates = settings.candidates;
         (self.history.sends, self.history.receives) = (sends, receives);
         self.history.could_send |= sends;
         self.history.could_receive |= receives;
-        self.agreed = Some(Agreed { sends, receives, payloads, way });
-        self.rtcp.begin(now);
+        self.history.has_fax |= is_fax;
+        self.agreed = Some(Agreed { sends, receives, is_fax, payloads, way });
+        match is_fax {
+            true => {
+                self.rtcp.rest();
+                (self.keys, self.keys_due) = (None, None);
+            }
+            false => self.rtcp.begin(now),
+        }
     }
 
     /// The way in, as far as all sections share it: checks the source and opens the packet in place.
@@ -359,6 +375,9 @@ impl Leg {
         if !agreed.receives {
             return Err(Reason::MayNotReceive);
         }
+        if agreed.is_fax {
+            return Err(Reason::NotFax);
+        }
         let path = shared.unwrap_or(&mut self.path);
         let destination = path.rtp_destination(self.key).ok_or(Reason::PeerNotReady)?;
         let InFlight { header, clock_rate, .. } = in_flight;
@@ -511,7 +530,7 @@ impl Leg {
 
     fn write_key(&mut self, now: Instant, out: &mut Packet) -> Option<Destination> {
         let keys = self.keys.as_mut()?;
-        let may_send = self.agreed.as_ref().is_some_and(|agreed| agreed.receives);
+        let may_send = self.agreed.as_ref().is_some_and(|agreed| agreed.receives && !agreed.is_fax);
         let destination = self.path.rtp_destination(self.key).filter(|_| may_send);
         let packet = keys.poll_packet(now, &mut self.stream);
         if keys.is_idle() {
@@ -537,7 +556,9 @@ impl Leg {
     /// Makes ready to say goodbye, by RTCP and DTLS, in `poll_transmit`.
     pub(super) fn close(&mut self, now: Instant) {
         self.path.close();
-        self.rtcp.leave(now, self.last_sent.is_some());
+        if !self.carries_fax() {
+            self.rtcp.leave(now, self.last_sent.is_some());
+        }
     }
 
     /// Measures what has not been measured, for the last report.

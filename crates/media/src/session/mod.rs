@@ -12,8 +12,8 @@
 //! - Ports of its own: the address in the SDP, or the source of the signalling where the SDP's cannot be right; the rest is
 //!   learnt from the first packets and then locked (`latch.rs` has the rules).
 //!
-//! Assumptions: one stream of audio and one of video (`video/`) for each direction of a leg; control joins legs of one
-//! worker only; the driver drains `poll_transmit` and `poll_event` after every call.
+//! Assumptions: one stream of audio, or a fax (`fax.rs`), and one of video (`video/`) for each direction of a leg;
+//! control joins legs of one worker only; the driver drains `poll_transmit` and `poll_event` after every call.
 //!
 //! Left out: what inserts do, which is [`crate::insert`]'s; TURN and STUN for anyone but our legs.
 //!
@@ -22,6 +22,7 @@
 mod association;
 mod containment;
 mod drops;
+mod fax;
 mod former;
 #[doc(hidden)]
 pub mod fuzz;
@@ -140,7 +141,7 @@ pub enum Event {
         /// The leg.
         leg: LegKey,
     },
-    /// The first RTP packet that the leg may send has come.
+    /// The first RTP packet that the leg may send has come, or the first datagram of a fax.
     FirstPacket {
         /// The leg.
         leg: LegKey,
@@ -182,7 +183,7 @@ pub enum Gone {
     DtlsClosed,
     /// No DTLS association came up, in time or with the expected certificate.
     DtlsFailed,
-    /// Neither RTP nor RTCP for 65 s from a plain leg that may send.
+    /// Neither RTP nor RTCP for 65 s from a plain leg that may send audio.
     NoMedia,
     /// Nothing tells it: a mistake of ours happened to the leg, and the worker has closed it.
     Failed,

@@ -50,6 +50,11 @@ impl Plain {
 
     /// Takes over what was agreed; says whether we send with another key than before.
     pub(super) fn answer(&mut self, now: Instant, settings: &mut LegSettings) -> bool {
+        if settings.is_fax {
+            let rtp = settings.remote.map(|remote| remote.rtp);
+            self.rtp.latch.answer(now, self.signalling, rtp);
+            return false;
+        }
         self.locate(now, settings.remote);
         match (settings.sdes.take(), settings.dtls.take()) {
             (Some(sdes), _) => {
@@ -104,7 +109,7 @@ impl Plain {
         let Some(secure) = &mut self.secure else { return Ok(()) };
         let ssrc = Header::parse(packet.bytes()).ok_or(Reason::Malformed)?.ssrc;
         let Arrival { now, local, remote, .. } = arrival;
-        self.rtp.check(now, former, local, remote, ssrc)?;
+        self.rtp.check(now, former, local, remote, Some(ssrc))?;
         secure.open_rtp(now, ssrc, packet)
     }
 
@@ -118,7 +123,23 @@ impl Plain {
         remote: SocketAddr,
         ssrc: u32,
     ) -> Result<(), Reason> {
-        self.rtp.admit(now, former, local, remote, ssrc)
+        self.rtp.admit(now, former, local, remote, Some(ssrc))
+    }
+
+    /// Checks where a datagram of a fax comes from.
+    pub(super) fn admit_fax(
+        &mut self,
+        now: Instant,
+        former: &FormerPeers,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Result<(), Reason> {
+        self.rtp.admit(now, former, local, remote, None)
+    }
+
+    /// Where a fax goes, which needs no key.
+    pub(super) fn fax_destination(&self, leg: LegKey) -> Option<Destination> {
+        self.rtp.destination(Socket::Rtp(leg))
     }
 
     /// Opens a compound RTCP packet in place, like [`open_rtp`](Self::open_rtp).
@@ -136,7 +157,7 @@ impl Plain {
         };
         let Some(secure) = secure else { return Ok(()) };
         let ssrc = rtcp::sender_ssrc(packet.bytes()).ok_or(Reason::RtcpMalformed)?;
-        path.check(now, former, local, remote, ssrc)?;
+        path.check(now, former, local, remote, Some(ssrc))?;
         secure.open_rtcp(now, ssrc, packet)
     }
 
@@ -152,8 +173,10 @@ impl Plain {
         ssrc: u32,
     ) -> Result<(), Reason> {
         match socket {
-            Socket::Rtcp(_) => self.rtcp.admit(now, former, local, remote, ssrc),
-            Socket::Shared | Socket::Rtp(_) => self.rtp.check(now, former, local, remote, ssrc).map(drop),
+            Socket::Rtcp(_) => self.rtcp.admit(now, former, local, remote, Some(ssrc)),
+            Socket::Shared | Socket::Rtp(_) => {
+                self.rtp.check(now, former, local, remote, Some(ssrc)).map(drop)
+            }
         }
     }
 
@@ -259,7 +282,7 @@ impl Plain {
 }
 
 impl Path {
-    /// Checks where a packet comes from; changes nothing.
+    /// Checks where a packet comes from, by its SSRC too if it has one; changes nothing.
     #[inline]
     fn check(
         &self,
@@ -267,7 +290,7 @@ impl Path {
         former: &FormerPeers,
         local: SocketAddr,
         remote: SocketAddr,
-        ssrc: u32,
+        ssrc: Option<u32>,
     ) -> Result<Fit, Reason> {
         match self.latch.check(now, remote, ssrc) {
             Some(Fit::New) if former.sends(now, local.port(), remote, ssrc) => Err(Reason::FormerPeer),
@@ -283,7 +306,7 @@ impl Path {
         former: &FormerPeers,
         local: SocketAddr,
         remote: SocketAddr,
-        ssrc: u32,
+        ssrc: Option<u32>,
     ) -> Result<(), Reason> {
         if self.check(now, former, local, remote, ssrc)? == Fit::New {
             self.latch.learn(remote, ssrc);

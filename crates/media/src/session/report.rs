@@ -12,11 +12,11 @@ use crate::srtp::Suite;
 pub struct LegReport {
     /// The leg.
     pub leg: LegKey,
-    /// RTP packets taken from the far end.
+    /// RTP packets taken from the far end, and datagrams of a fax.
     pub packets_in: u64,
-    /// Their payload in bytes.
+    /// Their payload in bytes; that of a fax is the whole datagram.
     pub octets_in: u64,
-    /// RTP packets sent to the far end.
+    /// RTP packets sent to the far end, and datagrams of a fax.
     pub packets_out: u64,
     /// Their payload in bytes.
     pub octets_out: u64,
@@ -36,7 +36,7 @@ pub struct LegReport {
     pub round_trip: Option<Duration>,
     /// Packets from the far end that were dropped, by reason.
     pub drops: Drops,
-    /// When the first RTP packet was taken.
+    /// When the first of these packets was taken.
     pub first_media: Option<Instant>,
     /// When the last was.
     pub last_media: Option<Instant>,
@@ -70,7 +70,7 @@ pub struct FarReport {
 pub struct Stats {
     /// Legs that are open.
     pub legs: u64,
-    /// RTP packets sent on.
+    /// RTP packets and datagrams of faxes sent on.
     pub forwarded: u64,
     /// RTP packets given to inserts.
     pub inserted: u64,

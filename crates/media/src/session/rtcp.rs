@@ -50,7 +50,7 @@ impl Rtcp {
 
     /// Reports no more until it begins again.
     pub(super) fn rest(&mut self) {
-        self.report_at = None;
+        (self.report_at, self.due) = (None, None);
     }
 
     /// Counts a compound packet of the far end.

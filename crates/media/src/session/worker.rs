@@ -345,6 +345,7 @@ impl Worker {
         };
         self.latest = Some(now);
         let result = self.contain(slot, |worker| match class {
+            _ if worker.carries_fax(slot) => worker.handle_fax(arrival, slot, packet),
             Class::Rtp => worker.handle_rtp(arrival, slot, packet),
             Class::Rtcp => worker.handle_rtcp(arrival, slot, packet),
             Class::Stun => worker.handle_check(arrival, slot, packet),
@@ -494,11 +495,16 @@ impl Worker {
     #[inline]
     fn find(&self, arrival: Arrival, class: Class, bytes: &[u8]) -> Result<usize, Reason> {
         match (arrival.socket, class) {
-            (_, Class::TurnChannel | Class::Unknown) => Err(Reason::UnknownProtocol),
+            (Socket::Shared, Class::TurnChannel | Class::Unknown) => Err(Reason::UnknownProtocol),
             (Socket::Rtp(key) | Socket::Rtcp(key), Class::Rtp | Class::Rtcp | Class::Dtls) => {
                 self.slots_by_key.get(&key).copied().ok_or(Reason::NoLeg)
             }
-            (Socket::Rtp(_) | Socket::Rtcp(_), Class::Stun) => Err(Reason::WrongSocket),
+            // The first byte of a fax may be any.
+            (Socket::Rtp(key) | Socket::Rtcp(key), Class::Stun | Class::TurnChannel | Class::Unknown) => {
+                let slot = self.slots_by_key.get(&key).copied().filter(|slot| self.carries_fax(*slot));
+                let is_stun = class == Class::Stun;
+                slot.ok_or(if is_stun { Reason::WrongSocket } else { Reason::UnknownProtocol })
+            }
             (Socket::Shared, Class::Stun) => {
                 let (ours, _) = stun::username(bytes).ok_or(Reason::UnknownUsername)?;
                 self.slots_by_ufrag.get(ours).copied().ok_or(Reason::UnknownUsername)

@@ -190,6 +190,7 @@ pub fn phone_settings(address: Option<&str>) -> LegSettings {
         sends: true,
         receives: true,
         payloads: payloads(&[0, 8], 101, 8000),
+        is_fax: false,
         codec: "PCMU".into(),
     }
 }
@@ -305,6 +306,7 @@ impl Browser {
             sends: true,
             receives: true,
             payloads: payloads(&[0, 111], 126, 8000),
+            is_fax: false,
             codec: "PCMU".into(),
         }
     }

@@ -127,6 +127,7 @@ fn configure() -> MediaCommand {
         sends: true,
         receives: true,
         payloads: Payloads::default(),
+        is_fax: false,
         codec: "PCMU".into(),
     };
     MediaCommand::Configure(Box::new(settings), Route::Direct(Box::new(PayloadMap::from_iter([(0, 0)]))))

@@ -48,8 +48,9 @@ pub struct CdrLegRow {
     /// The media profile: `WebRTC`, `SRTP`, `RTP`, or `RTP bypass` when it went past us and was not counted.
     pub media_profile: String,
     /// The codec in use at the end, if any was agreed; where audio was made anew that of either side, as `opus/PCMU`.
+    /// A fax is `t38`, or `PCMU+t38` beside audio.
     pub codec: Option<String>,
-    /// RTP packets taken from this party.
+    /// RTP packets, and datagrams of faxes, taken from this party.
     pub packets_received: u64,
     /// Octets of RTP payload taken from this party.
     pub octets_received: u64,

@@ -127,6 +127,7 @@ fn settings(side: usize, feedback: Feedback, has_repairs: bool) -> VideoSettings
             sends: true,
             receives: true,
             payloads: [(VP8, Payload { kind: Kind::Video, clock_rate: 90_000 })].into_iter().collect(),
+            is_fax: false,
             codec: "VP8".to_owned(),
         },
         sources: None,
