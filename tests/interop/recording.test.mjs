@@ -15,13 +15,12 @@ import { startOldPhone } from './harness/old-phone.mjs';
 import { openPhone } from './harness/phone.mjs';
 import { reservePorts } from './harness/ports.mjs';
 import { Server } from './harness/server.mjs';
-import { Sound, TONES, fromPcm16, tone, writeWav } from './harness/tones.mjs';
+import { Sound, TONES, readWav, tone, writeWav } from './harness/tones.mjs';
 import { until } from './harness/waiting.mjs';
 import { startWire } from './harness/wire.mjs';
 
 await enterOwnNetwork(import.meta.filename);
 
-const WAV_HEADER = 44;
 const FILE_SECONDS = 4;
 
 let music;
@@ -49,21 +48,6 @@ async function startRecorder(...set) {
 }
 
 const folderOf = (server) => join(server.dataDir, 'recordings');
-
-/** The channels of a WAV file, as far as its header says that there is one. */
-function readWav(path) {
-  const file = readFileSync(path);
-  const [channels, rate, length] = [file.readUInt16LE(22), file.readUInt32LE(24), file.readUInt32LE(40)];
-  assert.ok(
-    length <= file.length - WAV_HEADER,
-    `${path} has what its header says: ${length} of ${file.length}`,
-  );
-  const samples = fromPcm16(file.subarray(WAV_HEADER, WAV_HEADER + length));
-  return Array.from({ length: channels }, (_, channel) => {
-    const own = samples.filter((_, i) => i % channels === channel);
-    return new Sound(own, rate, `channel ${channel} of the recording`);
-  });
-}
 
 /** The channels of a file that the browser can play. */
 async function readByBrowser(path) {

@@ -13,7 +13,7 @@ use ringback_media::insert::{ConferenceKey, Manner, PlayEnd, RecordingKey, Track
 use ringback_media::negotiation::{
     Credentials, LegSettings, Local, LocalVideo, Patch, PayloadMap, VideoSettings,
 };
-use ringback_media::session::{Gone, LegKey, LegReport};
+use ringback_media::session::{Gone, LegKey, LegReport, Silence};
 use ringback_sansio::Flow;
 
 /// A command for the worker that holds the leg.
@@ -49,9 +49,14 @@ pub enum MediaCommand {
         /// The key, and for how long.
         press: Press,
         /// The payload type and the clock rate, in hertz, of the telephone events that it takes; without them it hears
-        /// tones, if its audio is made here.
+        /// tones.
         events: Option<(u8, u32)>,
+        /// What the leg understands: in that tones are made for it when its audio is not made here. Without it, and
+        /// without events, such a leg hears nothing.
+        alone: Option<Box<Patch>>,
     },
+    /// Makes what the far end says in these codecs silence from here on; in none of them when there are none.
+    Silence(Silence),
     /// Lets this leg and another one hear each other.
     Join(LegKey),
     /// Lets the leg hear itself.

@@ -236,7 +236,7 @@ fn audio() {
             }
             let _ = buffer.pull(now);
             if n % 20 == 0 {
-                let press = Press { digit: Digit::from_event((n % 16) as u8).unwrap(), milliseconds: 100 };
+                let press = Press::new(Digit::from_event((n % 16) as u8).unwrap(), 100);
                 player.press(press).unwrap();
                 sender.press(press).unwrap();
             }
@@ -357,6 +357,7 @@ fn audio_that_is_made_anew() {
         let track = Track {
             recording: RecordingKey(1),
             name: "one".into(),
+            note: None,
             side,
             codecs: vec![Format::Pcmu.describe(0)],
         };

@@ -16,7 +16,7 @@ const RATES: [u32; 3] = [8000, 16_000, 48_000];
 const TOLERANCE_MS: u32 = 20;
 
 fn press(key: char, milliseconds: u32) -> Press {
-    Press { digit: Digit::from_char(key).unwrap(), milliseconds }
+    Press::new(Digit::from_char(key).unwrap(), milliseconds)
 }
 
 fn assert_same(found: &[Press], expected: &[Press], what: &str) {
@@ -86,7 +86,7 @@ fn events(clock_rate: u32, presses: &[Press], loss: u8, seed: u64) -> Vec<Press>
 /// Every key, from as short as can be to several segments.
 fn every_key() -> Vec<Press> {
     let durations = [40, 50, 65, 80, 100, 137, 160, 250, 400, 1000, 45, 70, 90, 1400, 333, 55];
-    Digit::all().zip(durations).map(|(digit, milliseconds)| Press { digit, milliseconds }).collect()
+    Digit::all().zip(durations).map(|(digit, milliseconds)| Press::new(digit, milliseconds)).collect()
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn tones_in_noise_and_off_their_frequency() {
             let mut samples: Vec<i16> =
                 (0..800).map(|_| pair.iter_mut().map(|o| (o.next_sample() * 8000.0) as i16).sum()).collect();
             samples.extend([0; 400]);
-            assert_same(&detect(8000, &samples), &[Press { digit, milliseconds: 100 }], "1.5 % off");
+            assert_same(&detect(8000, &samples), &[Press::new(digit, 100)], "1.5 % off");
         }
     }
 }
@@ -313,14 +313,14 @@ proptest! {
 
     #[test]
     fn any_keys_pass_as_events(keys in prop::collection::vec((0u8..16, 40u32..3000), 1..20), fast in any::<bool>()) {
-        let press = |(event, milliseconds)| Press { digit: Digit::from_event(event).unwrap(), milliseconds };
+        let press = |(event, milliseconds)| Press::new(Digit::from_event(event).unwrap(), milliseconds);
         let presses: Vec<_> = keys.into_iter().map(press).collect();
         prop_assert_eq!(events(if fast { 48_000 } else { 8000 }, &presses, 0, 1), presses);
     }
 
     #[test]
     fn any_keys_pass_as_tones(keys in prop::collection::vec((0u8..16, 40u32..300), 1..6), offset in 0usize..200) {
-        let press = |(event, milliseconds)| Press { digit: Digit::from_event(event).unwrap(), milliseconds };
+        let press = |(event, milliseconds)| Press::new(Digit::from_event(event).unwrap(), milliseconds);
         let presses: Vec<_> = keys.into_iter().map(press).collect();
         let mut samples = vec![0; offset];
         samples.extend(tones(8000, &presses, ToneLevels::default()));

@@ -268,7 +268,7 @@ fn keys_pass_as_events_in_the_clock_of_the_other_side() {
         world.step(&[0]);
     }
     let mut sender = EventSender::new(EventSettings::new(48_000));
-    sender.press(Press { digit: Digit::from_char('5').unwrap(), milliseconds: 100 }).unwrap();
+    sender.press(Press::new(Digit::from_char('5').unwrap(), 100)).unwrap();
     let start = world.phones[0].timestamp;
     while let Some(EventPacket { timestamp, marker, event }) = sender.poll_packet(world.phones[0].timestamp) {
         let packet = world.phones[0].packet(110, marker, timestamp, &event.write());
@@ -296,7 +296,7 @@ fn a_far_end_without_events_hears_tones() {
     let mut world = World::new(vec![Phone::new(A, OPUS, 440.0), Phone::new(B, PCMU, 1000.0)]);
     world.desk.patch(A, B, &patch(&[OPUS, EVENTS_48], &[PCMU])).unwrap();
     let mut sender = EventSender::new(EventSettings::new(48_000));
-    sender.press(Press { digit: Digit::from_char('5').unwrap(), milliseconds: 400 }).unwrap();
+    sender.press(Press::new(Digit::from_char('5').unwrap(), 400)).unwrap();
     while let Some(EventPacket { timestamp, marker, event }) = sender.poll_packet(world.phones[0].timestamp) {
         let packet = world.phones[0].packet(110, marker, timestamp, &event.write());
         world.hand(A, &packet);
@@ -323,7 +323,7 @@ fn a_far_end_without_events_hears_tones() {
 #[test]
 fn a_key_that_is_told_is_not_heard() {
     let told = |from: &[&str]| Patch { keys: Keys::Told, ..patch(from, &[PCMU]) };
-    let key = |key, milliseconds| (B, Press { digit: Digit::from_char(key).unwrap(), milliseconds });
+    let key = |key, milliseconds| (B, Press::new(Digit::from_char(key).unwrap(), milliseconds));
 
     let mut world = World::new(vec![Phone::new(A, PCMU, 440.0), Phone::new(B, PCMU, 1000.0)]);
     world.desk.patch(A, B, &told(&[PCMU, EVENTS])).unwrap();
@@ -371,7 +371,7 @@ fn a_far_end_that_sends_tones_is_heard_as_events() {
     let mut desk = Desk::new(1);
     // The desk's own keys make the tones that the far end sends.
     desk.patch(B, A, &patch(&[PCMA], &[PCMA])).unwrap();
-    desk.press(world.now, A, Press { digit: Digit::from_char('#').unwrap(), milliseconds: 120 }).unwrap();
+    desk.press(world.now, A, Press::new(Digit::from_char('#').unwrap(), 120)).unwrap();
     for _ in 0..30 {
         world.now += TICK;
         desk.handle_timeout(world.now);

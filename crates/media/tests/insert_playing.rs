@@ -9,7 +9,10 @@ use std::time::Instant;
 
 use insert_kit::{Speaker, codec, loudness, share};
 use ringback_media::codec::{Decoder, MAX_SAMPLES};
-use ringback_media::insert::{Clip, Desk, DeskError, HOLD_TONES, Manner, Play, PlayEnd, Sound, TICK};
+use ringback_media::dtmf::{Digit, Press, Refusal};
+use ringback_media::insert::{
+    Clip, Desk, DeskError, HOLD_TONES, Manner, Play, PlayEnd, PressError, Sound, TICK,
+};
 use ringback_media::negotiation::{Keys, Patch};
 use ringback_media::rtp::Header;
 use ringback_media::sdp::Codec;
@@ -172,4 +175,61 @@ fn music_goes_on_when_the_one_who_spoke_has_left() {
     world.pass(50);
     assert!(world.share(600.0) > 0.9);
     assert_eq!(world.desk.poll_ended(), None);
+}
+
+/// The share of the two tones of `#`.
+fn key_of(samples: &[i16]) -> f32 {
+    share(samples, 941.0, 8_000) + share(samples, 1_477.0, 8_000)
+}
+
+#[test]
+fn a_leg_without_a_voice_gets_one_for_its_keys() {
+    let mut loudest = Vec::new();
+    for volume in [10, 30] {
+        let mut world = World::new(&pcma());
+        let press = Press { volume, ..Press::new(Digit::from_char('#').unwrap(), 500) };
+        for _ in 0..2 {
+            world.desk.press_alone(world.now, B, press, &patch(pcma(), pcma())).unwrap();
+        }
+        world.pass(25);
+        assert!(key_of(&world.heard) > 0.9, "{}", key_of(&world.heard));
+        loudest.push(loudness(&world.heard));
+        assert_eq!(world.desk.poll_ended(), None);
+        // The other one and both pauses, 60 ms each, and that is all.
+        world.pass(60);
+        assert_eq!(world.desk.poll_ended(), Some((B, PlayEnd::Finished)));
+        assert!((56..=58).contains(&world.stamps.len()), "{}", world.stamps.len());
+        assert_eq!((world.desk.poll_timeout(), world.desk.legs()), (None, Vec::new()));
+    }
+    let ratio = loudest[0] / loudest[1];
+    assert!((9.0..11.0).contains(&ratio), "20 dB are ten times as much: {ratio}");
+}
+
+#[test]
+fn a_key_is_heard_in_the_place_of_what_is_played() {
+    let mut world = World::new(&pcma());
+    let play = Play { sound: clip(600.0), times: Some(4), manner: Manner::Over };
+    world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
+    world.pass(20);
+    let press = Press::new(Digit::from_char('#').unwrap(), 500);
+    world.desk.press_alone(world.now, B, press, &patch(pcma(), pcma())).unwrap();
+    world.pass(26);
+    assert!(key_of(world.last()) > 0.85, "{}", key_of(world.last()));
+    world.pass(30);
+    assert!(world.share(600.0) > 0.85, "{}", world.share(600.0));
+    world.pass(40);
+    assert_eq!(world.desk.poll_ended(), Some((B, PlayEnd::Finished)));
+}
+
+#[test]
+fn keys_that_cannot_be_heard_are_refused() {
+    let mut desk = Desk::new(1);
+    let now = Clock::new().now();
+    let press = |milliseconds| Press::new(Digit::from_char('5').unwrap(), milliseconds);
+    let unknown = codec("18 G729/8000");
+    let refused = desk.press_alone(now, B, press(100), &patch(unknown.clone(), unknown));
+    assert_eq!(refused, Err(PressError::Voice(DeskError::Codec)));
+    assert!(desk.legs().is_empty() && desk.poll_timeout().is_none());
+    let too_short = desk.press_alone(now, B, press(1), &patch(pcma(), pcma()));
+    assert_eq!(too_short, Err(PressError::Key(Refusal::Duration)));
 }

@@ -27,7 +27,7 @@ fn settings(is_separate: bool) -> RecordingSettings {
 }
 
 fn track(side: Side, codec: &Codec) -> Track {
-    Track { recording: RECORDING, name: "one".into(), side, codecs: vec![codec.clone()] }
+    Track { recording: RECORDING, name: "one".into(), note: None, side, codecs: vec![codec.clone()] }
 }
 
 /// A desk that records, what it has told, and the file that a writer would have made of it.
@@ -65,7 +65,7 @@ impl World {
     fn write(&mut self) {
         while let Some(recorded) = self.desk.poll_recorded() {
             match recorded {
-                Recorded::Begun { recording, name, channels } => {
+                Recorded::Begun { recording, name, channels, .. } => {
                     assert_eq!(recording, RECORDING);
                     self.begun.push((name.to_string(), channels));
                 }
@@ -175,7 +175,7 @@ fn keys_are_not_in_it_when_they_are_masked() {
         let speaker = &mut world.speakers[1];
         let mut keys = TonePlayer::new(8000, ToneLevels::default());
         let digit = Digit::from_char('5').unwrap();
-        keys.press(Press { digit, milliseconds: 600 }).unwrap();
+        keys.press(Press::new(digit, 600)).unwrap();
         for _ in 0..40 {
             let mut frame = [0; 160];
             keys.fill(&mut frame);

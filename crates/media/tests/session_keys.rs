@@ -20,7 +20,7 @@ fn events(world: &World, to: &str) -> Vec<(bool, u16, u32, TelephoneEvent)> {
 }
 
 fn press(world: &mut World, key: char, milliseconds: u32) {
-    let press = Press { digit: Digit::from_char(key).unwrap(), milliseconds };
+    let press = Press::new(Digit::from_char(key).unwrap(), milliseconds);
     world.worker.press(world.clock.now(), B, press, 96, 8000).unwrap();
 }
 

@@ -4,8 +4,9 @@
 
 mod session_world;
 
+use ringback_media::codec::Format;
 use ringback_media::insert::Manner;
-use ringback_media::session::{Event, Reason, Verdict};
+use ringback_media::session::{Event, Reason, Silence, Verdict};
 use session_world::*;
 
 #[test]
@@ -61,4 +62,22 @@ fn music_ends_when_who_holds_is_heard_and_not_for_silence_or_a_click() {
     assert!(matches!(say(&mut world, 0x10), Verdict::Forward(_)));
     assert!(matches!(say(&mut world, 0xff), Verdict::Forward(_)));
     assert!(world.take_events().contains(&Event::Interrupted { leg: B }));
+}
+
+#[test]
+fn what_is_silenced_is_silence_for_all_who_hear_it() {
+    let mut world = World::phones();
+    let codecs = [Format::Pcmu.describe(0), Format::Opus.describe(111)];
+    world.worker.silence(A, Silence::of(codecs.iter()));
+    world.worker.tap(A, true);
+    let said = Rtp { payload: vec![0x10; 160], ..Rtp::nth(7, 0) };
+    let sent = world.forwarded(A, PHONE_A, &said);
+    assert_eq!(sent.1.payload, [0xff; 160]);
+    assert_eq!(world.worker.poll_copy().unwrap().1[12..], [0xff; 160]);
+    // The other one is heard, and so is this one from when it may be.
+    let other = Rtp { payload: vec![0x10; 160], ..Rtp::nth(9, 0) };
+    assert_eq!(world.forwarded(B, PHONE_B, &other).1.payload, [0x10; 160]);
+    world.worker.silence(A, Silence::default());
+    let said = Rtp { payload: vec![0x10; 160], ..Rtp::nth(7, 1) };
+    assert_eq!(world.forwarded(A, PHONE_A, &said).1.payload, [0x10; 160]);
 }

@@ -1,5 +1,6 @@
 //! The way into the control thread.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub enum Input {
     Connected(u64, Result<Flow, NotConnected>),
     /// News from a media worker.
     Media(MediaEvent),
+    /// What can be played was read: the names, with how long each lasts.
+    Sounds(BTreeMap<Arc<str>, Duration>),
     /// A user was added or changed, or (`None`) removed.
     UserChanged(String, Option<Box<User>>),
     /// A user has other settings about its calls.

@@ -35,7 +35,8 @@ use rand::{Rng, SeedableRng};
 use ringback_control::{MediaCommand, MediaEvent, Medium, Route};
 use ringback_media::dtls::Identity;
 use ringback_media::dtmf::Press;
-use ringback_media::insert::{self, PlayEnd, RecordingKey, Track};
+use ringback_media::insert::{self, Manner, PlayEnd, RecordingKey, Track};
+use ringback_media::negotiation::Patch;
 use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
     Destination, Event, Gone, LegKey, Packet, Seeded, Settings, Socket, Verdict, Way, Worker,
@@ -422,9 +423,10 @@ impl MediaThread {
                 let way = self.route(leg, route);
                 self.worker.configure(now, leg, *settings, way);
             }
-            MediaCommand::Press { press, events } => self.press(now, leg, press, events),
+            MediaCommand::Press { press, events, alone } => self.press(now, leg, press, events, alone),
             MediaCommand::Join(other) => self.worker.join(leg, other),
             MediaCommand::Echo => self.worker.echo(leg),
+            MediaCommand::Silence(silence) => self.worker.silence(leg, silence),
             MediaCommand::Locate(signalling) => self.worker.locate(leg, signalling),
             MediaCommand::Report => {
                 return Some(MediaEvent::Reported(leg, self.worker.report(leg).map(Box::new)));
@@ -454,10 +456,23 @@ impl MediaThread {
         None
     }
 
-    /// Presses a key for a leg: in the stream that its voice makes, if it has one, else between what is passed on.
-    fn press(&mut self, now: Instant, leg: LegKey, press: Press, events: Option<(u8, u32)>) {
+    /// Presses a key for a leg: in the stream that its voice makes, if it has one, else between what is passed on, or,
+    /// as a tone, in its place.
+    fn press(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        press: Press,
+        events: Option<(u8, u32)>,
+        alone: Option<Box<Patch>>,
+    ) {
         if self.has_voice(leg) {
             return self.order(Order::Press(leg, press));
+        }
+        if let (None, Some(patch)) = (events, alone) {
+            self.heard.insert(leg);
+            self.worker.set_played(leg, Some(Manner::Over));
+            return self.order(Order::PressAlone(leg, Box::new((press, *patch))));
         }
         let Some((payload_type, clock_rate)) = events else {
             let words = "a key is not sent: the far end takes no events, and its audio is not made here";

@@ -126,6 +126,7 @@ impl NgThread {
             let Ok(input) = self.inputs.try_recv() else { return false };
             match input {
                 Input::Media(event) => self.engine.handle_media(Instant::now(), event),
+                Input::Sounds(sounds) => self.engine.handle_sounds(sounds),
                 Input::Drain => {
                     self.draining = true;
                     self.engine.drain();

@@ -8,9 +8,9 @@
 mod file;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::DirBuilder;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -126,7 +126,9 @@ impl RecordingThread {
         };
         for (worker, recorded) in recorded {
             match recorded {
-                Recorded::Begun { recording, name, channels } => writer.begin(recording, &name, channels),
+                Recorded::Begun { recording, name, note, channels } => {
+                    writer.begin(recording, &name, note.as_deref(), channels);
+                }
                 Recorded::Piece(piece) => {
                     writer.write(&piece);
                     // When there is no room for it, another one is made.
@@ -152,8 +154,9 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn begin(&mut self, recording: RecordingKey, name: &str, channels: u8) {
+    fn begin(&mut self, recording: RecordingKey, name: &str, note: Option<&str>, channels: u8) {
         let made = make_directory(self.directory)
+            .and_then(|()| note.map_or(Ok(()), |note| write_note(&self.directory.join(name), note)))
             .and_then(|()| RecordingFile::create(&self.directory.join(name), self.format, channels));
         match made {
             Ok(file) => {
@@ -221,6 +224,13 @@ fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Writes what is kept beside a recording, under its name with another extension.
+fn write_note(recording: &Path, note: &str) -> io::Result<()> {
+    let path = recording.with_extension("txt");
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(note.as_bytes())
+}
+
 /// What may wait for the disk: ten seconds of a hundred recordings.
 const QUEUE: usize = 5000;
 
@@ -253,7 +263,13 @@ mod tests {
         let mut desk = Desk::new(1);
         let mut now = Instant::now();
         let codecs = vec![Format::Pcmu.describe(0)];
-        let track = Track { recording: RECORDING, name: "one.wav".into(), side: Side::First, codecs };
+        let track = Track {
+            recording: RECORDING,
+            name: "one.wav".into(),
+            note: Some("whose it is".into()),
+            side: Side::First,
+            codecs,
+        };
         desk.record(now, LegKey(1), &track, settings(&Recording::default())).unwrap();
         for _ in 0..100 {
             now += TICK;
@@ -290,6 +306,9 @@ mod tests {
             assert_eq!(file.len(), 44 + 2 * 32_000);
             assert_eq!(file[40..44], 64_000u32.to_le_bytes(), "the header says so");
             assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+            let note = folder.join("one.txt");
+            assert_eq!(fs::read(&note).unwrap(), b"whose it is");
+            assert_eq!(fs::metadata(&note).unwrap().permissions().mode() & 0o777, 0o600);
             assert_eq!((counts.of(News::Begun), counts.of(News::NotWritten)), (1, 0));
             assert_eq!(counts.of(News::Stopped), u64::from(!leaves_out_its_end));
             assert_eq!(counts.of(News::Over), u64::from(leaves_out_its_end));

@@ -95,11 +95,9 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         exchange.set_features(&name, features);
     }
 
-    let files = thread::Builder::new().name("ringback-sounds".to_owned());
-    let read = sounds.clone();
-    files.spawn(move || read.read_files())?;
     let (sip_udp, webrtc, ng, streams) = listeners.split();
     let ng = Ng::new(ng)?;
+    read_sounds(sounds.clone(), ng.as_ref().map(Ng::inbox))?;
     let news = News { exchange: Some(inbox.clone()), ng: ng.as_ref().map(Ng::inbox) };
     let with = With {
         config: &config,
@@ -207,11 +205,7 @@ fn settings(
         transcoding: config.media.transcode.into(),
         video: config.media.video,
         srtp: config.media.srtp.into(),
-        recording: Recording {
-            calls: config.recording.calls.into(),
-            extension: config.recording.format.extension(),
-            beep: config.recording.beep,
-        },
+        recording: recording(config),
         hold_music: false,
         sounds: Vec::new(),
         worker: 0,
@@ -221,6 +215,27 @@ fn settings(
         gruus: Gruus::new(gruu_secret),
         seed,
     })
+}
+
+/// Reads what can be played by a thread of its own, and tells that of the ng protocol.
+fn read_sounds(sounds: Arc<Sounds>, ng: Option<Inbox>) -> io::Result<()> {
+    let thread = thread::Builder::new().name("ringback-sounds".to_owned());
+    thread.spawn(move || {
+        sounds.read_files();
+        if let Some(ng) = ng {
+            // One that has stopped plays nothing.
+            let _ = ng.send(Input::Sounds(sounds.lengths()));
+        }
+    })?;
+    Ok(())
+}
+
+fn recording(config: &Config) -> Recording {
+    Recording {
+        calls: config.recording.calls.into(),
+        extension: config.recording.format.extension(),
+        beep: config.recording.beep,
+    }
 }
 
 fn header_tables(config: &Config) -> anyhow::Result<HeaderTables> {

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use ringback_control::What;
 use ringback_media::audio::{Region, Step, ToneGenerator};
@@ -80,6 +81,15 @@ impl Sounds {
     /// Whether there is music for who is held.
     pub fn has_music(&self) -> bool {
         self.hold_music.is_some()
+    }
+
+    /// How long each of the files lasts that were read.
+    pub fn lengths(&self) -> BTreeMap<Arc<str>, Duration> {
+        let clips = self.clips.read().unwrap_or_else(PoisonError::into_inner);
+        let length = |clip: &Clip| {
+            Duration::from_micros(clip.samples.len() as u64 * 1_000_000 / u64::from(clip.rate.max(1)))
+        };
+        clips.iter().map(|(name, clip)| (name.clone(), length(clip))).collect()
     }
 
     /// Reads the files, one after the other; what is too much is left out with a line in the log.
@@ -191,6 +201,10 @@ mod tests {
         let open = found.find(&What::File("open".into()));
         assert!(matches!(open, Some(Sound::Clip(clip)) if *clip.samples == [5; 100]));
         assert!(found.find(&What::File("broken".into())).is_none());
+        assert_eq!(
+            found.lengths().into_iter().collect::<Vec<_>>(),
+            [("open".into(), Duration::from_micros(12_500))]
+        );
         assert!(!found.has_music() && found.find(&What::HoldMusic).is_none());
     }
 

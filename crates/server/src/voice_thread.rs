@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use ringback_media::dtmf::Press;
 use ringback_media::insert::{
-    ConferenceKey, Desk, DeskError, Made, Piece, Play, PlayEnd, Recorded, RecordingKey, RecordingSettings,
-    Track,
+    ConferenceKey, Desk, DeskError, Made, Piece, Play, PlayEnd, PressError, Recorded, RecordingKey,
+    RecordingSettings, Track,
 };
 use ringback_media::negotiation::Patch;
 use ringback_media::session::LegKey;
@@ -51,6 +51,8 @@ pub enum Order {
     StopRecording(LegKey, RecordingKey),
     /// Presses a key for the far end of a leg.
     Press(LegKey, Press),
+    /// The same for one that may have no voice.
+    PressAlone(LegKey, Box<(Press, Patch)>),
     /// The far end of a leg loses this part of what its voice says, in percent.
     Loss(LegKey, u8),
     /// Nothing that the leg says goes by an insert from here on.
@@ -236,6 +238,7 @@ impl VoiceThread {
             | Order::PauseRecording(leg, ..)
             | Order::StopRecording(leg, _)
             | Order::Press(leg, _)
+            | Order::PressAlone(leg, _)
             | Order::Loss(leg, _)
             | Order::Unplug(leg)
             | Order::Close(leg) => *leg,
@@ -255,10 +258,13 @@ impl VoiceThread {
         let (leg, refused) = match order {
             Order::Packet(leg, datagram) => return self.desk.handle_packet(now, leg, datagram.bytes()),
             Order::Press(leg, press) => {
-                if let Err(error) = self.desk.press(now, leg, press) {
-                    limited!(self.telemetry.log, WARN, NOBODY, "key_refused", %error, leg = leg.0, "a key is not sent");
-                }
-                return;
+                let pressed = self.desk.press(now, leg, press).map_err(PressError::Key);
+                return self.note_press(leg, pressed);
+            }
+            Order::PressAlone(leg, press) => {
+                let (press, patch) = *press;
+                let pressed = self.desk.press_alone(now, leg, press, &patch);
+                return self.note_press(leg, pressed);
             }
             Order::Copy(leg, datagram) => return self.desk.handle_copy(now, leg, datagram.bytes()),
             Order::StopPlaying(leg) => return self.desk.stop(leg),
@@ -277,6 +283,12 @@ impl VoiceThread {
         };
         if let Err(error) = refused {
             self.refuse(leg, error);
+        }
+    }
+
+    fn note_press(&self, leg: LegKey, pressed: Result<(), PressError>) {
+        if let Err(error) = pressed {
+            limited!(self.telemetry.log, WARN, NOBODY, "key_refused", %error, leg = leg.0, "a key is not sent");
         }
     }
 

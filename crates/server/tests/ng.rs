@@ -1,6 +1,8 @@
 //! `ringback ng`: the engine alone, by its command line, its sockets and its signals.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::f32::consts::TAU;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
@@ -149,6 +151,191 @@ fn it_carries_rtp_between_two_telephones_and_drains() {
     assert_eq!(received(&bob)[12..], [1; 160]);
     assert_eq!(engine.ask(&json!({"command": "delete", "call-id": "c"}))["result"], "ok");
     assert!(engine.process.wait().unwrap().success());
+}
+
+const RATE: f32 = 8_000.0;
+
+/// A packet of A-law in which a tone goes on.
+fn tone(number: u16, hertz: f32) -> Vec<u8> {
+    let mut packet = vec![0x80, 8];
+    packet.extend(number.to_be_bytes());
+    packet.extend((u32::from(number) * 160).to_be_bytes());
+    packet.extend([0, 0, 0, hertz as u8]);
+    let samples = (0..160u32).map(|n| (u32::from(number) * 160 + n) as f32 * hertz / RATE);
+    packet.extend(samples.map(|turn| to_a_law((turn * TAU).sin() * 8_000.0)));
+    packet
+}
+
+/// ITU-T G.711, in eight segments of sixteen steps.
+fn to_a_law(sample: f32) -> u8 {
+    let size = sample.abs() as u16 >> 4;
+    let segment = (16 - size.leading_zeros()).saturating_sub(4);
+    let step = size >> segment.max(1).saturating_sub(1) & 0x0f;
+    let sign = if sample < 0.0 { 0 } else { 0x80 };
+    (sign | (segment as u8) << 4 | step as u8) ^ 0x55
+}
+
+fn from_a_law(byte: u8) -> f32 {
+    let (byte, segment) = (byte ^ 0x55, (byte ^ 0x55) >> 4 & 7);
+    let step = f32::from(byte & 0x0f) + 0.5 + if segment > 0 { 16.0 } else { 0.0 };
+    let size = step * f32::from(16u16 << segment.max(1).saturating_sub(1));
+    if byte & 0x80 == 0 { -size } else { size }
+}
+
+/// The part of the power of these samples that a tone has.
+fn share(samples: &[f32], hertz: f32, rate: f32) -> f32 {
+    let (mut re, mut im, mut total) = (0.0, 0.0, 1.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let angle = n as f32 * hertz / rate * TAU;
+        re += sample * angle.cos();
+        im += sample * angle.sin();
+        total += sample * sample;
+    }
+    2.0 * (re * re + im * im) / (samples.len() as f32 * total)
+}
+
+/// A WAV file of one channel, 16 bits and as many samples in a second.
+fn wav(rate: u32, samples: impl Iterator<Item = f32>) -> Vec<u8> {
+    let data: Vec<u8> = samples.flat_map(|sample| (sample as i16).to_le_bytes()).collect();
+    let len = u32::try_from(data.len()).unwrap();
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + len).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    file.extend(rate.to_le_bytes());
+    file.extend((rate * 2).to_le_bytes());
+    file.extend(b"\x02\0\x10\0data");
+    file.extend(len.to_le_bytes());
+    file.extend(data);
+    file
+}
+
+/// A telephone that says a tone every 20 ms and keeps what it hears.
+struct Telephone {
+    socket: UdpSocket,
+    to: SocketAddr,
+    hertz: f32,
+    said: u16,
+}
+
+impl Telephone {
+    fn new(socket: UdpSocket, to: SocketAddr, hertz: f32) -> Self {
+        Telephone { socket, to, hertz, said: 0 }
+    }
+
+    fn say(&mut self) {
+        self.socket.send_to(&tone(self.said, self.hertz), self.to).unwrap();
+        self.said += 1;
+    }
+
+    /// What has come.
+    fn hear(&self) -> Vec<f32> {
+        self.socket.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 2_048];
+        let mut heard = Vec::new();
+        while let Ok(len) = self.socket.recv(&mut buffer) {
+            heard.extend(buffer[12..len].iter().map(|byte| from_a_law(*byte)));
+        }
+        heard
+    }
+}
+
+/// Both talk for so many packets; what each has heard.
+fn talk(telephones: &mut [Telephone; 2], packets: usize) -> [Vec<f32>; 2] {
+    telephones.iter().for_each(|telephone| drop(telephone.hear()));
+    let mut heard = [Vec::new(), Vec::new()];
+    for _ in 0..packets {
+        telephones.iter_mut().for_each(Telephone::say);
+        std::thread::sleep(Duration::from_millis(20));
+        for (heard, telephone) in heard.iter_mut().zip(telephones.iter()) {
+            heard.extend(telephone.hear());
+        }
+    }
+    heard
+}
+
+#[test]
+fn a_proxy_has_a_call_recorded_and_files_and_keys_played_to_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let sounds = directory.path().join("sounds");
+    fs::create_dir(&sounds).unwrap();
+    let samples = (0..32_000).map(|n| (n as f32 * 600.0 / 16_000.0 * TAU).sin() * 8_000.0);
+    fs::write(sounds.join("welcome.wav"), wav(16_000, samples)).unwrap();
+    let data_dir = format!("data_dir={:?}", directory.path());
+    let mut engine = Engine::start(&["--set", &data_dir]);
+
+    let (alice, bob) = (listener(), listener());
+    let offer = json!({"command": "offer", "call-id": "c", "from-tag": "a", "sdp": sdp(&alice),
+        "record-call": "on", "metadata": "order 7"});
+    let offered = engine.ask(&offer);
+    let answered = engine
+        .ask(&json!({"command": "answer", "call-id": "c", "from-tag": "a", "to-tag": "b", "sdp": sdp(&bob)}));
+    let names = answered["recordings"].as_array().unwrap_or_else(|| panic!("{answered}")).clone();
+    let mut both =
+        [Telephone::new(alice, port(&answered), 440.0), Telephone::new(bob, port(&offered), 1_000.0)];
+    let [by_alice, by_bob] = talk(&mut both, 100);
+    assert!(share(&by_alice, 1_000.0, RATE) > 0.9 && share(&by_bob, 440.0, RATE) > 0.9, "it is passed on");
+
+    // Files are read by a thread of their own.
+    let play =
+        json!({"command": "play media", "call-id": "c", "from-tag": "b", "file": "/prompts/welcome.wav"});
+    let played = (0..500).map(|_| engine.ask(&play)).find(|answer| {
+        std::thread::sleep(Duration::from_millis(10));
+        answer["result"] == "ok"
+    });
+    assert_eq!(played.unwrap()["duration"], 2_000);
+    talk(&mut both, 15);
+    let [by_alice, by_bob] = talk(&mut both, 50);
+    assert!(share(&by_bob, 600.0, RATE) > 0.9, "Bob hears the file: {}", share(&by_bob, 600.0, RATE));
+    assert!(share(&by_alice, 1_000.0, RATE) > 0.9, "Alice does not");
+    assert_eq!(
+        engine.ask(&json!({"command": "stop media", "call-id": "c", "from-tag": "b"}))["result"],
+        "ok"
+    );
+    talk(&mut both, 10);
+    let [_, by_bob] = talk(&mut both, 50);
+    assert!(share(&by_bob, 440.0, RATE) > 0.9, "Bob hears Alice again: {}", share(&by_bob, 440.0, RATE));
+
+    // Neither has telephone events: a key is a tone.
+    let press =
+        json!({"command": "play DTMF", "call-id": "c", "from-tag": "a", "code": "#", "duration": 900});
+    assert_eq!(engine.ask(&press)["result"], "ok");
+    talk(&mut both, 5);
+    let [_, by_bob] = talk(&mut both, 30);
+    let key = share(&by_bob, 941.0, RATE) + share(&by_bob, 1_477.0, RATE);
+    assert!(key > 0.9, "Bob hears the key: {key}");
+    talk(&mut both, 20);
+    let [_, by_bob] = talk(&mut both, 20);
+    assert!(share(&by_bob, 440.0, RATE) > 0.9, "Bob hears Alice again: {}", share(&by_bob, 440.0, RATE));
+
+    // Who is silenced is heard as silence, packet by packet.
+    for command in ["silence media", "unsilence media"] {
+        assert_eq!(engine.ask(&json!({"command": command, "call-id": "c", "from-tag": "a"}))["result"], "ok");
+        talk(&mut both, 10);
+        let [by_alice, by_bob] = talk(&mut both, 20);
+        let is_silent = by_bob.iter().all(|sample| sample.abs() <= 16.0);
+        assert!(by_bob.len() > 10 * 160 && is_silent == (command == "silence media"), "{command}");
+        assert!(share(&by_alice, 1_000.0, RATE) > 0.9, "the other one is heard");
+    }
+
+    let deleted = engine.ask(&json!({"command": "delete", "call-id": "c"}));
+    assert_eq!(deleted["recordings"], json!(names));
+    engine.terminate();
+    assert!(engine.process.wait().unwrap().success());
+    let path = directory.path().join("recordings").join(names[0].as_str().unwrap());
+    let file = fs::read(&path).unwrap();
+    let samples: Vec<f32> =
+        file[44..].chunks_exact(2).map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]]))).collect();
+    // What the two have said all the time, and nothing of what was played to them.
+    assert!((96_000..160_000).contains(&samples.len()), "{} samples", samples.len());
+    let middle = &samples[16_000..80_000];
+    // A jitter buffer shifts the phase now and then.
+    let pieces = || middle.chunks_exact(1_600);
+    let mean =
+        |hertz| pieces().map(|piece| share(piece, hertz, 16_000.0)).sum::<f32>() / pieces().len() as f32;
+    let [of_alice, of_bob, of_file] = [440.0, 1_000.0, 600.0].map(mean);
+    assert!(of_alice > 0.3 && of_bob > 0.3 && of_file < 0.02, "{of_alice} {of_bob} {of_file}");
+    let note = fs::read_to_string(path.with_extension("txt")).unwrap();
+    assert_eq!(note, "call-id: c\nmetadata: order 7\n");
 }
 
 /// Two engines in a row, which protect what goes between them: a far end of each is the other.

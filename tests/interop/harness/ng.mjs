@@ -57,6 +57,11 @@ class Engine {
     return this.#child.pid;
   }
 
+  /** What it wrote, its log included. */
+  get output() {
+    return this.#child.output;
+  }
+
   /** What it wrote on standard output. */
   get announcement() {
     return this.#child.stdout;

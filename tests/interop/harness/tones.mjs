@@ -3,7 +3,7 @@
 // A tone is 400 ms on and 200 ms off, give or take: noise suppression takes a steady one for noise and removes it, and
 // an echo canceller learns a regular one and removes it when it returns.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 import { evidencePath } from './evidence.mjs';
 
@@ -31,6 +31,8 @@ const ABSENT = 0.02;
 const IN_PAIR = 0.25;
 /** The same for a tone that is added to others. */
 const IN_MIX = 0.15;
+/** What stands before the samples of a WAV file. */
+const WAV_HEADER = 44;
 export const KEYPAD = ['123A', '456B', '789C', '*0#D'];
 export const ROWS = [697, 770, 852, 941];
 export const COLUMNS = [1209, 1336, 1477, 1633];
@@ -57,7 +59,7 @@ export function tone(frequency, { rate, seconds }) {
 
 /** Writes samples as a WAV file of 16 bit, mono. */
 export function writeWav(path, samples, rate) {
-  const bytes = Buffer.alloc(44 + samples.length * 2);
+  const bytes = Buffer.alloc(WAV_HEADER + samples.length * 2);
   bytes.write('RIFF', 0);
   bytes.writeUInt32LE(36 + samples.length * 2, 4);
   bytes.write('WAVEfmt ', 8);
@@ -72,7 +74,7 @@ export function writeWav(path, samples, rate) {
   bytes.writeUInt32LE(samples.length * 2, 40);
   samples.forEach((sample, i) => {
     const clipped = Math.max(-1, Math.min(1, sample));
-    bytes.writeInt16LE(Math.round(clipped * 32_767), 44 + i * 2);
+    bytes.writeInt16LE(Math.round(clipped * 32_767), WAV_HEADER + i * 2);
   });
   writeFileSync(path, bytes);
 }
@@ -82,6 +84,21 @@ export function fromPcm16(bytes) {
   const samples = new Float32Array(bytes.length >> 1);
   for (let i = 0; i < samples.length; i += 1) samples[i] = bytes.readInt16LE(i * 2) / 32_768;
   return samples;
+}
+
+/** The channels of a WAV file, as far as its header says that there is one. */
+export function readWav(path) {
+  const file = readFileSync(path);
+  const [channels, rate, length] = [file.readUInt16LE(22), file.readUInt32LE(24), file.readUInt32LE(40)];
+  assert.ok(
+    length <= file.length - WAV_HEADER,
+    `${path} has what its header says: ${length} of ${file.length}`,
+  );
+  const samples = fromPcm16(file.subarray(WAV_HEADER, WAV_HEADER + length));
+  return Array.from({ length: channels }, (_, channel) => {
+    const own = samples.filter((_, i) => i % channels === channel);
+    return new Sound(own, rate, `channel ${channel} of the recording`);
+  });
 }
 
 /** What was heard: samples at a rate, and the questions one asks of them. */

@@ -35,7 +35,7 @@ pub fn parse_info(content_type: &[u8], body: &[u8]) -> Option<Press> {
             None => {}
         }
     }
-    digit.map(|digit| Press { digit, milliseconds })
+    digit.map(|digit| Press::new(digit, milliseconds))
 }
 
 /// A key by itself, or by its RFC 4733 event number 10–15 as some clients write `*`, `#` and the letters.
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn what_the_clients_send_is_understood() {
         let relay = b"application/dtmf-relay".as_slice();
-        let press = |key, milliseconds| Some(Press { digit: Digit::from_char(key)?, milliseconds });
+        let press = |key, milliseconds| Some(Press::new(Digit::from_char(key)?, milliseconds));
         for (name, content_type, body, expected) in [
             ("JsSIP", relay, "Signal=5\r\nDuration=100", press('5', 100)),
             ("SIP.js 0.21", relay, "Signal=5\r\nDuration=2000", press('5', 2000)),

@@ -55,7 +55,7 @@ impl Exchange {
             Some(_) => self.stats.dtmf_made_events += 1,
             None => self.stats.dtmf_made_tones += 1,
         }
-        self.command(call.worker, other, MediaCommand::Press { press, events });
+        self.command(call.worker, other, MediaCommand::Press { press, events, alone: None });
         true
     }
 
@@ -89,7 +89,7 @@ impl Exchange {
         let number = call.number;
         let Some(leg) = call.leg_mut(key) else { return };
         let Some(Untold(keys)) = leg.keys.as_deref_mut() else { return };
-        let Some(Press { digit, milliseconds }) = keys.front().copied() else { return };
+        let Some(Press { digit, milliseconds, .. }) = keys.front().copied() else { return };
         let flow = leg.flow;
         let Signalling::Confirmed { dialog, .. } = &mut leg.signalling else { return keys.clear() };
         let body = format!("Signal={}\r\nDuration={milliseconds}\r\n", digit.key());

@@ -140,7 +140,7 @@ impl Exchange {
             // What both have agreed on that we can decode; there is nothing else to record.
             let Some(patch) = call.leg(leg).and_then(|leg| patch_alone(leg.party()?)) else { continue };
             let (recording, name) = (recording.key, recording.name.clone());
-            let track = Track { recording, name, side, codecs: patch.from };
+            let track = Track { recording, name, note: None, side, codecs: patch.from };
             self.command(call.worker, leg, MediaCommand::Record(Box::new(track)));
         }
     }

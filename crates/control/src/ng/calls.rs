@@ -6,16 +6,20 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use ringback_media::negotiation::{Local, Party, Profile, Srtp};
-use ringback_media::session::{Gone, LegKey, LegReport};
+use ringback_media::session::{Gone, LegKey, LegReport, Silence};
 
 use super::command::{Command, Whose};
 use super::message::Asker;
+use super::recording::Recording;
+use super::refusal::Reason;
 use super::value::Encoding;
 use crate::call::CallNumber;
+use crate::media::Play;
 
 /// A call.
 #[derive(Debug)]
@@ -35,6 +39,10 @@ pub(super) struct Call {
     pub is_answered: bool,
     /// What is blocked of everybody.
     pub blocked: Blocked,
+    /// Its recording, from when it was asked for.
+    pub recording: Option<Recording>,
+    /// The names of the files of its recordings, those of recordings that have ended included.
+    pub recordings: Vec<Arc<str>>,
     next_leg: u16,
 }
 
@@ -60,6 +68,12 @@ pub(super) struct Side {
     /// When the media workers last said that its far end is gone, and why.
     pub gone: Option<(Instant, Gone)>,
     pub blocked: Blocked,
+    /// What of what it sends the media workers make silence.
+    pub silence: Silence,
+    /// What is played to it.
+    pub playing: Option<Box<Play>>,
+    /// Whether it is left out of recordings.
+    pub is_unrecorded: bool,
     /// What it has carried, when the media workers last said so.
     pub report: Option<Box<LegReport>>,
 }
@@ -109,6 +123,8 @@ impl Call {
             jobs: VecDeque::new(),
             is_answered: false,
             blocked: Blocked::default(),
+            recording: None,
+            recordings: Vec::new(),
             next_leg: 0,
         }
     }
@@ -148,8 +164,8 @@ impl Call {
         })
     }
 
-    /// The side that `from` offers to, or that answers it: by its tag, else by its branch, else the one that has neither
-    /// been told apart yet.
+    /// The side that `from` offers to, or that answers it: by its tag, else by its branch, else the one that has
+    /// neither been told apart yet.
     pub fn partner(&self, from: LegKey, whose: &Whose) -> Option<&Side> {
         let by_tag = whose.to.as_ref().and_then(|tag| self.tagged(tag)).filter(|side| side.leg != from);
         let by_branch = || {
@@ -181,20 +197,33 @@ impl Call {
         }
     }
 
-    /// The side that something is to be done to, by its tag, its address or its label; `None` where nobody is named.
+    /// The side that something is to be done to, by its label, its address or its tag; `None` where nobody is named.
+    /// The modules put the tag of the SIP message beside whatever a script says.
     pub fn named(&self, whose: &Whose) -> Option<Option<LegKey>> {
-        if whose.all {
-            return None;
-        }
-        if let Some(tag) = &whose.from {
-            return Some(self.tagged(tag).map(|side| side.leg));
-        }
-        let found = match (&whose.address, &whose.label) {
-            (Some(address), _) => self.sides.iter().find(|side| side.receives_at() == Some(*address)),
-            (None, Some(label)) => self.sides.iter().find(|side| side.label.as_ref() == Some(label)),
-            (None, None) => return None,
+        let is_named = |side: &&Side| match whose {
+            Whose { label: Some(label), .. } => side.label.as_ref() == Some(label),
+            Whose { address: Some(address), .. } => side.receives_at() == Some(*address),
+            Whose { from: Some(tag), .. } => side.tags.contains(tag),
+            _ => false,
         };
-        Some(found.map(|side| side.leg))
+        let Whose { label, address, from, all, .. } = whose;
+        let is_nobody = *all || label.is_none() && address.is_none() && from.is_none();
+        (!is_nobody).then(|| self.sides.iter().find(is_named).map(|side| side.leg))
+    }
+
+    /// The sides that are meant by a command that is for somebody; who answers is meant where only its tag is said.
+    pub fn meant(&self, whose: &Whose) -> Result<Vec<LegKey>, Reason> {
+        if whose.all {
+            return Ok(self.sides.iter().map(|side| side.leg).collect());
+        }
+        let by_tag = || whose.to.as_ref().map(|tag| self.tagged(tag).map(|side| side.leg));
+        let leg = self.named(whose).or_else(by_tag).ok_or(Reason::Nobody)?;
+        Ok(vec![leg.ok_or(Reason::NoTag)?])
+    }
+
+    /// The two who talk, who was there first before the other; of several pairs the first.
+    pub fn talking(&self) -> Option<(LegKey, LegKey)> {
+        self.sides.iter().find_map(|side| Some((side.leg, side.peer?)))
     }
 }
 
@@ -214,6 +243,9 @@ impl Side {
             peer: None,
             gone: None,
             blocked: Blocked::default(),
+            silence: Silence::default(),
+            playing: None,
+            is_unrecorded: false,
             report: None,
         }
     }

@@ -28,6 +28,16 @@ pub enum Command {
     Statistics,
     /// A key that is pressed for whom the one who is meant talks to.
     PlayDtmf(Whose, Press),
+    /// A file that is played to who is meant.
+    PlayMedia(Whose, PlayMedia),
+    /// Nothing more is played to who is meant.
+    StopMedia(Whose),
+    /// The call is recorded from here on.
+    StartRecording(Whose, Wish),
+    /// Its recording ends.
+    StopRecording(Whose),
+    /// Its recording has a gap from here on, until it is started again.
+    PauseRecording(Whose),
     /// Something for media that flows.
     Media(MediaAction, Whose),
 }
@@ -73,15 +83,29 @@ pub struct Delete {
     pub is_fatal: bool,
 }
 
+/// What is to be played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlayMedia {
+    /// The name of a file, as it was said: a path may stand before it.
+    pub file: Bytes,
+    /// How often, 1 or more.
+    pub times: u32,
+    /// Whether it was not to begin at its beginning.
+    pub is_within: bool,
+}
+
+/// What is said of a recording that is to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wish {
+    /// What its file is called.
+    pub name: Option<Bytes>,
+    /// What is kept with it.
+    pub metadata: Option<Bytes>,
+}
+
 /// What can be done to media that flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MediaAction {
-    /// `start recording`
-    StartRecording,
-    /// `stop recording`
-    StopRecording,
-    /// `pause recording`
-    PauseRecording,
     /// `block media`
     BlockMedia,
     /// `unblock media`
@@ -94,10 +118,6 @@ pub enum MediaAction {
     BlockDtmf,
     /// `unblock DTMF`
     UnblockDtmf,
-    /// `play media`
-    PlayMedia,
-    /// `stop media`
-    StopMedia,
 }
 
 /// Why a dictionary is not a command.
@@ -114,6 +134,9 @@ pub enum CommandError {
     /// What it needs is not there.
     #[error("The command needs {0}")]
     Lacks(&'static str),
+    /// Something is to be played that is no file of ours.
+    #[error("The files of the configuration are played, by their names; {0} is not")]
+    NotPlayed(&'static str),
     /// Something is too long to be what it says.
     #[error("The value of {0} is longer than {MAX_NAME_LEN} bytes")]
     TooLong(&'static str),
@@ -135,10 +158,13 @@ impl Command {
             b"list" => Command::List(limit(dict)?),
             b"statistics" => Command::Statistics,
             b"play DTMF" => Command::PlayDtmf(Whose::read(dict)?, press(dict)?),
+            b"play media" => Command::PlayMedia(Whose::read(dict)?, PlayMedia::read(dict)?),
+            b"stop media" => Command::StopMedia(Whose::read(dict)?),
+            b"start recording" => Command::StartRecording(Whose::read(dict)?, Wish::read(dict)?),
+            b"pause recording" => Command::PauseRecording(Whose::read(dict)?),
+            b"stop recording" if is_pause(dict) => Command::PauseRecording(Whose::read(dict)?),
+            b"stop recording" => Command::StopRecording(Whose::read(dict)?),
             word => match MediaAction::of(word) {
-                Some(MediaAction::StopRecording) if has_flag(dict, b"pause") => {
-                    Command::Media(MediaAction::PauseRecording, Whose::read(dict)?)
-                }
                 Some(action) => Command::Media(action, Whose::read(dict)?),
                 None => return Err(CommandError::Unknown(shown(word))),
             },
@@ -197,28 +223,53 @@ impl Delete {
     }
 }
 
+impl PlayMedia {
+    fn read(dict: &Dict) -> Result<PlayMedia, CommandError> {
+        let Some(file) = said(dict, "file") else {
+            let others = [("blob", "a blob"), ("db-id", "something of a database")];
+            let other = others.iter().find(|(key, _)| said(dict, key).is_some());
+            return Err(
+                other.map_or(CommandError::Lacks("a file"), |(_, what)| CommandError::NotPlayed(what))
+            );
+        };
+        let file = file.as_text().filter(|file| !file.is_empty() && file.len() <= MAX_NAME_LEN);
+        let file = file.ok_or(CommandError::Invalid("file", "the name of a file"))?.clone();
+        let times = match said(dict, "repeat-times") {
+            None => Some(1),
+            Some(times) => times.as_number(),
+        };
+        let times = times.ok_or(CommandError::Invalid("repeat-times", "a number"))?;
+        // Less than once is once, as rtpengine has it.
+        let times = u32::try_from(times.max(1)).unwrap_or(u32::MAX);
+        let is_within = said(dict, "start-pos").and_then(|at| at.as_number()).is_some_and(|at| at != 0);
+        Ok(PlayMedia { file, times, is_within })
+    }
+}
+
+impl Wish {
+    fn read(dict: &Dict) -> Result<Wish, CommandError> {
+        let text = |key: &'static str| match said(dict, key) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(CommandError::Invalid(key, "a string")),
+        };
+        let name = text("recording-file")?.or(text("output-destination")?);
+        Ok(Wish { name: name.filter(|name| !name.is_empty()), metadata: text("metadata")? })
+    }
+}
+
 impl MediaAction {
-    const ALL: [(MediaAction, &'static str); 11] = [
-        (MediaAction::StartRecording, "start recording"),
-        (MediaAction::StopRecording, "stop recording"),
-        (MediaAction::PauseRecording, "pause recording"),
+    const ALL: [(MediaAction, &'static str); 6] = [
         (MediaAction::BlockMedia, "block media"),
         (MediaAction::UnblockMedia, "unblock media"),
         (MediaAction::SilenceMedia, "silence media"),
         (MediaAction::UnsilenceMedia, "unsilence media"),
         (MediaAction::BlockDtmf, "block DTMF"),
         (MediaAction::UnblockDtmf, "unblock DTMF"),
-        (MediaAction::PlayMedia, "play media"),
-        (MediaAction::StopMedia, "stop media"),
     ];
 
     fn of(word: &[u8]) -> Option<MediaAction> {
         MediaAction::ALL.iter().find(|(_, name)| name.as_bytes() == word).map(|(action, _)| *action)
-    }
-
-    /// The word of the protocol.
-    pub fn word(self) -> &'static str {
-        MediaAction::ALL.iter().find(|(action, _)| *action == self).map_or("", |(_, word)| *word)
     }
 }
 
@@ -242,27 +293,50 @@ fn address(dict: &Dict) -> Result<Option<IpAddr>, CommandError> {
 
 /// The key to press: a character, or the number of its event.
 fn press(dict: &Dict) -> Result<Press, CommandError> {
-    let value = dict.value("code").or(dict.value("digit")).ok_or(CommandError::Lacks("a code"))?;
+    let value = said(dict, "code").or_else(|| said(dict, "digit")).ok_or(CommandError::Lacks("a code"))?;
     let digit = match value.as_text().map(|text| &text[..]) {
         Some([character]) => Digit::from_char(char::from(*character).to_ascii_uppercase()),
         _ => value.as_number().and_then(|code| u8::try_from(code).ok()).and_then(Digit::from_event),
     };
     let digit =
         digit.ok_or(CommandError::Invalid("code", "a key, as 5, # or A, or the number of its event"))?;
-    let milliseconds = match dict.value("duration") {
-        None => Some(DEFAULT_PRESS),
-        Some(value) => value.as_number().and_then(|duration| u32::try_from(duration).ok()),
-    };
-    let milliseconds = milliseconds.filter(|milliseconds| (100..=5_000).contains(milliseconds));
-    let milliseconds =
-        milliseconds.ok_or(CommandError::Invalid("duration", "a number of milliseconds from 100 to 5000"))?;
-    Ok(Press { digit, milliseconds })
+    let milliseconds = number(dict, "duration", DEFAULT_PRESS.into(), "a number of milliseconds")?;
+    // As rtpengine has it, what lies beyond is the least and the most; and the volume has a sign, or none.
+    let milliseconds = u32::try_from(milliseconds.clamp(100, 5_000)).unwrap_or(DEFAULT_PRESS);
+    let volume = number(dict, "volume", DEFAULT_VOLUME.into(), "a number of decibels")?.unsigned_abs();
+    let volume = u8::try_from(volume.min(MAX_VOLUME)).unwrap_or(DEFAULT_VOLUME);
+    Ok(Press { digit, milliseconds, volume })
+}
+
+/// A number, or what it is when nothing is said.
+fn number(dict: &Dict, key: &'static str, default: i64, what: &'static str) -> Result<i64, CommandError> {
+    match said(dict, key) {
+        None => Ok(default),
+        Some(value) => value.as_number().ok_or(CommandError::Invalid(key, what)),
+    }
 }
 
 fn limit(dict: &Dict) -> Result<usize, CommandError> {
     let Some(value) = dict.value("limit") else { return Ok(DEFAULT_LIST) };
     let limit = value.as_number().and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
     limit.ok_or(CommandError::Invalid("limit", "a number above 0"))
+}
+
+/// What is said under a key: of its own, or in the line that the module leaves to us to read.
+fn said(dict: &Dict, key: &str) -> Option<Value> {
+    let in_line = || {
+        let line = dict.text("rtpp-flags")?;
+        let mut words = line.split(|byte| *byte == b' ');
+        let value = words.find_map(|word| word.strip_prefix(key.as_bytes())?.strip_prefix(b"="))?;
+        Some(Value::Text(line.slice_ref(value)))
+    };
+    dict.value(key).cloned().or_else(in_line)
+}
+
+/// Whether stopping is to leave a gap only.
+fn is_pause(dict: &Dict) -> bool {
+    has_flag(dict, b"pause")
+        || dict.text("pause").is_some_and(|pause| matches!(&pause[..], b"yes" | b"on" | b"1"))
 }
 
 /// Whether a flag stands in the list of flags, or among those that the module leaves to us to read.
@@ -284,6 +358,10 @@ const MAX_NAME_LEN: usize = 1_024;
 const MAX_DELAY: u32 = 86_400;
 /// How long a key is pressed when nothing is said, in milliseconds.
 const DEFAULT_PRESS: u32 = 250;
+/// How loud a key is when nothing is said, -dBm0.
+const DEFAULT_VOLUME: u8 = 8;
+/// The least loud that a key may be, -dBm0: what an event can say.
+const MAX_VOLUME: u64 = 63;
 /// How many calls are listed when nothing is said.
 const DEFAULT_LIST: usize = 32;
 /// How much of a word is shown.

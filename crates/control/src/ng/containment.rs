@@ -42,6 +42,7 @@ impl Engine {
             self.stats.panics += 1;
         }
         self.by_id.remove(&id);
+        self.recorded.remove(&number);
         for timer in [Timer::Open(number), Timer::Delete(number), Timer::Unanswered(number)] {
             self.deadlines.cancel(&timer);
         }

@@ -26,6 +26,8 @@ impl Engine {
         match (branch, delay) {
             (None, Duration::ZERO) => return Ok(Step::Over(told)),
             (None, delay) => {
+                // What flows on is no part of it.
+                self.end_recording(call);
                 // A second delete (the BYEs of both sides) does not prolong the first.
                 let at = now + delay;
                 if self.deadlines.of(&Timer::Delete(call.number)).is_none_or(|before| at < before) {
@@ -49,6 +51,7 @@ impl Engine {
             self.close(&mut call, leg);
         }
         self.by_id.remove(&call.id);
+        self.recorded.remove(&number);
         for timer in [Timer::Open(number), Timer::Delete(number), Timer::Unanswered(number)] {
             self.deadlines.cancel(&timer);
         }

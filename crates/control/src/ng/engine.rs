@@ -1,6 +1,7 @@
 //! The machine: datagrams and news from the media workers in, answers and media commands out.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -30,6 +31,10 @@ pub struct Engine {
     pub(super) deadlines: Deadlines<Timer>,
     pub(super) stats: Stats,
     pub(super) random: StdRng,
+    /// What can be played, and how long it is.
+    pub(super) sounds: BTreeMap<Arc<str>, Duration>,
+    /// The calls that are recorded, or will be when they are answered.
+    pub(super) recorded: BTreeSet<CallNumber>,
     pub(super) started: Option<Instant>,
     answers: Answers,
     replies: VecDeque<Transmit>,
@@ -75,6 +80,8 @@ impl Engine {
             deadlines: Deadlines::new(),
             stats: Stats::default(),
             random: StdRng::from_seed(settings.seed),
+            sounds: BTreeMap::new(),
+            recorded: BTreeSet::new(),
             started: None,
             answers: Answers::new(settings.answers),
             replies: VecDeque::new(),
@@ -181,12 +188,12 @@ impl Engine {
                 }
             }
             // Nobody is told of keys here.
-            MediaEvent::RecordingEnded(..) | MediaEvent::Key(..) => self.stats.stray_news += 1,
+            MediaEvent::Key(..) => self.stats.stray_news += 1,
             // Video is for who drives us to ask for, which the flags have no word for yet.
             MediaEvent::VideoOpened(..) | MediaEvent::PictureWanted(_) => {}
             MediaEvent::Gone(leg, why) => self.gone(now, leg, why),
-            // Nobody waits for the end of what is played.
-            MediaEvent::Played(..) => {}
+            MediaEvent::Played(leg, _) => self.played(leg),
+            MediaEvent::RecordingEnded(leg, key) => self.recording_ended(leg, key),
         }
     }
 
@@ -268,7 +275,14 @@ impl Engine {
             Command::Delete(_) => Some(&mut self.stats.deletes),
             Command::Query(_) => Some(&mut self.stats.queries),
             Command::List(_) => Some(&mut self.stats.lists),
-            Command::Statistics | Command::PlayDtmf(..) | Command::Media(..) => None,
+            Command::Statistics
+            | Command::PlayDtmf(..)
+            | Command::PlayMedia(..)
+            | Command::StopMedia(_)
+            | Command::StartRecording(..)
+            | Command::StopRecording(_)
+            | Command::PauseRecording(_)
+            | Command::Media(..) => None,
         };
         if let Some(counter) = counter {
             *counter += 1;
@@ -282,6 +296,11 @@ impl Engine {
             Command::Query(whose) => self.number_of(&whose.call).map(Ok),
             Command::Media(action, whose) => self.act(now, *action, whose).map(Err),
             Command::PlayDtmf(whose, press) => self.press(now, whose, *press).map(Err),
+            Command::PlayMedia(whose, media) => self.play(now, whose, media).map(Err),
+            Command::StopMedia(whose) => self.stop_media(now, whose).map(Err),
+            Command::StartRecording(whose, wish) => self.start_recording(now, whose, wish).map(Err),
+            Command::StopRecording(whose) => self.stop_recording(now, whose).map(Err),
+            Command::PauseRecording(whose) => self.pause_recording(now, whose).map(Err),
             Command::Offer(exchange) => self.call_to_offer(now, &exchange.whose.call).map(Ok),
             Command::Answer(exchange) => self.number_of(&exchange.whose.call).map(Ok),
             Command::Delete(delete) => match self.number_of(&delete.whose.call) {

@@ -4,13 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use ringback_media::insert::PlayEnd;
 use ringback_media::negotiation::{Credentials, Local, Profile, Srtp};
 use ringback_media::sdp::Description;
 use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::Flow;
 
 use super::{Dict, Encoding, Engine, MAX_LEN, Message, Settings, write};
-use crate::media::{MediaCommand, MediaEvent, Medium};
+use crate::media::{MediaCommand, MediaEvent, Medium, What};
 use crate::settings::Epoch;
 
 /// The input is datagrams, each with a byte before it of what happens after it and with a NUL behind it.
@@ -66,7 +67,9 @@ impl World {
     fn new(now: Instant) -> World {
         let epoch = Epoch { instant: now, time: SystemTime::UNIX_EPOCH };
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-        let engine = Engine::new(Settings::new(epoch, address, [7; 32]));
+        let settings = Settings { max_recordings: 2, ..Settings::new(epoch, address, [7; 32]) };
+        let mut engine = Engine::new(settings);
+        engine.handle_sounds([(SOUND.into(), Duration::from_secs(1))].into_iter().collect());
         World { engine, now, open: Vec::new(), commands: Vec::new(), asked: 0, answered: 0 }
     }
 
@@ -125,13 +128,27 @@ impl World {
                     MediaCommand::OpenVideo { .. }
                     | MediaCommand::ConfigureVideo(..)
                     | MediaCommand::AskPicture => unreachable!("nobody asks for video"),
+                    MediaCommand::Play(play) => {
+                        assert!(self.open.contains(&leg), "a closed leg is played to");
+                        assert_eq!(play.what, What::File(SOUND.into()), "nobody named this");
+                        if fails {
+                            self.engine.handle_media(self.now, MediaEvent::Played(leg, PlayEnd::Finished));
+                        }
+                    }
+                    MediaCommand::Record(track) => {
+                        assert!(self.open.contains(&leg), "a closed leg is recorded");
+                        assert!(!track.name.contains(['/', '\\', '\0']) && !track.name.starts_with('.'));
+                        if fails {
+                            let ended = MediaEvent::RecordingEnded(leg, track.recording);
+                            self.engine.handle_media(self.now, ended);
+                        }
+                    }
                     MediaCommand::Configure(..)
+                    | MediaCommand::Silence(_)
                     | MediaCommand::Locate(_)
                     | MediaCommand::Press { .. }
                     | MediaCommand::Restart(_)
-                    | MediaCommand::Play(_)
                     | MediaCommand::StopPlaying
-                    | MediaCommand::Record(_)
                     | MediaCommand::PauseRecording(_)
                     | MediaCommand::ResumeRecording(_)
                     | MediaCommand::StopRecording(_)
@@ -168,6 +185,7 @@ impl World {
         self.obey(false);
         assert_eq!(self.engine.calls(), 0, "a call never ends");
         assert!(self.open.is_empty(), "a leg stays open");
+        assert!(self.engine.recorded.is_empty(), "a recording never ends");
         assert_eq!(self.engine.poll_timeout(), None, "a timer stays");
     }
 }
@@ -189,5 +207,7 @@ fn local(medium: Medium) -> Local {
     }
 }
 
+/// What can be played.
+const SOUND: &str = "welcome";
 /// How many datagrams of an input are taken.
 const MAX_DATAGRAMS: usize = 64;

@@ -34,17 +34,19 @@
 //! - Stripping codecs happens before the negotiation reads the SDP, so it holds for both sides; masking happens after it
 //!   has written ours (`codecs.rs`).
 //! - `query` and `delete` are answered when the media workers have said what the legs carried.
+//! - What is recorded and played is for the configuration to name: no path from outside is followed (`recording.rs`,
+//!   `playing.rs`). A recording has what was let pass of each side, and nothing of what is played.
 //!
 //! Read, and of no effect: `replace-session-connection` (addresses are ours in any case), `symmetric`, `asymmetric`,
 //! `strict-source`, `media-handover` and `port-latching` (the media worker has rules of its own for whom it hears), the
 //! role of DTLS (`actpass` is offered and `passive` answered where that may be), `generate-mid` (WebRTC has it, plain
 //! RTP needs it not), `TOS`, `ptime`, `DTMF-security`. What would be missed is a `warning` of the answer.
 //!
-//! What is silenced is not sent, where rtpengine sends silence.
-//!
-//! Left out: ICE without DTLS-SRTP, rtcp-mux in offers without ICE, `RTP/AVPF`, recording, playing media, `publish` and
+//! Left out: ICE without DTLS-SRTP, rtcp-mux in offers without ICE, `RTP/AVPF`, `start forwarding`, `publish` and
 //! `subscribe`, T.38 made out of audio (a fax is passed on as it is), several m= sections, packets of calls in progress
-//! in `statistics`, and the transports TCP, HTTP and WebSocket.
+//! in `statistics`, and the transports TCP, HTTP and WebSocket; of recordings more than two sides at a time and
+//! `discard-recording`; of playing `blob`, `db-id`, `start-pos`, the `pause` between keys (60 ms), and media for who has
+//! not agreed on any yet.
 
 mod bencode;
 mod blocking;
@@ -63,19 +65,22 @@ mod message;
 mod offering;
 mod passing;
 mod plan;
+mod playing;
+mod recording;
 mod refusal;
 mod settings;
 mod telling;
 mod value;
 
 pub use crate::owner::is_of_ng;
-pub use command::{Command, CommandError, Delete, Exchange, MediaAction, Whose};
+pub use command::{Command, CommandError, Delete, Exchange, MediaAction, PlayMedia, Whose, Wish};
 pub use engine::Engine;
 pub use flags::{
     CodecChange, Dtls, DtmfSecurity, Family, Flags, Ice, IceLite, Osrtp, Replace, RtcpMux, Sdes, Switch,
     TransportProtocol,
 };
 pub use message::{AnswerLimits, Message, write};
+pub use recording::NotRecorded;
 pub use refusal::Reason;
 pub use settings::{Address, Interface, Settings, Stats};
 pub use value::{Dict, Encoding, MAX_DEPTH, MAX_LEN, MAX_VALUES, ReadError, Value};

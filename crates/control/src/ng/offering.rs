@@ -6,17 +6,18 @@ use std::time::Instant;
 use ringback_media::negotiation::{
     Credentials, Local, Party, Patch, Profile, Signalled, Srtp, Transcoding, patch, payload_map,
 };
-use ringback_media::sdp::Kind;
-use ringback_media::session::LegKey;
+use ringback_media::sdp::{Codec, Kind};
+use ringback_media::session::{LegKey, Silence};
 
 use super::calls::{Call, Side, State};
 use super::command::Exchange;
 use super::edit::edited;
 use super::engine::{Engine, Step, Timer, ok};
 use super::flags::Switch;
+use super::recording::with_recordings;
 use super::refusal::Reason;
 use super::value::Value;
-use super::{codecs, passing, plan};
+use super::{codecs, passing, plan, recording};
 use crate::media::{MediaCommand, Medium, Route};
 use crate::owner;
 
@@ -60,7 +61,9 @@ impl Engine {
         if let Some(side) = call.side_mut(b).filter(|side| side.tags.is_empty()) {
             side.branch = exchange.whose.via.as_ref().map(owned).or(side.branch.take());
         }
-        Ok(Step::Done(ok().with("sdp", Value::Text(sdp))))
+        recording::note_exclusion(call, a, &exchange.flags);
+        self.record_as_said(call, &exchange.flags, warnings);
+        Ok(Step::Done(with_recordings(ok().with("sdp", Value::Text(sdp)), call)))
     }
 
     /// Passes an answer on to who offered, and lets the two hear each other.
@@ -117,8 +120,10 @@ impl Engine {
         }
         call.is_answered = true;
         self.deadlines.cancel(&Timer::Unanswered(call.number));
+        recording::note_exclusion(call, b, &exchange.flags);
         self.join(call, a, b);
-        Ok(Step::Done(ok().with("sdp", Value::Text(sdp))))
+        self.record_as_said(call, &exchange.flags, warnings);
+        Ok(Step::Done(with_recordings(ok().with("sdp", Value::Text(sdp)), call)))
     }
 
     /// Tells the media workers what two sides have agreed on, and that they hear each other.
@@ -134,34 +139,46 @@ impl Engine {
         self.configure(call, a);
         self.configure(call, b);
         self.command(a, MediaCommand::Join(b));
+        self.record_pair(call, a, b);
     }
 
     /// Tells the media workers what a side has agreed on, and what of it passes to the side that it talks to.
-    pub(super) fn configure(&mut self, call: &Call, leg: LegKey) {
+    pub(super) fn configure(&mut self, call: &mut Call, leg: LegKey) {
         let Some(side) = call.side(leg) else { return };
         let Some((party, peer)) = side.party().zip(side.peer.and_then(|peer| call.side(peer)?.party()))
         else {
             return;
         };
         let Some(mut agreed) = party.agreed() else { return };
-        let passes = |kind: Kind| side.lets_pass(call, kind);
         // Who may not be heard sends no fax either.
-        agreed.sends &= !agreed.is_fax || passes(Kind::Audio);
-        let route = match patch(party, peer, Signalled::default())
-            .filter(|_| passes(Kind::Audio))
-            .zip(side.peer)
-        {
-            Some((patch, to)) => {
-                let from = patch.from.into_iter().filter(|codec| passes(codec.kind())).collect();
-                Route::Patched { to, patch: Box::new(Patch { from, ..patch }) }
-            }
+        agreed.sends &= !agreed.is_fax || side.lets_pass(call, Kind::Audio, false);
+        let silence = match side.is_silenced(call) {
+            true => Silence::of(party.sent_codecs()),
+            false => Silence::default(),
+        };
+        let kind = |number: u8| agreed.payloads.meaning(number).map_or(Kind::Audio, |it| it.kind);
+        let passes = |number: u8| side.lets_pass(call, kind(number), silence.holds(number));
+        let patch = patch(party, peer, Signalled::default()).map(|patch| {
+            let from = patch.from.into_iter().filter(|codec| passes(codec.payload_type)).collect();
+            Patch { from, ..patch }
+        });
+        let is_audio = |codec: &Codec| codec.kind() == Kind::Audio;
+        let route = match patch.filter(|patch| patch.from.iter().any(is_audio)).zip(side.peer) {
+            Some((patch, to)) => Route::Patched { to, patch: Box::new(patch) },
             None => {
-                let meaning = |number: u8| agreed.payloads.meaning(number).map_or(Kind::Audio, |it| it.kind);
                 let map = payload_map(party, peer);
-                Route::Direct(Box::new(map.iter().filter(|(number, _)| passes(meaning(*number))).collect()))
+                Route::Direct(Box::new(map.iter().filter(|(number, _)| passes(*number)).collect()))
             }
         };
+        let is_new = side.silence != silence;
         self.command(leg, MediaCommand::Configure(Box::new(agreed), route));
+        if is_new {
+            self.command(leg, MediaCommand::Silence(silence.clone()));
+        }
+        if let Some(side) = call.side_mut(leg) {
+            side.silence = silence;
+            self.play_on(side);
+        }
     }
 
     fn credentials(&mut self) -> Credentials {

@@ -107,13 +107,8 @@ fn check(flags: &Flags, profile: Profile, warnings: &mut Vec<&'static str>) -> R
             }
         }
     }
-    for (is_asked, words) in [
-        (flags.record_call == Some(true), "calls are not recorded in this version"),
-        (flags.ptime.is_some() || flags.ptime_reverse.is_some(), "ptime passes unchanged in this version"),
-    ] {
-        if is_asked {
-            warnings.push(words);
-        }
+    if flags.ptime.is_some() || flags.ptime_reverse.is_some() {
+        warnings.push("ptime passes unchanged in this version");
     }
     if flags.has(Switch::Fragment) {
         return Err(Reason::Fragment);

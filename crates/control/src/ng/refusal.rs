@@ -3,6 +3,7 @@
 use ringback_media::negotiation::Refusal;
 
 use super::command::CommandError;
+use super::recording::NotRecorded;
 use super::value::ReadError;
 
 /// Why a command is not done; `Display` is the `error-reason` of the answer.
@@ -23,9 +24,24 @@ pub enum Reason {
     /// Nothing was offered to who answers.
     #[error("There is no offer that this answers")]
     NoOffer,
-    /// Who is to hear a key knows no events.
-    #[error("The far end takes no telephone-event, and no tones are made in this version")]
-    NoEvents,
+    /// Nobody is named for what is for somebody.
+    #[error("Nobody is meant: say a from-tag, an address, a label or the flag all")]
+    Nobody,
+    /// Who is meant has not agreed on media yet, or talks to nobody.
+    #[error("The side that is meant talks to nobody yet")]
+    NotTalking,
+    /// Who is to hear something has no codec of ours.
+    #[error("The side that is meant has no codec of opus, G722, PCMA and PCMU to play it in")]
+    NoCodec,
+    /// Who is to hear a key knows no events, and has no codec of ours.
+    #[error("The far end takes no telephone-event, and has no codec of opus, G722, PCMA and PCMU for a tone")]
+    NoTones,
+    /// There is no such file.
+    #[error("There is no sound \"{0}\" to play: put it into \"sounds\" of the data directory, as WAV or Ogg")]
+    NoSound(String),
+    /// The call is not recorded.
+    #[error("{}", .0.words())]
+    NotRecorded(NotRecorded),
     /// The negotiation refuses the description.
     #[error("{0}")]
     Refused(#[from] Refusal),
@@ -65,9 +81,6 @@ pub enum Reason {
     /// The call was deleted in the meantime.
     #[error("The call was deleted before this was done")]
     Deleted,
-    /// A command that is known and not done.
-    #[error("\"{0}\" is not in this version")]
-    NotInThisVersion(&'static str),
     /// What is answered does not fit into a datagram.
     #[error("The answer is longer than a datagram; ask for less")]
     AnswerTooLong,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::command::shown;
 use super::message::AnswerLimits;
-use crate::settings::Epoch;
+use crate::settings::{Epoch, Recording};
 
 /// What an engine is made with.
 #[derive(Debug, Clone)]
@@ -27,6 +27,10 @@ pub struct Settings {
     pub open_within: Duration,
     /// When a call that was never answered is over.
     pub offer_timeout: Duration,
+    /// How calls are recorded; which of them is for the proxy to say.
+    pub recording: Recording,
+    /// How many calls may be recorded at once.
+    pub max_recordings: usize,
     /// How much is kept of what was answered.
     pub answers: AnswerLimits,
     /// What random numbers are drawn from.
@@ -70,6 +74,8 @@ impl Settings {
             delete_delay: Duration::from_secs(30),
             open_within: Duration::from_secs(4),
             offer_timeout: Duration::from_secs(3_600),
+            recording: Recording::default(),
+            max_recordings: 100,
             answers: AnswerLimits::default(),
             seed,
         }
@@ -113,6 +119,10 @@ pub struct Stats {
     pub queries: u64,
     /// Those to list the calls.
     pub lists: u64,
+    /// Recordings that were begun, or will be when their calls are answered.
+    pub recordings_begun: u64,
+    /// Recordings that were asked for and refused.
+    pub recordings_refused: u64,
     /// RTP packets taken from the far ends of the legs that are closed.
     pub packets: u64,
     /// Their bytes, without headers.

@@ -13,6 +13,7 @@ use ringback_media::session::LegReport;
 use super::calls::{Call, Side, State};
 use super::command::Whose;
 use super::engine::{Engine, ok};
+use super::recording::with_recordings;
 use super::refusal::Reason;
 use super::value::{Dict, Value};
 use crate::media::MediaCommand;
@@ -94,7 +95,8 @@ impl Engine {
         let sum = |of: fn(&LegReport) -> Tally| reports().map(of).fold(Tally::default(), Tally::plus).told();
         let totals = Dict::new().with("RTP", sum(Tally::rtp)).with("RTCP", sum(Tally::rtcp));
         let created = self.settings.epoch.unix_ms(call.created);
-        ok().with("created", count(created / 1_000))
+        with_recordings(ok(), call)
+            .with("created", count(created / 1_000))
             .with("created_us", count(created % 1_000 * 1_000))
             .with("last signal", self.seconds(call.signalled))
             .with("SSRC", Value::Dict(streams))

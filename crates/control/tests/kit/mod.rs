@@ -473,7 +473,7 @@ impl World {
     pub fn key_found(&mut self, label: &str, key: char, milliseconds: u32) {
         let digit = Digit::from_char(key).expect("a key");
         let leg = *self.media.legs.iter().find(|(_, leg)| leg.label == label).expect("a leg").0;
-        let press = Press { digit, milliseconds };
+        let press = Press::new(digit, milliseconds);
         self.exchange.handle_media(self.clock.now(), MediaEvent::Key(leg, press));
         self.flush();
     }

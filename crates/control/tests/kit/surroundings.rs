@@ -287,7 +287,7 @@ impl Media {
                 };
                 leg.route = Some(route);
             }
-            MediaCommand::Press { press, events } => {
+            MediaCommand::Press { press, events, .. } => {
                 let label = &self.legs[&key].label;
                 let how = events.map_or("a tone".to_owned(), |(payload_type, _)| payload_type.to_string());
                 self.log.push(format!("{label} hears the key {} as {how}", press.digit));
@@ -302,7 +302,9 @@ impl Media {
                 self.legs.get_mut(&key).expect("open").peer = Some(other);
                 self.legs.get_mut(&other).expect("open").peer = Some(key);
             }
-            MediaCommand::Report | MediaCommand::Locate(_) => panic!("nobody asks for it"),
+            MediaCommand::Report | MediaCommand::Locate(_) | MediaCommand::Silence(_) => {
+                panic!("nobody asks for it")
+            }
             MediaCommand::Play(play) => {
                 let leg = self.legs.get(&key).expect("only an open leg is played to");
                 assert!(!play.patch.to.is_empty());

@@ -189,7 +189,8 @@ fn who_is_blocked_may_be_named_by_label_or_address() {
     browser_calls(&mut world);
     phone_answers(&mut world, &[("label", "desk")]);
     let map = |world: &World, leg: &str| format!("{:?}", world.legs[&world.leg(leg)].map);
-    world.ask(&about("block media", &[("label", "desk")]));
+    // The module says the tag of the message beside it.
+    world.ask(&about("block media", &[("from-tag", "alice"), ("label", "desk")]));
     assert_eq!(map(&world, "rtp2"), "{101: 110, 110: 110}");
     world.ask(&about("block DTMF", &[("address", "203.0.113.9")]));
     assert_eq!((map(&world, "rtp2"), map(&world, "web1").as_str() == "{}"), ("{}".into(), false));

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use ringback_control::ng::{Dict, Engine, Message, Settings, Value};
-use ringback_control::{Epoch, MediaCommand, MediaEvent, Medium, Route};
+use ringback_control::{Epoch, MediaCommand, MediaEvent, Medium, Play, Route};
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
+use ringback_media::insert::{RecordingKey, Track};
 use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile, Seed, Srtp};
 use ringback_media::session::{Gone, LegKey, LegReport};
 use ringback_sansio::Flow;
@@ -27,6 +28,8 @@ pub struct World {
     pub legs: BTreeMap<LegKey, Leg>,
     /// What the media worker says that legs have carried, by their names.
     pub reports: BTreeMap<String, LegReport>,
+    /// What was recorded, in its order.
+    pub tracks: Vec<(LegKey, Track)>,
     waiting: Vec<(LegKey, MediaCommand)>,
     replies: Vec<(String, Dict)>,
     raw: Vec<Bytes>,
@@ -58,6 +61,7 @@ impl World {
             refuses: None,
             legs: BTreeMap::new(),
             reports: BTreeMap::new(),
+            tracks: Vec::new(),
             waiting: Vec::new(),
             replies: Vec::new(),
             raw: Vec::new(),
@@ -125,6 +129,17 @@ impl World {
         std::mem::take(&mut self.log).join("\n")
     }
 
+    fn tell_recording(&mut self, key: RecordingKey, what: &str) {
+        let (_, track) = self.tracks.iter().find(|(_, track)| track.recording == key).expect("it has begun");
+        self.log.push(format!("{} {what}", track.name));
+    }
+
+    /// What was recorded of a leg last has ended by itself, or what is played to it.
+    pub fn tell(&mut self, event: MediaEvent) {
+        self.engine.handle_media(self.now, event);
+        self.settle();
+    }
+
     fn settle(&mut self) {
         loop {
             while let Some(reply) = self.engine.poll_transmit() {
@@ -167,13 +182,19 @@ impl World {
                 );
                 self.engine.handle_media(self.now, MediaEvent::Opened(key, Ok(Box::new(local))));
             }
-            MediaCommand::Press { press, events } => {
-                let (payload_type, clock_rate) = events.expect("the far end takes events");
+            MediaCommand::Press { press, events, alone } => {
                 let (leg, key) = (name(&self.legs, key), press.digit.key());
-                self.log.push(format!(
-                    "{leg} is sent {key} for {} ms as {payload_type}/{clock_rate}",
-                    press.milliseconds
-                ));
+                let how = match (events, alone) {
+                    (Some((payload_type, clock_rate)), _) => format!("{payload_type}/{clock_rate}"),
+                    (None, Some(patch)) => format!("a tone of {}", patch.to[0].name),
+                    (None, None) => panic!("{leg} cannot be sent a key"),
+                };
+                let volume = match press.volume {
+                    8 => String::new(),
+                    volume => format!(" at -{volume} dBm0"),
+                };
+                let duration = press.milliseconds;
+                self.log.push(format!("{leg} is sent {key} for {duration} ms{volume} as {how}"));
             }
             MediaCommand::OpenVideo { .. } | MediaCommand::ConfigureVideo(..) | MediaCommand::AskPicture => {
                 panic!("nobody asks for video")
@@ -200,6 +221,10 @@ impl World {
                 leg.local.ice = Some(*credentials);
                 self.log.push(format!("{} restarts ICE", leg.name));
             }
+            MediaCommand::Silence(silence) => {
+                let what = if silence.is_empty() { "is heard again" } else { "is made silence" };
+                self.log.push(format!("{} {what}", name(&self.legs, key)));
+            }
             MediaCommand::Locate(far) => {
                 self.log.push(format!("{} signals from {far}", name(&self.legs, key)));
             }
@@ -208,11 +233,24 @@ impl World {
                 self.engine.handle_media(self.now, MediaEvent::Reported(key, report));
             }
             MediaCommand::Echo => panic!("nobody asks for an echo"),
-            MediaCommand::Play(_) | MediaCommand::StopPlaying => panic!("nobody plays"),
-            MediaCommand::Record(_)
-            | MediaCommand::PauseRecording(_)
-            | MediaCommand::ResumeRecording(_)
-            | MediaCommand::StopRecording(_) => panic!("nobody records"),
+            MediaCommand::Play(play) => {
+                let leg = self.legs.get(&key).expect("only an open leg is played to");
+                let Play { what, times, patch, .. } = *play;
+                let codec = &patch.to[0].name;
+                self.log.push(format!("{} hears {what:?} {} times in {codec}", leg.name, times.unwrap()));
+            }
+            MediaCommand::StopPlaying => {
+                self.log.push(format!("{} hears nothing more", name(&self.legs, key)));
+            }
+            MediaCommand::Record(track) => {
+                let leg = self.legs.get(&key).expect("only an open leg is recorded");
+                let codecs: Vec<_> = track.codecs.iter().map(|codec| codec.name.as_str()).collect();
+                self.log.push(format!("{} is recorded as {:?}: {}", leg.name, track.side, codecs.join(" ")));
+                self.tracks.push((key, *track));
+            }
+            MediaCommand::PauseRecording(recording) => self.tell_recording(recording, "pauses"),
+            MediaCommand::ResumeRecording(recording) => self.tell_recording(recording, "goes on"),
+            MediaCommand::StopRecording(recording) => self.tell_recording(recording, "ends"),
             MediaCommand::Close => {
                 self.log.push(format!("{} closes", name(&self.legs, key)));
                 self.legs.remove(&key);
@@ -220,6 +258,12 @@ impl World {
             }
         }
     }
+}
+
+/// The names of the files of recordings that an answer has.
+pub fn recordings(dict: &Dict) -> Vec<String> {
+    let names = dict.value("recordings").into_iter().flat_map(Value::texts);
+    names.map(|name| String::from_utf8(name.to_vec()).unwrap()).collect()
 }
 
 /// What comes from `far` to where the engine listens.

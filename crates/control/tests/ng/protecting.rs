@@ -121,18 +121,38 @@ fn audio_is_made_anew_where_the_script_wants_it() {
     world.ask(&about("block media", &[("from-tag", "alice")]));
     let happened = world.happened();
     assert!(happened.contains("web1 by ICE {}") && happened.contains("made anew for web1"), "{happened}");
+    // Of Opus no silence is made, and of the telephone's PCMA it is.
+    world.ask(&about("unblock media", &[("from-tag", "alice")]));
+    world.happened();
+    world.ask(&about("silence media", &[]));
+    let happened = world.happened();
+    assert!(happened.starts_with("web1 by ICE {}\nrtp2 203.0.113.9:40000 made anew for web1"), "{happened}");
+    assert!(happened.ends_with("rtp2 is made silence"), "{happened}");
 }
 
 #[test]
-fn what_is_silenced_is_not_heard_until_it_is_again() {
+fn what_is_silenced_is_silence_until_it_is_heard_again() {
     let mut world = World::new();
     browser_calls(&mut world);
     phone_answers(&mut world, &[]);
     world.happened();
     world.ask(&about("silence media", &[("from-tag", "alice")]));
-    assert!(world.happened().contains("web1 by ICE {110: 101}"));
+    let happened = world.happened();
+    assert!(
+        happened.starts_with("web1 by ICE {0: 0, 8: 8, 110: 101}\nweb1 is made silence\nrtp2"),
+        "{happened}"
+    );
+    // What is blocked besides is not sent at all.
+    world.ask(&about("block media", &[]));
+    assert!(world.happened().contains("web1 by ICE {110: 101}\nrtp2"));
+    world.ask(&about("unblock media", &[]));
+    world.happened();
     world.ask(&about("unsilence media", &[("from-tag", "alice")]));
-    assert!(world.happened().contains("web1 by ICE {0: 0, 8: 8, 110: 101}"));
+    let happened = world.happened();
+    assert!(
+        happened.starts_with("web1 by ICE {0: 0, 8: 8, 110: 101}\nweb1 is heard again\nrtp2"),
+        "{happened}"
+    );
 }
 
 #[test]
@@ -144,7 +164,10 @@ fn a_key_is_pressed_for_the_other_side() {
         all.extend_from_slice(more);
         world.ask(&about("play DTMF", &all))
     };
-    assert!(reason(&play(&mut world, "alice", &[("code", "5")])).starts_with("There is no offer"));
+    assert!(
+        reason(&play(&mut world, "alice", &[("code", "5")]))
+            .starts_with("The side that is meant talks to nobody")
+    );
     phone_answers(&mut world, &[]);
     world.happened();
     assert_eq!(text(&play(&mut world, "alice", &[("code", "#")]), "result"), "ok");
@@ -153,15 +176,49 @@ fn a_key_is_pressed_for_the_other_side() {
         world.happened(),
         "rtp2 is sent # for 250 ms as 101/8000\nrtp2 is sent # for 100 ms as 101/8000"
     );
+    // Too short, too long, and loud; and for both at once.
+    play(&mut world, "alice", &[("code", "5"), ("duration", "9")]);
+    play(&mut world, "alice", &[("rtpp-flags", "code=6 duration=9000 volume=-3")]);
+    play(&mut world, "", &[("code", "7"), ("flags", "|all")]);
+    assert_eq!(
+        world.happened(),
+        "rtp2 is sent 5 for 100 ms as 101/8000\n\
+         rtp2 is sent 6 for 5000 ms at -3 dBm0 as 101/8000\n\
+         rtp2 is sent 7 for 250 ms as 101/8000\n\
+         web1 is sent 7 for 250 ms as 110/8000"
+    );
+    let nobody = reason(&play(&mut world, "", &[("code", "5")]));
+    assert!(nobody.starts_with("Nobody is meant: say a from-tag"), "{nobody}");
     for (from, more, expected) in [
         ("alice", &[][..], "The command needs a code"),
         ("alice", &[("code", "x")], "The value of code is not a key"),
-        ("alice", &[("code", "5"), ("duration", "9")], "The value of duration is not"),
+        ("alice", &[("code", "5"), ("duration", "long")], "The value of duration is not"),
+        ("alice", &[("code", "5"), ("volume", "loud")], "The value of volume is not"),
         ("nobody", &[("code", "5")], "No side of the call"),
     ] {
         let words = reason(&play(&mut world, from, more));
         assert!(words.starts_with(expected), "{words}");
     }
+}
+
+#[test]
+fn a_far_end_without_events_hears_a_tone_in_a_codec_of_its_own() {
+    let mut world = World::new();
+    browser_calls(&mut world);
+    let answer = phone("203.0.113.9", 40_000).replace("8 0 101", "8 0");
+    phone_answers(&mut world, &[("sdp", &answer)]);
+    world.happened();
+    let press = about("play DTMF", &[("from-tag", "alice"), ("code", "5")]);
+    assert_eq!(text(&world.ask(&press), "result"), "ok");
+    assert_eq!(world.happened(), "rtp2 is sent 5 for 250 ms as a tone of PCMA");
+
+    // Neither events nor anything that could be made.
+    let mut world = World::new();
+    let sdp = phone("203.0.113.9", 40_000).replace("8 0 101", "18");
+    world.ask(&about("offer", &[("from-tag", "alice"), ("sdp", &sdp)]));
+    phone_answers(&mut world, &[("sdp", &sdp), ("transport-protocol", "RTP/AVP"), ("ICE", "remove")]);
+    let words = reason(&world.ask(&press));
+    assert!(words.starts_with("The far end takes no telephone-event, and has no codec of opus"), "{words}");
 }
 
 fn report(world: &World, packets: u64) -> LegReport {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::kit::{PROXY, World, about, browser_calls, dict, flow_of, phone, reason, text};
+use crate::kit::{PROXY, World, about, dict, flow_of, phone, reason, text};
 
 #[test]
 fn a_ping_is_answered_as_it_was_asked() {
@@ -84,15 +84,6 @@ fn what_is_no_command_is_an_error_in_words() {
     assert_eq!(world.engine.stats().errors, 10);
     world.send(b"no-cookie");
     assert_eq!((world.sent().len(), world.engine.stats().no_cookie), (0, 1));
-}
-
-#[test]
-fn what_is_not_in_this_version_says_so() {
-    let mut world = World::new();
-    browser_calls(&mut world);
-    for command in ["start recording", "stop recording", "pause recording", "play media", "stop media"] {
-        assert_eq!(reason(&world.ask(&about(command, &[]))), format!("\"{command}\" is not in this version"));
-    }
 }
 
 #[test]

@@ -43,6 +43,17 @@ impl Format {
         }
     }
 
+    /// The byte that silence is made of; `None` where it is not the same byte all the time.
+    pub fn silence(self) -> Option<u8> {
+        match self {
+            Format::Pcmu => Some(0xff),
+            Format::Pcma => Some(0xd5),
+            Format::G722 => Some(0xfd),
+            Format::L16 { .. } => Some(0),
+            Format::Opus => None,
+        }
+    }
+
     /// The encoding name.
     pub fn name(self) -> &'static str {
         match self {

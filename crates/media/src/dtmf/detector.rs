@@ -140,7 +140,7 @@ impl ToneDetector {
     /// average.
     fn press(&self, down: Down) -> Press {
         let samples = down.blocks * self.len as u64 + self.len as u64 / 3;
-        Press { digit: down.digit, milliseconds: (samples * 1000 / u64::from(self.rate)) as u32 }
+        Press::new(down.digit, (samples * 1000 / u64::from(self.rate)) as u32)
     }
 
     /// The key that a block has.

@@ -45,10 +45,8 @@ fn send(input: &mut Input<'_>, mut now: Instant) {
     let mut sender = EventSender::new(settings);
     let mut receiver = EventReceiver::new(clock_rate);
     let mut timestamp = u32::MAX - 100;
-    let press = Press {
-        digit: Digit::from_event(input.number(16) as u8).unwrap_or(Digit(0)),
-        milliseconds: 40 + input.number(256) as u32 * 20,
-    };
+    let digit = Digit::from_event(input.number(16) as u8).unwrap_or(Digit(0));
+    let press = Press::new(digit, 40 + input.number(256) as u32 * 20);
     if sender.press(press).is_err() {
         return;
     }

@@ -92,9 +92,16 @@ pub struct Press {
     pub digit: Digit,
     /// For how long, in milliseconds.
     pub milliseconds: u32,
+    /// How loud it is to be, -dBm0; of a key that was found, what is usual.
+    pub volume: u8,
 }
 
 impl Press {
+    /// A key that is as loud as is usual.
+    pub const fn new(digit: Digit, milliseconds: u32) -> Press {
+        Press { digit, milliseconds, volume: VOLUME }
+    }
+
     /// The same as far as it can be played: one that is too short for anybody to notice is made longer.
     #[must_use]
     pub fn playable(self) -> Press {
@@ -130,6 +137,8 @@ fn playable(press: Press, queued: usize) -> Result<(), Refusal> {
     if queued >= MAX_QUEUED { Err(Refusal::QueueFull) } else { Ok(()) }
 }
 
+/// How loud a key is when nothing is said, -dBm0.
+const VOLUME: u8 = 10;
 /// Keys that wait to be played at most: more than a person or a script dials at once.
 pub const MAX_QUEUED: usize = 64;
 /// The shortest key that is played: what every receiver notices (ITU-T Q.24).

@@ -142,7 +142,7 @@ impl EventReceiver {
         self.stats.presses += 1;
         let lasted = current.before.saturating_add(u64::from(current.duration));
         let milliseconds = u32::try_from(lasted.saturating_mul(1000) / self.rate).unwrap_or(u32::MAX);
-        Some(Press { digit: current.digit, milliseconds })
+        Some(Press::new(current.digit, milliseconds))
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn press(key: char, milliseconds: u32) -> Press {
-        Press { digit: Digit::from_char(key).unwrap(), milliseconds }
+        Press::new(Digit::from_char(key).unwrap(), milliseconds)
     }
 
     /// Feeds packets 20 ms apart: timestamp, marker, event, end, duration. What was found, in order.

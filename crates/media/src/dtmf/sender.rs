@@ -44,16 +44,14 @@ pub struct EventSettings {
     pub clock_rate: u32,
     /// How long a frame is, milliseconds.
     pub frame_ms: u32,
-    /// The power that is reported, -dBm0.
-    pub volume: u8,
     /// The pause between two keys at least, milliseconds.
     pub pause_ms: u32,
 }
 
 impl EventSettings {
-    /// Frames of 20 ms at -10 dBm0 with pauses of 60 ms.
+    /// Frames of 20 ms with pauses of 60 ms.
     pub const fn new(clock_rate: u32) -> Self {
-        EventSettings { clock_rate, frame_ms: 20, volume: 10, pause_ms: 60 }
+        EventSettings { clock_rate, frame_ms: 20, pause_ms: 60 }
     }
 }
 
@@ -132,7 +130,7 @@ impl EventSender {
         let event = |end, duration| TelephoneEvent {
             event: press.digit.event(),
             end,
-            volume: self.settings.volume,
+            volume: press.volume.min(MAX_VOLUME),
             duration,
         };
         if segment > full {
@@ -159,6 +157,9 @@ impl EventSender {
     }
 }
 
+/// The most that the field of the volume holds (RFC 4733 §2.3.3).
+const MAX_VOLUME: u8 = 63;
+
 /// Packets that say that a key was let go (RFC 4733 §2.5.1.4).
 const ENDS: u8 = 3;
 
@@ -168,7 +169,7 @@ mod tests {
     use crate::dtmf::Digit;
 
     fn press(key: char, milliseconds: u32) -> Press {
-        Press { digit: Digit::from_char(key).unwrap(), milliseconds }
+        Press::new(Digit::from_char(key).unwrap(), milliseconds)
     }
 
     /// Timestamp, marker, key, end, duration.
@@ -223,8 +224,7 @@ mod tests {
 
     #[test]
     fn too_many_and_too_long_presses_are_refused() {
-        let mut sender =
-            EventSender::new(EventSettings { clock_rate: 0, frame_ms: 0, volume: 255, pause_ms: 0 });
+        let mut sender = EventSender::new(EventSettings { clock_rate: 0, frame_ms: 0, pause_ms: 0 });
         for milliseconds in [0, 39, 60_001, u32::MAX] {
             assert_eq!(sender.press(press('1', milliseconds)), Err(Refusal::Duration));
         }

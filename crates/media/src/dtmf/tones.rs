@@ -9,6 +9,8 @@ use crate::audio::Oscillator;
 #[derive(Debug)]
 pub struct TonePlayer {
     rate: u32,
+    levels: ToneLevels,
+    /// Those of the key that is down.
     amplitudes: [f32; 2],
     queue: VecDeque<Press>,
     oscillators: [Oscillator; 2],
@@ -19,7 +21,7 @@ pub struct TonePlayer {
     gain: f32,
 }
 
-/// How loud the two tones are, -dBov each.
+/// How loud the two tones of a key are that is as loud as is usual, -dBov each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToneLevels {
     /// The tone of the row.
@@ -38,14 +40,10 @@ impl Default for ToneLevels {
 impl TonePlayer {
     /// A player at so many samples a second.
     pub fn new(rate: u32, levels: ToneLevels) -> Self {
-        // The amplitude of a sine of that level; both together stay within full scale.
-        let amplitude = |level: u8| {
-            let one = 10f32.powf(-f32::from(level) / 20.0) * std::f32::consts::SQRT_2;
-            one.min(0.5) * f32::from(i16::MAX)
-        };
         TonePlayer {
             rate: rate.clamp(1, 192_000),
-            amplitudes: [amplitude(levels.low), amplitude(levels.high)],
+            levels,
+            amplitudes: [0.0; 2],
             queue: VecDeque::with_capacity(MAX_QUEUED),
             oscillators: [Oscillator::default(); 2],
             tone: 0,
@@ -99,6 +97,13 @@ impl TonePlayer {
     fn next(&mut self) -> bool {
         let Some(press) = self.queue.pop_front() else { return false };
         let (low, high) = press.digit.frequencies();
+        let louder = f32::from(super::VOLUME) - f32::from(press.volume);
+        // The amplitude of a sine of that level; both together stay within full scale.
+        let amplitude = |level: u8| {
+            let one = 10f32.powf((louder - f32::from(level)) / 20.0) * std::f32::consts::SQRT_2;
+            one.min(0.5) * f32::from(i16::MAX)
+        };
+        self.amplitudes = [amplitude(self.levels.low), amplitude(self.levels.high)];
         self.oscillators = [Oscillator::new(low, self.rate), Oscillator::new(high, self.rate)];
         let samples = |milliseconds: u32| (u64::from(milliseconds) * u64::from(self.rate) / 1000).max(1);
         (self.tone, self.pause) = (samples(press.milliseconds), samples(PAUSE_MS));

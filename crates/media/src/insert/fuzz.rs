@@ -45,7 +45,7 @@ pub fn insert(data: &[u8], start: Instant) -> DeskStats {
                 let digit = Digit::from_event(input.byte().unwrap_or_default() & 15);
                 let milliseconds = u32::from(input.byte().unwrap_or_default()) * 4;
                 if let Some(digit) = digit {
-                    let _ = desk.press(now, leg, Press { digit, milliseconds });
+                    let _ = desk.press(now, leg, Press::new(digit, milliseconds));
                 }
             }
             5 => desk.unplug(leg),
@@ -59,6 +59,7 @@ pub fn insert(data: &[u8], start: Instant) -> DeskStats {
                 let track = Track {
                     recording: RecordingKey(other.0 & 1),
                     name: "fuzz".into(),
+                    note: None,
                     side: if leg.0 & 1 == 0 { Side::First } else { Side::Second },
                     codecs: patch(&mut input).from,
                 };

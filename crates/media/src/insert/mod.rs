@@ -15,7 +15,7 @@
 //!   the sum of the others.
 //! - **Playing** is driven by the clock too: a tone or what was read from a file goes in the place of what a leg would hear,
 //!   or, as music on hold, under it, so that whoever speaks to the leg ends it. A leg whose packets are passed on gets a
-//!   voice for as long as something is played to it.
+//!   voice for as long as something is played to it, be it the tone of a key.
 //! - **A recording** has ears of its own beside whatever else becomes of the packets (`record`).
 //!
 //! Keys that are pressed pass as telephone events where both know them, else as tones: see [`dtmf`](crate::dtmf). In a
@@ -42,7 +42,7 @@ pub use conference::MAX_MEMBERS;
 pub use desk::{ConferenceKey, Desk, DeskError, DeskStats};
 pub use made::Made;
 pub(crate) use player::PACKETS_IN_A_ROW;
-pub use player::{Clip, HOLD_TONES, Manner, Play, PlayEnd, Sound};
+pub use player::{Clip, HOLD_TONES, Manner, Play, PlayEnd, PressError, Sound};
 pub use record::{
     Piece, RATE as RECORDING_RATE, Recorded, RecordingEnd, RecordingKey, RecordingSettings, Side, Track,
 };

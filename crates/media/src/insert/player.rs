@@ -9,6 +9,7 @@ use super::made::Outbox;
 use super::voice::Voice;
 use crate::audio::{Region, Resampler, Signal, Step, ToneGenerator, level};
 use crate::codec::MAX_SAMPLES;
+use crate::dtmf::{Press, Refusal};
 use crate::negotiation::Patch;
 use crate::session::LegKey;
 
@@ -21,6 +22,8 @@ pub enum Sound {
     Cadence(&'static [Step]),
     /// What was read from a file.
     Clip(Arc<Clip>),
+    /// Silence, until the keys are heard that were pressed for the leg ([`Desk::press_alone`]).
+    Keys,
 }
 
 /// Audio in memory.
@@ -67,6 +70,17 @@ pub enum PlayEnd {
     Interrupted,
 }
 
+/// Why a key is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PressError {
+    /// There is nothing to make its tone in.
+    #[error("{0}")]
+    Voice(#[from] DeskError),
+    /// It cannot be played.
+    #[error("{0}")]
+    Key(#[from] Refusal),
+}
+
 impl Desk {
     /// Plays something to a leg until it is over or [`Desk::stop`]. A leg that has no voice gets one for it, for a far
     /// end that understands what `to` of the patch says. What is played already goes on.
@@ -88,6 +102,28 @@ impl Desk {
         self.players.insert(leg, Player::new(play, patch.clone(), own));
         self.start_clock(now);
         Ok(())
+    }
+
+    /// Sends a key to a leg, as [`Desk::press`] does. One that has no voice gets one until it has heard its keys.
+    pub fn press_alone(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        press: Press,
+        patch: &Patch,
+    ) -> Result<(), PressError> {
+        if self.voices.contains_key(&leg) {
+            return Ok(self.press(now, leg, press)?);
+        }
+        if !self.players.contains_key(&leg) {
+            self.seed = next(self.seed);
+            let own = Voice::new(leg, leg, patch, MOST, self.seed).map_err(|_| DeskError::Codec)?;
+            let play = Play { sound: Sound::Keys, times: Some(1), manner: Manner::Over };
+            self.players.insert(leg, Player::new(play, patch.clone(), Some(own)));
+            self.start_clock(now);
+        }
+        let own = self.players.get_mut(&leg).and_then(|player| player.own.as_mut());
+        own.map_or(Ok(()), |own| Ok(own.press(press)?))
     }
 
     /// Plays nothing more to a leg.
@@ -115,6 +151,7 @@ pub(super) struct Player {
 
 /// Gives the samples, at the rate of a voice.
 enum Source {
+    Silence,
     Tone(ToneGenerator),
     Clip { resampler: Option<Resampler>, at: usize, ready: Vec<i16>, times: u32 },
 }
@@ -170,13 +207,14 @@ impl Player {
         let is_over = source.fill(&play.sound, play.times.is_none(), frame);
         voice.catch_up(now);
         voice.say(now, frame, outbox);
-        is_over
+        is_over && !(matches!(play.sound, Sound::Keys) && voice.is_pressing())
     }
 }
 
 impl Source {
     fn new(sound: &Sound, rate: u32, times: Option<u32>) -> Option<Source> {
         Some(match sound {
+            Sound::Keys => Source::Silence,
             Sound::Tone(signal, region) => {
                 Source::Tone(ToneGenerator::new(*signal, *region, rate, TONE_LEVEL))
             }
@@ -196,10 +234,16 @@ impl Source {
     /// Fills a frame; says whether that was the last.
     fn fill(&mut self, sound: &Sound, is_endless: bool, frame: &mut [i16]) -> bool {
         let (Source::Clip { resampler, at, ready, times }, Sound::Clip(clip)) = (&mut *self, sound) else {
-            if let Source::Tone(tone) = self {
-                tone.fill(frame);
-            }
-            return false;
+            return match self {
+                Source::Tone(tone) => {
+                    tone.fill(frame);
+                    false
+                }
+                Source::Silence | Source::Clip { .. } => {
+                    frame.fill(0);
+                    true
+                }
+            };
         };
         let piece = (clip.rate / 1000) as usize * TICK.as_millis() as usize;
         // A piece at a time makes a frame; one that is short, or the first of a resampler, needs another.

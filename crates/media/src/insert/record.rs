@@ -51,6 +51,8 @@ pub struct Track {
     pub recording: RecordingKey,
     /// What the recording is called; the first track of a recording names it.
     pub name: Arc<str>,
+    /// Text that is kept beside the recording; that of its first track is.
+    pub note: Option<Arc<str>>,
     /// Which side the leg is.
     pub side: Side,
     /// What the leg may send, in the numbers that it sends with.
@@ -66,6 +68,8 @@ pub enum Recorded {
         recording: RecordingKey,
         /// What it is called.
         name: Arc<str>,
+        /// Text that is kept beside it.
+        note: Option<Arc<str>>,
         /// Its channels: 1 or 2.
         channels: u8,
     },
@@ -273,7 +277,8 @@ impl Recorder {
     ) -> Recorder {
         let side = || Ears { heard: None, mask: settings.masks_keys.then(|| ToneMask::new(RATE)) };
         let channels = if settings.is_separate { 2 } else { 1 };
-        pieces.tell(Recorded::Begun { recording: track.recording, name: track.name.clone(), channels });
+        let (name, note) = (track.name.clone(), track.note.clone());
+        pieces.tell(Recorded::Begun { recording: track.recording, name, note, channels });
         Recorder {
             key: track.recording,
             settings,

@@ -417,7 +417,7 @@ impl Party {
 
     /// The codecs that this party sends, in the numbers it sends them with: those of our description that its own has
     /// too, and then its own numbers for them where they mean nothing else.
-    pub(super) fn sent_codecs(&self) -> impl Iterator<Item = &Codec> {
+    pub fn sent_codecs(&self) -> impl Iterator<Item = &Codec> {
         let sections =
             self.agreed.as_ref().and_then(|agreed| Some((agreed.our_section()?, agreed.their_section()?)));
         sections.into_iter().flat_map(|(ours, theirs)| sent_codecs(ours, theirs))

@@ -11,6 +11,7 @@ use super::keys::Keys;
 use super::path::Path;
 use super::random::Random;
 use super::rtcp::Rtcp;
+use super::silence::Silence;
 use super::video::Pictures;
 use super::webrtc::Change;
 use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason, Socket};
@@ -35,6 +36,8 @@ pub(super) struct Leg {
     pub(super) section: Section,
     /// Whether what it says is copied for a recording.
     pub(super) is_tapped: bool,
+    /// What of its packets is made silence.
+    pub(super) silence: Silence,
     /// What is played to it, and how many audible packets in a row it was sent meanwhile.
     pub(super) played: Option<(Manner, u8)>,
     pub(super) agreed: Option<Agreed>,
@@ -141,6 +144,7 @@ impl Leg {
             drops: Drops::default(),
             section,
             is_tapped: false,
+            silence: Silence::default(),
             played: None,
             agreed: None,
             reception: Reception::new(),

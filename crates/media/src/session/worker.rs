@@ -17,6 +17,7 @@ use super::leg::{Arrival, InFlight, Leg, Section, Way};
 use super::path::Path;
 use super::plain::Plain;
 use super::random::Random;
+use super::silence::Silence;
 use super::webrtc::WebRtc;
 use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Socket, Stats, Verdict};
 use crate::dtls::Identity;
@@ -250,6 +251,13 @@ impl Worker {
     pub fn tap(&mut self, leg: LegKey, is_tapped: bool) {
         if let Some((_, leg)) = self.leg_mut(leg) {
             leg.is_tapped = is_tapped;
+        }
+    }
+
+    /// Makes what the far end of a leg says silence from here on, for whoever hears it, recordings included.
+    pub fn silence(&mut self, leg: LegKey, silence: Silence) {
+        if let Some((_, leg)) = self.leg_mut(leg) {
+            leg.silence = silence;
         }
     }
 
@@ -529,6 +537,9 @@ impl Worker {
         let in_flight = leg.take_rtp(arrival, &self.former, header, packet)?;
         if in_flight.is_first {
             self.events.push_back(Event::FirstPacket { leg: leg.key });
+        }
+        if !leg.silence.is_empty() {
+            leg.silence.fill(&in_flight.header, packet.bytes_mut());
         }
         let Some((peer, payload_type)) = leg.route(&in_flight.header)? else {
             return Ok(Verdict::Insert(leg.key));

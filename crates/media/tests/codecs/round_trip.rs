@@ -120,3 +120,29 @@ fn the_bit_rate_is_below_what_the_far_end_allows() {
     let constant = lengths(&opus("cbr=1"), &pcm, 16000);
     assert!(constant.iter().all(|len| *len == constant[0]), "{constant:?}");
 }
+
+#[test]
+fn the_byte_of_silence_is_silent() {
+    assert_eq!(Format::Opus.silence(), None);
+    for (format, rate) in [(Format::Pcmu, 8000), (Format::Pcma, 8000), (Format::G722, 16_000)] {
+        let byte = format.silence().unwrap();
+        let codec = format.describe(96);
+        let (mut encoder, mut decoder) =
+            (Encoder::new(&codec, rate).unwrap(), Decoder::new(&codec, rate).unwrap());
+        let payload = [byte; 160];
+        let mut decoded = [0; MAX_SAMPLES];
+        // Somebody spoke before.
+        let mut spoken = [0; MAX_PAYLOAD];
+        let frame = (rate / 50) as usize;
+        for chunk in tone(440.0, rate, rate as usize / 4).chunks_exact(frame) {
+            let len = encoder.encode(chunk, &mut spoken).unwrap();
+            decoder.decode(&spoken[..len], &mut decoded).unwrap();
+        }
+        for n in 0..50 {
+            let len = decoder.decode(&payload, &mut decoded).unwrap();
+            let loudest = decoded[..len].iter().map(|sample| sample.unsigned_abs()).max();
+            // 50 dB below full scale: G.722 comes to rest only slowly.
+            assert!(n < 10 || loudest.is_some_and(|loudest| loudest <= 100), "{format:?} {n}: {loudest:?}");
+        }
+    }
+}

@@ -21,6 +21,8 @@ pub struct Ng {
     pub interfaces: Vec<NamedAddress>,
     /// How long media flows on after a `delete` that does not say.
     pub delete_delay_seconds: u32,
+    /// How many calls may be recorded at once.
+    pub recordings: u32,
 }
 
 impl Ng {
@@ -39,14 +41,17 @@ impl Ng {
     }
 
     /// Each key with its value and the least and greatest value that makes sense.
-    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 1] {
-        [("ng.delete_delay_seconds", self.delete_delay_seconds, 0, 3_600)]
+    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 2] {
+        [
+            ("ng.delete_delay_seconds", self.delete_delay_seconds, 0, 3_600),
+            ("ng.recordings", self.recordings, 0, 10_000),
+        ]
     }
 }
 
 impl Default for Ng {
     fn default() -> Self {
-        Ng { listen: Addresses::default(), interfaces: Vec::new(), delete_delay_seconds: 30 }
+        Ng { listen: Addresses::default(), interfaces: Vec::new(), delete_delay_seconds: 30, recordings: 100 }
     }
 }
 

@@ -16,7 +16,7 @@ use ringback_control::ng::{Address, Engine, Interface, Settings};
 use super::listeners::{bind_ng, bind_webrtc};
 use super::media::{Media, With};
 use super::stop::{self, Machine};
-use super::{allow_files, announce, log};
+use super::{allow_files, announce, log, read_sounds, recording};
 use crate::config::{self, Config, Limits, Warning};
 use crate::http::Readiness;
 use crate::inbox::{Inbox, Input};
@@ -92,17 +92,20 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let telemetry = Arc::new(Telemetry::new(doorkeeper, None, log_limit));
     let ng = Ng::new(sockets)?.ok_or_else(|| anyhow!("`ng.listen` is empty; give it an address"))?;
     let news = News { exchange: None, ng: Some(ng.inbox()) };
+    let sounds =
+        Sounds::prepare(&config.media, &config.data_dir).context("what is to be played cannot be")?;
+    let sounds = Arc::new(sounds);
     let with = With {
         config,
         data_dir: &config.data_dir,
-        // Nobody can ask for anything to be played.
-        sounds: Arc::new(Sounds::none()),
+        sounds: sounds.clone(),
         epoch,
         telemetry: telemetry.clone(),
         readiness: readiness.clone(),
     };
     let media = Media::start(with, webrtc, &news)?;
     let (workers, threads) = media.split();
+    read_sounds(sounds, Some(ng.inbox()))?;
     let machine = ng.start(config, epoch, workers, &telemetry)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -170,6 +173,8 @@ fn settings(config: &Config, epoch: Epoch) -> anyhow::Result<Settings> {
         interfaces,
         max_calls: config.limits.calls as usize,
         delete_delay: Duration::from_secs(config.ng.delete_delay_seconds.into()),
+        recording: recording(config),
+        max_recordings: config.ng.recordings as usize,
         ..Settings::new(epoch, first, seed)
     })
 }

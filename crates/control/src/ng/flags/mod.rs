@@ -66,6 +66,8 @@ pub struct Flags {
     pub ptime_reverse: Option<u16>,
     /// The type of service of our packets.
     pub tos: Option<u8>,
+    /// What the file of the recording is called.
+    pub recording_file: Option<Bytes>,
     /// What is kept with a recording.
     pub metadata: Option<Bytes>,
     /// Whether who asks knows `load limit` as a result.
@@ -163,6 +165,9 @@ impl Flags {
                 self.ptime_reverse = value.as_number().and_then(|number| u16::try_from(number).ok());
             }
             b"TOS" => self.tos = value.as_number().and_then(|number| u8::try_from(number).ok()),
+            b"recording-file" | b"output-destination" => {
+                self.recording_file = value.as_text().cloned().filter(|name| !name.is_empty());
+            }
             b"metadata" => self.metadata = value.as_text().cloned(),
             b"interface" => self.interface = value.as_text().cloned(),
             b"received-from" => self.received_from = value.texts().last().and_then(|text| address(text)),
