@@ -34,8 +34,9 @@ pub(super) struct Call {
     pub dialogues: Vec<(LegKey, LegKey)>,
     /// The legs whose reports are awaited.
     pub awaited: Vec<LegKey>,
-    /// What waits for the media workers, in the order in which it came.
-    pub jobs: VecDeque<Job>,
+    /// What waits for the media workers, in the order in which it came. A call that stands keeps the room for it, but
+    /// not for what it says.
+    pub jobs: VecDeque<Box<Job>>,
     pub is_answered: bool,
     /// What is blocked of everybody.
     pub blocked: Blocked,

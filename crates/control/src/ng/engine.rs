@@ -321,14 +321,14 @@ impl Engine {
             self.calls.insert(number, call);
             return self.refuse(&asker, encoding, &Reason::TooManyWaiting, false);
         }
-        call.jobs.push_back(Job {
+        call.jobs.push_back(Box::new(Job {
             asker,
             encoding,
             command,
             sides: None,
             is_asked: false,
             warnings: Vec::new(),
-        });
+        }));
         // What waits already has to be done first.
         if call.jobs.len() > 1 {
             self.calls.insert(number, call);
@@ -345,7 +345,7 @@ impl Engine {
             std::panic::resume_unwind(Box::new("sabotaged"));
         }
         while let Some(mut job) = call.jobs.pop_front() {
-            let Job { command, sides, warnings, is_asked, .. } = &mut job;
+            let Job { command, sides, warnings, is_asked, .. } = &mut *job;
             let is_told = match command {
                 Command::Query(_) | Command::Delete(_) => self.is_told(&mut call, is_asked),
                 _ => true,

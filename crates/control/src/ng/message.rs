@@ -67,7 +67,8 @@ pub fn write(cookie: &[u8], encoding: Encoding, dict: &Dict) -> Bytes {
         Encoding::Bencode => bencode::write_dict(dict, &mut out),
         Encoding::Json => json::write_dict(dict, &mut out),
     }
-    Bytes::from(out)
+    // It is kept for a while: without room for more.
+    Bytes::from(out.into_boxed_slice())
 }
 
 /// What was answered lately.

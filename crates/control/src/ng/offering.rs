@@ -260,6 +260,8 @@ impl Engine {
         let leg = owner::leg_key(owner::NG_WORKER, call.number, number);
         let plan::Way { signalling, advertised } = way;
         let plan::Towards { profile, srtp } = towards;
+        // Most calls have two sides and no more.
+        call.sides.reserve_exact(if call.sides.is_empty() { 2 } else { 1 });
         call.sides.push(Side { advertised, srtp, ..Side::new(now, leg, profile) });
         let medium = match profile {
             Profile::WebRtc => Medium::WebRtc,

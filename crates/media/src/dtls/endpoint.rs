@@ -44,8 +44,8 @@ pub struct Endpoint {
     export: Option<(Suite, Keys)>,
     transmits: VecDeque<Vec<u8>>,
     event: Option<Event>,
-    /// Where the engine writes what it has; large while a certificate may come, empty afterwards.
-    scratch: Vec<u8>,
+    /// Bytes that the engine was given: no certificate that it shows is longer.
+    fed: usize,
     stats: Stats,
 }
 
@@ -72,7 +72,7 @@ impl Endpoint {
             export: None,
             transmits: VecDeque::new(),
             event: None,
-            scratch: Vec::new(),
+            fed: 0,
             stats: Stats::default(),
         };
         if role == Role::Client {
@@ -260,6 +260,7 @@ impl Endpoint {
 
     fn feed(&mut self, record: &[u8]) {
         let now = self.now;
+        self.fed = self.fed.saturating_add(record.len());
         self.drive(|engine| {
             // The engine has no other way to learn the time.
             engine.handle_timeout(now)?;
@@ -275,8 +276,7 @@ impl Endpoint {
         self.engine = Some(engine);
         (self.peer, self.export) = (Peer::Unknown, None);
         self.transmits.clear();
-        // Room for the longest certificate that fits the engine's queue; the engine takes it for granted.
-        self.scratch.resize(SCRATCH, 0);
+        self.fed = 0;
         self.drive(|engine| engine.handle_timeout(now));
     }
 
@@ -302,9 +302,13 @@ impl Endpoint {
         let Some(engine) = &mut self.engine else {
             return false;
         };
+        // Made for the occasion: what is kept with every association is worth more than what a handshake allocates. The
+        // engine takes room for a certificate for granted; once its time is over, none can come.
+        let certificate = if matches!(self.phase, Phase::Connected(_)) { 0 } else { self.fed };
+        let mut scratch = vec![0; certificate.clamp(MAX_TRANSMIT, LONGEST_CERTIFICATE)];
         let mut closed = false;
         loop {
-            match engine.poll_output(&mut self.scratch) {
+            match engine.poll_output(&mut scratch) {
                 Output::Packet(datagram) => {
                     if self.transmits.len() >= MAX_QUEUED {
                         // Nobody fetches them; the older is the one that has been repeated.
@@ -333,7 +337,7 @@ impl Endpoint {
                 }
                 Output::ApplicationData(_) => self.stats.application_data += 1,
                 Output::CloseNotify => closed = true,
-                Output::BufferTooSmall { needed } => self.scratch.resize(needed, 0),
+                Output::BufferTooSmall { needed } => scratch.resize(needed, 0),
                 Output::Timeout(at) => {
                     // The engine says "years from now" when it wants nothing.
                     let paced = self.engine_paced.map_or(at, |paced| at.max(paced));
@@ -385,8 +389,6 @@ impl Endpoint {
         let Phase::Connected(version) = self.phase else {
             return;
         };
-        self.scratch.truncate(MAX_TRANSMIT);
-        self.scratch.shrink_to_fit();
         self.held = Vec::new();
         match (&self.peer, self.export.take()) {
             (Peer::Verified, Some((suite, keys))) => {
@@ -429,7 +431,6 @@ impl Endpoint {
         self.deadline = None;
         self.export = None;
         self.peer = Peer::Unknown;
-        self.scratch = Vec::new();
         self.held = Vec::new();
     }
 }
@@ -484,4 +485,4 @@ const MAX_QUEUED: usize = 16;
 /// Records kept until their turn: a ClientHello comes in two or three.
 const MAX_HELD: usize = 8;
 /// As many datagrams as the engine queues, 30, of the longest that are looked at, are less than this.
-const SCRATCH: usize = 64 * 1024;
+const LONGEST_CERTIFICATE: usize = 64 * 1024;

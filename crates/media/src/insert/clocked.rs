@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use super::ear::{Ear, Meaning, Place};
+use super::desk::MOST;
+use super::ear::{Ear, Meaning, Place, Workspace};
 use crate::audio::{Arrival, JitterBuffer, JitterSettings, JitterStats, Pace, Pull, Stretch};
 use crate::codec::MAX_SAMPLES;
 use crate::rtp::Header;
@@ -44,7 +45,7 @@ impl Ear {
         self.buffer = Some(Box::new(Buffered {
             jitters,
             stretch: Stretch::new(self.rate),
-            ready: Vec::with_capacity(4 * MAX_SAMPLES),
+            ready: Vec::with_capacity(4 * MAX_SAMPLES * self.rate as usize / MOST as usize),
         }));
     }
 
@@ -86,14 +87,14 @@ impl Ear {
     }
 
     /// Fills a frame for a tick of the clock; says whether anybody is heard.
-    pub(super) fn pull(&mut self, now: Instant, frame: &mut [i16]) -> bool {
+    pub(super) fn pull(&mut self, now: Instant, frame: &mut [i16], workspace: &mut Workspace) -> bool {
         let Some(mut buffer) = self.buffer.take() else { return false };
         // A stream's frames are at least 2.5 ms long.
         for _ in 0..MAX_PULLS {
             if buffer.ready.len() >= frame.len() {
                 break;
             }
-            if !self.pull_one(now, &mut buffer) {
+            if !self.pull_one(now, &mut buffer, workspace) {
                 break;
             }
         }
@@ -107,7 +108,7 @@ impl Ear {
     }
 
     /// Plays the next frame of the stream; says whether there was one.
-    fn pull_one(&mut self, now: Instant, buffer: &mut Buffered) -> bool {
+    fn pull_one(&mut self, now: Instant, buffer: &mut Buffered, workspace: &mut Workspace) -> bool {
         let Buffered { jitters, stretch, ready } = buffer;
         let Some((_, jitter)) = jitters.first_mut() else { return false };
         let frame_time = jitter.frame();
@@ -122,7 +123,8 @@ impl Ear {
             Pull::Lost { next } => {
                 self.counts.concealed_ms += millis;
                 let wanted = self.samples_of(frame_time);
-                if let (Some(open), Some(samples)) = (&mut self.decoder, self.samples.get_mut(..wanted)) {
+                if let (Some(open), Some(samples)) = (&mut self.decoder, workspace.samples.get_mut(..wanted))
+                {
                     match next {
                         Some(next) => open.decoder.decode_fec(next, samples),
                         None => open.decoder.conceal(samples),
@@ -135,21 +137,22 @@ impl Ear {
                 if !self.open(payload_type) {
                     return false;
                 }
-                self.decoder.as_mut().and_then(|open| open.decoder.decode(payload, &mut self.samples).ok())
+                let samples = &mut workspace.samples;
+                self.decoder.as_mut().and_then(|open| open.decoder.decode(payload, samples).ok())
             }
         };
         let len = match decoded {
             Some(len) => len,
             None => {
                 let wanted = self.samples_of(frame_time);
-                let Some((open, samples)) = self.decoder.as_mut().zip(self.samples.get_mut(..wanted)) else {
-                    return false;
-                };
+                let samples = workspace.samples.get_mut(..wanted);
+                let Some((open, samples)) = self.decoder.as_mut().zip(samples) else { return false };
                 open.decoder.conceal(samples);
                 wanted
             }
         };
-        let Some(converted) = self.converted(len) else { return false };
+        let converted = self.decoder.as_mut().and_then(|open| open.converted(workspace, len));
+        let Some(converted) = converted else { return false };
         let start = ready.len();
         if start + converted.len() + stretch.most() > ready.capacity() {
             return false;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::TICK;
-use super::ear::Ear;
+use super::ear::{Ear, Workspace};
 use super::made::Outbox;
 use super::voice::Voice;
 use crate::audio::{Mixer, MixerSettings, Place, Resampler};
@@ -61,13 +61,14 @@ impl Conference {
     pub(super) fn tick(
         &mut self,
         now: Instant,
-        ears: &mut BTreeMap<LegKey, Ear>,
+        ears: &mut BTreeMap<LegKey, Box<Ear>>,
         voices: &mut BTreeMap<LegKey, Voice>,
+        workspace: &mut Workspace,
         outbox: &mut Outbox,
     ) {
         for (leg, member) in &self.members {
             if let Some(ear) = ears.get_mut(leg)
-                && ear.pull(now, &mut self.frame)
+                && ear.pull(now, &mut self.frame, workspace)
             {
                 self.mixer.handle_frame(member.place, &self.frame);
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::conference::{self, Conference};
-use super::ear::Ear;
+use super::ear::{Ear, Workspace};
 use super::follow::Sound;
 use super::made::{Made, Outbox};
 use super::player::{PlayEnd, Player};
@@ -22,7 +22,7 @@ use crate::session::LegKey;
 ///
 /// Packets come in by [`Desk::handle_packet`], what is made goes out by [`Desk::poll_made`], commands are plain verbs.
 pub struct Desk {
-    ears: BTreeMap<LegKey, Ear>,
+    ears: BTreeMap<LegKey, Box<Ear>>,
     pub(super) voices: BTreeMap<LegKey, Voice>,
     /// Where what an ear hears goes, and what ear and voice were made from.
     feeds: BTreeMap<LegKey, (Feed, Patch)>,
@@ -43,6 +43,7 @@ pub struct Desk {
     /// What the numbers of voices follow from.
     pub(super) seed: u64,
     frame: Vec<i16>,
+    workspace: Workspace,
     pub(super) stats: DeskStats,
 }
 
@@ -116,6 +117,7 @@ impl Desk {
             tick_at: None,
             seed,
             frame: vec![0; crate::codec::MAX_SAMPLES],
+            workspace: Workspace::default(),
             stats: DeskStats::default(),
         }
     }
@@ -139,7 +141,7 @@ impl Desk {
         if !ear.has_events() && (voice.takes_events() || patch.keys == Keys::Told) {
             ear.find_tones();
         }
-        self.ears.insert(from, ear);
+        self.ears.insert(from, Box::new(ear));
         self.voices.insert(to, voice);
         self.feeds.insert(from, (Feed::Leg(to), patch.clone()));
         Ok(())
@@ -167,7 +169,7 @@ impl Desk {
         if !conference.join(leg, voice.sample_rate()) {
             return Err(DeskError::Full);
         }
-        if let Some(former) = self.ears.insert(leg, ear) {
+        if let Some(former) = self.ears.insert(leg, Box::new(ear)) {
             add(&mut self.stats, &former);
         }
         self.voices.insert(leg, voice);
@@ -269,7 +271,7 @@ impl Desk {
                 let outbox = &mut self.outbox;
                 let mut pressed = false;
                 let mut keys: SmallVec<[Press; 2]> = SmallVec::new();
-                ear.follow(now, &header, payload, |sound| match sound {
+                ear.follow(now, &header, payload, &mut self.workspace, |sound| match sound {
                     Sound::Samples(samples) if is_spoken_over => {
                         is_interrupted |=
                             player.as_deref_mut().is_some_and(|player| player.is_interrupted(samples));
@@ -361,7 +363,7 @@ impl Desk {
 
     fn tick(&mut self, now: Instant) {
         for conference in self.conferences.values_mut() {
-            conference.tick(now, &mut self.ears, &mut self.voices, &mut self.outbox);
+            conference.tick(now, &mut self.ears, &mut self.voices, &mut self.workspace, &mut self.outbox);
         }
         let (voices, ended) = (&mut self.voices, &mut self.ended);
         self.players.retain(|leg, player| {
@@ -373,7 +375,7 @@ impl Desk {
         });
         let mut too_long: SmallVec<[RecordingKey; 4]> = SmallVec::new();
         for (key, recorder) in &mut self.recorders {
-            if recorder.tick(now, &mut self.pieces) {
+            if recorder.tick(now, &mut self.pieces, &mut self.workspace) {
                 too_long.push(*key);
             }
         }
@@ -400,9 +402,10 @@ impl Desk {
     /// The ears that others follow, for whom keys are made into tones.
     fn followed(&self) -> impl Iterator<Item = (&Ear, &Voice)> {
         self.feeds.iter().filter_map(|(leg, (feed, _))| match feed {
-            Feed::Leg(to) => {
-                Some((self.ears.get(leg)?, self.voices.get(to).filter(|voice| !voice.takes_events())?))
-            }
+            Feed::Leg(to) => Some((
+                self.ears.get(leg)?.as_ref(),
+                self.voices.get(to).filter(|voice| !voice.takes_events())?,
+            )),
             Feed::Conference(_) => None,
         })
     }

@@ -22,8 +22,6 @@ pub(super) struct Ear {
     pub(super) place: Option<Place>,
     /// Until when there is audio for what has come: nobody speaks faster than time passes.
     pub(super) spoken_until: Option<Instant>,
-    pub(super) samples: Box<[i16]>,
-    pub(super) converted: Box<[i16]>,
     pub(super) keys: EventReceiver,
     /// Finds keys in the audio, where the far end has no other way to send them, and takes them out of it.
     pub(super) mask: Option<ToneMask>,
@@ -44,6 +42,37 @@ pub(super) struct Open {
     pub(super) payload_type: u8,
     pub(super) decoder: Decoder,
     pub(super) resampler: Option<Resampler>,
+}
+
+impl Open {
+    /// The first samples at the rate that was asked for.
+    pub(super) fn converted<'w>(
+        &mut self,
+        workspace: &'w mut Workspace,
+        len: usize,
+    ) -> Option<&'w mut [i16]> {
+        let Workspace { samples, converted } = workspace;
+        let samples = samples.get_mut(..len)?;
+        match &mut self.resampler {
+            None => Some(samples),
+            Some(resampler) => {
+                let len = resampler.convert(samples, converted);
+                converted.get_mut(..len)
+            }
+        }
+    }
+}
+
+/// Where samples are made. They are of no use from one packet to the next, so that all ears of a desk share one.
+pub(super) struct Workspace {
+    pub(super) samples: Box<[i16]>,
+    converted: Box<[i16]>,
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Workspace { samples: vec![0; MAX_SAMPLES].into(), converted: vec![0; MAX_SAMPLES].into() }
+    }
 }
 
 /// How far the stream is.
@@ -99,8 +128,6 @@ impl Ear {
             decoder: None,
             place: None,
             spoken_until: None,
-            samples: vec![0; MAX_SAMPLES].into(),
-            converted: vec![0; MAX_SAMPLES].into(),
             keys: EventReceiver::new(clock_rate.unwrap_or(8000)),
             mask: None,
             buffer: None,
@@ -116,20 +143,6 @@ impl Ear {
     /// Has keys found in the audio and taken out of it; what is heard is 38 ms later then.
     pub(super) fn find_tones(&mut self) {
         self.mask.get_or_insert_with(|| ToneMask::new(self.rate));
-    }
-
-    /// The first samples at the rate that was asked for.
-    pub(super) fn converted(&mut self, len: usize) -> Option<&[i16]> {
-        let open = self.decoder.as_mut()?;
-        let samples = self.samples.get(..len)?;
-        let len = match &mut open.resampler {
-            Some(resampler) => resampler.convert(samples, &mut self.converted),
-            None => {
-                self.converted.get_mut(..len)?.copy_from_slice(samples);
-                len
-            }
-        };
-        self.converted.get(..len)
     }
 
     pub(super) fn samples_of(&self, time: Duration) -> usize {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use super::ear::{Ear, Meaning, Place};
+use super::ear::{Ear, Meaning, Place, Workspace};
 use crate::codec::Format;
 use crate::dtmf::{Press, TelephoneEvent};
 use crate::rtp::Header;
@@ -42,6 +42,7 @@ impl Ear {
         now: Instant,
         header: &Header,
         payload: &[u8],
+        workspace: &mut Workspace,
         mut heard: impl FnMut(Sound<'_>),
     ) {
         let Some((_, meaning)) = self.meanings.iter().find(|(number, _)| *number == header.payload_type)
@@ -72,9 +73,9 @@ impl Ear {
                     return;
                 }
                 if lost > 0 {
-                    self.mend(lost, format, payload, duration, &mut heard);
+                    self.mend(lost, format, payload, duration, workspace, &mut heard);
                 }
-                self.decode(payload, format, duration, &mut heard);
+                self.decode(payload, format, duration, workspace, &mut heard);
             }
         }
     }
@@ -188,6 +189,7 @@ impl Ear {
         format: Format,
         payload: &[u8],
         duration: u32,
+        workspace: &mut Workspace,
         heard: &mut impl FnMut(Sound<'_>),
     ) {
         self.counts.concealed_ms += u64::from(lost) * 1000 / u64::from(format.clock_rate().max(1));
@@ -198,40 +200,44 @@ impl Ear {
             let rate = u64::from(open.decoder.sample_rate());
             let wanted = u64::from(ticks) * rate / u64::from(format.clock_rate().max(1));
             let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-            let Some(samples) = self.samples.get_mut(..wanted).filter(|samples| !samples.is_empty()) else {
-                continue;
-            };
+            let samples = workspace.samples.get_mut(..wanted).filter(|samples| !samples.is_empty());
+            let Some(samples) = samples else { continue };
             match is_mended {
                 true => open.decoder.decode_fec(payload, samples),
                 false => open.decoder.conceal(samples),
             }
-            self.give(wanted, heard);
+            self.give(wanted, workspace, heard);
         }
     }
 
-    fn decode(&mut self, payload: &[u8], format: Format, duration: u32, heard: &mut impl FnMut(Sound<'_>)) {
+    fn decode(
+        &mut self,
+        payload: &[u8],
+        format: Format,
+        duration: u32,
+        workspace: &mut Workspace,
+        heard: &mut impl FnMut(Sound<'_>),
+    ) {
         let Some(open) = &mut self.decoder else { return };
-        let len = match open.decoder.decode(payload, &mut self.samples) {
+        let len = match open.decoder.decode(payload, &mut workspace.samples) {
             Ok(len) => len,
             Err(_) => {
                 self.counts.unreadable += 1;
                 let rate = u64::from(open.decoder.sample_rate());
                 let wanted = u64::from(duration) * rate / u64::from(format.clock_rate().max(1));
-                let wanted = usize::try_from(wanted).unwrap_or(usize::MAX).min(self.samples.len());
-                let Some(samples) = self.samples.get_mut(..wanted) else { return };
+                let wanted = usize::try_from(wanted).unwrap_or(usize::MAX).min(workspace.samples.len());
+                let Some(samples) = workspace.samples.get_mut(..wanted) else { return };
                 open.decoder.conceal(samples);
                 wanted
             }
         };
-        self.give(len, heard);
+        self.give(len, workspace, heard);
     }
 
     /// Hands on the first samples, at the rate that was asked for.
-    fn give(&mut self, len: usize, heard: &mut impl FnMut(Sound<'_>)) {
+    fn give(&mut self, len: usize, workspace: &mut Workspace, heard: &mut impl FnMut(Sound<'_>)) {
         let mut pressed: SmallVec<[Press; 2]> = SmallVec::new();
-        if let Some(len) = self.converted(len).map(<[i16]>::len)
-            && let Some(samples) = self.converted.get_mut(..len)
-        {
+        if let Some(samples) = self.decoder.as_mut().and_then(|open| open.converted(workspace, len)) {
             if let Some(mask) = &mut self.mask {
                 mask.handle_frame(samples, |found| pressed.extend(found.ended));
             }

@@ -12,14 +12,13 @@ pub struct Made {
     pub leg: LegKey,
     /// The clock of its timestamp.
     pub clock_rate: u32,
-    len: usize,
-    bytes: Box<[u8; MAX_LEN]>,
+    bytes: Vec<u8>,
 }
 
 impl Made {
     /// The packet.
     pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        &self.bytes
     }
 }
 
@@ -37,6 +36,8 @@ pub(super) struct Label {
 pub(super) struct Outbox {
     waiting: VecDeque<Made>,
     spare: Vec<Made>,
+    /// Where a packet is written that may be a long one; those that wait have the room that they need.
+    space: Vec<u8>,
     /// Packets that found the outbox full.
     pub(super) overflowed: u64,
 }
@@ -48,22 +49,22 @@ impl Outbox {
             self.overflowed += 1;
             return false;
         }
-        let mut made = self.spare.pop().unwrap_or_else(|| Made {
-            leg: label.leg,
-            clock_rate: 0,
-            len: 0,
-            bytes: Box::new([0; MAX_LEN]),
-        });
-        let Some((header, space)) = made.bytes.split_first_chunk_mut() else { return false };
+        self.space.resize(MAX_LEN, 0);
+        let Some((header, space)) = self.space.split_first_chunk_mut() else { return false };
         let len = payload(space).min(space.len());
         if len == 0 {
-            self.spare.push(made);
             return false;
         }
         label.numbers.write(label.marker, header);
+        let mut made = self.spare.pop().unwrap_or_else(|| Made {
+            leg: label.leg,
+            clock_rate: 0,
+            bytes: Vec::with_capacity(USUAL_LEN),
+        });
         made.leg = label.leg;
         made.clock_rate = label.clock_rate;
-        made.len = FIXED_LEN + len;
+        made.bytes.clear();
+        made.bytes.extend_from_slice(self.space.get(..FIXED_LEN + len).unwrap_or_default());
         self.waiting.push_back(made);
         true
     }
@@ -81,6 +82,9 @@ impl Outbox {
 }
 
 const MAX_LEN: usize = FIXED_LEN + MAX_PAYLOAD;
+
+/// Room for 40 ms of G.711, and 20 ms of Opus at our highest bit rate.
+const USUAL_LEN: usize = FIXED_LEN + 320;
 
 /// Packets that may wait: what a tick of the largest conferences makes, and more.
 const MAX_WAITING: usize = 1024;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::TICK;
 use super::desk::{Desk, DeskError, without_padding};
-use super::ear::Ear;
+use super::ear::{Ear, Workspace};
 use super::voice::preferred;
 use crate::codec::Unsupported;
 use crate::dtmf::ToneMask;
@@ -339,7 +339,7 @@ impl Recorder {
     }
 
     /// Lets 20 ms pass; says whether it is as long as it may be.
-    pub(super) fn tick(&mut self, at: Instant, pieces: &mut Pieces) -> bool {
+    pub(super) fn tick(&mut self, at: Instant, pieces: &mut Pieces, workspace: &mut Workspace) -> bool {
         let due = samples(at.saturating_duration_since(self.begun));
         if due > self.position + SLACK {
             self.flush(pieces);
@@ -349,7 +349,7 @@ impl Recorder {
         for (side, frame) in [(&mut self.first, &mut *left), (&mut self.second, &mut *right)] {
             // An ear fills its frame to the end, with silence where it hears nothing.
             match &mut side.heard {
-                Some((.., ear)) => drop(ear.pull(at, frame)),
+                Some((.., ear)) => drop(ear.pull(at, frame, workspace)),
                 None => frame.fill(0),
             }
             if let Some(mask) = &mut side.mask {

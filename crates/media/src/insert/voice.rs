@@ -85,7 +85,7 @@ impl Voice {
             timestamp: (seed >> 24) as u32,
             payload_type: codec.payload_type,
             frame,
-            waiting: Vec::with_capacity(2 * frame.max(crate::codec::MAX_SAMPLES)),
+            waiting: Vec::with_capacity(2 * frame),
             begins: true,
             encoder,
             keys,
