@@ -24,14 +24,15 @@ const EVENTS: usize = 256;
 
 /// The sockets.
 ///
-/// epoll tells once of each that has become ready, so each is read until it is empty: what is left after a round is
-/// `unfinished`.
+/// epoll tells once of each that has become ready, so each is read until it is empty. One that is not after its share of a
+/// round stays ready for the next, once.
 pub struct Sockets {
     shared: Vec<DatagramSocket>,
     plain: Table<LegKey, Pair>,
     epoll: OwnedFd,
-    ready: Vec<Ready>,
-    unfinished: Vec<Ready>,
+    /// The marks of what has something to read.
+    ready: Vec<u64>,
+    unfinished: Vec<u64>,
     may_have_more: bool,
     batch: Batch<SLOT_LEN>,
     /// Legs that are to have a socket connected.
@@ -44,9 +45,13 @@ pub struct Sockets {
 /// What has something to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ready {
-    /// A socket by its name.
-    Socket(Socket),
-    /// The one that is connected with the far end of a leg, for RTP.
+    /// A shared one, by its number.
+    Shared(usize),
+    /// The one for RTP of a leg that hears everybody.
+    Rtp(LegKey),
+    /// The one for RTCP of a leg.
+    Rtcp(LegKey),
+    /// The one for RTP that is connected with the far end of a leg.
     Connected(LegKey),
 }
 
@@ -54,8 +59,9 @@ impl Ready {
     /// What the worker knows it by.
     pub fn socket(self) -> Socket {
         match self {
-            Ready::Socket(socket) => socket,
-            Ready::Connected(leg) => Socket::Rtp(leg),
+            Ready::Shared(_) => Socket::Shared,
+            Ready::Rtp(leg) | Ready::Connected(leg) => Socket::Rtp(leg),
+            Ready::Rtcp(leg) => Socket::Rtcp(leg),
         }
     }
 }
@@ -80,8 +86,8 @@ impl Sockets {
         most_connected: usize,
     ) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        for socket in &shared {
-            watch(&epoll, socket, mark(Ready::Socket(Socket::Shared)))?;
+        for (number, socket) in shared.iter().enumerate() {
+            watch(&epoll, socket, mark(Ready::Shared(number)))?;
         }
         watch(&epoll, waker, WAKER)?;
         Ok(Sockets {
@@ -111,8 +117,8 @@ impl Sockets {
         rtp: DatagramSocket,
         rtcp: DatagramSocket,
     ) -> io::Result<()> {
-        watch(&self.epoll, &rtp, mark(Ready::Socket(Socket::Rtp(leg))))?;
-        watch(&self.epoll, &rtcp, mark(Ready::Socket(Socket::Rtcp(leg))))?;
+        watch(&self.epoll, &rtp, mark(Ready::Rtp(leg)))?;
+        watch(&self.epoll, &rtcp, mark(Ready::Rtcp(leg)))?;
         self.plain.insert(leg, Pair::new(local, rtp, rtcp));
         Ok(())
     }
@@ -139,10 +145,16 @@ impl Sockets {
         };
         self.may_have_more = count == EVENTS;
         self.ready.clear();
-        self.ready.append(&mut self.unfinished);
-        for event in events.iter().take(count) {
+        let marks = events.iter().take(count).map(|event| {
             let data = event.data;
-            self.ready.extend(ready_of(data.u64()));
+            data.u64()
+        });
+        self.ready.extend(marks.filter(|mark| *mark != WAKER));
+        if !self.unfinished.is_empty() {
+            // More may have come to one of these meanwhile.
+            self.ready.append(&mut self.unfinished);
+            self.ready.sort_unstable();
+            self.ready.dedup();
         }
         Ok(())
     }
@@ -154,7 +166,7 @@ impl Sockets {
 
     /// A socket that the last wait found ready.
     pub fn next_ready(&mut self) -> Option<Ready> {
-        self.ready.pop()
+        self.ready.pop().map(ready_of)
     }
 
     /// Receives what is there by a socket, up to a batch and a few, and sends what `handle` makes of each datagram.
@@ -166,34 +178,33 @@ impl Sockets {
     ) -> io::Result<Received> {
         let mut received = Received::default();
         let Sockets { shared, plain, batch, unfinished, steady, .. } = self;
-        let (sockets, first): (&[DatagramSocket], _) = match ready {
-            Ready::Socket(Socket::Shared) => (shared, BATCH),
-            Ready::Socket(Socket::Rtp(leg)) => (one(plain.get(&leg).map(|pair| &pair.rtp)), FEW),
-            Ready::Socket(Socket::Rtcp(leg)) => (one(plain.get(&leg).map(|pair| &pair.rtcp)), FEW),
-            Ready::Connected(leg) => (one(plain.get(&leg).and_then(Pair::beside)), FEW),
+        let (socket, mut room) = match ready {
+            Ready::Shared(number) => (shared.get(number), BATCH),
+            Ready::Rtp(leg) => (plain.get(&leg).map(|pair| &pair.rtp), FEW),
+            Ready::Rtcp(leg) => (plain.get(&leg).map(|pair| &pair.rtcp), FEW),
+            Ready::Connected(leg) => (plain.get(&leg).and_then(Pair::beside), FEW),
         };
-        for socket in sockets {
-            let mut room = first;
-            loop {
-                let count = socket.receive(batch, room)?;
-                received.count += count;
-                for datagram in batch.datagrams(socket.bound()) {
-                    let Some(destination) = handle(&datagram, packet) else { continue };
-                    match send(shared, plain, steady, &destination, packet.bytes()) {
-                        Some(sent) => received.failed += u64::from(sent.is_err()),
-                        None => received.no_socket += 1,
-                    }
+        // A leg may have been closed since.
+        let Some(socket) = socket else { return Ok(received) };
+        loop {
+            let count = socket.receive(batch, room)?;
+            received.count += count;
+            for datagram in batch.datagrams(socket.bound()) {
+                let Some(destination) = handle(&datagram, packet) else { continue };
+                match send(shared, plain, steady, &destination, packet.bytes()) {
+                    Some(sent) => received.failed += u64::from(sent.is_err()),
+                    None => received.no_socket += 1,
                 }
-                if count < room {
-                    break;
-                }
-                if room == BATCH {
-                    // The others have their turn first.
-                    unfinished.push(ready);
-                    break;
-                }
-                room = BATCH;
             }
+            if count < room {
+                break;
+            }
+            if room == BATCH {
+                // The others have their turn first.
+                unfinished.push(mark(ready));
+                break;
+            }
+            room = BATCH;
         }
         self.connect_steady();
         Ok(received)
@@ -223,10 +234,6 @@ impl Sockets {
             }
         }
     }
-}
-
-fn one(socket: Option<&DatagramSocket>) -> &[DatagramSocket] {
-    socket.map_or(&[], std::slice::from_ref)
 }
 
 /// Has epoll tell once whenever something has come.
@@ -262,26 +269,27 @@ fn send(
     }
 }
 
-/// The number that epoll gives back for a socket: the key of its leg and which of its sockets it is. Keys use 62 bits.
+/// The number that epoll gives back for a socket: which of its sockets it is, and the key of its leg, which has 62 bits, or
+/// its own number.
 fn mark(ready: Ready) -> u64 {
     match ready {
-        Ready::Socket(Socket::Shared) => 0,
-        Ready::Socket(Socket::Rtp(LegKey(key))) => key << 2 | 1,
-        Ready::Socket(Socket::Rtcp(LegKey(key))) => key << 2 | 2,
+        Ready::Shared(number) => (number as u64) << 2,
+        Ready::Rtp(LegKey(key)) => key << 2 | 1,
+        Ready::Rtcp(LegKey(key)) => key << 2 | 2,
         Ready::Connected(LegKey(key)) => key << 2 | 3,
     }
 }
 
-/// The mark of the waker among the marks of sockets: none of them is four times something but that of what is shared.
-const WAKER: u64 = 4;
+/// The mark of the waker among the marks of sockets: there are not so many shared ones.
+const WAKER: u64 = u64::MAX << 2;
 
-fn ready_of(mark: u64) -> Option<Ready> {
+fn ready_of(mark: u64) -> Ready {
     let leg = LegKey(mark >> 2);
     match mark & 3 {
-        0 => (mark != WAKER).then_some(Ready::Socket(Socket::Shared)),
-        1 => Some(Ready::Socket(Socket::Rtp(leg))),
-        2 => Some(Ready::Socket(Socket::Rtcp(leg))),
-        _ => Some(Ready::Connected(leg)),
+        0 => Ready::Shared((mark >> 2) as usize),
+        1 => Ready::Rtp(leg),
+        2 => Ready::Rtcp(leg),
+        _ => Ready::Connected(leg),
     }
 }
 
@@ -292,11 +300,80 @@ mod tests {
     #[test]
     fn a_mark_names_its_socket() {
         for leg in [LegKey(1), LegKey((7 << 48) | 12_345), LegKey((1 << 62) - 1)] {
-            let sockets = [Socket::Shared, Socket::Rtp(leg), Socket::Rtcp(leg)].map(Ready::Socket);
-            for ready in sockets.into_iter().chain([Ready::Connected(leg)]) {
-                assert_eq!(ready_of(mark(ready)), Some(ready));
+            for ready in [Ready::Shared(3), Ready::Rtp(leg), Ready::Rtcp(leg), Ready::Connected(leg)] {
+                assert_eq!(ready_of(mark(ready)), ready);
+                assert_ne!(mark(ready), WAKER);
             }
         }
-        assert_eq!(ready_of(WAKER), None);
+    }
+
+    fn bind(address: &str) -> DatagramSocket {
+        DatagramSocket::bind(address.parse().unwrap()).unwrap()
+    }
+
+    fn sockets(shared: Vec<DatagramSocket>) -> Sockets {
+        Sockets::new(shared, &Waker::new().unwrap(), Seeded::new([7; 16]), 1).unwrap()
+    }
+
+    /// One round: how many turns there were, and what was heard.
+    fn round(sockets: &mut Sockets) -> (usize, usize) {
+        sockets.wait(None, Duration::from_millis(200)).unwrap();
+        let (mut turns, mut heard) = (0, 0);
+        while let Some(ready) = sockets.next_ready() {
+            turns += 1;
+            heard += sockets.receive(ready, &mut Packet::new(), |_, _| None).unwrap().count;
+        }
+        (turns, heard)
+    }
+
+    #[test]
+    fn under_a_flood_each_socket_has_one_turn_a_round() {
+        let far = bind("127.0.0.1:0");
+        let mut sockets = sockets(vec![bind("127.0.0.1:0"), bind("127.0.0.1:0")]);
+        let flood = |sockets: &Sockets, count: usize| {
+            for address in sockets.shared_addresses() {
+                (0..count).for_each(|_| far.send(far.bound().ip(), address, b"flood").unwrap());
+            }
+        };
+        flood(&sockets, 3 * BATCH);
+        for _ in 0..5 {
+            assert_eq!(round(&mut sockets), (2, 2 * BATCH));
+            assert!(sockets.may_have_more());
+            flood(&sockets, BATCH);
+        }
+        // Now what is left of it, once and no more.
+        let rest: Vec<_> = std::iter::repeat_with(|| round(&mut sockets)).take_while(|it| it.0 > 0).collect();
+        assert_eq!(rest.iter().map(|it| it.1).sum::<usize>(), 2 * 3 * BATCH);
+        assert!(rest.iter().all(|it| it.0 == 2), "{rest:?}");
+    }
+
+    #[test]
+    fn a_far_end_is_heard_by_the_socket_that_is_connected_with_it() {
+        const LEG: LegKey = LegKey(9);
+        let far = bind("127.0.0.9:0");
+        let mut sockets = sockets(Vec::new());
+        let rtp = bind("0.0.0.0:0");
+        let ours = SocketAddr::new("127.0.0.1".parse().unwrap(), rtp.bound().port());
+        sockets.open(LEG, ours.ip(), rtp, bind("0.0.0.0:0")).unwrap();
+        let destination = Destination { socket: Socket::Rtp(LEG), local: ours, remote: far.bound() };
+        for _ in 0..60 {
+            sockets.send(destination, b"rtp").unwrap().unwrap();
+        }
+        let mut ready_after = |what: &mut dyn FnMut(&mut Sockets)| {
+            what(&mut sockets);
+            sockets.wait(None, Duration::from_secs(10)).unwrap();
+            let ready = sockets.next_ready().unwrap();
+            (ready, sockets.receive(ready, &mut Packet::new(), |_, _| None).unwrap().count)
+        };
+        let heard = ready_after(&mut |_| far.send(far.bound().ip(), ours, b"far").unwrap());
+        assert_eq!(heard, (Ready::Connected(LEG), 1));
+        let stranger = bind("127.0.0.8:0");
+        let heard = ready_after(&mut |_| stranger.send(stranger.bound().ip(), ours, b"who").unwrap());
+        assert_eq!(heard, (Ready::Rtp(LEG), 1));
+        drop(far);
+        let told = ready_after(&mut |sockets| sockets.send(destination, b"rtp").unwrap().unwrap());
+        assert_eq!(told, (Ready::Connected(LEG), 0), "that nobody is there ends nothing");
+        assert_eq!(sockets.close(LEG), Some(ours.port()));
+        assert_eq!(sockets.connected, 0);
     }
 }

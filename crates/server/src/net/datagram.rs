@@ -76,7 +76,7 @@ impl DatagramSocket {
     /// Receives as many datagrams as are there, and no more than `most` or than fit; 0 when there are none.
     pub fn receive<const SIZE: usize>(&self, batch: &mut Batch<SIZE>, most: usize) -> io::Result<usize> {
         let count = batch.prepare(most);
-        loop {
+        for _ in 0..MOST_ERRORS {
             // SAFETY: `prepare` has pointed that many headers at a buffer, an address and a control buffer each, which
             // `batch` owns and which outlive the call.
             let received = unsafe {
@@ -94,12 +94,12 @@ impl DatagramSocket {
             }
             match io::Error::last_os_error() {
                 error if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-                error if error.kind() == io::ErrorKind::Interrupted => {}
-                // An ICMP error of something that we sent earlier, told once; what is to be received waits behind it.
-                error if is_of_icmp(&error) => {}
-                error => return Err(error),
+                error if is_ours(&error) => return Err(error),
+                // What is to be received waits behind it.
+                _ => {}
             }
         }
+        Ok(0)
     }
 
     /// A second socket at the same port that talks with `remote` alone, from our address `local`. What `remote` sends to
@@ -129,8 +129,8 @@ impl DatagramSocket {
     /// Sends one datagram by a socket of [`DatagramSocket::connect_beside`].
     pub fn send_connected(&self, payload: &[u8]) -> io::Result<()> {
         match self.socket.send(payload) {
-            // It is told of the datagram before; this one has not been sent yet.
-            Err(error) if is_of_icmp(&error) => self.socket.send(payload),
+            // Most often it is told of the datagram before, and this one has not been sent yet.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.socket.send(payload),
             sent => sent,
         }?;
         Ok(())
@@ -295,11 +295,15 @@ impl Control {
     }
 }
 
-/// Whether an error is what became of an earlier datagram: an ICMP message came, which only connected sockets are told.
-fn is_of_icmp(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+/// Whether a receive failed because of what we asked for. Everything else is told once and passes: an ICMP message about
+/// an earlier datagram, which a connected socket is told and which whoever knows its ports can forge, a signal, a lack of
+/// memory. None of that may end a thread.
+fn is_ours(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EINVAL))
 }
+
+/// Errors in a row that are passed over before what else there is has its turn.
+const MOST_ERRORS: usize = 8;
 
 /// The address that the kernel wrote.
 fn address_of(name: &MaybeUninit<libc::sockaddr_storage>) -> Option<SocketAddr> {
@@ -431,6 +435,29 @@ mod tests {
         drop(far);
         beside.send_connected(b"lost").unwrap();
         assert_eq!(beside.receive(&mut Batch::<64>::new(1), 1).unwrap(), 0, "an ICMP error ends nothing");
+    }
+
+    #[test]
+    fn only_a_mistake_of_ours_fails_a_receive() {
+        let told = |code| is_ours(&io::Error::from_raw_os_error(code));
+        // What ICMP and ICMPv6 become, by the kernel's tables, a signal and a lack of memory.
+        let passing = [
+            libc::ECONNREFUSED,
+            libc::EHOSTUNREACH,
+            libc::ENETUNREACH,
+            libc::ENOPROTOOPT,
+            libc::EMSGSIZE,
+            libc::EPROTO,
+            libc::EHOSTDOWN,
+            libc::ENONET,
+            libc::EOPNOTSUPP,
+            libc::EACCES,
+            libc::EINTR,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+        ];
+        assert_eq!(passing.map(told), [false; 13]);
+        assert_eq!([libc::EBADF, libc::ENOTSOCK, libc::EFAULT, libc::EINVAL].map(told), [true; 4]);
     }
 
     #[test]
