@@ -63,7 +63,7 @@ pub struct Cdr {
 }
 
 impl Cdr {
-    /// Notes what was agreed on last. That there was a fax stays known.
+    /// Notes what was agreed on last. That there was a fax stays known, unless nothing is agreed any more.
     pub(crate) fn note_codec(&mut self, codec: String) {
         let had_fax = self.codec.as_deref().is_some_and(|known| known.ends_with(FAX));
         self.codec = match self.codec.take() {

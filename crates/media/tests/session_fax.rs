@@ -176,6 +176,8 @@ fn a_fax_has_no_rtcp_and_may_be_one_sided_for_long() {
     }
     assert_eq!(world.take_events(), [], "B is not gone");
     assert_eq!(world.sent, [], "no report");
+    world.pass(secs(301));
+    assert_eq!(world.take_events(), [gone(B, Gone::NoMedia)], "ten minutes are too long for a page");
     to_audio(&mut world, A, PHONE_A);
     to_audio(&mut world, B, PHONE_B);
     world.pass(secs(66));

@@ -234,7 +234,7 @@ impl Exchange {
                 match accepted {
                     Some(response) => self.relayed_accepted(now, call, &asking, key, response),
                     None if matches!(status, Ok(415 | 488 | 606)) && call.declines_fax(from) => {
-                        return self.relay_offer(now, call, asking, key);
+                        self.relay_offer(now, call, asking, key);
                     }
                     None => self.relayed_refused(now, call, &asking, key, answer),
                 }

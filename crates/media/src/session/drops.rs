@@ -26,7 +26,7 @@ macro_rules! reasons {
 reasons! {
     /// Neither STUN nor DTLS nor RTP nor RTCP.
     UnknownProtocol = "unknown_protocol",
-    /// STUN, TURN or a fax on the socket of a plain leg, or DTLS where no handshake was agreed.
+    /// STUN on the socket of a plain leg that has no fax, or DTLS where no handshake was agreed.
     WrongSocket = "wrong_socket",
     /// The leg is not open.
     NoLeg = "no_leg",

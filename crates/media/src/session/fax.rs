@@ -4,8 +4,8 @@
 //! learnt gives way only to the very address of the description. Packets of the audio before come for a moment longer,
 //! and are known by their SSRC.
 //!
-//! A machine that receives pages is silent for minutes, so silence tells nothing: control asks whether it is still
-//! there. There is no RTCP and nothing to score. The keys of the audio rest meanwhile.
+//! A machine that receives pages is silent for minutes, so only a long silence tells something; the exchange asks
+//! whether it is still there before. There is no RTCP and nothing to score. The keys of the audio rest meanwhile.
 //!
 //! [ITU-T T.38]: https://www.itu.int/rec/T-REC-T.38
 

@@ -193,9 +193,9 @@ impl Leg {
         }
         let LegSettings { sends, receives, payloads, .. } = settings;
         let is_fax = settings.is_fax && matches!(self.path, Path::Plain(_));
-        let has_to_speak = sends && !is_fax;
-        if !self.agreed.as_ref().is_some_and(|agreed| agreed.sends && !agreed.is_fax) || !has_to_speak {
-            self.silent_since = has_to_speak.then_some(now);
+        let goes_on = self.agreed.as_ref().is_some_and(|agreed| agreed.sends && agreed.is_fax == is_fax);
+        if !goes_on || !sends {
+            self.silent_since = sends.then_some(now);
         }
         match is_fax {
             // What is left of the audio is scored as what it was.
@@ -630,7 +630,7 @@ impl Leg {
             Path::Plain(_) if self.key.is_video() => None,
             Path::Plain(_) => self.silent_since.map(|since| {
                 let heard = self.last_heard.map_or(since, |heard| heard.max(since));
-                heard + NO_MEDIA
+                heard + if self.carries_fax() { NO_FAX } else { NO_MEDIA }
             }),
         }
     }
@@ -692,6 +692,9 @@ fn first_sequence(random: &mut Random) -> u16 {
 
 /// How long a plain leg that may send can be silent.
 const NO_MEDIA: Duration = Duration::from_secs(65);
+
+/// How long one can that has a fax: who receives says nothing until a page is done.
+const NO_FAX: Duration = Duration::from_secs(600);
 
 /// Until a packet tells otherwise: the clock of G.711.
 const DEFAULT_CLOCK_RATE: u32 = 8000;
