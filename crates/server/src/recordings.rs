@@ -156,8 +156,10 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn begin(&mut self, recording: RecordingKey, name: &str, note: Option<&str>, channels: u8) {
         let made = make_directory(self.directory)
-            .and_then(|()| note.map_or(Ok(()), |note| write_note(&self.directory.join(name), note)))
-            .and_then(|()| RecordingFile::create(&self.directory.join(name), self.format, channels));
+            .and_then(|()| RecordingFile::create(&self.directory.join(name), self.format, channels))
+            .and_then(|file| {
+                note.map_or(Ok(()), |note| write_note(&self.directory.join(name), note)).map(|()| file)
+            });
         match made {
             Ok(file) => {
                 self.telemetry.recordings.count(News::Begun);

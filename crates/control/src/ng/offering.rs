@@ -17,7 +17,7 @@ use super::flags::Switch;
 use super::recording::with_recordings;
 use super::refusal::Reason;
 use super::value::Value;
-use super::{codecs, passing, plan, recording};
+use super::{codecs, passing, plan};
 use crate::media::{MediaCommand, Medium, Route};
 use crate::owner;
 
@@ -61,7 +61,7 @@ impl Engine {
         if let Some(side) = call.side_mut(b).filter(|side| side.tags.is_empty()) {
             side.branch = exchange.whose.via.as_ref().map(owned).or(side.branch.take());
         }
-        recording::note_exclusion(call, a, &exchange.flags);
+        self.note_exclusion(call, a, &exchange.flags, warnings);
         self.record_as_said(call, &exchange.flags, warnings);
         Ok(Step::Done(with_recordings(ok().with("sdp", Value::Text(sdp)), call)))
     }
@@ -120,7 +120,7 @@ impl Engine {
         }
         call.is_answered = true;
         self.deadlines.cancel(&Timer::Unanswered(call.number));
-        recording::note_exclusion(call, b, &exchange.flags);
+        self.note_exclusion(call, b, &exchange.flags, warnings);
         self.join(call, a, b);
         self.record_as_said(call, &exchange.flags, warnings);
         Ok(Step::Done(with_recordings(ok().with("sdp", Value::Text(sdp)), call)))

@@ -35,6 +35,8 @@ pub(super) struct Recording {
     name: Arc<str>,
     /// What is kept beside it.
     note: Option<Arc<str>>,
+    /// How it was asked for.
+    wish: Wish,
     /// Whether anybody is heard in it yet.
     is_begun: bool,
     is_paused: bool,
@@ -185,7 +187,8 @@ impl Engine {
         let name = format!("{}-{number:016x}.{extension}", safe(wanted));
         let note = wish.metadata.as_ref().map(|metadata| note(&call.id, metadata));
         let key = RecordingKey(number);
-        Ok(Recording { key, name: name.into(), note, is_begun: false, is_paused: false })
+        let wish = wish.clone();
+        Ok(Recording { key, name: name.into(), note, wish, is_begun: false, is_paused: false })
     }
 
     /// Has what two who talk say recorded, if the call is: called whenever they were configured.
@@ -214,8 +217,11 @@ impl Engine {
         }
         if is_begun && self.settings.recording.beep {
             for leg in [a, b] {
-                // Who has no codec of ours cannot be told.
-                let _ = self.play_to(call, leg, &What::Beep, 1);
+                // Who hears a file is told by that, or by nothing: the beep would end it.
+                if call.side(leg).is_some_and(|side| side.playing.is_none()) {
+                    // Who has no codec of ours cannot be told.
+                    let _ = self.play_to(call, leg, &What::Beep, 1);
+                }
             }
         }
     }
@@ -244,6 +250,29 @@ impl Engine {
         }
     }
 
+    /// Notes what the flags say of who sends a description: whether it is left out of recordings. A recording that has it
+    /// in it already ends, and what is left of the call goes into another file.
+    pub(super) fn note_exclusion(
+        &mut self,
+        call: &mut Call,
+        leg: LegKey,
+        flags: &Flags,
+        warnings: &mut Vec<&'static str>,
+    ) {
+        if !flags.has(Switch::ExcludeRecording) {
+            return;
+        }
+        let Some(side) = call.side_mut(leg).filter(|side| !side.is_unrecorded) else { return };
+        side.is_unrecorded = true;
+        let Some(Recording { wish, is_begun: true, is_paused, .. }) = &call.recording else { return };
+        let (wish, is_paused) = (wish.clone(), *is_paused);
+        self.end_recording(call);
+        let goes_on = self.begin_recording(call, &wish).and_then(|()| self.set_paused(call, is_paused));
+        if let Err(why) = goes_on {
+            warnings.push(why.words());
+        }
+    }
+
     /// A recording has ended by itself: it is as long as it may be, or nobody is left in it.
     pub(super) fn recording_ended(&mut self, leg: LegKey, key: RecordingKey) {
         let Some(call) = self.calls.get_mut(&owner::call_of(leg)) else { return };
@@ -260,15 +289,6 @@ pub(super) fn with_recordings(dict: Dict, call: &Call) -> Dict {
     }
     let names = call.recordings.iter().map(|name| Value::text(&**name)).collect();
     dict.with("recordings", Value::List(names))
-}
-
-/// Notes what the flags say of who sends a description: whether it is left out of recordings.
-pub(super) fn note_exclusion(call: &mut Call, leg: LegKey, flags: &Flags) {
-    if flags.has(Switch::ExcludeRecording)
-        && let Some(side) = call.side_mut(leg)
-    {
-        side.is_unrecorded = true;
-    }
 }
 
 /// A leg that the media workers know: whichever, since a recording is of the call.
@@ -293,7 +313,8 @@ fn safe(name: &[u8]) -> String {
 
 /// What is kept beside a recording: whose it is, and what was said of it, each on a line of its own.
 fn note(id: &Bytes, metadata: &[u8]) -> Arc<str> {
-    let line = |text: &[u8]| String::from_utf8_lossy(text).replace(['\r', '\n'], " ");
+    let breaks = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+    let line = |text: &[u8]| String::from_utf8_lossy(text).replace(breaks, " ");
     let metadata = metadata.get(..MAX_METADATA).unwrap_or(metadata);
     format!("call-id: {}\nmetadata: {}\n", line(id), line(metadata)).into()
 }

@@ -220,6 +220,26 @@ fn who_is_left_out_is_not_recorded() {
 }
 
 #[test]
+fn who_wants_to_be_left_out_in_mid_call_ends_the_file_it_is_in() {
+    let mut world = in_call();
+    world.ask(&about("start recording", &[("output-destination", "talk")]));
+    let happened = world.happened();
+    assert!(happened.contains("web1 is recorded") && happened.contains("rtp2 is recorded"), "{happened}");
+    let offer = crate::kit::browser("actpass", "brow");
+    let more =
+        [("from-tag", "alice"), ("to-tag", "bob"), ("sdp", &offer[..]), ("flags", "|exclude-recording")];
+    let answer = world.ask(&about("offer", &more));
+    let happened = world.happened();
+    assert!(happened.contains(" ends"), "{happened}");
+    assert!(happened.contains("rtp2 is recorded") && !happened.contains("web1 is recorded"), "{happened}");
+    let files = recordings(&answer);
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert!(files.iter().all(|file| file.starts_with("talk-")), "{files:?}");
+    // Said again it changes nothing.
+    assert_eq!(recordings(&world.ask(&about("offer", &more))).len(), 2);
+}
+
+#[test]
 fn who_answers_last_is_recorded_in_the_place_of_who_did_before() {
     let mut world = World::new();
     let offer = crate::kit::browser("actpass", "brow");
