@@ -24,7 +24,11 @@ scenario('a page and a SIP phone are recorded, and hear what the script has play
   mkdirSync(join(folder, 'sounds'), { recursive: true, mode: 0o700 });
   const announcement = tone(TONES.third, { rate: 8_000, seconds: ANNOUNCEMENT_SECONDS });
   writeWav(join(folder, 'sounds', 'welcome.wav'), announcement, 8_000);
-  const set = [`data_dir=${JSON.stringify(folder)}`, 'recording.tracks="separate"', 'ng.delete_delay_seconds=1'];
+  const set = [
+    `data_dir=${JSON.stringify(folder)}`,
+    'recording.tracks="separate"',
+    'ng.delete_delay_seconds=1',
+  ];
   const more = set.flatMap((key) => ['--set', key]);
   const engine = await startEngine(await reservePorts(), { address: OWN_ADDRESS, more });
   const proxy = await startProxy(await reservePorts(), engine);
