@@ -31,6 +31,7 @@ async function talking(options) {
 
 /** Both send so many datagrams, and each gets what the other sent. */
 async function exchangePages(bob, carol) {
+  await Promise.all([bob.indicate(carol), carol.indicate(bob)]);
   const [fromBob, fromCarol] = await Promise.all([bob.sendPages(PAGES), carol.sendPages(PAGES)]);
   const isOfAFax = (page) => fromBob.some((it) => it.equals(page)) || fromCarol.some((it) => it.equals(page));
   for (const [machine, sent] of [

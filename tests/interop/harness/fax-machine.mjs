@@ -11,6 +11,9 @@ import { until } from './waiting.mjs';
 
 const FRAME = 160;
 const PCMA = 8;
+
+/** A datagram with nothing but an indicator (ITU-T T.38 §7.2): no signal. */
+const INDICATOR = Buffer.from([0xff, 0xff, 0x01, 0x00, 0x00, 0x00]);
 const SDP = 'application/sdp';
 const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS';
 
@@ -25,6 +28,7 @@ export async function startFaxMachine(server, user, { takesFax = true } = {}) {
 class FaxMachine {
   /** The datagrams that came while there was a fax. */
   pages = [];
+  indicators = 0;
   /** The attributes of T.38 that the other end has said. */
   heard = [];
   /** Packets of audio that came since the last look. */
@@ -119,6 +123,15 @@ class FaxMachine {
     return sent;
   }
 
+  /** Sends an indicator, as machines do before a page, until the other one has had it. */
+  async indicate(other) {
+    other.indicators = 0;
+    await until(`the fax of ${this.#user} to get through`, () => {
+      this.#socket.send(INDICATOR, this.#remote.port, this.#remote.address);
+      return other.indicators > 0;
+    });
+  }
+
   /** Waits until so many datagrams have come; forgets what came before. */
   async receivedPages(count) {
     await until(`${count} datagrams for ${this.#user}`, () => this.pages.length >= count, {
@@ -186,7 +199,9 @@ class FaxMachine {
   #received(packet, socket) {
     const isAudio = packet[0] === 0x80 && (packet[1] & 0x7f) === PCMA;
     if (this.#mode === 'audio') this.sounds += isAudio ? 1 : 0;
-    else if (socket === this.#socket) this.pages.push(packet);
+    else if (packet.equals(INDICATOR)) this.indicators += 1;
+    // What was said last may come when the fax is agreed already.
+    else if (socket === this.#socket && !isAudio) this.pages.push(packet);
   }
 
   #request(method, { cseq, via = this.#client.via(), body = '' }) {
