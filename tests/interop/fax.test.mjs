@@ -90,7 +90,7 @@ scenario('a stranger does not get a word into a fax', async () => {
   assert.equal(await bob.become('fax'), 200);
   const stranger = await startFaxMachine(server, 'alice');
   const known = await server.metric('ringback_media_drops_total', 'wrong_source');
-  stranger.intrude(bob.target);
+  stranger.intrude(bob.remote);
   await exchangePages(bob, carol);
   assert.ok((await server.metric('ringback_media_drops_total', 'wrong_source')) > known);
   await bob.hangUp();

@@ -50,12 +50,7 @@ fn the_reason_that_a_party_gives_is_passed_on() {
 /// RFC 3261 §15: our BYE to the caller waits for its ACK.
 #[test]
 fn a_bye_waits_for_the_ack() {
-    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
-    world.phone(alice).manners.acknowledges = false;
-    world.phone(alice).dial("bob");
-    world.run(ms(200));
-    world.phone(bob).answer();
-    world.run(ms(100));
+    let (mut world, alice, bob) = World::unacknowledged(Client::Baresip, Client::Baresip);
     world.phone(bob).hang_up();
     world.run(ms(100));
     assert!(world.phone(alice).requests("BYE").is_empty());
@@ -69,12 +64,7 @@ fn a_bye_waits_for_the_ack() {
 /// The caller itself may hang up before its ACK has come: our 200 is then not repeated any more.
 #[test]
 fn a_caller_hangs_up_before_its_ack_comes() {
-    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
-    world.phone(alice).manners.acknowledges = false;
-    world.phone(alice).dial("bob");
-    world.run(ms(200));
-    world.phone(bob).answer();
-    world.run(ms(100));
+    let (mut world, alice, _) = World::unacknowledged(Client::Baresip, Client::Baresip);
     world.phone(alice).hang_up();
     world.run(secs(1));
     world.begin();
@@ -86,11 +76,7 @@ fn a_caller_hangs_up_before_its_ack_comes() {
 
 #[test]
 fn an_ack_that_never_comes_ends_the_call() {
-    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
-    world.phone(alice).manners.acknowledges = false;
-    world.phone(alice).dial("bob");
-    world.run(ms(200));
-    world.phone(bob).answer();
+    let (mut world, _, _) = World::unacknowledged(Client::Baresip, Client::Baresip);
     world.settle();
     world.assert_nothing_is_left();
     assert_eq!(world.exchange.stats().acks_missing, 1);

@@ -347,12 +347,7 @@ fn an_offer_that_is_looked_into_for_ever() {
 /// Who sends another INVITE has had our 200 to the last one, though its ACK was lost.
 #[test]
 fn a_reinvite_in_place_of_an_ack() {
-    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
-    world.phone(alice).manners.acknowledges = false;
-    world.phone(alice).dial("bob");
-    world.run(ms(100));
-    world.phone(bob).answer();
-    world.run(ms(100));
+    let (mut world, alice, bob) = World::unacknowledged(Client::Baresip, Client::Baresip);
     world.phone(alice).manners.acknowledges = true;
     world.phone(alice).hold();
     world.run(ms(100));
@@ -493,12 +488,7 @@ fn a_browser_restarts_ice() {
 /// RFC 3261 §14.1: until its ACK has come, nobody knows whether the caller has our 200.
 #[test]
 fn an_offer_of_the_callee_waits_for_the_ack_of_the_caller() {
-    let (mut world, alice, bob) = World::pair(Client::Baresip, Client::Baresip);
-    world.phone(alice).manners.acknowledges = false;
-    world.phone(alice).dial("bob");
-    world.run(ms(200));
-    world.phone(bob).answer();
-    world.run(ms(100));
+    let (mut world, alice, bob) = World::unacknowledged(Client::Baresip, Client::Baresip);
     world.phone(bob).hold();
     world.run(ms(150));
     assert!(world.phone(alice).requests("INVITE").is_empty());

@@ -264,6 +264,17 @@ impl World {
         (world, alice, bob)
     }
 
+    /// Alice has called Bob, who has answered, and she does not acknowledge it.
+    pub fn unacknowledged(alice: Client, bob: Client) -> (Self, PhoneId, PhoneId) {
+        let (mut world, alice, bob) = World::pair(alice, bob);
+        world.phone(alice).manners.acknowledges = false;
+        world.phone(alice).dial("bob");
+        world.run(ms(200));
+        world.phone(bob).answer();
+        world.run(ms(100));
+        (world, alice, bob)
+    }
+
     /// Has one phone call the user of another, who answers; the ladder begins here.
     pub fn connect(&mut self, caller: PhoneId, callee: PhoneId) {
         let user = self.phones[callee.0].user.clone();

@@ -2,7 +2,9 @@
 
 use ringback_control::ng::Message;
 
-use crate::kit::{World, about, browser, browser_calls, phone, phone_answers, reason, sdp, text};
+use crate::kit::{
+    World, about, browser, browser_calls, browser_calls_two, phone, phone_answers, reason, sdp, text,
+};
 
 #[test]
 fn a_browser_calls_a_plain_telephone() {
@@ -201,16 +203,7 @@ fn an_offer_may_come_with_the_200_and_its_answer_with_the_ack() {
 #[test]
 fn each_branch_has_a_leg_and_who_answers_last_is_heard() {
     let mut world = World::new();
-    let offer = browser("actpass", "brow");
-    for branch in ["z9hG4bKone", "z9hG4bKtwo"] {
-        let more = [
-            ("from-tag", "alice"),
-            ("via-branch", branch),
-            ("sdp", &offer[..]),
-            ("transport-protocol", "RTP/AVP"),
-        ];
-        sdp(&world.ask(&about("offer", &more)));
-    }
+    browser_calls_two(&mut world);
     assert_eq!(world.legs.len(), 3);
     world.happened();
     sdp(&phone_answers(&mut world, &[("via-branch", "z9hG4bKtwo"), ("to-tag", "two")]));

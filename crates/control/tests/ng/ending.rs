@@ -3,7 +3,9 @@
 use ringback_control::ng::{Dict, Value};
 use ringback_media::session::Gone;
 
-use crate::kit::{World, about, browser, browser_calls, phone, phone_answers, reason, sdp, text};
+use crate::kit::{
+    World, about, browser, browser_calls, browser_calls_two, phone, phone_answers, reason, sdp, text,
+};
 
 fn in_call() -> World {
     let mut world = World::new();
@@ -63,16 +65,7 @@ fn a_delete_of_nothing_is_an_error_when_that_is_asked_for() {
 #[test]
 fn a_branch_is_deleted_alone() {
     let mut world = World::new();
-    let offer = browser("actpass", "brow");
-    for branch in ["z9hG4bKone", "z9hG4bKtwo"] {
-        let more = [
-            ("from-tag", "alice"),
-            ("via-branch", branch),
-            ("sdp", &offer[..]),
-            ("transport-protocol", "RTP/AVP"),
-        ];
-        sdp(&world.ask(&about("offer", &more)));
-    }
+    browser_calls_two(&mut world);
     sdp(&phone_answers(&mut world, &[("via-branch", "z9hG4bKone")]));
     world.happened();
     let more = [("from-tag", "alice"), ("via-branch", "z9hG4bKtwo"), ("delete delay", "5")];

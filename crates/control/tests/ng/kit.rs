@@ -407,6 +407,20 @@ pub fn browser_calls(world: &mut World) -> Dict {
     ))
 }
 
+/// The INVITE of a browser that goes to two plain telephones, with a branch for each.
+pub fn browser_calls_two(world: &mut World) {
+    let offer = browser("actpass", "brow");
+    for branch in ["z9hG4bKone", "z9hG4bKtwo"] {
+        let more = [
+            ("from-tag", "alice"),
+            ("via-branch", branch),
+            ("sdp", &offer[..]),
+            ("transport-protocol", "RTP/AVP"),
+        ];
+        sdp(&world.ask(&about("offer", &more)));
+    }
+}
+
 /// The 200 of the telephone.
 pub fn phone_answers(world: &mut World, more: &[(&str, &str)]) -> Dict {
     let answer = phone("203.0.113.9", 40_000);

@@ -3,7 +3,9 @@
 use ringback_control::MediaEvent;
 use ringback_control::ng::Dict;
 
-use crate::kit::{World, about, browser_calls, phone, phone_answers, reason, recordings, sdp, text};
+use crate::kit::{
+    World, about, browser_calls, browser_calls_two, phone, phone_answers, reason, recordings, sdp, text,
+};
 
 fn in_call() -> World {
     let mut world = World::new();
@@ -242,16 +244,7 @@ fn who_wants_to_be_left_out_in_mid_call_ends_the_file_it_is_in() {
 #[test]
 fn who_answers_last_is_recorded_in_the_place_of_who_did_before() {
     let mut world = World::new();
-    let offer = crate::kit::browser("actpass", "brow");
-    for branch in ["z9hG4bKone", "z9hG4bKtwo"] {
-        let more = [
-            ("from-tag", "alice"),
-            ("via-branch", branch),
-            ("sdp", &offer[..]),
-            ("transport-protocol", "RTP/AVP"),
-        ];
-        sdp(&world.ask(&about("offer", &more)));
-    }
+    browser_calls_two(&mut world);
     ask(&mut world, "start recording", &[]);
     for (branch, leg) in [("z9hG4bKtwo", "rtp3"), ("z9hG4bKone", "rtp2")] {
         phone_answers(&mut world, &[("via-branch", branch), ("to-tag", leg)]);
