@@ -38,6 +38,18 @@ fn faxes() -> World {
     world
 }
 
+/// The same, of which A is behind NAT and has not been heard.
+fn faxes_behind_nat() -> World {
+    let mut world = World::new();
+    let now = world.clock.now();
+    world.worker.open(now, A, Medium::Rtp { signalling: at(PHONE_A).ip() }).unwrap();
+    to_fax(&mut world, A, "192.168.1.5:4000");
+    world.phone(B, PHONE_B);
+    to_fax(&mut world, B, PHONE_B);
+    world.worker.join(A, B);
+    world
+}
+
 /// A datagram of UDPTL.
 fn udptl(sequence: u16) -> Vec<u8> {
     let mut bytes = sequence.to_be_bytes().to_vec();
@@ -90,13 +102,7 @@ fn a_datagram_from_elsewhere_is_dropped_and_counted() {
 
 #[test]
 fn behind_nat_the_first_source_is_learnt_and_no_other_after_it() {
-    let mut world = World::new();
-    let now = world.clock.now();
-    world.worker.open(now, A, Medium::Rtp { signalling: at(PHONE_A).ip() }).unwrap();
-    to_fax(&mut world, A, "192.168.1.5:4000");
-    world.phone(B, PHONE_B);
-    to_fax(&mut world, B, PHONE_B);
-    world.worker.join(A, B);
+    let mut world = faxes_behind_nat();
     let Verdict::Forward(to) = send(&mut world, B, PHONE_B, &udptl(0)).0 else { panic!("not sent on") };
     assert_eq!(to.remote, at("198.51.100.10:4000"), "where it signals from");
     assert!(matches!(send(&mut world, A, "198.51.100.10:61000", &udptl(0)).0, Verdict::Forward(_)));
@@ -215,6 +221,20 @@ fn a_call_of_a_fax_alone_is_not_called_silent() {
     // Whoever had the port before is kept out by its address, SSRC or not.
     world.phone(LegKey(9), PHONE_B);
     assert_eq!(world.dropped(LegKey(9), PHONE_B, &Rtp::nth(7, 0)), Reason::FormerPeer);
+}
+
+/// The telephone beside a machine keeps the port of its audio open.
+#[test]
+fn a_few_bytes_that_keep_a_port_open_are_no_source_of_a_fax() {
+    let mut world = faxes_behind_nat();
+    for bytes in [&b"\r\n\r\n"[..], &[0; 4], &[0; 160], &[0, 1, 3, 9, 9, 9]] {
+        let verdict = send(&mut world, A, "198.51.100.10:41000", bytes).0;
+        assert_eq!(verdict, Verdict::Drop(Reason::NotFax), "{bytes:?}");
+    }
+    let long = [&[0, 1, 0x81, 0x00][..], &[7; 256], &[0, 0]].concat();
+    for datagram in [&udptl(0), &long] {
+        assert!(matches!(send(&mut world, A, "198.51.100.10:41002", datagram).0, Verdict::Forward(_)));
+    }
 }
 
 #[test]

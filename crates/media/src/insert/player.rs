@@ -123,7 +123,7 @@ impl Desk {
             self.start_clock(now);
         }
         let own = self.players.get_mut(&leg).and_then(|player| player.own.as_mut());
-        own.map_or(Ok(()), |own| Ok(own.press(press)?))
+        Ok(own.ok_or(DeskError::Codec)?.press(press)?)
     }
 
     /// Plays nothing more to a leg.

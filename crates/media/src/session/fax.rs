@@ -1,8 +1,9 @@
 //! A leg that carries a fax: datagrams of UDPTL ([ITU-T T.38] §9.1) are passed on as they are.
 //!
 //! Who may send them is known as for RTP (`latch.rs`), but for the SSRC, which they do not have: a source that was
-//! learnt gives way only to the very address of the description. Packets of the audio before come for a moment longer,
-//! and are known by their SSRC.
+//! learnt gives way only to the very address of the description, and is learnt only from what can be UDPTL, since the port
+//! of the audio may be kept open by a few bytes meanwhile. Packets of the audio before come for a moment longer, and are
+//! known by their SSRC.
 //!
 //! A machine that receives pages is silent for minutes, so only a long silence tells something; the exchange asks
 //! whether it is still there before. There is no RTCP and nothing to score. The keys of the audio rest meanwhile.
@@ -64,7 +65,7 @@ impl Leg {
             return Err(Reason::MayNotSend);
         }
         let Path::Plain(plain) = &mut self.path else { return Err(Reason::WrongSocket) };
-        plain.admit_fax(now, former, local, remote)?;
+        plain.admit_fax(now, former, local, remote, may_be_udptl(packet.bytes()))?;
         self.packets_in += 1;
         self.octets_in += packet.bytes().len() as u64;
         (self.last_media, self.last_heard) = (Some(now), Some(now));
@@ -93,6 +94,18 @@ impl Leg {
         let has = |at: usize| datagram.get(at..).is_some_and(|rest| rest.starts_with(&ssrc));
         matches!(datagram, [0x80..=0xbf, ..]) && (has(RTP_SSRC) || has(RTCP_SSRC))
     }
+}
+
+/// Whether a number, a packet of the length that is said, and something that mends errors can stand in a datagram.
+fn may_be_udptl(datagram: &[u8]) -> bool {
+    let (len, rest) = match datagram {
+        [_, _, len @ 1..=0x7f, rest @ ..] => (usize::from(*len), rest),
+        [_, _, high @ 0x80..=0xbf, low, rest @ ..] => {
+            (usize::from(high & 0x3f) << 8 | usize::from(*low), rest)
+        }
+        _ => return false,
+    };
+    len < rest.len()
 }
 
 /// The lengths of a datagram in bytes: from a sequence number with the least that can follow it, to the most that an

@@ -126,15 +126,19 @@ impl Plain {
         self.rtp.admit(now, former, local, remote, Some(ssrc))
     }
 
-    /// Checks where a datagram of a fax comes from.
+    /// Checks where a datagram of a fax comes from. What is surely none is taken from no new source.
     pub(super) fn admit_fax(
         &mut self,
         now: Instant,
         former: &FormerPeers,
         local: SocketAddr,
         remote: SocketAddr,
+        may_be_fax: bool,
     ) -> Result<(), Reason> {
-        self.rtp.admit(now, former, local, remote, None)
+        match self.rtp.check(now, former, local, remote, None)? {
+            Fit::New if !may_be_fax => Err(Reason::NotFax),
+            Fit::New | Fit::Known => self.rtp.admit(now, former, local, remote, None),
+        }
     }
 
     /// Where a fax goes, which needs no key.
