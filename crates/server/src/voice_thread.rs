@@ -263,8 +263,10 @@ impl VoiceThread {
             }
             Order::PressAlone(leg, press) => {
                 let (press, patch) = *press;
-                let pressed = self.desk.press_alone(now, leg, press, &patch);
-                return self.note_press(leg, pressed);
+                return match self.desk.press_alone(now, leg, press, &patch) {
+                    Err(PressError::Voice(error)) => self.refuse_playing(leg, error),
+                    pressed => self.note_press(leg, pressed),
+                };
             }
             Order::Copy(leg, datagram) => return self.desk.handle_copy(now, leg, datagram.bytes()),
             Order::StopPlaying(leg) => return self.desk.stop(leg),
@@ -272,7 +274,10 @@ impl VoiceThread {
             Order::StopRecording(_, key) => return self.desk.stop_recording(key),
             Order::Play(leg, play) => {
                 let (play, patch) = *play;
-                (leg, self.desk.play(now, leg, play, &patch))
+                if let Err(error) = self.desk.play(now, leg, play, &patch) {
+                    self.refuse_playing(leg, error);
+                }
+                return;
             }
             Order::Record(leg, track) => (leg, self.desk.record(now, leg, &track, self.recording)),
             Order::Loss(leg, percent) => return self.desk.expect_loss(leg, percent),
@@ -296,6 +301,14 @@ impl VoiceThread {
     fn refuse(&mut self, leg: LegKey, error: DeskError) {
         self.counters.inserts_refused += 1;
         limited!(self.telemetry.log, WARN, NOBODY, "insert_refused", %error, leg = leg.0, "a leg is not heard");
+    }
+
+    /// Nothing can be played to a leg: it hears the other again, whom the worker keeps back for what is played.
+    fn refuse_playing(&mut self, leg: LegKey, error: DeskError) {
+        self.refuse(leg, error);
+        if self.tell(Output::Played(leg, PlayEnd::Finished)) {
+            self.waker.wake();
+        }
     }
 
     fn tick(&mut self, now: Instant) {
