@@ -133,6 +133,8 @@ pub struct Counters {
     pub truncated: u64,
     /// Packets for inserts that found the voice thread's queue full, or were longer than audio is.
     pub voice_full: u64,
+    /// Times that RTP was worth a socket connected with its far end, and there was none to spare: it costs more.
+    pub unconnected: u64,
     /// Binding requests for nobody's leg, answered with the address that they came from.
     pub stun_answered: u64,
     /// Mistakes of ours that were contained, those in a leg included.
@@ -258,7 +260,8 @@ impl MediaThread {
 
     fn report(&self) {
         let stats = self.worker.stats();
-        let counters = Counters { panics: self.counters.panics + stats.panics, ..self.counters };
+        let panics = self.counters.panics + stats.panics;
+        let counters = Counters { panics, unconnected: self.sockets.unconnected(), ..self.counters };
         self.telemetry.set_worker(self.number, stats, counters);
     }
 

@@ -40,6 +40,8 @@ pub struct Sockets {
     /// Sockets that are connected with one far end, and how many of them there may be.
     connected: usize,
     most_connected: usize,
+    /// Times that one more was wanted and could not be had.
+    unconnected: u64,
 }
 
 /// What has something to read.
@@ -101,6 +103,7 @@ impl Sockets {
             steady: Vec::new(),
             connected: 0,
             most_connected,
+            unconnected: 0,
         })
     }
 
@@ -164,6 +167,11 @@ impl Sockets {
         self.may_have_more || !self.unfinished.is_empty()
     }
 
+    /// How often a socket could not be connected with a far end.
+    pub fn unconnected(&self) -> u64 {
+        self.unconnected
+    }
+
     /// A socket that the last wait found ready.
     pub fn next_ready(&mut self) -> Option<Ready> {
         self.ready.pop().map(ready_of)
@@ -220,17 +228,29 @@ impl Sockets {
     /// Connects a socket for each leg whose RTP has gone one way for a while. What cannot be had is done without.
     fn connect_steady(&mut self) {
         while let Some(leg) = self.steady.pop() {
-            let Some(pair) = self.plain.get_mut(&leg) else { continue };
-            if pair.beside().is_none() && self.connected >= self.most_connected {
-                continue;
+            if !self.connect(leg) {
+                self.unconnected += 1;
             }
-            if let Ok(Some(socket)) = pair.connect() {
+        }
+    }
+
+    /// Connects a socket with the far end of a leg; says whether there is one.
+    fn connect(&mut self, leg: LegKey) -> bool {
+        let Some(pair) = self.plain.get_mut(&leg) else { return false };
+        if pair.beside().is_none() && self.connected >= self.most_connected {
+            return false;
+        }
+        match pair.connect() {
+            Err(_) => false,
+            Ok(None) => true,
+            Ok(Some(socket)) if watch(&self.epoll, socket, mark(Ready::Connected(leg))).is_ok() => {
                 self.connected += 1;
-                if watch(&self.epoll, socket, mark(Ready::Connected(leg))).is_err() {
-                    // Unheard it would swallow what the far end says.
-                    pair.disconnect();
-                    self.connected -= 1;
-                }
+                true
+            }
+            Ok(Some(_)) => {
+                // Unheard it would swallow what the far end says.
+                pair.disconnect();
+                false
             }
         }
     }
@@ -373,6 +393,14 @@ mod tests {
         drop(far);
         let told = ready_after(&mut |sockets| sockets.send(destination, b"rtp").unwrap().unwrap());
         assert_eq!(told, (Ready::Connected(LEG), 0), "that nobody is there ends nothing");
+        // There is one for a leg at a time, and none for another.
+        const OTHER: LegKey = LegKey(10);
+        sockets.open(OTHER, ours.ip(), bind("0.0.0.0:0"), bind("0.0.0.0:0")).unwrap();
+        let destination = Destination { socket: Socket::Rtp(OTHER), ..destination };
+        for _ in 0..60 {
+            sockets.send(destination, b"rtp").unwrap().unwrap();
+        }
+        assert_eq!((sockets.connected, sockets.unconnected()), (1, 1));
         assert_eq!(sockets.close(LEG), Some(ours.port()));
         assert_eq!(sockets.connected, 0);
     }

@@ -107,7 +107,7 @@ pub fn ng(stats: &ringback_control::ng::Stats) -> Vec<(&'static str, u64)> {
 counters! {
     /// Those of [`media_thread::Counters`].
     media_thread(media_thread::Counters) {
-        send_failed, no_socket, stun_answered, truncated, panics, voice_full,
+        send_failed, no_socket, stun_answered, truncated, panics, voice_full, unconnected,
     }
 }
 
