@@ -222,6 +222,21 @@ fn a_key_is_heard_in_the_place_of_what_is_played() {
 }
 
 #[test]
+fn a_key_that_is_pressed_at_the_end_of_a_file_is_heard_to_its_end() {
+    let mut world = World::new(&pcma());
+    let play = Play { sound: clip(600.0), times: Some(1), manner: Manner::Over };
+    world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
+    world.pass(23);
+    let press = Press::new(Digit::from_char('#').unwrap(), 500);
+    world.desk.press_alone(world.now, B, press, &patch(pcma(), pcma())).unwrap();
+    world.pass(25);
+    assert_eq!(world.desk.poll_ended(), None, "the file is over and the key is not");
+    assert!(key_of(world.last()) > 0.85, "{}", key_of(world.last()));
+    world.pass(10);
+    assert_eq!(world.desk.poll_ended(), Some((B, PlayEnd::Finished)));
+}
+
+#[test]
 fn keys_that_cannot_be_heard_are_refused() {
     let mut desk = Desk::new(1);
     let now = Clock::new().now();

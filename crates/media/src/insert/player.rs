@@ -207,7 +207,7 @@ impl Player {
         let is_over = source.fill(&play.sound, play.times.is_none(), frame);
         voice.catch_up(now);
         voice.say(now, frame, outbox);
-        is_over && !(matches!(play.sound, Sound::Keys) && voice.is_pressing())
+        is_over && !voice.is_pressing()
     }
 }
 
