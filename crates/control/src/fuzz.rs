@@ -570,7 +570,6 @@ impl Play {
             | MediaCommand::AskPicture
             | MediaCommand::Press { .. }
             | MediaCommand::Join(_)
-            | MediaCommand::Silence(_)
             | MediaCommand::Locate(_)
             | MediaCommand::Report
             | MediaCommand::Echo

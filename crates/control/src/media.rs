@@ -13,7 +13,7 @@ use ringback_media::insert::{ConferenceKey, Manner, PlayEnd, RecordingKey, Track
 use ringback_media::negotiation::{
     Credentials, LegSettings, Local, LocalVideo, Patch, PayloadMap, VideoSettings,
 };
-use ringback_media::session::{Gone, LegKey, LegReport, Silence};
+use ringback_media::session::{Gone, LegKey, LegReport};
 use ringback_sansio::Flow;
 
 /// A command for the worker that holds the leg.
@@ -55,8 +55,6 @@ pub enum MediaCommand {
         /// without events, such a leg hears nothing.
         alone: Option<Box<Patch>>,
     },
-    /// Makes what the far end says in these codecs silence from here on; in none of them when there are none.
-    Silence(Silence),
     /// Lets this leg and another one hear each other.
     Join(LegKey),
     /// Lets the leg hear itself.

@@ -45,8 +45,10 @@ fn nothing_that_comes_breaks_the_worker() {
 #[test]
 fn the_prologues_come_to_what_they_say() {
     let words = [7, 0, 0, 0, 0, 0, 1, 7, 1, 0, 0, 0, 0, 1, 13, 0, 0, 0, 0, 0, 1, 13, 1, 0, 0, 0, 0, 1];
-    let forwarded = [0, 1, 2, 3, 4].map(|prologue| play(&[&[prologue], &words[..]].concat()).forwarded);
-    assert_eq!(forwarded, [0, 2, 2, 2, 2]);
+    let faxes = [0x86, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 0x86, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7];
+    let says = |prologue: u8, words: &[u8]| play(&[&[prologue], words].concat()).forwarded;
+    assert_eq!([0, 1, 2, 3].map(|prologue| says(prologue, &words)), [0, 2, 2, 2]);
+    assert_eq!(says(4, &faxes), 2);
 }
 
 /// Random wishes and pictures between two telephones; the counters tell that they are worth something.

@@ -4,9 +4,9 @@
 
 mod session_world;
 
-use ringback_media::codec::Format;
 use ringback_media::insert::Manner;
-use ringback_media::session::{Event, Reason, Silence, Verdict};
+use ringback_media::negotiation::{LegSettings, Payload};
+use ringback_media::session::{Event, Reason, Socket, Verdict};
 use session_world::*;
 
 #[test]
@@ -67,17 +67,34 @@ fn music_ends_when_who_holds_is_heard_and_not_for_silence_or_a_click() {
 #[test]
 fn what_is_silenced_is_silence_for_all_who_hear_it() {
     let mut world = World::phones();
-    let codecs = [Format::Pcmu.describe(0), Format::Opus.describe(111)];
-    world.worker.silence(A, Silence::of(codecs.iter()));
+    let silence = |world: &mut World, is_silenced: bool| {
+        let settings = LegSettings { is_silenced, ..phone_settings(Some(PHONE_A)) };
+        let payloads = settings
+            .payloads
+            .iter()
+            .map(|(number, it)| (number, Payload { silence: (number == 0).then_some(0xff), ..it }));
+        let payloads = payloads.collect();
+        let now = world.clock.now();
+        world.worker.configure(now, A, LegSettings { payloads, ..settings }, phone_map());
+    };
+    silence(&mut world, true);
     world.worker.tap(A, true);
     let said = Rtp { payload: vec![0x10; 160], ..Rtp::nth(7, 0) };
     let sent = world.forwarded(A, PHONE_A, &said);
     assert_eq!(sent.1.payload, [0xff; 160]);
     assert_eq!(world.worker.poll_copy().unwrap().1[12..], [0xff; 160]);
+    // How much of a packet is padding is only said by who sends it: nothing of it is heard.
+    for padding in [1, 100, 160, 161, 255] {
+        let mut bytes = Rtp { payload: vec![padding; 160], ..Rtp::nth(7, u32::from(padding)) }.bytes();
+        bytes[0] |= 0x20;
+        let (verdict, sent) = world.deliver(Socket::Rtp(A), OURS, PHONE_A, &bytes);
+        assert!(matches!(verdict, Verdict::Forward(_)), "{verdict:?}");
+        assert_eq!((sent[0], &sent[12..]), (0x80, &[0xff; 160][..]), "{padding}");
+    }
     // The other one is heard, and so is this one from when it may be.
     let other = Rtp { payload: vec![0x10; 160], ..Rtp::nth(9, 0) };
     assert_eq!(world.forwarded(B, PHONE_B, &other).1.payload, [0x10; 160]);
-    world.worker.silence(A, Silence::default());
-    let said = Rtp { payload: vec![0x10; 160], ..Rtp::nth(7, 1) };
+    silence(&mut world, false);
+    let said = Rtp { payload: vec![0x10; 160], ..Rtp::nth(7, 300) };
     assert_eq!(world.forwarded(A, PHONE_A, &said).1.payload, [0x10; 160]);
 }

@@ -429,7 +429,6 @@ impl MediaThread {
             MediaCommand::Press { press, events, alone } => self.press(now, leg, press, events, alone),
             MediaCommand::Join(other) => self.worker.join(leg, other),
             MediaCommand::Echo => self.worker.echo(leg),
-            MediaCommand::Silence(silence) => self.worker.silence(leg, silence),
             MediaCommand::Locate(signalling) => self.worker.locate(leg, signalling),
             MediaCommand::Report => {
                 return Some(MediaEvent::Reported(leg, self.worker.report(leg).map(Box::new)));

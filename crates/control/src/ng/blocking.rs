@@ -1,10 +1,8 @@
 //! Media and DTMF that do not pass for a while.
 //!
 //! What is blocked is not in the map of payload types that the media worker translates by: nothing else changes, and
-//! nobody is told. What is silenced becomes silence where that can be put into the packets ([`Silence`]), and is
-//! blocked otherwise, as Opus and comfort noise are.
-//!
-//! [`Silence`]: ringback_media::session::Silence
+//! nobody is told. What is silenced becomes silence where that can be put into the packets, and is blocked
+//! otherwise, as Opus and comfort noise are.
 
 use std::time::Instant;
 
@@ -62,12 +60,12 @@ fn block(call: &mut Call, whose: &Whose, change: fn(&mut Blocked)) -> Result<(),
 
 impl Side {
     /// Whether what this side sends of this kind passes to the other; of what is silenced only what the media workers
-    /// make silence does.
-    pub(super) fn lets_pass(&self, call: &Call, kind: Kind, is_made_silence: bool) -> bool {
+    /// can make silence does.
+    pub(super) fn lets_pass(&self, call: &Call, kind: Kind, can_be_silence: bool) -> bool {
         match kind {
             Kind::TelephoneEvent => !(self.blocked.dtmf || call.blocked.dtmf),
             _ if self.blocked.media || call.blocked.media => false,
-            _ => is_made_silence || !self.is_silenced(call),
+            _ => can_be_silence || !self.is_silenced(call),
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ringback_media::negotiation::{Local, Party, Profile, Srtp};
-use ringback_media::session::{Gone, LegKey, LegReport, Silence};
+use ringback_media::session::{Gone, LegKey, LegReport};
 
 use super::command::{Command, Whose};
 use super::message::Asker;
@@ -69,8 +69,6 @@ pub(super) struct Side {
     /// When the media workers last said that its far end is gone, and why.
     pub gone: Option<(Instant, Gone)>,
     pub blocked: Blocked,
-    /// What of what it sends the media workers make silence.
-    pub silence: Silence,
     /// What is played to it.
     pub playing: Option<Box<Play>>,
     /// Whether it is left out of recordings.
@@ -244,7 +242,6 @@ impl Side {
             peer: None,
             gone: None,
             blocked: Blocked::default(),
-            silence: Silence::default(),
             playing: None,
             is_unrecorded: false,
             report: None,

@@ -144,7 +144,6 @@ impl World {
                         }
                     }
                     MediaCommand::Configure(..)
-                    | MediaCommand::Silence(_)
                     | MediaCommand::Locate(_)
                     | MediaCommand::Press { .. }
                     | MediaCommand::Restart(_)

@@ -7,7 +7,7 @@ use ringback_media::negotiation::{
     Credentials, Local, Party, Patch, Profile, Signalled, Srtp, Transcoding, patch, payload_map,
 };
 use ringback_media::sdp::{Codec, Kind};
-use ringback_media::session::{LegKey, Silence};
+use ringback_media::session::LegKey;
 
 use super::calls::{Call, Side, State};
 use super::command::Exchange;
@@ -152,12 +152,12 @@ impl Engine {
         let Some(mut agreed) = party.agreed() else { return };
         // Who may not be heard sends no fax either.
         agreed.sends &= !agreed.is_fax || side.lets_pass(call, Kind::Audio, false);
-        let silence = match side.is_silenced(call) {
-            true => Silence::of(party.sent_codecs()),
-            false => Silence::default(),
+        agreed.is_silenced = side.is_silenced(call);
+        let passes = |number: u8| {
+            let (kind, silence) =
+                agreed.payloads.meaning(number).map_or((Kind::Audio, None), |it| (it.kind, it.silence));
+            side.lets_pass(call, kind, silence.is_some())
         };
-        let kind = |number: u8| agreed.payloads.meaning(number).map_or(Kind::Audio, |it| it.kind);
-        let passes = |number: u8| side.lets_pass(call, kind(number), silence.holds(number));
         let patch = patch(party, peer, Signalled::default()).map(|patch| {
             let from = patch.from.into_iter().filter(|codec| passes(codec.payload_type)).collect();
             Patch { from, ..patch }
@@ -170,13 +170,8 @@ impl Engine {
                 Route::Direct(Box::new(map.iter().filter(|(number, _)| passes(*number)).collect()))
             }
         };
-        let is_new = side.silence != silence;
         self.command(leg, MediaCommand::Configure(Box::new(agreed), route));
-        if is_new {
-            self.command(leg, MediaCommand::Silence(silence.clone()));
-        }
         if let Some(side) = call.side_mut(leg) {
-            side.silence = silence;
             self.play_on(side);
         }
     }

@@ -302,7 +302,7 @@ impl Media {
                 self.legs.get_mut(&key).expect("open").peer = Some(other);
                 self.legs.get_mut(&other).expect("open").peer = Some(key);
             }
-            MediaCommand::Report | MediaCommand::Locate(_) | MediaCommand::Silence(_) => {
+            MediaCommand::Report | MediaCommand::Locate(_) => {
                 panic!("nobody asks for it")
             }
             MediaCommand::Play(play) => {

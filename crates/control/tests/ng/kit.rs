@@ -209,7 +209,8 @@ impl World {
                 };
                 let leg = self.legs.get_mut(&key).expect("only an open leg is configured");
                 let where_to = settings.remote.map_or("by ICE".to_owned(), |remote| remote.rtp.to_string());
-                self.log.push(format!("{} {where_to} {way}", leg.name));
+                let silenced = if settings.is_silenced { " in silence" } else { "" };
+                self.log.push(format!("{} {where_to} {way}{silenced}", leg.name));
                 leg.settings = Some(*settings);
                 leg.map = map;
             }
@@ -220,10 +221,6 @@ impl World {
                 let leg = self.legs.get_mut(&key).expect("only an open leg restarts");
                 leg.local.ice = Some(*credentials);
                 self.log.push(format!("{} restarts ICE", leg.name));
-            }
-            MediaCommand::Silence(silence) => {
-                let what = if silence.is_empty() { "is heard again" } else { "is made silence" };
-                self.log.push(format!("{} {what}", name(&self.legs, key)));
             }
             MediaCommand::Locate(far) => {
                 self.log.push(format!("{} signals from {far}", name(&self.legs, key)));

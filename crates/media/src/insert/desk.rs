@@ -253,7 +253,7 @@ impl Desk {
             self.stats.no_insert += 1;
             return;
         };
-        let Some(payload) = without_padding(packet, &header) else {
+        let Some(payload) = header.content(packet).and_then(|content| packet.get(content)) else {
             self.stats.unreadable += 1;
             return;
         };
@@ -433,20 +433,6 @@ fn tell(told: &mut VecDeque<(LegKey, Press)>, stats: &mut DeskStats, to: LegKey,
         false => stats.keys_beyond += 1,
     }
 }
-
-/// The payload of a packet without its padding ([RFC 3550 §5.1]); `None` when that is longer than the payload.
-///
-/// [RFC 3550 §5.1]: https://www.rfc-editor.org/rfc/rfc3550#section-5.1
-pub(super) fn without_padding<'p>(packet: &'p [u8], header: &Header) -> Option<&'p [u8]> {
-    let payload = packet.get(header.payload..)?;
-    if packet.first()? & PADDING == 0 {
-        return Some(payload);
-    }
-    payload.get(..payload.len().checked_sub(usize::from(*payload.last()?))?)
-}
-
-/// The bit that says that there is padding.
-const PADDING: u8 = 0x20;
 
 /// The next of a series of numbers that look random ([SplitMix64]).
 ///

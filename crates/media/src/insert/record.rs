@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::TICK;
-use super::desk::{Desk, DeskError, without_padding};
+use super::desk::{Desk, DeskError};
 use super::ear::{Ear, Workspace};
 use super::voice::preferred;
 use crate::codec::Unsupported;
@@ -198,7 +198,7 @@ impl Desk {
             return;
         };
         let header = Header::parse(packet);
-        match header.and_then(|header| Some((header, without_padding(packet, &header)?))) {
+        match header.and_then(|header| Some((header, packet.get(header.content(packet)?)?))) {
             Some((header, payload)) => {
                 self.stats.recorded += 1;
                 recorder.take(now, leg, &header, payload);

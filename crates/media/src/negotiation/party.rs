@@ -312,10 +312,9 @@ impl Party {
             receives: direction.receives() && ours.direction.sends(),
             payloads: sent_codecs(ours, theirs)
                 .filter(|codec| codec.kind() != Kind::Wrapper)
-                .map(|codec| {
-                    (codec.payload_type, Payload { kind: codec.kind(), clock_rate: codec.clock_rate })
-                })
+                .map(|codec| (codec.payload_type, Payload::of(codec)))
                 .collect(),
+            is_silenced: false,
             is_fax: agreed.serves_fax() && index == agreed.served,
             codec: answer
                 .codecs
@@ -417,7 +416,7 @@ impl Party {
 
     /// The codecs that this party sends, in the numbers it sends them with: those of our description that its own has
     /// too, and then its own numbers for them where they mean nothing else.
-    pub fn sent_codecs(&self) -> impl Iterator<Item = &Codec> {
+    pub(super) fn sent_codecs(&self) -> impl Iterator<Item = &Codec> {
         let sections =
             self.agreed.as_ref().and_then(|agreed| Some((agreed.our_section()?, agreed.their_section()?)));
         sections.into_iter().flat_map(|(ours, theirs)| sent_codecs(ours, theirs))

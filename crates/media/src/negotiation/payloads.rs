@@ -1,6 +1,7 @@
 //! Payload types: which are acceptable on a leg, and what they become on the other.
 
 use super::Party;
+use crate::codec::Format;
 use crate::sdp::{Codec, Kind};
 
 /// The payload types that are acceptable from a far end.
@@ -19,6 +20,15 @@ pub struct Payload {
     pub kind: Kind,
     /// The clock rate of its timestamps, in hertz.
     pub clock_rate: u32,
+    /// The byte that its silence is made of; `None` where that is not one byte again and again.
+    pub silence: Option<u8>,
+}
+
+impl Payload {
+    pub(super) fn of(codec: &Codec) -> Self {
+        let silence = Format::of(codec).and_then(Format::silence);
+        Payload { kind: codec.kind(), clock_rate: codec.clock_rate, silence }
+    }
 }
 
 impl Payloads {
@@ -124,7 +134,7 @@ mod tests {
 
     #[test]
     fn payloads_answer_for_every_number() {
-        let audio = |clock_rate| Payload { kind: Kind::Audio, clock_rate };
+        let audio = |clock_rate| Payload { kind: Kind::Audio, clock_rate, silence: None };
         let payloads: Payloads =
             [(111, audio(48000)), (0, audio(8000)), (111, audio(1)), (200, audio(1))].into_iter().collect();
         assert_eq!(payloads.iter().map(|(number, _)| number).collect::<Vec<_>>(), [0, 111]);

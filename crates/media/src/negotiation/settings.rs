@@ -29,6 +29,8 @@ pub struct LegSettings {
     pub receives: bool,
     /// The payload types that are acceptable from the far end, and what they mean.
     pub payloads: Payloads,
+    /// Whether what comes is made silence in the codecs where that can be, for whoever hears it, recordings included.
+    pub is_silenced: bool,
     /// Whether it is a fax instead of audio: what comes is passed on as it is, and there is no RTCP.
     pub is_fax: bool,
     /// The name of the first audio codec of the answer, such as `opus`; of a fax `t38`.

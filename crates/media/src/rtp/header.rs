@@ -1,5 +1,7 @@
 //! The fixed header, its fields in place, and the removal of extensions.
 
+use std::ops::Range;
+
 /// The header of an RTP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
@@ -45,6 +47,28 @@ impl Header {
             has_extension,
             payload,
         })
+    }
+
+    /// Where the payload stands in its packet, without its padding ([RFC 3550 §5.1]); `None` when that is said to be longer
+    /// than the payload.
+    ///
+    /// [RFC 3550 §5.1]: https://www.rfc-editor.org/rfc/rfc3550#section-5.1
+    pub fn content(&self, packet: &[u8]) -> Option<Range<usize>> {
+        let is_padded = packet.first()? & PADDING_BIT != 0;
+        let padding = packet.last().filter(|_| is_padded).map_or(0, |len| usize::from(*len));
+        let end = packet.len().checked_sub(padding)?;
+        (self.payload <= end).then_some(self.payload..end)
+    }
+
+    /// Puts one byte again and again in the place of the payload of its packet, and of the padding, whose length is only
+    /// said by who sent it.
+    pub fn fill(&self, packet: &mut [u8], byte: u8) {
+        if let Some(payload) = packet.get_mut(self.payload..) {
+            payload.fill(byte);
+        }
+        if let Some(first) = packet.first_mut() {
+            *first &= !PADDING_BIT;
+        }
     }
 }
 
@@ -118,6 +142,7 @@ const VERSION: u8 = 2;
 /// The length of the fixed header.
 pub const FIXED_LEN: usize = 12;
 const EXTENSION_BIT: u8 = 0x10;
+const PADDING_BIT: u8 = 0x20;
 const MARKER_BIT: u8 = 0x80;
 
 #[cfg(test)]

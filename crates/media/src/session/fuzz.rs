@@ -176,9 +176,15 @@ impl<'i> Play<'i> {
             sends: bit(5),
             receives: bit(6),
             payloads: [(0, Kind::Audio), (8, Kind::Audio), (101, Kind::TelephoneEvent)]
-                .map(|(number, kind)| (number, Payload { kind, clock_rate: 8000 }))
+                .map(|(number, kind)| {
+                    (
+                        number,
+                        Payload { kind, clock_rate: 8000, silence: (kind == Kind::Audio).then_some(0xff) },
+                    )
+                })
                 .into_iter()
                 .collect(),
+            is_silenced: choice & 0x0c == 0x0c,
             is_fax,
             codec: "PCMU".to_owned(),
         };
@@ -248,12 +254,13 @@ impl<'i> Play<'i> {
         }
     }
 
-    /// A datagram of a fax: its sequence number, and some bytes.
+    /// A datagram of a fax: its sequence number, mostly the length of what follows, and some bytes.
     fn fax(&mut self, input: &mut Input<'_>) {
         let (at, source) = (input.number(2), source(input));
         let Some(far) = self.far.get_mut(at) else { return };
         far.sequence = far.sequence.wrapping_add(1);
         let mut bytes = far.sequence.to_be_bytes().to_vec();
+        bytes.push(input.one_of(&[3, 3, 3, 3, 3, 0, 0x80, 0xff], 3));
         bytes.extend_from_slice(input.bytes(7));
         let verdict = self.hand(Socket::Rtp(key(at)), at, source, &bytes);
         assert!(source != STRANGER || !matches!(verdict, Verdict::Forward(_)), "a stranger is heard");

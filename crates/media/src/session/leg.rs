@@ -11,13 +11,12 @@ use super::keys::Keys;
 use super::path::Path;
 use super::random::Random;
 use super::rtcp::Rtcp;
-use super::silence::Silence;
 use super::video::Pictures;
 use super::webrtc::Change;
 use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason, Socket};
 use crate::dtmf::{Press, Refusal};
 use crate::insert::{Manner, PACKETS_IN_A_ROW};
-use crate::negotiation::{LegSettings, PayloadMap, Payloads, Profile};
+use crate::negotiation::{LegSettings, Payload, PayloadMap, Payloads, Profile};
 use crate::quality::emodel::Codec;
 use crate::quality::{Far, History, Listener, Meter, Reading, Series, is_audible};
 use crate::rtcp::{self, Cname, NtpClock};
@@ -36,8 +35,6 @@ pub(super) struct Leg {
     pub(super) section: Section,
     /// Whether what it says is copied for a recording.
     pub(super) is_tapped: bool,
-    /// What of its packets is made silence.
-    pub(super) silence: Silence,
     /// What is played to it, and how many audible packets in a row it was sent meanwhile.
     pub(super) played: Option<(Manner, u8)>,
     pub(super) agreed: Option<Agreed>,
@@ -83,6 +80,7 @@ pub(super) struct Agreed {
     pub(super) receives: bool,
     /// Whether it is a fax instead of audio.
     pub(super) is_fax: bool,
+    is_silenced: bool,
     payloads: Payloads,
     way: Way,
 }
@@ -107,6 +105,8 @@ pub(super) struct InFlight {
     pub(super) header: Header,
     pub(super) clock_rate: u32,
     pub(super) kind: Kind,
+    /// What its payload is to become again and again, if it is to be silence.
+    pub(super) silence: Option<u8>,
     /// Whether it is the first of its leg.
     pub(super) is_first: bool,
 }
@@ -144,7 +144,6 @@ impl Leg {
             drops: Drops::default(),
             section,
             is_tapped: false,
-            silence: Silence::default(),
             played: None,
             agreed: None,
             reception: Reception::new(),
@@ -191,7 +190,7 @@ impl Leg {
             // SSRC is zero for all.
             self.stream.renew(random.word(), first_sequence(random));
         }
-        let LegSettings { sends, receives, payloads, .. } = settings;
+        let LegSettings { sends, receives, payloads, is_silenced, .. } = settings;
         let is_fax = settings.is_fax && matches!(self.path, Path::Plain(_));
         let goes_on = self.agreed.as_ref().is_some_and(|agreed| agreed.sends && agreed.is_fax == is_fax);
         if !goes_on || !sends {
@@ -210,7 +209,7 @@ impl Leg {
         self.history.could_send |= sends;
         self.history.could_receive |= receives;
         self.history.has_fax |= is_fax;
-        self.agreed = Some(Agreed { sends, receives, is_fax, payloads, way });
+        self.agreed = Some(Agreed { sends, receives, is_fax, is_silenced, payloads, way });
         match is_fax {
             true => {
                 self.rtcp.rest();
@@ -259,7 +258,8 @@ impl Leg {
         self.last_heard = Some(now);
         let is_first = self.first_media.is_none();
         self.first_media.get_or_insert(now);
-        Ok(InFlight { header, clock_rate: meaning.clock_rate, kind: meaning.kind, is_first })
+        let silence = meaning.silence.filter(|_| agreed.is_silenced);
+        Ok(InFlight { header, clock_rate: meaning.clock_rate, kind: meaning.kind, silence, is_first })
     }
 
     /// The way in of a packet that came again in a stream of its own; the reports are not about that (RFC 4588 §6.3).
@@ -270,7 +270,8 @@ impl Leg {
             return Err(Reason::MayNotSend);
         }
         self.last_heard = Some(now);
-        Ok(InFlight { header, clock_rate: meaning.clock_rate, kind: meaning.kind, is_first: false })
+        let Payload { kind, clock_rate, .. } = meaning;
+        Ok(InFlight { header, clock_rate, kind, silence: None, is_first: false })
     }
 
     /// Whether a payload type was agreed.

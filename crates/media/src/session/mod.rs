@@ -37,7 +37,6 @@ mod random;
 mod report;
 mod rtcp;
 mod secure;
-mod silence;
 #[doc(hidden)]
 pub mod video;
 mod webrtc;
@@ -48,7 +47,6 @@ pub use hash::{Seeded, Table};
 pub use leg::Way;
 pub use packet::{HEAD_ROOM, Packet, SLOT_LEN};
 pub use report::{FarReport, LegReport, Stats};
-pub use silence::Silence;
 pub use worker::{OpenError, Settings, Worker};
 
 use std::net::{IpAddr, SocketAddr};

@@ -17,7 +17,6 @@ use super::leg::{Arrival, InFlight, Leg, Section, Way};
 use super::path::Path;
 use super::plain::Plain;
 use super::random::Random;
-use super::silence::Silence;
 use super::webrtc::WebRtc;
 use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Socket, Stats, Verdict};
 use crate::dtls::Identity;
@@ -254,14 +253,7 @@ impl Worker {
         }
     }
 
-    /// Makes what the far end of a leg says silence from here on, for whoever hears it, recordings included.
-    pub fn silence(&mut self, leg: LegKey, silence: Silence) {
-        if let Some((_, leg)) = self.leg_mut(leg) {
-            leg.silence = silence;
-        }
-    }
-
-    /// The opened packet of a tapped leg that was passed on by the last [`Worker::handle_packet`], as it came.
+    /// The opened packet of a tapped leg that was passed on by the last [`Worker::handle_packet`], as it came or silenced.
     #[inline]
     pub fn poll_copy(&mut self) -> Option<(LegKey, &[u8])> {
         let leg = self.copied.take()?;
@@ -397,7 +389,8 @@ impl Worker {
                 let sent = self.contain(slot, |worker| {
                     let header = Header::parse(packet.bytes()).ok_or(Reason::Malformed)?;
                     let leg = worker.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
-                    let made = InFlight { header, clock_rate, kind: Kind::Audio, is_first: false };
+                    let made =
+                        InFlight { header, clock_rate, kind: Kind::Audio, silence: None, is_first: false };
                     leg.send_rtp(None, now, &made, header.payload_type, packet).inspect_err(|&reason| {
                         leg.drops.count(reason);
                     })
@@ -538,8 +531,8 @@ impl Worker {
         if in_flight.is_first {
             self.events.push_back(Event::FirstPacket { leg: leg.key });
         }
-        if !leg.silence.is_empty() {
-            leg.silence.fill(&in_flight.header, packet.bytes_mut());
+        if let Some(byte) = in_flight.silence {
+            in_flight.header.fill(packet.bytes_mut(), byte);
         }
         let Some((peer, payload_type)) = leg.route(&in_flight.header)? else {
             return Ok(Verdict::Insert(leg.key));

@@ -190,6 +190,7 @@ pub fn phone_settings(address: Option<&str>) -> LegSettings {
         sends: true,
         receives: true,
         payloads: payloads(&[0, 8], 101, 8000),
+        is_silenced: false,
         is_fax: false,
         codec: "PCMU".into(),
     }
@@ -198,8 +199,8 @@ pub fn phone_settings(address: Option<&str>) -> LegSettings {
 pub fn payloads(audio: &[u8], events: u8, clock_rate: u32) -> Payloads {
     audio
         .iter()
-        .map(|&number| (number, Payload { kind: Kind::Audio, clock_rate }))
-        .chain([(events, Payload { kind: Kind::TelephoneEvent, clock_rate })])
+        .map(|&number| (number, Payload { kind: Kind::Audio, clock_rate, silence: None }))
+        .chain([(events, Payload { kind: Kind::TelephoneEvent, clock_rate, silence: None })])
         .collect()
 }
 
@@ -306,6 +307,7 @@ impl Browser {
             sends: true,
             receives: true,
             payloads: payloads(&[0, 111], 126, 8000),
+            is_silenced: false,
             is_fax: false,
             codec: "PCMU".into(),
         }

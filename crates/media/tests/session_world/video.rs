@@ -15,7 +15,8 @@ pub const VIDEO_B: &str = "203.0.113.20:5010";
 pub const OURS_TO_BROWSER: (u32, u32) = (0x1111, 0x2222);
 
 pub fn leg_settings(leg: LegSettings) -> LegSettings {
-    let payloads = [(VP8, Payload { kind: Kind::Video, clock_rate: 90_000 })].into_iter().collect();
+    let payloads =
+        [(VP8, Payload { kind: Kind::Video, clock_rate: 90_000, silence: None })].into_iter().collect();
     LegSettings { payloads, codec: "VP8".into(), ..leg }
 }
 

@@ -87,7 +87,6 @@ pub(super) fn refusal(leg: LegKey, command: &MediaCommand, why: &str) -> Option<
         | MediaCommand::ConfigureVideo(..)
         | MediaCommand::AskPicture
         | MediaCommand::Press { .. }
-        | MediaCommand::Silence(_)
         | MediaCommand::Locate(_)
         | MediaCommand::Join(_)
         | MediaCommand::Echo

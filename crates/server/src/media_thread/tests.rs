@@ -127,6 +127,7 @@ fn configure() -> MediaCommand {
         sends: true,
         receives: true,
         payloads: Payloads::default(),
+        is_silenced: false,
         is_fax: false,
         codec: "PCMU".into(),
     };

@@ -126,7 +126,10 @@ fn settings(side: usize, feedback: Feedback, has_repairs: bool) -> VideoSettings
             sdes: None,
             sends: true,
             receives: true,
-            payloads: [(VP8, Payload { kind: Kind::Video, clock_rate: 90_000 })].into_iter().collect(),
+            payloads: [(VP8, Payload { kind: Kind::Video, clock_rate: 90_000, silence: None })]
+                .into_iter()
+                .collect(),
+            is_silenced: false,
             is_fax: false,
             codec: "VP8".to_owned(),
         },

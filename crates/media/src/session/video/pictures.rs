@@ -221,13 +221,10 @@ pub(super) fn unwrap(
     payload_type: u8,
     ssrc: u32,
 ) -> Result<Header, Reason> {
-    const PADDING: u8 = 0x20;
     let bytes = packet.bytes_mut();
-    let is_padded = bytes.first().is_some_and(|first| first & PADDING != 0);
-    let padding = bytes.last().filter(|_| is_padded).map_or(0, |len| usize::from(*len));
-    let payload = bytes.get(header.payload..).unwrap_or_default();
+    let content = header.content(bytes).and_then(|content| bytes.get(content)).unwrap_or_default();
     // Browsers send packets with nothing in them to find out how much may be sent.
-    let Some(&[high, low]) = payload.first_chunk().filter(|_| payload.len() > 2 + padding) else {
+    let Some(&[high, low]) = content.first_chunk().filter(|_| content.len() > 2) else {
         return Err(Reason::NothingRepeated);
     };
     let sequence = u16::from_be_bytes([high, low]);
