@@ -203,6 +203,7 @@ impl Exchange {
             self.late_answer(now, call, key, ack);
             self.renegotiation_over(now, call);
         }
+        self.awaited(now, call, key);
         self.level(now, call, key);
     }
 

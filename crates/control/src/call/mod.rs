@@ -430,6 +430,11 @@ impl Leg {
         }
     }
 
+    /// Whether the far end has not acknowledged our 2xx yet.
+    pub fn waits_for_ack(&self) -> bool {
+        matches!(self.signalling, Signalling::Confirmed { unacknowledged: Some(_), .. })
+    }
+
     /// The INVITE of the far end whose 2xx has no ACK yet.
     pub fn unacknowledged_mut(&mut self) -> Option<&mut Option<ServerId>> {
         match &mut self.signalling {

@@ -28,14 +28,14 @@ use super::headers::pass_response;
 use super::reoffer::MOST_ATTEMPTS;
 use super::service::Service;
 use super::setup::{OPEN_WITHIN, refused};
-use super::{ALLOW, Call, Leg, Phase, Renegotiation};
+use super::{ALLOW, Call, Leg, Phase, Renegotiation, VideoPlace};
 use crate::exchange::{Exchange, Silence, Timer, Use};
 
 /// How long a far end may look into an offer before it answers: a person may have to be asked.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
-/// How often an offer looks whether an ACK has come that it waits for.
-const ACK_WITHIN: Duration = Duration::from_millis(50);
+/// How long an offer waits for an ACK, in any case longer than the call does (64·T1, RFC 3261 §13.3.1.4).
+const ACK_WITHIN: Duration = Duration::from_secs(40);
 
 /// What asks for an answer: a re-INVITE, or an UPDATE with a body.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Exchange {
 
     /// Passes an offer on to leg `to`, which must have had our 2xx to its INVITE (RFC 3261 §14.1): its ACK shows it.
     fn relay_offer(&mut self, now: Instant, call: &mut Call, asking: Asking, to: LegKey) {
-        if call.leg_mut(to).and_then(|leg| leg.unacknowledged_mut()).is_some_and(|server| server.is_some()) {
+        if call.leg(to).is_some_and(Leg::waits_for_ack) {
             return self.wait(now, call, asking, to, ACK_WITHIN);
         }
         let offer = match call.parties_mut(asking.from, to).map(|(from, to)| to.pass_on(from)) {
@@ -334,7 +334,15 @@ impl Exchange {
         }
     }
 
-    /// The offer waits, and is looked at again after so long.
+    /// What an offer to leg `to` may wait for has come: it is looked at again.
+    pub(super) fn awaited(&mut self, now: Instant, call: &Call, to: LegKey) {
+        let waits = matches!(call.renegotiation, Renegotiation::Postponed { to: other, .. } if other == to);
+        if waits && !call.legs().any(|leg| leg.video.place == VideoPlace::Opening) {
+            self.deadlines.set(Timer::Reoffer(call.number), now);
+        }
+    }
+
+    /// The offer waits, and is looked at again after so long at the latest.
     fn wait(&mut self, now: Instant, call: &mut Call, asking: Asking, to: LegKey, time: Duration) {
         self.roll_back(call, [asking.from]);
         let Asking { from, server, request, attempts } = asking;

@@ -11,7 +11,7 @@ use ringback_sip::message::Method;
 
 use super::body::session_description;
 use super::{Call, Leg, LegMedia, Renegotiation, Signalling, VideoPlace};
-use crate::exchange::{Exchange, Timer, Use};
+use crate::exchange::{Exchange, Use};
 use crate::media::MediaCommand;
 
 impl Exchange {
@@ -52,9 +52,8 @@ impl Exchange {
             (Ok(_), None) => {}
             (Err(_), _) => self.stats.video_unopened += 1,
         }
-        let is_opening = call.legs().any(|leg| leg.video.place == VideoPlace::Opening);
-        if !is_opening && matches!(call.renegotiation, Renegotiation::Postponed { .. }) {
-            self.deadlines.set(Timer::Reoffer(call.number), now);
+        if let Renegotiation::Postponed { to, .. } = call.renegotiation {
+            self.awaited(now, call, to);
         }
     }
 
