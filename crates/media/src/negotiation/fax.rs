@@ -35,11 +35,6 @@ use super::{Local, Party, Profile, Refusal, Srtp};
 use crate::sdp::{Crypto, Description, Direction, Feedback, Host, MediaType, Section};
 
 impl Party {
-    /// Whether the last exchange agreed on a fax.
-    pub fn has_fax(&self) -> bool {
-        self.agreed.as_ref().is_some_and(Agreed::serves_fax)
-    }
-
     /// Offers to this party what another one offers: its audio, where a fax cannot pass and there is some beside it.
     pub fn pass_on(&mut self, from: &mut Party) -> Result<Bytes, Refusal> {
         match self.offer(from) {
@@ -50,13 +45,17 @@ impl Party {
 
     /// Serves the offer that waits by the audio beside its fax, because no fax can pass; says whether there is any.
     pub fn decline_fax(&mut self) -> bool {
+        let last = self.agreed.as_ref();
+        let (last_audio, last_video) = (last.map(|last| last.served), last.and_then(|last| last.video));
         let Some(Pending::Theirs { offer, served, video }) = &mut self.pending else { return false };
         if !offer.sections.get(*served).is_some_and(is_live_fax) {
             return false;
         }
-        let Ok(audio) = choose_audio(offer, self.local.profile, self.local.srtp, None) else { return false };
+        let Ok(audio) = choose_audio(offer, self.local.profile, self.local.srtp, last_audio) else {
+            return false;
+        };
         *served = audio;
-        *video = choose_video(offer, &self.local, audio, None);
+        *video = choose_video(offer, &self.local, audio, last_video);
         true
     }
 
@@ -188,7 +187,10 @@ pub(super) fn choose_fax(
     let taken = match srtp.is_required() {
         true if has_audio => return None,
         true => Err(Refusal::SrtpRequired),
-        false => check_address(section),
+        false => match check_address(section) {
+            Err(_) if has_audio => return None,
+            taken => taken,
+        },
     };
     Some(taken.map(|()| index))
 }

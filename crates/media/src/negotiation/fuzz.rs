@@ -89,7 +89,8 @@ pub fn negotiation(data: &[u8]) {
             && let Ok(text) = later.answer(&other)
         {
             written = check(&text);
-            assert_eq!(later.has_fax(), other.has_fax(), "a fax with audio");
+            let is_fax = |party: &Party| party.agreed().is_some_and(|agreed| agreed.is_fax);
+            assert_eq!(is_fax(&later), is_fax(&other), "a fax with audio");
             (a, b) = (later, other);
         }
     }
