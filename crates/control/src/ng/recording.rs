@@ -62,7 +62,10 @@ impl NotRecorded {
     pub const fn words(self) -> &'static str {
         match self {
             NotRecorded::TooMany => "The call is not recorded: as many are as ng.recordings allows at once",
-            NotRecorded::TooManyOfCall => "The call is not recorded: it has had 32 recordings already",
+            NotRecorded::TooManyOfCall => {
+                const { assert!(MOST_RECORDINGS == 32, "the sentence says how many") };
+                "The call is not recorded: it has had 32 recordings already"
+            }
             NotRecorded::NothingHeard => {
                 "The call is not recorded: no side has opus, G722, PCMA or PCMU, or both are left out"
             }
@@ -124,11 +127,7 @@ impl Engine {
         let done = match flags.record_call {
             // A script says so in every description; what was paused by a command stays so.
             Some(true) if call.recording.is_some() => Ok(()),
-            Some(true) => {
-                let Flags { recording_file, metadata, .. } = flags;
-                let wish = Wish { name: recording_file.clone(), metadata: metadata.clone() };
-                self.begin_recording(call, &wish)
-            }
+            Some(true) => self.begin_recording(call, &flags.wish),
             Some(false) => {
                 self.end_recording(call);
                 Ok(())
@@ -144,30 +143,21 @@ impl Engine {
         if call.recording.is_some() {
             return self.set_paused(call, false);
         }
-        let begun = self.name_recording(call, wish).and_then(|recording| {
-            if let Some(pair) = call.talking()
-                && ![pair.0, pair.1].iter().any(|leg| heard(call, *leg).is_some())
-            {
-                return Err(NotRecorded::NothingHeard);
-            }
-            Ok(recording)
-        });
-        match begun {
-            Ok(recording) => {
-                self.stats.recordings_begun += 1;
-                self.recorded.insert(call.number);
-                call.recordings.push(recording.name.clone());
-                call.recording = Some(recording);
-                if let Some((a, b)) = call.talking() {
-                    self.record_pair(call, a, b);
-                }
-                Ok(())
-            }
+        let recording = match self.name_recording(call, wish) {
+            Ok(recording) => recording,
             Err(why) => {
                 self.stats.recordings_refused += 1;
-                Err(why)
+                return Err(why);
             }
+        };
+        self.stats.recordings_begun += 1;
+        self.recorded.insert(call.number);
+        call.recordings.push(recording.name.clone());
+        call.recording = Some(recording);
+        if let Some((a, b)) = call.talking() {
+            self.record_pair(call, a, b);
         }
+        Ok(())
     }
 
     fn name_recording(&mut self, call: &Call, wish: &Wish) -> Result<Recording, NotRecorded> {
@@ -176,6 +166,12 @@ impl Engine {
         }
         if call.recordings.len() >= MOST_RECORDINGS {
             return Err(NotRecorded::TooManyOfCall);
+        }
+        if let Some((a, b)) = call.talking()
+            && heard(call, a).is_none()
+            && heard(call, b).is_none()
+        {
+            return Err(NotRecorded::NothingHeard);
         }
         let extension = self.settings.recording.extension;
         let wanted = match &wish.name {

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
+use super::command::Wish;
 use super::value::{Dict, Value};
 pub use words::{
     CodecChange, Dtls, DtmfSecurity, Family, Ice, IceLite, Osrtp, Replace, RtcpMux, Sdes, Switch,
@@ -66,10 +67,8 @@ pub struct Flags {
     pub ptime_reverse: Option<u16>,
     /// The type of service of our packets.
     pub tos: Option<u8>,
-    /// What the file of the recording is called.
-    pub recording_file: Option<Bytes>,
-    /// What is kept with a recording.
-    pub metadata: Option<Bytes>,
+    /// How it is recorded.
+    pub wish: Wish,
     /// Whether who asks knows `load limit` as a result.
     pub knows_load_limit: bool,
     /// What is not known here, by name; the first of them.
@@ -165,10 +164,9 @@ impl Flags {
                 self.ptime_reverse = value.as_number().and_then(|number| u16::try_from(number).ok());
             }
             b"TOS" => self.tos = value.as_number().and_then(|number| u8::try_from(number).ok()),
-            b"recording-file" | b"output-destination" => {
-                self.recording_file = value.as_text().cloned().filter(|name| !name.is_empty());
-            }
-            b"metadata" => self.metadata = value.as_text().cloned(),
+            b"recording-file" => self.wish.name = name_of(value).or(self.wish.name.take()),
+            b"output-destination" => self.wish.name = self.wish.name.take().or(name_of(value)),
+            b"metadata" => self.wish.metadata = value.as_text().cloned(),
             b"interface" => self.interface = value.as_text().cloned(),
             b"received-from" => self.received_from = value.texts().last().and_then(|text| address(text)),
             b"SDES" => self.each(value, Sdes::of, |flags, sdes| flags.sdes.push(sdes)),
@@ -261,6 +259,10 @@ pub(super) fn normalised(word: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(word);
     }
     Cow::Owned(word.iter().map(|byte| if *byte == b' ' { b'-' } else { *byte }).collect())
+}
+
+fn name_of(value: &Value) -> Option<Bytes> {
+    value.as_text().cloned().filter(|name| !name.is_empty())
 }
 
 fn address(text: &[u8]) -> Option<IpAddr> {
