@@ -14,8 +14,9 @@ use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use super::former::FormerPeers;
-use super::leg::{Arrival, Leg};
+use super::leg::Leg;
 use super::path::Path;
+use super::transit::Arrival;
 use super::worker::Worker;
 use super::{Destination, Event, Packet, Reason, Socket, Verdict};
 

@@ -1,22 +1,20 @@
 //! One leg: the way of a packet in, the way of a packet out, its reports and its signs of life.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-
-use ringback_nat::ice::Pair;
 
 use super::former::FormerPeers;
 use super::keys::Keys;
 use super::path::Path;
 use super::random::Random;
 use super::rtcp::Rtcp;
+use super::transit::{Arrival, InFlight, Way};
 use super::video::Pictures;
 use super::webrtc::Change;
-use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason, Socket};
+use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason};
 use crate::dtmf::{Press, Refusal};
 use crate::insert::{Manner, PACKETS_IN_A_ROW};
-use crate::negotiation::{LegSettings, Payload, PayloadMap, Payloads, Profile};
+use crate::negotiation::{LegSettings, Payload, Payloads, Profile};
 use crate::quality::emodel::Codec;
 use crate::quality::{Far, History, Listener, Meter, Reading, Series, is_audible};
 use crate::rtcp::{self, Cname, NtpClock};
@@ -83,47 +81,6 @@ pub(super) struct Agreed {
     is_silenced: bool,
     payloads: Payloads,
     way: Way,
-}
-
-/// Where the packets of a leg go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// To the leg that it is joined with, under these payload types.
-    Direct(PayloadMap),
-    /// To an insert.
-    Insert,
-}
-
-impl From<PayloadMap> for Way {
-    fn from(map: PayloadMap) -> Self {
-        Way::Direct(map)
-    }
-}
-
-/// A packet on its way from its leg to the other.
-pub(super) struct InFlight {
-    pub(super) header: Header,
-    pub(super) clock_rate: u32,
-    pub(super) kind: Kind,
-    /// What its payload is to become again and again, if it is to be silence.
-    pub(super) silence: Option<u8>,
-    /// Whether it is the first of its leg.
-    pub(super) is_first: bool,
-}
-
-/// Where a packet came from and where to.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Arrival {
-    pub(super) now: Instant,
-    pub(super) socket: Socket,
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
-}
-
-impl Arrival {
-    pub(super) fn pair(&self) -> Pair {
-        Pair { local: self.local, remote: self.remote }
-    }
 }
 
 impl Leg {

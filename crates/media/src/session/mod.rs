@@ -37,6 +37,7 @@ mod random;
 mod report;
 mod rtcp;
 mod secure;
+mod transit;
 #[doc(hidden)]
 pub mod video;
 mod webrtc;
@@ -44,9 +45,9 @@ mod worker;
 
 pub use drops::{Drops, Reason};
 pub use hash::{Seeded, Table};
-pub use leg::Way;
 pub use packet::{HEAD_ROOM, Packet, SLOT_LEN};
 pub use report::{FarReport, LegReport, Stats};
+pub use transit::Way;
 pub use worker::{OpenError, Settings, Worker};
 
 use std::net::{IpAddr, SocketAddr};

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::former::FormerPeers;
-use super::leg::Arrival;
 use super::plain::Plain;
+use super::transit::Arrival;
 use super::webrtc::{Change, WebRtc};
 use super::{Destination, LegKey, Packet, Reason};
 use crate::srtp::{SrtpError, Suite};

@@ -8,8 +8,8 @@ use ringback_nat::ice::Pair;
 
 use super::former::FormerPeers;
 use super::latch::{Fit, Latch};
-use super::leg::Arrival;
 use super::secure::Secure;
+use super::transit::Arrival;
 use super::webrtc::Change;
 use super::{Destination, LegKey, Packet, Reason, Socket};
 use crate::dtls::Identity;

@@ -13,10 +13,11 @@ use slab::Slab;
 
 use super::former::FormerPeers;
 use super::hash::{AddressKey, Seeded, Table};
-use super::leg::{Arrival, InFlight, Leg, Section, Way};
+use super::leg::{Leg, Section};
 use super::path::Path;
 use super::plain::Plain;
 use super::random::Random;
+use super::transit::{Arrival, InFlight, Way};
 use super::webrtc::WebRtc;
 use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Socket, Stats, Verdict};
 use crate::dtls::Identity;

@@ -19,8 +19,9 @@ pub(super) use pictures::Pictures;
 
 use std::time::Instant;
 
-use super::leg::{Arrival, InFlight, Leg, Section, Way};
+use super::leg::{Leg, Section};
 use super::path::Path;
+use super::transit::{Arrival, InFlight, Way};
 use super::worker::Worker;
 use super::{Destination, Event, LegKey, Medium, Packet, Reason, Verdict};
 use crate::negotiation::{PayloadMap, VideoSettings};
