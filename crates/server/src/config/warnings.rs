@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::Config;
+use super::{Config, Limits};
 use crate::interfaces::{self, InterfaceAddress};
 
 /// What the machine offers, as far as a configuration has to be measured against it.
@@ -44,7 +44,7 @@ pub enum Warning {
     NoPublicAddress,
     /// Browsers will warn about the certificate.
     LocalCertificate,
-    /// Too few files may be open for the connections allowed.
+    /// Too few files may be open for the connections and calls allowed.
     FewFiles {
         /// How many may be open.
         limit: u64,
@@ -82,8 +82,8 @@ impl fmt::Display for Warning {
             ),
             Warning::FewFiles { limit, needed } => write!(
                 f,
-                "only {limit} files may be open and `limits.connections` needs {needed}; raise `ulimit -n` or lower \
-                 the key"
+                "only {limit} files may be open, and {needed} are needed by `limits.connections` and `limits.calls`; \
+                 raise `ulimit -n` or lower the keys"
             ),
             Warning::SmallReceiveBuffer { bytes } => write!(
                 f,
@@ -116,7 +116,8 @@ pub(super) fn warnings(config: &Config, surroundings: &Surroundings) -> Vec<Warn
     if config.tls.certificate.as_os_str().is_empty() {
         found.push(Warning::LocalCertificate);
     }
-    let needed = u64::from(config.limits.connections) * FILES_PER_CONNECTION;
+    let Limits { connections, calls, .. } = config.limits;
+    let needed = u64::from(connections) * FILES_PER_CONNECTION + u64::from(calls) * FILES_PER_CALL;
     if let Some(limit) = surroundings.open_files.filter(|&limit| limit < needed) {
         found.push(Warning::FewFiles { limit, needed });
     }
@@ -156,6 +157,8 @@ fn hard_limit(limits: &str) -> Option<u64> {
 /// The permission bits of the group and of others.
 const OPEN_TO_OTHERS: u32 = 0o077;
 const FILES_PER_CONNECTION: u64 = 4;
+/// Two sockets for each of two telephones.
+const FILES_PER_CALL: u64 = 4;
 const WANTED_RECEIVE_BUFFER: u64 = 4 << 20;
 
 #[cfg(test)]
@@ -202,7 +205,7 @@ mod tests {
         small.open_files = Some(1024);
         small.receive_buffer = Some(212_992);
         let found = Config::default().warnings(&small);
-        assert!(found.contains(&Warning::FewFiles { limit: 1024, needed: 80_000 }));
+        assert!(found.contains(&Warning::FewFiles { limit: 1024, needed: 88_000 }));
         assert!(found.contains(&Warning::SmallReceiveBuffer { bytes: 212_992 }));
     }
 
