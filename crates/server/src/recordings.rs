@@ -35,6 +35,8 @@ reasons! {
         TooLong = "too_long",
         /// A file could not be made.
         NotMade = "not_made",
+        /// What is kept beside one could not be written.
+        NoNote = "no_note",
         /// A disk was full, or took nothing for another reason.
         NotWritten = "not_written",
         /// 200 ms of one found the queue full.
@@ -155,16 +157,20 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn begin(&mut self, recording: RecordingKey, name: &str, note: Option<&str>, channels: u8) {
-        let made = make_directory(self.directory)
-            .and_then(|()| RecordingFile::create(&self.directory.join(name), self.format, channels))
-            .and_then(|file| {
-                note.map_or(Ok(()), |note| write_note(&self.directory.join(name), note)).map(|()| file)
-            });
+        let path = self.directory.join(name);
+        let made =
+            make_directory(self.directory).and_then(|()| RecordingFile::create(&path, self.format, channels));
         match made {
             Ok(file) => {
                 self.telemetry.recordings.count(News::Begun);
                 tracing::info!(file = name, "a call is recorded");
                 self.files.insert(recording, file);
+                if let Some(Err(error)) = note.map(|note| write_note(&path, note)) {
+                    self.telemetry.recordings.count(News::NoNote);
+                    let words =
+                        "what is to be kept beside a recording cannot be written; look at the data directory";
+                    limited!(self.telemetry.log, WARN, NOBODY, "no_note", %error, file = name, "{words}");
+                }
             }
             Err(error) => {
                 self.telemetry.recordings.count(News::NotMade);
@@ -323,6 +329,18 @@ mod tests {
         fs::write(directory.path().join(Recording::DIRECTORY), "in the way").unwrap();
         let counts = &write(directory.path(), recorded()).recordings;
         assert_eq!((counts.of(News::NotMade), counts.of(News::Begun), counts.of(News::Stopped)), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_note_that_cannot_be_written_costs_no_recording() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join(Recording::DIRECTORY);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("one.txt"), "in the way").unwrap();
+        let counts = &write(directory.path(), recorded()).recordings;
+        assert_eq!((counts.of(News::NoNote), counts.of(News::Begun), counts.of(News::Stopped)), (1, 1, 1));
+        assert_eq!(fs::read(folder.join("one.wav")).unwrap().len(), 44 + 2 * 32_000);
+        assert_eq!(fs::read(folder.join("one.txt")).unwrap(), b"in the way");
     }
 
     #[test]
