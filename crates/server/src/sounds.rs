@@ -65,12 +65,17 @@ impl Sounds {
             tones if tones == TONES => Some(Sound::Cadence(HOLD_TONES)),
             _ => Some(Sound::Clip(Arc::new(read(&config.hold_music)?))),
         };
+        Ok(Sounds { hold_music, ..Sounds::without_music(config, data_dir) })
+    }
+
+    /// Finds what there is, for an engine where nobody waits.
+    pub fn without_music(config: &Media, data_dir: &Path) -> Self {
         let mut files = list(&data_dir.join(DIRECTORY));
         if files.len() > MOST_FILES {
             tracing::warn!(files = files.len(), "only the first {MOST_FILES} sounds can be played");
             files.truncate(MOST_FILES);
         }
-        Ok(Sounds { region: config.tones.into(), hold_music, files, ..Sounds::none() })
+        Sounds { region: config.tones.into(), files, ..Sounds::none() }
     }
 
     /// The names of the files.

@@ -92,9 +92,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let telemetry = Arc::new(Telemetry::new(doorkeeper, None, log_limit));
     let ng = Ng::new(sockets)?.ok_or_else(|| anyhow!("`ng.listen` is empty; give it an address"))?;
     let news = News { exchange: None, ng: Some(ng.inbox()) };
-    let sounds =
-        Sounds::prepare(&config.media, &config.data_dir).context("what is to be played cannot be")?;
-    let sounds = Arc::new(sounds);
+    let sounds = Arc::new(Sounds::without_music(&config.media, &config.data_dir));
     let with = With {
         config,
         data_dir: &config.data_dir,
@@ -152,6 +150,7 @@ fn announcement(config: &Config, ng: &[SocketAddr], webrtc: &[SocketAddr]) -> an
     let ports = config.media.rtp_ports;
     lines.push(format!("  WebRTC    {}", list(webrtc)));
     lines.push(format!("  RTP       UDP ports {} to {}", ports.first, ports.last));
+    lines.push(format!("  data      {}  (recordings, sounds)", config.data_dir.display()));
     Ok(lines.join("\n"))
 }
 
