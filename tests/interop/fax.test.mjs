@@ -33,14 +33,12 @@ async function talking(options) {
 async function exchangePages(bob, carol) {
   await Promise.all([bob.indicate(carol), carol.indicate(bob)]);
   const [fromBob, fromCarol] = await Promise.all([bob.sendPages(PAGES), carol.sendPages(PAGES)]);
-  const isOfAFax = (page) => fromBob.some((it) => it.equals(page)) || fromCarol.some((it) => it.equals(page));
   for (const [machine, sent] of [
     [carol, fromBob],
     [bob, fromCarol],
   ]) {
     const pages = await machine.receivedPages(PAGES);
-    assert.ok(pages.every(isOfAFax), 'nothing but the fax came');
-    assert.deepEqual(pages, sent);
+    assert.deepEqual(pages, sent, `${machine.user} got another fax than was sent`);
   }
 }
 
@@ -60,7 +58,7 @@ for (const mode of ['fax', 'beside']) {
     });
     const said = JSON.stringify(cdr);
     for (const leg of cdr.legs) {
-      assert.match(leg.codec, /^PCMA\+t38$/, said);
+      assert.equal(leg.codec, 'PCMA+t38', said);
       assert.ok(leg.packets_received > PAGES && leg.packets_sent > PAGES, said);
       assert.equal(leg.verdict, null, said);
     }
@@ -76,12 +74,12 @@ scenario('a machine that takes no fax goes on with audio', async () => {
 
 scenario('a browser that is asked for a fax goes on with audio', async () => {
   const alice = await openPhone(await startChromium(TONES.first), server, 'alice');
-  const dora = await startFaxMachine(server, 'carol');
+  const carol = await startFaxMachine(server, 'carol');
   await alice.dial('carol');
   await alice.call('active');
-  await dora.established();
-  assert.equal(await dora.become('fax'), 488);
-  await dora.hears();
+  await carol.established();
+  assert.equal(await carol.become('fax'), 488);
+  await carol.hears();
   await alice.hangUp();
 });
 

@@ -2,7 +2,7 @@
 //!
 //! RTP that goes the same way for a while goes by a third socket, which is connected with the far end beside the one that
 //! hears everybody: the kernel then need not look for the way with each packet, which is a good part of what a packet
-//! costs. Where there is none, because the machine has no more descriptors to give, the leg goes on without.
+//! costs. Where there is none, because those that only save time have their part of the descriptors, the leg goes on without.
 
 use std::cell::Cell;
 use std::io;

@@ -368,6 +368,18 @@ mod tests {
     }
 
     #[test]
+    fn a_port_of_a_leg_takes_a_few_then_a_batch_and_then_waits_its_turn() {
+        let (far, rtp) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+        let (ours, mut sockets) = (rtp.bound(), sockets(Vec::new()));
+        sockets.open(LegKey(9), ours.ip(), rtp, bind("127.0.0.1:0")).unwrap();
+        (0..FEW + BATCH + 6).for_each(|_| far.send(far.bound().ip(), ours, b"rtp").unwrap());
+        assert_eq!(round(&mut sockets), (1, FEW + BATCH));
+        assert!(sockets.may_have_more());
+        assert_eq!(round(&mut sockets), (1, 6));
+        assert!(!sockets.may_have_more());
+    }
+
+    #[test]
     fn a_far_end_is_heard_by_the_socket_that_is_connected_with_it() {
         const LEG: LegKey = LegKey(9);
         let far = bind("127.0.0.9:0");
@@ -402,6 +414,8 @@ mod tests {
         }
         assert_eq!((sockets.connected, sockets.unconnected()), (1, 1));
         assert_eq!(sockets.close(LEG), Some(ours.port()));
-        assert_eq!(sockets.connected, 0);
+        sockets.steady.push(OTHER);
+        sockets.connect_steady();
+        assert_eq!((sockets.connected, sockets.unconnected()), (1, 1), "there is room for it now");
     }
 }

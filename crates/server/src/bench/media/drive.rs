@@ -87,19 +87,19 @@ pub(super) struct Drive<'a> {
     pub(super) sounds: [Sound; 2],
     /// What call-ids begin with, so that those of another load are not meant.
     pub(super) prefix: u64,
-    pub(super) began: Instant,
+    began: Instant,
     /// The window of counting, which packets carry.
-    pub(super) window: u32,
-    pub(super) counts: Counts,
+    window: u32,
+    counts: Counts,
     pub(super) faults: BTreeMap<String, u64>,
     /// What is to be sent when receiving is over.
-    pub(super) outbox: Vec<(usize, SocketAddr, Bytes)>,
-    pub(super) answers: Vec<Answered>,
+    outbox: Vec<(usize, SocketAddr, Bytes)>,
+    answers: Vec<Answered>,
     /// Browsers to whom something came that is not media.
-    pub(super) poked: Vec<usize>,
-    pub(super) swept: Instant,
-    pub(super) shown: Instant,
-    pub(super) is_watched: bool,
+    poked: Vec<usize>,
+    swept: Instant,
+    shown: Instant,
+    is_watched: bool,
 }
 
 /// Who gets what comes by a socket.
@@ -115,7 +115,7 @@ pub(super) enum Owner {
 }
 
 /// What is counted in a window.
-pub(super) struct Counts {
+struct Counts {
     sent: u64,
     heard: u64,
     /// Packets that the kernel did not take.
