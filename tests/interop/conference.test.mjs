@@ -4,6 +4,7 @@ import { before } from 'node:test';
 import { startBaresip } from './harness/baresip.mjs';
 import { assertAnswered, recordOf } from './harness/cdr.mjs';
 import { startChromium } from './harness/chromium.mjs';
+import { assertAllHear } from './harness/conversation.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { openPhone } from './harness/phone.mjs';
 import { startServer } from './harness/server.mjs';
@@ -15,14 +16,6 @@ before(async () => {
   server = await startServer({ users: ['alice', 'bob', 'carol'] });
   browser = await startChromium(TONES.first);
 });
-
-/** Fails unless each of these hears the tones of the others. */
-async function assertAllHear(...people) {
-  const sounds = await Promise.all(people.map(([phone]) => phone.listen()));
-  sounds.forEach((sound, own) => {
-    people.forEach(([, tone], other) => (own === other ? sound.assertLacks(tone) : sound.assertHas(tone)));
-  });
-}
 
 scenario('a browser and two SIP phones', async () => {
   const alice = await openPhone(browser, server, 'alice');

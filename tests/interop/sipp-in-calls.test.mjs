@@ -167,12 +167,22 @@ overUdpAndTcp({}, (test) => {
     await everyone(alice, callee);
   };
 
-  test('an INVITE with Join is refused as long as calls have two sides', (people) =>
-    whileTheyTalk(people, (replaces) =>
-      everyone(
-        people.calls(isRefused(people, 'carol', 488, { headers: [`Join: ${replaces}`] }), 'alice-joins'),
-      ),
-    ));
+  test('an INVITE with Join makes a conference of a call, which nobody is left alone in', async (people) => {
+    const carol = isHandedOn(takes(people, { user: 'carol', rings: false })).hungUp();
+    const callee = await people.answers('carol', carol);
+    const alice = isHandedOn(talks(people, { callee: 'carol' }).markReplaces('dialog'));
+    const first = people.calls(alice.pause(300).bye(), 'alice-first');
+    const headers = [`Join: ${await first.reached('dialog')}`, 'Require: join'];
+    const second = talks(people, { callee: 'carol', headers }).pause(600).bye();
+    await everyone(people.calls(second, 'alice-second'), first, callee);
+  });
+
+  test("an INVITE with Join for a call that is somebody else's, or none, is refused", (people) =>
+    whileTheyTalk(people, (dialog) => {
+      const asks = (user, status, value) =>
+        people.calls(isRefused(people, 'carol', status, { user, headers: [`Join: ${value}`] }));
+      return everyone(asks('dave', 403, dialog), asks('alice', 481, 'no-such;to-tag=1;from-tag=2'));
+    }));
 
   test("an INVITE with Replaces for a call that is somebody else's, or none, is refused", (people) =>
     whileTheyTalk(people, (replaces) => {

@@ -269,16 +269,17 @@ impl Play {
         self.say_with_credentials(from, invite);
     }
 
-    /// Dials in the place of a dialog of a message that the exchange sent.
+    /// Dials in the place of a dialog, or into one, of a message that the exchange sent.
     fn dial_in_place(&mut self, input: &mut Input<'_>) {
-        let (from, replaces) = (input.number(4), self.replaces(input));
-        let invite = self.request(from, Method::Invite, from).header(Name::Replaces, replaces);
+        let (way, dialog) = (input.number(8), self.dialog_heard(input));
+        let (from, name) = (way % 4, if way < 4 { Name::Replaces } else { Name::Join });
+        let invite = self.request(from, Method::Invite, from).header(name, dialog);
         let invite = with_body(invite, input.number(6)).finish();
         self.say_with_credentials(from, invite);
     }
 
-    /// A Replaces that names the dialog of a message that the exchange sent.
-    fn replaces(&self, input: &mut Input<'_>) -> String {
+    /// The dialog of a message that the exchange sent, as Replaces and Join name it.
+    fn dialog_heard(&self, input: &mut Input<'_>) -> String {
         let Some((_, of)) = self.heard.get(input.number(KEPT)) else {
             return "x;to-tag=1;from-tag=2".to_owned();
         };
@@ -361,13 +362,14 @@ impl Play {
             1 => request.header(Name::Require, "timer, teleport"),
             _ => request.header(Name::Contact, "<sip:x@198.51.100.99>"),
         };
-        let request = match (method, input.number(4)) {
-            (Method::Refer, 0) => {
-                let replaces = self.replaces(input).replace(';', "%3B").replace('=', "%3D");
-                request.header(Name::ReferTo, format!("<sip:ringback@192.0.2.1?Replaces={replaces}>"))
+        let request = match (method, input.number(8)) {
+            (Method::Refer, way @ (0 | 4)) => {
+                let dialog = self.dialog_heard(input).replace(';', "%3B").replace('=', "%3D");
+                let name = if way == 0 { "Replaces" } else { "Join" };
+                request.header(Name::ReferTo, format!("<sip:ringback@192.0.2.1?{name}={dialog}>"))
             }
-            (Method::Refer, 1) => request.header(Name::ReferTo, "sip:echo@192.0.2.1"),
-            (Method::Refer, user) => request.header(Name::ReferTo, format!("<sip:user{user}@192.0.2.1>")),
+            (Method::Refer, 1 | 5) => request.header(Name::ReferTo, "sip:echo@192.0.2.1"),
+            (Method::Refer, way) => request.header(Name::ReferTo, format!("<sip:user{}@192.0.2.1>", way % 4)),
             _ => request,
         };
         let kind = input.number(6);

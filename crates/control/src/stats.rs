@@ -299,8 +299,12 @@ pub struct Stats {
     pub takeovers_started: u64,
     /// Calls that rang and were answered by an INVITE with Replaces.
     pub takeovers_completed: u64,
-    /// INVITEs with Replaces or Join refused, with the reason in a Warning.
+    /// INVITEs with Replaces refused, with the reason in a Warning.
     pub takeovers_refused: u64,
+    /// Calls of two that became a conference, by Join.
+    pub joins_completed: u64,
+    /// INVITEs with Join refused, with the reason in a Warning.
+    pub joins_refused: u64,
     /// Offers of ours, or passed on by us, that met another one or a lost connection and were made again.
     pub offers_repeated: u64,
     /// Keys pressed by INFO.

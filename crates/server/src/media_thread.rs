@@ -541,6 +541,8 @@ impl MediaThread {
                 self.order(Order::Patch(leg, to, patch));
             }
             Route::Conference { key, patch } => {
+                // The one that it talked to may go on elsewhere.
+                self.worker.part(leg);
                 self.inserted.insert(leg);
                 self.voices.insert(leg, leg);
                 self.order(Order::Join(leg, key, patch));

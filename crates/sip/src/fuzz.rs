@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::framing::{Frame, StreamFramer};
 use crate::header::{
-    Address, CSeq, Challenge, Credentials, Date, Event, Params, Rack, Reason, ReferTo, Replaces, RetryAfter,
-    SessionExpires, SubscriptionState, Values, Via,
+    Address, CSeq, Challenge, Credentials, Date, Event, Join, Params, Rack, Reason, ReferTo, Replaces,
+    RetryAfter, SessionExpires, SubscriptionState, Values, Via,
 };
 use crate::message::{Builder, Message, Name, ParseError};
 use crate::uri::{Uri, escape_user, unescape};
@@ -96,6 +96,7 @@ pub fn header_values(bytes: &[u8]) {
         assert_eq!(again, Ok(date), "a date reads as it is written");
     }
     let _ = (CSeq::parse(bytes), Rack::parse(bytes), Event::parse(bytes), Replaces::parse(bytes));
+    let _ = Join::parse(bytes);
     let _ = (RetryAfter::parse(bytes), SessionExpires::parse(bytes), SubscriptionState::parse(bytes));
 }
 

@@ -74,3 +74,11 @@ async function talk(alice, bob, meanwhile) {
   await bob.hangUp();
   await alice.ended('far-hung-up');
 }
+
+/** Fails unless each of these hears the tones of the others, and not its own. */
+export async function assertAllHear(...people) {
+  const sounds = await Promise.all(people.map(([phone]) => phone.listen()));
+  sounds.forEach((sound, own) => {
+    people.forEach(([, tone], other) => (own === other ? sound.assertLacks(tone) : sound.assertHas(tone)));
+  });
+}

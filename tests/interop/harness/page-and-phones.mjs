@@ -5,7 +5,7 @@ import { before } from 'node:test';
 
 import { startBaresip } from './baresip.mjs';
 import { startChromium } from './chromium.mjs';
-import { assertHearEachOther, assertSilence } from './conversation.mjs';
+import { assertAllHear, assertHearEachOther, assertSilence } from './conversation.mjs';
 import { OWN_ADDRESS } from './netns.mjs';
 import { openPlainPage, servePlainPage, stunOf } from './plain-page.mjs';
 import { startServer } from './server.mjs';
@@ -58,6 +58,10 @@ class House {
   /** Bob and Carol hear each other. */
   phonesHear = (bob, carol) =>
     assertHearEachOther([this.earOf(bob), TONES.second], [this.earOf(carol), TONES.third]);
+
+  /** Each hears the two others. */
+  allHear = (page, bob, carol) =>
+    assertAllHear([page, TONES.first], [this.earOf(bob), TONES.second], [this.earOf(carol), TONES.third]);
 
   nobodyHears = (page, phone) => assertSilence(page, this.earOf(phone));
 

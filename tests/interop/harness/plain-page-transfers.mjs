@@ -62,5 +62,34 @@ export function plainPageTransfers(library) {
         await carol.closed();
       });
     });
+
+    scenario('the page makes one conversation of its two calls', async () => {
+      const { alice, bob } = await people();
+      const carol = await house.startCarol();
+      const records = await recordsOf(house.server, 5, async () => {
+        await house.talk(alice, bob);
+        await alice.hold();
+        await alice.call('held-local');
+        await alice.dial('carol');
+        await carol.established();
+        await alice.call('active');
+        await alice.confer();
+        // The call on hold is over, and the other one is where all are heard.
+        await alice.call('ended');
+        await house.allHear(alice, bob, carol);
+        await bob.hangUp();
+        await house.bothHear(alice, carol, TONES.third);
+        // Who would be left alone is hung up on.
+        await alice.hangUp();
+        await carol.closed();
+      });
+      assert.deepEqual(records.map((cdr) => cdr.reason).toSorted(), [
+        'became a conference',
+        'everybody else has left',
+        'the caller hung up',
+        'the caller hung up',
+        'transferred to conference',
+      ]);
+    });
   }
 }

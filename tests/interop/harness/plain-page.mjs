@@ -77,6 +77,7 @@ class PlainPage {
   press = (key) => this.#do('press', key);
   transfer = (number) => this.#do('transfer', this.#server.aor(number));
   join = () => this.#do('join');
+  confer = () => this.#do('confer');
   /** Calls another function of the page, by its name. */
   do = (what, argument) => this.#do(what, argument);
 

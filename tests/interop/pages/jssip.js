@@ -98,6 +98,12 @@ window.phone = {
   transfer: (target) => session.refer(target),
   /** Joins who is on hold with who is talked to. */
   join: () => held.refer(session.remote_identity.uri.toString(), { replaces: session }),
+  /** Makes one conversation of them, which the page takes part in. */
+  confer() {
+    const { call_id, local_tag, remote_tag } = session._dialog.id;
+    const dialog = `${call_id};to-tag=${remote_tag};from-tag=${local_tag}`;
+    held.refer(`${session.remote_identity.uri}?Join=${encodeURIComponent(dialog)}`);
+  },
   press(key) {
     delete told.key;
     session.sendDTMF(key, { duration: 240 });

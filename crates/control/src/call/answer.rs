@@ -68,7 +68,15 @@ impl Exchange {
             None => party.answer_alone(),
         };
         match answer {
-            Ok(answer) => self.answer_caller(now, call, key, &answer, None),
+            Ok(answer) => {
+                if let Service::Joining(joined) = call.service
+                    && let Err(refused) = self.join(now, call, joined)
+                {
+                    self.stats.joins_refused += 1;
+                    return self.fail(now, call, refused.status(), &refused.to_string());
+                }
+                self.answer_caller(now, call, key, &answer, None);
+            }
             Err(refusal) => self.refuse_media(now, call, &refusal),
         }
     }

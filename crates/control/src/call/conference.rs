@@ -1,16 +1,21 @@
 //! Conferences: whoever dials `conf-NAME` hears everybody else who did.
 //!
-//! A conference begins with its first member and ends with its last; nobody owns it. All of its members are on one media
-//! worker, so that their audio is added up in one place: a call that begins is placed there, and one that is transferred
-//! there has to be there already.
+//! A conference begins with its first member and ends with its last; nobody owns it. One that a call became (`transfer`,
+//! `join`) has no name, and ends when only one of its members is left, as the call would have. All members are on one
+//! media worker, so that their audio is added up in one place: a call that begins is placed there, and one that is
+//! transferred there has to be there already.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use ringback_media::insert::{ConferenceKey, MAX_MEMBERS};
+use ringback_sip::header::Reason;
 
-use super::Call;
+use super::end::CLEARED;
 use super::refused::CallRefused;
 use super::service::Service;
+use super::{Call, CallNumber};
+use crate::cdr::EndedBy;
 use crate::exchange::Exchange;
 
 /// The conferences that are held.
@@ -20,7 +25,8 @@ pub(crate) struct Conferences(BTreeMap<ConferenceKey, Held>);
 #[derive(Debug)]
 struct Held {
     worker: u16,
-    members: usize,
+    members: Vec<CallNumber>,
+    has_name: bool,
 }
 
 /// The name of the conference that a number stands for, in lower case, if it is one.
@@ -42,18 +48,30 @@ impl Conferences {
     }
 
     fn is_full(&self, key: ConferenceKey) -> bool {
-        self.0.get(&key).is_some_and(|held| held.members >= MAX_MEMBERS)
+        self.0.get(&key).is_some_and(|held| held.members.len() >= MAX_MEMBERS)
     }
 
-    fn enter(&mut self, key: ConferenceKey, worker: u16) {
-        self.0.entry(key).or_insert(Held { worker, members: 0 }).members += 1;
+    /// Begins one without a name, for the two calls that a call is parted into.
+    pub fn begin(&mut self, key: ConferenceKey, worker: u16) {
+        self.0.insert(key, Held { worker, members: Vec::new(), has_name: false });
     }
 
-    pub fn leave(&mut self, key: ConferenceKey) {
-        let Some(held) = self.0.get_mut(&key) else { return };
-        held.members -= 1;
-        if held.members == 0 {
-            self.0.remove(&key);
+    fn enter(&mut self, key: ConferenceKey, worker: u16, call: CallNumber) {
+        let begun = Held { worker, members: Vec::new(), has_name: true };
+        self.0.entry(key).or_insert(begun).members.push(call);
+    }
+
+    /// A call has left; gives the one that is left alone by it.
+    fn leave(&mut self, key: ConferenceKey, call: CallNumber) -> Option<CallNumber> {
+        let held = self.0.get_mut(&key)?;
+        held.members.retain(|member| *member != call);
+        match held.members[..] {
+            [] => {
+                self.0.remove(&key);
+                None
+            }
+            [last] if !held.has_name => Some(last),
+            _ => None,
         }
     }
 }
@@ -82,11 +100,25 @@ impl Exchange {
         if matches!(service, Service::Conference(_) | Service::Play(_)) {
             self.end_recording_of(call);
         }
+        if call.service == service {
+            return;
+        }
         if let Service::Conference(key) = service {
-            self.conferences.enter(key, call.worker);
+            self.conferences.enter(key, call.worker, call.number);
         }
         if let Service::Conference(key) = std::mem::replace(&mut call.service, service) {
-            self.conferences.leave(key);
+            self.conferences.leave(key, call.number);
+        }
+    }
+
+    /// A call in a conference is over.
+    pub(crate) fn leave_conference(&mut self, now: Instant, call: CallNumber, key: ConferenceKey) {
+        if let Some(last) = self.conferences.leave(key, call) {
+            const WORDS: &str = "everybody else has left";
+            self.on_call(now, last, |exchange, call| {
+                call.given_reason = Reason::write("Q.850", CLEARED, WORDS).into();
+                exchange.end(now, call, EndedBy::Exchange, WORDS);
+            });
         }
     }
 }
@@ -114,20 +146,31 @@ mod tests {
     #[test]
     fn a_conference_ends_with_its_last_member() {
         let (mut conferences, key) = (Conferences::default(), ConferenceKey(7));
-        conferences.enter(key, 1);
-        conferences.enter(key, 1);
-        conferences.leave(key);
+        conferences.enter(key, 1, CallNumber(1));
+        conferences.enter(key, 1, CallNumber(2));
+        assert_eq!(conferences.leave(key, CallNumber(1)), None, "who dialled a name may wait there");
         assert_eq!((conferences.len(), conferences.worker(key)), (1, Some(1)));
-        conferences.leave(key);
+        conferences.leave(key, CallNumber(2));
         assert_eq!((conferences.len(), conferences.worker(key)), (0, None));
+    }
+
+    #[test]
+    fn one_without_a_name_leaves_nobody_alone() {
+        let (mut conferences, key) = (Conferences::default(), ConferenceKey(7));
+        conferences.begin(key, 1);
+        (1..=3).for_each(|call| conferences.enter(key, 1, CallNumber(call)));
+        assert_eq!(conferences.leave(key, CallNumber(2)), None);
+        assert_eq!(conferences.leave(key, CallNumber(1)), Some(CallNumber(3)));
+        assert_eq!(conferences.leave(key, CallNumber(3)), None);
+        assert_eq!(conferences.len(), 0);
     }
 
     #[test]
     fn a_full_conference_takes_nobody() {
         let (mut conferences, key) = (Conferences::default(), ConferenceKey(7));
-        (1..MAX_MEMBERS).for_each(|_| conferences.enter(key, 0));
+        (1..MAX_MEMBERS).for_each(|call| conferences.enter(key, 0, CallNumber(call as u64)));
         assert!(!conferences.is_full(key));
-        conferences.enter(key, 0);
+        conferences.enter(key, 0, CallNumber(0));
         assert!(conferences.is_full(key));
     }
 }

@@ -18,7 +18,7 @@ use crate::media::MediaCommand;
 const REPORTS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Q.850 causes: the call was cleared by a party; it ended for another reason.
-const CLEARED: u32 = 16;
+pub(super) const CLEARED: u32 = 16;
 const UNSPECIFIED: u32 = 31;
 
 impl Exchange {

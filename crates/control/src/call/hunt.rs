@@ -90,7 +90,7 @@ impl Target {
 pub(crate) type Groups = VecDeque<Vec<Target>>;
 
 /// What a call that rings still has to try.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Hunt {
     /// Whose contacts are rung; it decides where the call goes when they do not take it.
     pub user: String,

@@ -69,7 +69,7 @@ use transfer::{Part, Subscription, Transfer};
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, OPTIONS, MESSAGE, REFER";
 
 /// The extensions that every INVITE and every answer of ours to one supports.
-pub(crate) const SUPPORTED: &str = "replaces, norefersub, 100rel";
+pub(crate) const SUPPORTED: &str = "replaces, join, norefersub, 100rel";
 
 /// The number of a call, unique to its control worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,8 +127,8 @@ pub(crate) struct Call {
     pub best_refusal: Option<Box<Message>>,
     /// The Reason that a party gave for ending the call; empty when it gave none.
     pub given_reason: Bytes,
-    /// What the INVITE is known by; see [`crate::exchange::Exchange::fingerprint`].
-    pub fingerprint: u64,
+    /// What the INVITE is known by, if it began with one; see [`crate::exchange::Exchange::fingerprint`].
+    pub fingerprint: Option<u64>,
     pub record: Cdr,
     /// Its recording that is under way.
     pub recording: Option<Box<Recording>>,
@@ -283,6 +283,42 @@ pub(crate) struct Reoffer {
 }
 
 impl Call {
+    /// A call of somebody who has reached nobody yet.
+    pub fn new(number: CallNumber, worker: u16, caller: Leg, identity: Identity, record: Cdr) -> Box<Call> {
+        Box::new(Call {
+            number,
+            worker,
+            phase: Phase::Opening,
+            is_late: false,
+            is_local: false,
+            callees: Vec::new(),
+            first: caller.key,
+            hunt: Box::default(),
+            service: Service::Echo,
+            renegotiation: Renegotiation::Idle,
+            transfer: None,
+            reoffer: None,
+            reliable: None,
+            awaiting: None,
+            readdressed: 0,
+            subscriptions: Vec::new(),
+            payers: Vec::new(),
+            placed: Vec::new(),
+            parts: Vec::new(),
+            best_refusal: None,
+            answered: None,
+            silent: None,
+            identity: Box::new(identity),
+            given_reason: Bytes::new(),
+            fingerprint: None,
+            recording: None,
+            is_recorded: false,
+            farewell: None,
+            record,
+            caller,
+        })
+    }
+
     /// The leg of that key.
     pub fn leg(&self, key: LegKey) -> Option<&Leg> {
         self.legs().find(|leg| leg.key == key)

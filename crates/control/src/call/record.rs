@@ -91,13 +91,15 @@ impl Exchange {
     }
 
     /// The call is over and all know it.
-    pub(crate) fn forget(&mut self, call: &Call) {
+    pub(crate) fn forget(&mut self, now: Instant, call: &Call) {
         self.unplace(call);
         if let Service::Conference(key) = call.service {
-            self.conferences.leave(key);
+            self.leave_conference(now, call.number, key);
         }
         self.deadlines.cancel(&Timer::Reoffer(call.number));
-        self.fingerprints.remove(&call.fingerprint);
+        if let Some(fingerprint) = call.fingerprint {
+            self.fingerprints.remove(&fingerprint);
+        }
         self.deadlines.cancel(&Timer::Ring(call.number));
         self.deadlines.cancel(&Timer::Provisional(call.number));
         self.deadlines.cancel(&Timer::Fork(call.number));

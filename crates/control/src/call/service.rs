@@ -5,7 +5,6 @@
 //! there are no announcements. The 200 says that the change is on the disk. A code in an INVITE that is cancelled
 //! meanwhile is carried out all the same.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use ringback_media::insert::ConferenceKey;
 use ringback_media::session::LegKey;
 
 use super::Call;
-use super::hunt::{Groups, Hunt};
+use super::hunt::Hunt;
 use super::playing::Number;
 use super::refused::{CallRefused, Caller};
 use crate::ask::{Ask, User};
@@ -33,6 +32,8 @@ pub(crate) enum Service {
     Echo,
     /// The caller hears the others in a conference, and they it.
     Conference(ConferenceKey),
+    /// The same, once the call that this leg talks in has become one.
+    Joining(LegKey),
     /// The caller hears what it dialled.
     Play(Number),
     /// The caller hears nothing, for a second: its code has done what it should.
@@ -64,8 +65,7 @@ impl Exchange {
         offer: Option<Bytes>,
         service: Service,
     ) {
-        let hunt = Hunt::new(String::new(), Groups::new(), Arc::default());
-        self.open_call(now, incoming, caller, offer, hunt, service);
+        self.open_call(now, incoming, caller, offer, Hunt::default(), service);
     }
 
     /// An authenticated user dialled a feature code.

@@ -18,7 +18,7 @@ use super::hunt::{Hunt, Target};
 use super::identity::{Identity, is_to_temporary_gruu};
 use super::refused::{CallRefused, Caller};
 use super::service::Service;
-use super::{ALLOW, Call, Leg, LegMedia, LegVideo, Phase, Renegotiation, SUPPORTED, Signalling};
+use super::{ALLOW, Call, Leg, LegMedia, LegVideo, Phase, SUPPORTED, Signalling};
 use crate::ask::User;
 use crate::cdr::EndedBy;
 use crate::exchange::{Exchange, Incoming, Timer, Use, unsupported, warning_of};
@@ -32,8 +32,11 @@ pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(5);
 impl Exchange {
     /// Starts the call that an authenticated INVITE asks for.
     pub(crate) fn start_call(&mut self, now: Instant, incoming: Incoming, caller: &User) {
-        if incoming.message.has(Name::Replaces) || incoming.message.has(Name::Join) {
+        if incoming.message.has(Name::Replaces) {
             return self.take_over(now, incoming, caller);
+        }
+        if incoming.message.has(Name::Join) {
+            return self.join_by_invite(now, incoming, caller);
         }
         let admitted = self
             .admit_call(&incoming.message, caller)
@@ -75,6 +78,7 @@ impl Exchange {
         let callee = Some(hunt.user.as_str()).filter(|user| !user.is_empty());
         let held_at = match service {
             Service::Conference(key) => self.conferences.worker(key),
+            Service::Joining(leg) => self.calls.get(&self.call_of(leg)).map(|call| call.worker),
             _ => None,
         };
         let number = match held_at {
@@ -96,44 +100,16 @@ impl Exchange {
         // An offer tells what the caller speaks; a phone over UDP may well speak WebRTC.
         let profile = offer.as_deref().and_then(Profile::of_offer).unwrap_or_else(|| profile_of(flow));
         let fingerprint = self.fingerprint(&invite);
-        let mut call = Box::new(Call {
-            number,
-            worker: owner::media_worker_of(number, self.settings.workers),
-            phase: Phase::Opening,
-            is_late: offer.is_none(),
-            is_local: false,
-            callees: Vec::new(),
-            first: key,
-            hunt: Box::new(hunt),
-            service: Service::Echo,
-            renegotiation: Renegotiation::Idle,
-            transfer: None,
-            reoffer: None,
-            reliable: None,
-            awaiting: None,
-            readdressed: 0,
-            subscriptions: Vec::new(),
-            payers: vec![(key, caller.name.clone())],
-            placed: Vec::new(),
-            parts: Vec::new(),
-            best_refusal: None,
-            answered: None,
-            silent: None,
-            identity: Box::new(Identity::of(caller, &invite)),
-            given_reason: Bytes::new(),
-            fingerprint,
-            recording: None,
-            is_recorded: false,
-            farewell: None,
-            record: self.record_begun(now, caller.name.clone(), crate::routing::dialled(&invite)),
-            caller: Leg::invited(
-                key,
-                &caller.name,
-                profile,
-                Incoming { server, flow, message: invite },
-                dialog,
-            ),
-        });
+        let incoming = Incoming { server, flow, message: invite };
+        let identity = Identity::of(caller, &incoming.message);
+        let record = self.record_begun(now, caller.name.clone(), crate::routing::dialled(&incoming.message));
+        let leg = Leg::invited(key, &caller.name, profile, incoming, dialog);
+        let worker = owner::media_worker_of(number, self.settings.workers);
+        let mut call = Call::new(number, worker, leg, identity, record);
+        call.is_late = offer.is_none();
+        *call.hunt = hunt;
+        call.payers.push((key, caller.name.clone()));
+        call.fingerprint = Some(fingerprint);
         self.stats.calls_started += 1;
         self.invited.insert(server, number);
         self.fingerprints.insert(fingerprint, server);

@@ -37,7 +37,7 @@ impl Exchange {
         }
         self.call_changed(&call);
         if call.is_over() {
-            self.forget(&call);
+            self.forget(now, &call);
         } else {
             self.calls.insert(number, call);
         }

@@ -16,7 +16,7 @@ use crate::owner::{self, LocalTag};
 const ALLOW_OUTSIDE: &str = "INVITE, ACK, CANCEL, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, PUBLISH";
 
 /// The options of a `Require` that are done here; those of a REGISTER are the registrar's.
-const OPTIONS: &[&[u8]] = &[b"timer", b"replaces", b"norefersub", b"100rel"];
+const OPTIONS: &[&[u8]] = &[b"timer", b"replaces", b"join", b"norefersub", b"100rel"];
 
 /// What the To tag of a request says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +201,7 @@ impl Exchange {
                 .header(Name::Accept, "application/sdp, application/pidf+xml, application/resource-lists+xml")
                 .header(
                     Name::Supported,
-                    "timer, path, outbound, gruu, replaces, norefersub, 100rel, eventlist",
+                    "timer, path, outbound, gruu, replaces, join, norefersub, 100rel, eventlist",
                 )
         };
         let reply = self.without_weight(now, &message, flow, reply.finish());

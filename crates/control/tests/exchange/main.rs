@@ -27,6 +27,7 @@ mod hold;
 mod hunting;
 mod identity;
 mod in_dialog;
+mod joining;
 mod keepalive;
 mod keys;
 mod large_requests;

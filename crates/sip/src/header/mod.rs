@@ -35,7 +35,7 @@ pub use params::{Param, Params};
 pub use rack::Rack;
 pub use reason::Reason;
 pub use refer_to::ReferTo;
-pub use replaces::Replaces;
+pub use replaces::{Join, NamedDialog, Replaces};
 pub use retry_after::RetryAfter;
 pub use session_expires::{Refresher, SessionExpires};
 pub use subscription_state::SubscriptionState;

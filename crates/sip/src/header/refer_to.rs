@@ -42,6 +42,13 @@ impl<'a> ReferTo<'a> {
         Uri::parse(self.uri).ok()?.header(b"Replaces")
     }
 
+    /// The value of the Join header that the new request is to have ([RFC 3911 §5]).
+    ///
+    /// [RFC 3911 §5]: https://www.rfc-editor.org/rfc/rfc3911#section-5
+    pub fn join(&self) -> Option<Cow<'a, [u8]>> {
+        Uri::parse(self.uri).ok()?.header(b"Join")
+    }
+
     /// The URI without its headers: where the new call goes.
     pub fn target(&self) -> &'a [u8] {
         grammar::split_once(self.uri, b'?').map_or(self.uri, |(target, _)| target)
@@ -63,7 +70,7 @@ mod tests {
             let replaces = refer_to.replaces().unwrap();
             let replaces = Replaces::parse(&replaces).unwrap();
             assert_eq!(
-                (replaces.call_id, replaces.to_tag, replaces.from_tag),
+                (replaces.dialog.call_id, replaces.dialog.to_tag, replaces.dialog.from_tag),
                 (&b"abc@x"[..], &b"7"[..], &b"8"[..])
             );
         }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use ringback_media::negotiation::Party;
 use ringback_media::session::LegKey;
-use ringback_sip::header::Replaces;
+use ringback_sip::header::{NamedDialog, Replaces};
 
 use super::super::service::Service;
 use super::super::{Call, CallNumber, Leg, LegMedia, LegVideo, Phase, Renegotiation, Signalling};
@@ -29,21 +29,20 @@ pub(super) enum Consult {
 }
 
 impl Exchange {
-    /// The leg whose dialog a Replaces names, whichever way round its tags are.
-    pub(crate) fn replaced(&self, replaces: &Replaces<'_>) -> Option<(CallNumber, LegKey)> {
-        [(replaces.to_tag, replaces.from_tag), (replaces.from_tag, replaces.to_tag)].into_iter().find_map(
-            |(ours, theirs)| {
-                let key = LocalTag::parse(ours)?.leg;
-                let number = self.call_of(key);
-                let dialog = self.calls.get(&number)?.leg(key)?.dialog()?;
-                let id = &dialog.id;
-                let is_it = owner::worker_of(key) == self.settings.worker
-                    && id.call_id == replaces.call_id
-                    && id.local_tag == ours
-                    && id.remote_tag == theirs;
-                is_it.then_some((number, key))
-            },
-        )
+    /// The leg whose dialog a Replaces or a Join names, whichever way round its tags are.
+    pub(super) fn named(&self, dialog: &NamedDialog<'_>) -> Option<(CallNumber, LegKey)> {
+        let NamedDialog { call_id, to_tag, from_tag } = *dialog;
+        [(to_tag, from_tag), (from_tag, to_tag)].into_iter().find_map(|(ours, theirs)| {
+            let key = LocalTag::parse(ours)?.leg;
+            let number = self.call_of(key);
+            let dialog = self.calls.get(&number)?.leg(key)?.dialog()?;
+            let id = &dialog.id;
+            let is_it = owner::worker_of(key) == self.settings.worker
+                && id.call_id == call_id
+                && id.local_tag == ours
+                && id.remote_tag == theirs;
+            is_it.then_some((number, key))
+        })
     }
 
     /// The call that a REFER of leg `key` names by its Replaces.
@@ -53,7 +52,7 @@ impl Exchange {
         key: LegKey,
         replaces: &Replaces<'_>,
     ) -> Result<Consult, ReferRefused> {
-        let (number, consult) = self.replaced(replaces).ok_or(ReferRefused::NoConsult)?;
+        let (number, consult) = self.named(&replaces.dialog).ok_or(ReferRefused::NoConsult)?;
         // The call of the REFER is in our hands and not among the others, so that it is not found.
         let other = self.calls.get(&number).ok_or(ReferRefused::NoConsult)?;
         let own = call.leg(key).map(|leg| leg.aor.as_str());
@@ -117,8 +116,7 @@ impl Exchange {
         self.renegotiation_over(now, call);
     }
 
-    /// Takes the leg that talks with `consult` out of its call, which ends. In its place stays one that is over, for the
-    /// record and for a 2xx that may still come.
+    /// Takes the leg that talks with `consult` out of its call, which ends.
     fn take_far_end(
         &mut self,
         now: Instant,
@@ -129,8 +127,22 @@ impl Exchange {
         let key = other.other(consult)?;
         self.give_up_offers(now, other, consult);
         let side = other.side(consult);
-        self.cancel_timers(other.number, key);
-        let leg = other.leg_mut(key)?;
+        let taken = self.take_leg(other, key)?;
+        // Who leaves is heard in no recording of a call that it is not in.
+        self.end_recording_of(other);
+        let words = format!("transferred to {stays}");
+        // The record names who stays; the one that is left may not be allowed to know.
+        other.given_reason = TRANSFERRED;
+        self.end(now, other, side, &words);
+        let has_timer = taken.session_timer.is_some();
+        Some((taken, has_timer))
+    }
+
+    /// Takes a leg out of a call, for another one. In its place stays one that is over, for the record and for a 2xx that
+    /// may still come.
+    pub(super) fn take_leg(&mut self, call: &mut Call, key: LegKey) -> Option<Leg> {
+        self.cancel_timers(call.number, key);
+        let leg = call.leg_mut(key)?;
         let shell = Leg {
             key,
             aor: leg.aor.clone(),
@@ -152,15 +164,7 @@ impl Exchange {
             early_dialogs: std::mem::take(&mut leg.early_dialogs),
             video: LegVideo::default(),
         };
-        let taken = std::mem::replace(leg, shell);
-        // Who leaves is heard in no recording of a call that it is not in.
-        self.end_recording_of(other);
-        let words = format!("transferred to {stays}");
-        // The record names who stays; the one that is left may not be allowed to know.
-        other.given_reason = TRANSFERRED;
-        self.end(now, other, side, &words);
-        let has_timer = taken.session_timer.is_some();
-        Some((taken, has_timer))
+        Some(std::mem::replace(leg, shell))
     }
 }
 

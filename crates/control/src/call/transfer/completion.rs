@@ -135,7 +135,11 @@ impl Exchange {
         record.status = 200;
         record.answered = Some(at);
         record.answered_by = target.and_then(|key| call.leg(key)).map(|leg| leg.aor.clone());
-        self.end_part(call, record, asked_by, left.unwrap_or(at), transferor);
+        match call.leg(transferor) {
+            Some(_) => self.end_part(call, record, asked_by, left.unwrap_or(at), transferor),
+            // The call began when it was parted from another one, which has the record of what was before.
+            None => call.record = *record,
+        }
         let last = target.unwrap_or(transferee);
         call.first = transferee;
         call.answered = Some(last);
@@ -151,6 +155,7 @@ impl Exchange {
             AskedBy::Park => self.parked(now, call, transferor),
             AskedBy::Pickup => self.stats.calls_picked_up += 1,
             AskedBy::Refer | AskedBy::Attended | AskedBy::Replaces => self.stats.transfers_completed += 1,
+            AskedBy::Join => {}
         }
         self.events.push_back(Event::CallAnswered { id: call.record.id.clone() });
         self.configure_leg(call, transferee);

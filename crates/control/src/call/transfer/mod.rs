@@ -1,5 +1,5 @@
 //! A leg leaves an answered call and another one takes its place: transfers by REFER ([RFC 3515], [RFC 5589]) and
-//! takeovers by an INVITE with Replaces ([RFC 3891]).
+//! takeovers by an INVITE with Replaces ([RFC 3891]). Or a third one joins the two ([RFC 3911]).
 //!
 //! The exchange carries a transfer out by itself; the party that is transferred sees a re-INVITE and no REFER. The
 //! words are those of RFC 5589: the **transferor** asks and leaves, the **transferee** stays, the **target** comes.
@@ -11,6 +11,7 @@
 //! to the code that parks       the transferee hears music             `call::park`
 //! INVITE with Replaces         the leg that sends it is the target    replaces
 //! INVITE to pick up            the same                               `call::pickup`, replaces
+//! INVITE with Join             both parties move into a conference    join
 //! the target is there          re-INVITE of the transferee with what the target described
 //! the transferee has answered  they hear each other; NOTIFY 200, BYE to the transferor
 //! ```
@@ -27,16 +28,18 @@
 //! - What the transferor and the transferee said to each other is a record of its own, which names the target; what
 //!   follows is another one, linked by the Call-ID of the transferee's leg (docs/decisions).
 //!
-//! Left out: early media of the target, Target-Dialog (RFC 4538), REFER outside a dialog, methods other than INVITE,
-//! `Join` (RFC 3911), and the renewal of a subscription by SUBSCRIBE.
+//! Left out: early media of the target, Target-Dialog (RFC 4538), REFER outside a dialog, methods other than INVITE, and
+//! the renewal of a subscription by SUBSCRIBE.
 //!
 //! [RFC 3515]: https://www.rfc-editor.org/rfc/rfc3515
 //! [RFC 3891]: https://www.rfc-editor.org/rfc/rfc3891
+//! [RFC 3911]: https://www.rfc-editor.org/rfc/rfc3911
 //! [RFC 5589]: https://www.rfc-editor.org/rfc/rfc5589
 
 mod attended;
 mod branches;
 mod completion;
+mod join;
 mod leaving;
 mod notify;
 mod parts;
@@ -91,12 +94,14 @@ pub(crate) enum AskedBy {
     Replaces,
     /// The INVITE of a phone that picks up what rings elsewhere, or is parked.
     Pickup,
+    /// Somebody who makes a conference of the call.
+    Join,
 }
 
 impl AskedBy {
-    /// Whether the target comes by itself: nobody is called for it.
+    /// Whether who comes does so by itself: nobody is called for it.
     pub fn is_newcomer(self) -> bool {
-        matches!(self, AskedBy::Replaces | AskedBy::Pickup)
+        matches!(self, AskedBy::Replaces | AskedBy::Pickup | AskedBy::Join)
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::record::recorded;
 use super::super::{Call, LegMedia};
 use super::{AskedBy, Transfer};
 use crate::ask::Ask;
-use crate::cdr::Cdr;
+use crate::cdr::{Cdr, EndedBy};
 use crate::exchange::Exchange;
 use crate::parked::Parked;
 
@@ -52,12 +52,13 @@ impl Exchange {
         let mut over = Box::new(std::mem::replace(&mut call.record, *record));
         self.recording_goes_on(call);
         over.ended = ended;
-        over.ended_by = side;
+        over.ended_by = if asked_by == AskedBy::Join { EndedBy::Exchange } else { side };
         over.reason = match asked_by {
             AskedBy::Park => "parked".to_owned(),
             AskedBy::Pickup => format!("picked up by {}", call.record.dialled),
             AskedBy::Refer | AskedBy::Attended => format!("transferred to {}", call.record.dialled),
             AskedBy::Replaces => "taken over on another phone".to_owned(),
+            AskedBy::Join => "became a conference".to_owned(),
         };
         over.legs = legs;
         call.parts.push(Part { record: over, leaver });

@@ -8,8 +8,8 @@
 use std::time::Instant;
 
 use ringback_media::session::LegKey;
-use ringback_sip::header::{HeaderError, ReferTo, Replaces};
-use ringback_sip::message::{Message, Method, Name};
+use ringback_sip::header::{HeaderError, Join, ReferTo, Replaces};
+use ringback_sip::message::{Message, Method, Name, reason_phrase};
 use ringback_sip::transaction::ServerId;
 use ringback_sip::uri::Uri;
 
@@ -18,6 +18,7 @@ use super::super::refused::CallRefused;
 use super::super::setup::{hops_left, sip_uri};
 use super::super::{Call, CallNumber, Phase};
 use super::attended::Consult;
+use super::join::{JoinRefused, NO_NAME};
 use super::{AskedBy, MOST_LEGS};
 use crate::ask::User;
 use crate::cdr::EndedBy;
@@ -52,6 +53,8 @@ pub(super) enum ReferRefused {
     ConsultBusy,
     #[error("the two calls are on different media workers; media.workers = 1 has them on one")]
     Apart,
+    #[error("{0}")]
+    Join(JoinRefused),
     #[error("a feature code is for who dials it; a call cannot be transferred there")]
     Code,
     #[error("{0}")]
@@ -69,6 +72,8 @@ pub(super) enum Order {
     },
     /// The far end of a call of the transferor.
     Attended { consult: LegKey },
+    /// Both parties of another call of the transferor.
+    Join { joined: LegKey },
 }
 
 impl ReferRefused {
@@ -81,7 +86,9 @@ impl ReferRefused {
             }
             ReferRefused::UnderWay | ReferRefused::ConsultBusy => 491,
             ReferRefused::TooOften => 503,
-            ReferRefused::NoConsult => 404,
+            // A 481 would end the dialog that the REFER came in.
+            ReferRefused::NoConsult | ReferRefused::Join(JoinRefused::NoDialog) => 404,
+            ReferRefused::Join(refused) => refused.status(),
             ReferRefused::Apart => 488,
             ReferRefused::Call(refused) => refused.status(),
         }
@@ -133,6 +140,18 @@ impl Exchange {
                 self.call_target(now, call, [key, transferee], destination, &dialled, asked_by);
             }
             Order::Attended { consult } => self.join_calls(now, call, [key, transferee], consult),
+            Order::Join { joined } => match self.confer(now, joined, call.worker) {
+                Ok(conference) => {
+                    let destination = Destination::Conference(conference);
+                    let parties = [key, transferee];
+                    self.call_target(now, call, parties, destination, NO_NAME, AskedBy::Refer);
+                }
+                Err(refused) => {
+                    self.stats.transfers_failed += 1;
+                    let status = refused.status();
+                    self.tell(now, call, key, status, reason_phrase(status));
+                }
+            },
         }
     }
 
@@ -171,6 +190,13 @@ impl Exchange {
                 }
             };
             return Ok((transferee, order));
+        }
+        if let Some(join) = refer_to.join() {
+            let join =
+                Join::parse(&join).map_err(|error| ReferRefused::Join(JoinRefused::Malformed(error)))?;
+            let user = call.leg(key).map(|leg| leg.aor.as_str()).unwrap_or_default();
+            let joined = self.joined(&join, user).map_err(ReferRefused::Join)?;
+            return Ok((transferee, Order::Join { joined }));
         }
         let order = self.dial_for(call, key, request, refer_to.target(), None)?;
         Ok((transferee, order))

@@ -3,10 +3,7 @@
 //! Who sends it must be the user of that leg, on another phone. A pickup by a code is [`Exchange::take_place`] with a leg
 //! that its own policy has chosen (`pickup`).
 //!
-//! `Join` ([RFC 3911]) would make a conversation of three, which takes mixing: it is refused.
-//!
 //! [RFC 3891 §3]: https://www.rfc-editor.org/rfc/rfc3891#section-3
-//! [RFC 3911]: https://www.rfc-editor.org/rfc/rfc3911
 
 use std::time::Instant;
 
@@ -26,15 +23,13 @@ use super::{AskedBy, MOST_LEGS, Stage, Transfer};
 use crate::ask::User;
 use crate::exchange::{Exchange, Incoming, Timer, warning};
 
-/// Why an INVITE with Replaces or Join is refused; `Display` is the sentence of the Warning.
+/// Why an INVITE with Replaces is refused; `Display` is the sentence of the Warning.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ReplacesRefused {
     #[error("an INVITE has one Replaces, and no Join beside it")]
     Several,
     #[error("{0}")]
     Malformed(HeaderError),
-    #[error("conversations of three are not in this version: Join cannot be served")]
-    Join,
     #[error("the call that is to be taken over is not there")]
     NoDialog,
     #[error("the call that is to be taken over has ended")]
@@ -61,7 +56,6 @@ impl ReplacesRefused {
             ReplacesRefused::Several | ReplacesRefused::Malformed(_) | ReplacesRefused::NoDialogOfOurs(_) => {
                 400
             }
-            ReplacesRefused::Join => 488,
             ReplacesRefused::NoDialog => 481,
             ReplacesRefused::Ended => 603,
             ReplacesRefused::Foreign => 403,
@@ -75,7 +69,7 @@ impl ReplacesRefused {
 }
 
 impl Exchange {
-    /// Serves an authenticated INVITE that has a Replaces or a Join.
+    /// Serves an authenticated INVITE that has a Replaces.
     pub(crate) fn take_over(&mut self, now: Instant, incoming: Incoming, user: &User) {
         let read = self.read_replaces(&incoming.message, user);
         let admitted = read.and_then(|leg| {
@@ -106,11 +100,10 @@ impl Exchange {
         let mut values = invite.headers(Name::Replaces);
         let value = match (values.next(), values.next(), invite.has(Name::Join)) {
             (Some(value), None, false) => value,
-            (None, _, _) => return Err(ReplacesRefused::Join),
             _ => return Err(ReplacesRefused::Several),
         };
         let replaces = Replaces::parse(value).map_err(ReplacesRefused::Malformed)?;
-        let (number, key) = self.replaced(&replaces).ok_or(ReplacesRefused::NoDialog)?;
+        let (number, key) = self.named(&replaces.dialog).ok_or(ReplacesRefused::NoDialog)?;
         let call = self.calls.get(&number).ok_or(ReplacesRefused::NoDialog)?;
         let leg = call.leg(key).ok_or(ReplacesRefused::NoDialog)?;
         if leg.aor != user.name {
