@@ -17,7 +17,7 @@ import { reservePorts } from './harness/ports.mjs';
 import { Server } from './harness/server.mjs';
 import { Sound, TONES, readWav, tone, writeWav } from './harness/tones.mjs';
 import { until } from './harness/waiting.mjs';
-import { startWire } from './harness/wire.mjs';
+import { readCapture, startWire } from './harness/wire.mjs';
 
 await enterOwnNetwork(import.meta.filename);
 
@@ -98,6 +98,31 @@ scenario('each party has a channel of its own, and who is held hears music', asy
   assert.ok(Math.abs(left.seconds - talked) < 2, `${left.seconds} s of ${talked} s`);
   left.assertOnly(TONES.first);
   right.assertOnly(TONES.second);
+});
+
+scenario('the packets of both, as a capture', async () => {
+  const server = await startRecorder('recording.format=pcap', 'recording.mask_dtmf=false');
+  const alice = await startBaresip(server, 'alice', { tone: TONES.first });
+  const bob = await startBaresip(server, 'bob', { tone: TONES.second, answers: true });
+  const cdr = await recordOf(server, async () => {
+    await alice.dial('bob');
+    await Promise.all([alice.established(), bob.established()]);
+    await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+    await alice.hangUp();
+    await bob.closed();
+  });
+  assert.equal(cdr.recordings, `${cdr.call}-1.pcap`);
+  await until('the end of the recording', () => server.log.includes('a recording has ended'));
+  const path = join(folderOf(server), cdr.recordings);
+  const talked = (cdr.ended - cdr.answered) / 1000;
+  for (const [phone, tone] of [
+    [alice, TONES.first],
+    [bob, TONES.second],
+  ]) {
+    const said = readCapture(path, phone);
+    said.assertOnly(tone);
+    assert.ok(Math.abs(said.seconds - talked) < 2, `${said.seconds} s of ${talked} s`);
+  }
 });
 
 sideBySide(['wav', 'ogg'], (format) => {

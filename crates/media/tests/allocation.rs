@@ -362,8 +362,13 @@ fn audio_that_is_made_anew() {
             codecs: vec![Format::Pcmu.describe(0)],
         };
         let most = std::time::Duration::from_secs(3600);
-        desk.record(now, leg, &track, RecordingSettings { is_separate: true, masks_keys: true, most })
-            .unwrap();
+        desk.record(
+            now,
+            leg,
+            &track,
+            RecordingSettings { is_separate: true, masks_keys: true, keeps_packets: false, most },
+        )
+        .unwrap();
     }
     let clip = Clip { rate: 16_000, samples: vec![1000; 5000].into() };
     let play = Play { sound: Sound::Clip(clip.into()), times: None, manner: Manner::Under };

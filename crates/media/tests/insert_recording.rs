@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use insert_kit::{Speaker, codec, loudness, share};
 use ringback_media::dtmf::{Digit, Press, ToneLevels, TonePlayer};
 use ringback_media::insert::{
-    Desk, DeskError, RECORDING_RATE, Recorded, RecordingEnd, RecordingKey, RecordingSettings, Side, TICK,
-    Track,
+    Desk, DeskError, PacketWay, RECORDING_RATE, Recorded, RecordingEnd, RecordingKey, RecordingSettings,
+    Side, TICK, Track,
 };
 use ringback_media::sdp::Codec;
 use ringback_media::session::LegKey;
@@ -23,7 +23,7 @@ const RECORDING: RecordingKey = RecordingKey(9);
 const SECOND: usize = RECORDING_RATE as usize;
 
 fn settings(is_separate: bool) -> RecordingSettings {
-    RecordingSettings { is_separate, masks_keys: true, most: Duration::from_secs(60) }
+    RecordingSettings { is_separate, masks_keys: true, keeps_packets: false, most: Duration::from_secs(60) }
 }
 
 fn track(side: Side, codec: &Codec) -> Track {
@@ -37,6 +37,8 @@ struct World {
     speakers: Vec<Speaker>,
     /// Samples of each channel.
     channels: Vec<Vec<i16>>,
+    /// Packets that were kept: when they came, from which port, and their payload type.
+    kept: Vec<(Duration, u16, u8)>,
     begun: Vec<(String, u8)>,
     ended: Option<(u64, RecordingEnd)>,
 }
@@ -52,6 +54,7 @@ impl World {
                 Speaker::new(B, codec("0 PCMU/8000"), 1000.0),
             ],
             channels: vec![Vec::new(), Vec::new()],
+            kept: Vec::new(),
             begun: Vec::new(),
             ended: None,
         };
@@ -70,6 +73,9 @@ impl World {
                     self.begun.push((name.to_string(), channels));
                 }
                 Recorded::Piece(piece) => {
+                    assert!(piece.samples().is_empty() || piece.packets().next().is_none(), "one of both");
+                    let kept = piece.packets().map(|it| (it.at, it.way.from.port(), it.bytes[1] & 0x7f));
+                    self.kept.extend(kept);
                     let count = usize::from(self.begun.last().unwrap().1);
                     for (channel, written) in self.channels.iter_mut().enumerate().take(count) {
                         assert!(written.len() <= piece.at as usize, "nothing is written twice");
@@ -255,4 +261,60 @@ fn a_leg_that_changes_its_side_is_heard_on_and_leaves_nobody_behind() {
         let last = &world.channels[channel][150 * 320 - SECOND..];
         assert!(share(last, hertz, RECORDING_RATE) > 0.9, "{channel}");
     }
+}
+
+fn way(port: u16) -> PacketWay {
+    PacketWay { from: ([192, 0, 2, 7], port).into(), to: ([192, 0, 2, 1], 10_000).into() }
+}
+
+#[test]
+fn packets_are_kept_as_they_came_and_a_pause_leaves_some_out() {
+    let mut world = World::new(RecordingSettings { keeps_packets: true, ..settings(true) });
+    // The way of B is not known yet.
+    world.desk.place(A, way(4000));
+    world.talk(10);
+    world.desk.place(A, way(4002));
+    world.desk.place(B, way(5000));
+    world.talk(10);
+    world.desk.pause_recording(RECORDING, true);
+    world.talk(10);
+    world.desk.pause_recording(RECORDING, false);
+    world.talk(10);
+    // Who was called comes to stand for the caller.
+    let of_b = track(Side::First, &world.speakers[1].codec);
+    world.desk.record(world.now, B, &of_b, settings(true)).unwrap();
+    world.talk(1);
+    world.stop();
+    assert_eq!(world.ended, Some((41 * 320, RecordingEnd::Stopped)));
+    let each = |tick: u64, a: Option<u16>, b: u16| {
+        let at = TICK * tick as u32;
+        a.map(|port| (at, port, 111)).into_iter().chain([(at, b, 0)])
+    };
+    let expected: Vec<_> = (0..10)
+        .flat_map(|tick| each(tick, Some(4000), 0))
+        .chain((10..20).flat_map(|tick| each(tick, Some(4002), 5000)))
+        .chain((30..40).flat_map(|tick| each(tick, Some(4002), 5000)))
+        .chain(each(40, None, 5000))
+        .collect();
+    assert_eq!(world.kept, expected);
+}
+
+/// What cannot be decoded can be kept.
+#[test]
+fn packets_of_any_codec_are_kept() {
+    let mut desk = Desk::new(1);
+    let settings = RecordingSettings { keeps_packets: true, ..settings(false) };
+    let mut speaker = Speaker::new(A, codec("0 PCMU/8000"), 440.0);
+    let now = Clock::new().now();
+    desk.record(now, A, &track(Side::First, &codec("18 G729/8000")), settings).unwrap();
+    for _ in 0..100 {
+        desk.handle_copy(now, A, &speaker.say());
+    }
+    let mut count = 0;
+    while let Some(recorded) = desk.poll_recorded() {
+        if let Recorded::Piece(piece) = recorded {
+            count += piece.packets().count();
+        }
+    }
+    assert_eq!(count, 80, "a burst does not wait for the clock");
 }

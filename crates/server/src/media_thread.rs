@@ -35,7 +35,7 @@ use rand::{Rng, SeedableRng};
 use ringback_control::{MediaCommand, MediaEvent, Medium, Route};
 use ringback_media::dtls::Identity;
 use ringback_media::dtmf::Press;
-use ringback_media::insert::{self, Manner, PlayEnd, RecordingKey, Track};
+use ringback_media::insert::{self, Manner, PacketWay, PlayEnd, RecordingKey, Track};
 use ringback_media::negotiation::Patch;
 use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
@@ -107,6 +107,8 @@ pub struct MediaThread {
     heard: HashSet<LegKey>,
     /// Who is heard in each recording.
     recordings: HashMap<RecordingKey, Vec<LegKey>>,
+    /// Which way the packets of those legs come, as the voice thread knows it.
+    ways: HashMap<LegKey, Option<PacketWay>>,
     news: News,
     ports: Ports,
     candidates: Candidates,
@@ -177,6 +179,7 @@ impl MediaThread {
             sounds,
             heard: HashSet::new(),
             recordings: HashMap::new(),
+            ways: HashMap::new(),
             news,
             ports,
             candidates,
@@ -267,7 +270,7 @@ impl MediaThread {
 
     /// Takes what has come by one socket; says how many packets.
     fn receive(&mut self, ready: Ready) -> io::Result<usize> {
-        let MediaThread { worker, sockets, packet, counters, voice, owed, .. } = self;
+        let MediaThread { worker, sockets, packet, counters, voice, owed, ways, .. } = self;
         let now = Instant::now();
         let socket = ready.socket();
         let received = sockets.receive(ready, packet, |datagram, packet| {
@@ -286,7 +289,19 @@ impl MediaThread {
                     return Some(Destination { socket: Socket::Shared, local, remote });
                 }
                 let verdict = worker.handle_packet(now, socket, datagram.local, datagram.remote, packet);
+                // One that is not told is told with the next packet.
+                let mut came = |leg| {
+                    let way = PacketWay { from: datagram.remote, to: datagram.local };
+                    if let Some(known) = ways.get_mut(&leg)
+                        && *known != Some(way)
+                        && owed.is_empty()
+                        && voice.order(Order::Place(leg, way)).is_ok()
+                    {
+                        *known = Some(way);
+                    }
+                };
                 if let Some((leg, copy)) = worker.poll_copy() {
+                    came(leg);
                     let copy = Datagram::new(copy).filter(|_| owed.is_empty());
                     if copy.is_none_or(|it| voice.order(Order::Copy(leg, it)).is_err()) {
                         counters.voice_full += 1;
@@ -295,6 +310,7 @@ impl MediaThread {
                 match verdict {
                     Verdict::Forward(destination) | Verdict::Reply(destination) => Some(destination),
                     Verdict::Insert(leg) => {
+                        came(leg);
                         // What is owed comes first, and packets do not wait for it.
                         let datagram = Datagram::new(packet.bytes()).filter(|_| owed.is_empty());
                         if datagram.is_none_or(|it| voice.order(Order::Packet(leg, it)).is_err()) {
@@ -445,6 +461,7 @@ impl MediaThread {
             MediaCommand::Close => {
                 let report = self.worker.close(now, leg);
                 self.voices.remove(&leg);
+                self.ways.remove(&leg);
                 let is_heard = self.heard.remove(&leg);
                 if self.inserted.remove(&leg) || is_heard {
                     self.order(Order::Close(leg));
@@ -517,7 +534,14 @@ impl MediaThread {
         }
         self.heard.insert(leg);
         self.worker.tap(leg, true);
+        self.ways.insert(leg, None);
         self.order(Order::Record(leg, track));
+    }
+
+    /// Nothing is recorded of a leg any more.
+    fn untap(&mut self, leg: LegKey) {
+        self.worker.tap(leg, false);
+        self.ways.remove(&leg);
     }
 
     /// Whether what a leg hears is made for it.
@@ -590,7 +614,7 @@ impl MediaThread {
                 }
                 Ok(Output::RecordingEnded(key)) => {
                     for leg in self.recordings.remove(&key).unwrap_or_default() {
-                        self.worker.tap(leg, false);
+                        self.untap(leg);
                         self.tell(MediaEvent::RecordingEnded(leg, key));
                     }
                 }
@@ -611,7 +635,7 @@ impl MediaThread {
 
     /// What was beside a leg has failed, and nothing is recorded of it or played to it any more.
     fn go_on_without(&mut self, leg: LegKey) {
-        self.worker.tap(leg, false);
+        self.untap(leg);
         self.worker.set_played(leg, None);
         self.tell(MediaEvent::Played(leg, PlayEnd::Finished));
     }

@@ -183,7 +183,11 @@ impl Writer<'_> {
 
     fn write(&mut self, piece: &Piece) {
         let Some(file) = self.files.get_mut(&piece.recording) else { return };
-        if let Err(error) = file.write(piece.at, piece.samples()) {
+        let written = match self.format {
+            FileFormat::Pcap => file.keep(piece.packets()),
+            FileFormat::Wav | FileFormat::Ogg => file.write(piece.at, piece.samples()),
+        };
+        if let Err(error) = written {
             self.give_up(piece.recording, &error);
         }
     }
@@ -221,6 +225,7 @@ pub fn settings(config: &Recording) -> RecordingSettings {
     RecordingSettings {
         is_separate: config.tracks == Tracks::Separate,
         masks_keys: config.mask_dtmf,
+        keeps_packets: config.format == FileFormat::Pcap,
         most: Duration::from_secs(u64::from(config.max_minutes) * 60),
     }
 }

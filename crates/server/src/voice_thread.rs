@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use ringback_media::dtmf::Press;
 use ringback_media::insert::{
-    ConferenceKey, Desk, DeskError, Made, Piece, Play, PlayEnd, PressError, Recorded, RecordingKey,
-    RecordingSettings, Track,
+    ConferenceKey, Desk, DeskError, Made, PacketWay, Piece, Play, PlayEnd, PressError, Recorded,
+    RecordingKey, RecordingSettings, Track,
 };
 use ringback_media::negotiation::Patch;
 use ringback_media::session::LegKey;
@@ -45,6 +45,8 @@ pub enum Order {
     StopPlaying(LegKey),
     /// Hears a leg in a recording.
     Record(LegKey, Box<Track>),
+    /// Says which way the packets of a leg that is recorded come from here on.
+    Place(LegKey, PacketWay),
     /// Leaves a gap in a recording, or goes on with it; the leg is one that is heard in it.
     PauseRecording(LegKey, RecordingKey, bool),
     /// Ends a recording; the leg is one that is heard in it.
@@ -235,6 +237,7 @@ impl VoiceThread {
             | Order::Play(leg, _)
             | Order::StopPlaying(leg)
             | Order::Record(leg, _)
+            | Order::Place(leg, _)
             | Order::PauseRecording(leg, ..)
             | Order::StopRecording(leg, _)
             | Order::Press(leg, _)
@@ -270,6 +273,7 @@ impl VoiceThread {
             }
             Order::Copy(leg, datagram) => return self.desk.handle_copy(now, leg, datagram.bytes()),
             Order::StopPlaying(leg) => return self.desk.stop(leg),
+            Order::Place(leg, way) => return self.desk.place(leg, way),
             Order::PauseRecording(_, key, is_paused) => return self.desk.pause_recording(key, is_paused),
             Order::StopRecording(_, key) => return self.desk.stop_recording(key),
             Order::Play(leg, play) => {

@@ -269,6 +269,17 @@ fn a_certificate_that_a_client_would_refuse_is_refused_here() {
 }
 
 #[test]
+fn keys_are_not_masked_in_packets() {
+    let sentence = refusal("[recording]\nformat = 'pcap'\n");
+    assert!(
+        sentence.starts_with("ringback.toml:2: ") && sentence.contains("mask_dtmf = false"),
+        "{sentence}"
+    );
+    let setting = Setting::new("[recording]\nformat = 'pcap'\nmask_dtmf = false\n");
+    assert!(setting.check(&[]).status.success());
+}
+
+#[test]
 fn set_overrides_the_file_and_is_checked_like_it() {
     let setting = Setting::new("realm = 'file'\n[limits]\ncalls = 5\n");
     let output =

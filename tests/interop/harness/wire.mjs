@@ -17,7 +17,8 @@ const PCMU = 0;
 const PCMA = 8;
 const GLOBAL_HEADER = 24;
 const PACKET_HEADER = 16;
-const ETHERNET = 14;
+const LINK_TYPE = 20;
+const LINK_HEADERS = { 1: 14, 101: 0 };
 
 /** Starts to capture UDP on loopback. */
 export async function startWire() {
@@ -50,7 +51,8 @@ class Wire {
     await sleep(settle);
     const from = Date.now();
     await sleep(listen);
-    const heard = () => this.#packets(from).flatMap((packet) => rtpAudio(packet, phone.rtpPorts).flat());
+    const heard = () =>
+      datagrams(this.#file, from).flatMap(({ to, payload }) => rtpAudio(to, payload, phone.rtpPorts).flat());
     const wanted = (listen * RATE) / 1000;
     const deadline = performance.now() + PATIENCE_MS;
     let samples = heard();
@@ -61,28 +63,37 @@ class Wire {
     }
     return new Sound(Float32Array.from(samples), RATE, `the wire to ${phone.user}`);
   }
-
-  /** The UDP datagrams since a time in Unix milliseconds. */
-  #packets(since) {
-    const bytes = readFileSync(this.#file);
-    const packets = [];
-    for (let at = GLOBAL_HEADER; at + PACKET_HEADER <= bytes.length;) {
-      const milliseconds = bytes.readUInt32LE(at) * 1000 + bytes.readUInt32LE(at + 4) / 1000;
-      const length = bytes.readUInt32LE(at + 8);
-      const frame = bytes.subarray(at + PACKET_HEADER, at + PACKET_HEADER + length);
-      at += PACKET_HEADER + length;
-      if (milliseconds < since || frame.length < length) continue;
-      const ip = frame.subarray(ETHERNET);
-      if (ip.length < 20 || ip[0] >> 4 !== 4) continue;
-      const udp = ip.subarray((ip[0] & 15) * 4);
-      packets.push({ port: udp.readUInt16BE(2), payload: udp.subarray(8) });
-    }
-    return packets;
-  }
 }
 
-/** The samples of an RTP packet with G.711, in a list; none of another packet. */
-function rtpAudio({ port, payload }, { first, last }) {
+/** What `phone` says in a capture. */
+export function readCapture(file, phone) {
+  const samples = datagrams(file).flatMap(({ from, payload }) =>
+    rtpAudio(from, payload, phone.rtpPorts).flat(),
+  );
+  return new Sound(Float32Array.from(samples), RATE, `${phone.user} in the capture`);
+}
+
+/** The UDP datagrams of a capture since a time in Unix milliseconds: their ports, and what they carry. */
+function datagrams(file, since = 0) {
+  const bytes = readFileSync(file);
+  const found = [];
+  const link = LINK_HEADERS[bytes.readUInt32LE(LINK_TYPE)];
+  for (let at = GLOBAL_HEADER; at + PACKET_HEADER <= bytes.length;) {
+    const milliseconds = bytes.readUInt32LE(at) * 1000 + bytes.readUInt32LE(at + 4) / 1000;
+    const length = bytes.readUInt32LE(at + 8);
+    const frame = bytes.subarray(at + PACKET_HEADER, at + PACKET_HEADER + length);
+    at += PACKET_HEADER + length;
+    if (milliseconds < since || frame.length < length) continue;
+    const ip = frame.subarray(link);
+    if (ip.length < 20 || ip[0] >> 4 !== 4) continue;
+    const udp = ip.subarray((ip[0] & 15) * 4);
+    found.push({ from: udp.readUInt16BE(0), to: udp.readUInt16BE(2), payload: udp.subarray(8) });
+  }
+  return found;
+}
+
+/** The samples of an RTP packet with G.711 at one of these ports, in a list; none of another packet. */
+function rtpAudio(port, payload, { first, last }) {
   const isRtp =
     port >= first && port <= last && port % 2 === 0 && payload.length > 12 && payload[0] >> 6 === 2;
   const type = payload[1] & 127;

@@ -54,6 +54,7 @@ pub fn insert(data: &[u8], start: Instant) -> DeskStats {
                 let settings = RecordingSettings {
                     is_separate: step >> 6 & 1 == 1,
                     masks_keys: step >> 7 == 1,
+                    keeps_packets: step >> 6 == 0b11,
                     most: Duration::from_secs(2),
                 };
                 let track = Track {
@@ -93,7 +94,10 @@ pub fn insert(data: &[u8], start: Instant) -> DeskStats {
         }
         while let Some(recorded) = desk.poll_recorded() {
             if let Recorded::Piece(piece) = recorded {
-                assert!(!piece.samples().is_empty() && piece.at <= 3 * u64::from(RECORDING_RATE));
+                let packets = piece.packets().count();
+                assert!(piece.samples().is_empty() == (packets > 0), "it has one of both");
+                assert!(piece.packets().map(|packet| packet.at).is_sorted());
+                assert!(piece.at <= 3 * u64::from(RECORDING_RATE));
                 desk.recycle_piece(piece);
             }
         }

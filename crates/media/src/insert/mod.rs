@@ -16,7 +16,7 @@
 //! - **Playing** is driven by the clock too: a tone or what was read from a file goes in the place of what a leg would hear,
 //!   or, as music on hold, under it, so that whoever speaks to the leg ends it. A leg whose packets are passed on gets a
 //!   voice for as long as something is played to it, be it the tone of a key.
-//! - **A recording** has ears of its own beside whatever else becomes of the packets (`record`).
+//! - **A recording** has ears of its own beside whatever else becomes of the packets (`record`), or keeps copies of them.
 //!
 //! Keys that are pressed pass as telephone events where both know them, else as tones: see [`dtmf`](crate::dtmf). In a
 //! conference nobody hears them.
@@ -33,6 +33,7 @@ mod ear;
 mod follow;
 #[doc(hidden)]
 pub mod fuzz;
+mod kept;
 mod made;
 mod player;
 mod record;
@@ -40,6 +41,7 @@ mod voice;
 
 pub use conference::MAX_MEMBERS;
 pub use desk::{ConferenceKey, Desk, DeskError, DeskStats};
+pub use kept::{KeptPacket, PacketWay};
 pub use made::Made;
 pub(crate) use player::PACKETS_IN_A_ROW;
 pub use player::{Clip, HOLD_TONES, Manner, Play, PlayEnd, PressError, Sound};

@@ -4,15 +4,19 @@
 //! those whose audio is made anew. Every 20 ms it takes a frame of either out of its jitter buffer, which is what puts
 //! the two sides of a talk in step. What it has made goes out in pieces of 200 ms that say where they belong: a piece
 //! that is lost on its way, a pause and ticks that were missed leave a gap of their length and nothing else out of place.
+//!
+//! One that keeps packets needs no ears, and so no codec that is known here: it goes out in the same pieces.
 
 use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::TICK;
 use super::desk::{Desk, DeskError};
 use super::ear::{Ear, Workspace};
+use super::kept::{KeptPacket, KeptPackets, PacketWay};
 use super::voice::preferred;
 use crate::codec::Unsupported;
 use crate::dtmf::ToneMask;
@@ -40,6 +44,8 @@ pub struct RecordingSettings {
     pub is_separate: bool,
     /// Whether the tones of keys are silenced.
     pub masks_keys: bool,
+    /// Whether the packets are kept as they came, in the place of samples; nothing is masked then.
+    pub keeps_packets: bool,
     /// How long it may be.
     pub most: Duration,
 }
@@ -105,12 +111,18 @@ pub struct Piece {
     /// How many samples of each channel go before it; what is missing there is silence.
     pub at: u64,
     samples: Vec<i16>,
+    packets: KeptPackets,
 }
 
 impl Piece {
     /// The samples, those of two channels in turns.
     pub fn samples(&self) -> &[i16] {
         &self.samples
+    }
+
+    /// The packets, of a recording that keeps them in the place of samples.
+    pub fn packets(&self) -> impl Iterator<Item = KeptPacket<'_>> {
+        self.packets.iter()
     }
 }
 
@@ -130,7 +142,9 @@ impl Desk {
         let recorder = match self.recorders.entry(track.recording) {
             Entry::Occupied(known) => known.into_mut(),
             // A recording of what nobody understands is none.
-            Entry::Vacant(_) if preferred(&track.codecs).is_none() => return Err(DeskError::Codec),
+            Entry::Vacant(_) if !settings.keeps_packets && preferred(&track.codecs).is_none() => {
+                return Err(DeskError::Codec);
+            }
             Entry::Vacant(new) => new.insert(Recorder::new(now, track, settings, pieces)),
         };
         let former = recorder.hear(leg, track).map_err(|_| DeskError::Codec)?;
@@ -140,6 +154,13 @@ impl Desk {
         self.recorded.insert(leg, track.recording);
         self.start_clock(now);
         Ok(())
+    }
+
+    /// Says which way the packets of a leg that is recorded come from here on, for recordings that keep packets.
+    pub fn place(&mut self, leg: LegKey, way: PacketWay) {
+        if let Some(recorder) = self.recorded.get(&leg).and_then(|key| self.recorders.get_mut(key)) {
+            recorder.place(leg, way);
+        }
     }
 
     /// Leaves a gap in a recording from here on, or goes on with it.
@@ -197,6 +218,10 @@ impl Desk {
         let Some(recorder) = self.recorded.get(&leg).and_then(|key| self.recorders.get_mut(key)) else {
             return;
         };
+        if recorder.settings.keeps_packets {
+            self.stats.recorded += 1;
+            return recorder.keep(now, leg, packet, &mut self.pieces);
+        }
         let header = Header::parse(packet);
         match header.and_then(|header| Some((header, packet.get(header.content(packet)?)?))) {
             Some((header, payload)) => {
@@ -212,8 +237,8 @@ impl Desk {
 #[derive(Default)]
 pub(super) struct Pieces {
     waiting: VecDeque<Recorded>,
-    spare: Vec<Vec<i16>>,
-    /// Samples of each channel that found no place to wait.
+    spare: Vec<(Vec<i16>, KeptPackets)>,
+    /// Samples of each channel, and packets that were kept, that found no place to wait.
     pub(super) overflowed: u64,
 }
 
@@ -224,7 +249,7 @@ impl Pieces {
 
     pub(super) fn give_back(&mut self, piece: Piece) {
         if self.spare.len() < MAX_WAITING {
-            self.spare.push(piece.samples);
+            self.spare.push((piece.samples, piece.packets));
         }
     }
 
@@ -237,14 +262,16 @@ impl Pieces {
         if self.waiting.len() < MAX_WAITING {
             return self.waiting.push_back(Recorded::Piece(piece));
         }
-        self.overflowed += (piece.samples.len() / channels.max(1)) as u64;
+        self.overflowed += (piece.samples.len() / channels.max(1) + piece.packets.len()) as u64;
         self.give_back(piece);
     }
 
-    fn buffer(&mut self) -> Vec<i16> {
-        let mut buffer = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(2 * PIECE));
-        buffer.clear();
-        buffer
+    /// An empty piece that belongs at a place.
+    fn begin(&mut self, recording: RecordingKey, at: u64) -> Piece {
+        let (mut samples, mut packets) = self.spare.pop().unwrap_or_default();
+        samples.clear();
+        packets.clear();
+        Piece { recording, at, samples, packets }
     }
 }
 
@@ -264,8 +291,11 @@ pub(super) struct Recorder {
 
 /// One side of a recording.
 struct Ears {
-    heard: Option<(LegKey, Vec<Codec>, Ear)>,
+    /// Who is heard; by no ear where packets are kept.
+    heard: Option<(LegKey, Vec<Codec>, Option<Ear>)>,
     mask: Option<ToneMask>,
+    /// Which way the packets come, once it is known.
+    way: Option<PacketWay>,
 }
 
 impl Recorder {
@@ -275,7 +305,8 @@ impl Recorder {
         settings: RecordingSettings,
         pieces: &mut Pieces,
     ) -> Recorder {
-        let side = || Ears { heard: None, mask: settings.masks_keys.then(|| ToneMask::new(RATE)) };
+        let mask = || settings.masks_keys.then(|| ToneMask::new(RATE));
+        let side = || Ears { heard: None, mask: mask(), way: None };
         let channels = if settings.is_separate { 2 } else { 1 };
         let (name, note) = (track.name.clone(), track.note.clone());
         pieces.tell(Recorded::Begun { recording: track.recording, name, note, channels });
@@ -300,13 +331,23 @@ impl Recorder {
             Side::Second => (&mut self.second, &mut self.first),
         };
         // Who calls and who is called may change in a transfer.
-        other.heard.take_if(|(heard, ..)| *heard == leg);
+        let moved = other.heard.take_if(|(heard, ..)| *heard == leg);
         if side.heard.as_ref().is_some_and(|(known, codecs, _)| *known == leg && *codecs == track.codecs) {
             return Ok(None);
         }
         let former = side.heard.take().map(|(former, ..)| former).filter(|former| *former != leg);
-        let mut ear = Ear::new(&track.codecs, RATE)?;
-        ear.wait_for_clock();
+        let ear = match self.settings.keeps_packets {
+            true => None,
+            false => Some(Ear::new(&track.codecs, RATE)?).map(|mut ear| {
+                ear.wait_for_clock();
+                ear
+            }),
+        };
+        if moved.is_some() {
+            side.way = other.way.take();
+        } else if former.is_some() {
+            side.way = None;
+        }
         side.heard = Some((leg, track.codecs.clone(), ear));
         Ok(former)
     }
@@ -325,10 +366,34 @@ impl Recorder {
 
     pub(super) fn take(&mut self, now: Instant, leg: LegKey, header: &Header, payload: &[u8]) {
         for side in [&mut self.first, &mut self.second] {
-            if let Some((heard, _, ear)) = &mut side.heard
+            if let Some((heard, _, Some(ear))) = &mut side.heard
                 && *heard == leg
             {
                 ear.push(now, header, payload);
+            }
+        }
+    }
+
+    /// Keeps a packet as it came.
+    fn keep(&mut self, now: Instant, leg: LegKey, packet: &[u8], pieces: &mut Pieces) {
+        if self.is_paused {
+            return;
+        }
+        let is_it = |side: &&Ears| side.heard.as_ref().is_some_and(|(heard, ..)| *heard == leg);
+        let Some(side) = [&self.first, &self.second].into_iter().find(is_it) else { return };
+        let way = side.way.unwrap_or(NOWHERE);
+        let at = now.saturating_duration_since(self.begun);
+        let piece = self.piece.get_or_insert_with(|| pieces.begin(self.key, self.position));
+        piece.packets.push(at, way, packet);
+        if piece.packets.len() >= MAX_KEPT {
+            self.flush(pieces);
+        }
+    }
+
+    fn place(&mut self, leg: LegKey, way: PacketWay) {
+        for side in [&mut self.first, &mut self.second] {
+            if side.heard.as_ref().is_some_and(|(heard, ..)| *heard == leg) {
+                side.way = Some(way);
             }
         }
     }
@@ -345,22 +410,29 @@ impl Recorder {
             self.flush(pieces);
             self.position = due.saturating_sub(FRAME as u64);
         }
+        if self.settings.keeps_packets {
+            self.position += FRAME as u64;
+            if self.piece.as_ref().is_some_and(|piece| self.position >= piece.at + PIECE as u64) {
+                self.flush(pieces);
+            }
+            return self.position >= samples(self.settings.most);
+        }
         let [left, right] = &mut self.frames;
         for (side, frame) in [(&mut self.first, &mut *left), (&mut self.second, &mut *right)] {
             // An ear fills its frame to the end, with silence where it hears nothing.
             match &mut side.heard {
-                Some((.., ear)) => drop(ear.pull(at, frame, workspace)),
-                None => frame.fill(0),
+                Some((.., Some(ear))) => drop(ear.pull(at, frame, workspace)),
+                Some((.., None)) | None => frame.fill(0),
             }
             if let Some(mask) = &mut side.mask {
                 mask.handle_frame(frame, |_| {});
             }
         }
         if !self.is_paused {
-            let piece = self.piece.get_or_insert_with(|| Piece {
-                recording: self.key,
-                at: self.position,
-                samples: pieces.buffer(),
+            let piece = self.piece.get_or_insert_with(|| {
+                let mut piece = pieces.begin(self.key, self.position);
+                piece.samples.reserve(2 * PIECE);
+                piece
             });
             let both = left.iter().zip(right.iter());
             match self.settings.is_separate {
@@ -404,6 +476,15 @@ const FRAME: usize = (RATE / 1000) as usize * TICK.as_millis() as usize;
 
 /// Samples of a channel in a piece.
 const PIECE: usize = 10 * FRAME;
+
+/// Packets in a piece that keeps them: those of 200 ms, of legs that send every 10 ms, and as many again.
+const MAX_KEPT: usize = 80;
+
+/// The way of packets before it is known.
+const NOWHERE: PacketWay = {
+    let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+    PacketWay { from: nowhere, to: nowhere }
+};
 
 /// How far the clock may be ahead of what was recorded before there is a gap: a tick and its neighbours.
 const SLACK: u64 = 4 * FRAME as u64;

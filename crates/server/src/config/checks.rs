@@ -25,6 +25,10 @@ pub(super) fn check(config: &Config, places: &BTreeMap<String, Place>) -> Result
     }
     check_workers(config).map_err(|problem| blame("media.workers", problem))?;
     check_listeners(config).map_err(|(key, problem)| blame(key, problem))?;
+    if let Some(words) = config.recording.contradiction() {
+        let problem = Problem::Value { key: "recording.mask_dtmf".to_owned(), message: words.to_owned() };
+        return Err(blame("recording.format", problem));
+    }
     let mut names = BTreeSet::new();
     for user in &config.users {
         if !names.insert(&user.name) {

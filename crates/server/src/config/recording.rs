@@ -53,6 +53,8 @@ pub enum FileFormat {
     Wav,
     /// Opus in Ogg.
     Ogg,
+    /// The RTP packets as they came, but for their encryption.
+    Pcap,
 }
 
 impl FileFormat {
@@ -61,6 +63,7 @@ impl FileFormat {
         match self {
             FileFormat::Wav => "wav",
             FileFormat::Ogg => "ogg",
+            FileFormat::Pcap => "pcap",
         }
     }
 }
@@ -83,6 +86,14 @@ impl Recording {
     /// Each key with its value and the least and greatest value that makes sense.
     pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 1] {
         [("recording.max_minutes", self.max_minutes, 1, 24 * 60)]
+    }
+
+    /// Why the keys cannot all be as they are.
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        let is_one = self.format == FileFormat::Pcap && self.mask_dtmf;
+        is_one.then_some(
+            "the packets of `format = \"pcap\"` are kept as they came, keys among them; set `mask_dtmf = false`",
+        )
     }
 }
 

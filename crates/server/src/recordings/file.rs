@@ -1,4 +1,4 @@
-//! The file of one recording: WAV, or Opus in Ogg.
+//! The file of one recording: WAV, Opus in Ogg, or the packets as a pcap.
 //!
 //! What is there can be played at any moment, also after a crash. An Ogg file is pages that stand by themselves. The
 //! header of a WAV file says how much follows: it is written anew every second, after the samples that it counts.
@@ -7,13 +7,15 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ringback_media::codec::{MAX_PAYLOAD, RecordingEncoder};
 use ringback_media::file::ogg::{OpusWriter, OpusWriterSettings};
 use ringback_media::file::wav;
-use ringback_media::insert::RECORDING_RATE;
+use ringback_media::insert::{KeptPacket, RECORDING_RATE};
 
 use crate::config::FileFormat;
+use crate::trace::pcap;
 
 /// A file that is being written.
 pub struct RecordingFile {
@@ -37,6 +39,9 @@ enum Coding {
         encoder: Box<RecordingEncoder>,
         writer: Box<OpusWriter>,
     },
+    Pcap {
+        begun: SystemTime,
+    },
 }
 
 impl RecordingFile {
@@ -45,6 +50,10 @@ impl RecordingFile {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         let mut buffer = Vec::new();
         let coding = match format {
+            FileFormat::Pcap => {
+                pcap::write_header(&mut buffer)?;
+                Coding::Pcap { begun: SystemTime::now() }
+            }
             FileFormat::Wav => {
                 // Read to its end, should we not come to write a length.
                 buffer.extend(wav::header(channels, RECORDING_RATE, wav::UNKNOWN));
@@ -102,10 +111,21 @@ impl RecordingFile {
                     writer.write(packet, &mut self.buffer).map_err(io::Error::other)?;
                 }
             }
+            // It has no samples.
+            Coding::Pcap { .. } => return Ok(()),
         }
         self.append()?;
         self.written += count as u64;
         self.count(u64::from(RECORDING_RATE))
+    }
+
+    /// Writes packets.
+    pub fn keep<'p>(&mut self, packets: impl Iterator<Item = KeptPacket<'p>>) -> io::Result<()> {
+        let Coding::Pcap { begun } = self.coding else { return Ok(()) };
+        for KeptPacket { at, way, bytes } in packets {
+            pcap::write_message(&mut self.buffer, begun + at, way.from, way.to, bytes)?;
+        }
+        self.append()
     }
 
     /// Ends the file, which is to have so many samples of each channel.
@@ -122,6 +142,7 @@ impl RecordingFile {
         let missing = until.saturating_sub(self.written);
         match &mut self.coding {
             _ if missing == 0 => {}
+            Coding::Pcap { .. } => self.written = until,
             Coding::Wav { .. } => {
                 // A file that is longer than what was written into it has zeros there, which are silence and take no
                 // room.
@@ -169,9 +190,10 @@ impl RecordingFile {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     use ringback_media::file::ClipReader;
-    use ringback_media::insert::Clip;
+    use ringback_media::insert::{Clip, PacketWay};
 
     use super::*;
 
@@ -235,6 +257,27 @@ mod tests {
         file.finish(SECOND as u64).unwrap();
         // Read as one channel, it is both of them: half as loud.
         assert!((2000..6000).contains(&loudest(&read(&path).samples[SECOND / 4..])));
+    }
+
+    #[test]
+    fn packets_are_written_as_one_datagram_each() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("one.pcap");
+        let way = PacketWay { from: ([192, 0, 2, 7], 4000).into(), to: ([192, 0, 2, 1], 10_000).into() };
+        let packet = |at, bytes| KeptPacket { at: Duration::from_millis(at), way, bytes };
+        let mut file = RecordingFile::create(&path, FileFormat::Pcap, 1).unwrap();
+        file.keep([packet(0, &b"first"[..]), packet(1_250, b"second")].into_iter()).unwrap();
+        file.finish(2 * SECOND as u64).unwrap();
+        assert_eq!(file.seconds(), 2);
+        let bytes = fs::read(&path).unwrap();
+        // The header of the file, and of each packet one of its own, of IP and of UDP.
+        assert_eq!(bytes.len(), 24 + 2 * (16 + 20 + 8) + b"first".len() + b"second".len());
+        assert!(bytes.ends_with(b"second"));
+        let time = |at: usize| {
+            let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+            u64::from(word(at)) * 1_000_000 + u64::from(word(at + 4))
+        };
+        assert_eq!(time(24 + 16 + 28 + b"first".len()) - time(24), 1_250_000);
     }
 
     /// A process that is killed finishes nothing.

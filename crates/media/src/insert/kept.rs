@@ -1,0 +1,83 @@
+//! The packets of a recording that keeps them as they came, for tools that read captures.
+//!
+//! They are opened: what was encrypted on its way is readable in them. Who keeps packets masks no keys.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Packets of a recording, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct KeptPackets {
+    heads: Vec<Head>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Head {
+    at: Duration,
+    way: PacketWay,
+    len: usize,
+}
+
+/// Where a packet came from, and by which address of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PacketWay {
+    /// The address of the far end.
+    pub from: SocketAddr,
+    /// Ours.
+    pub to: SocketAddr,
+}
+
+/// A packet that was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptPacket<'a> {
+    /// How long after its recording began it came.
+    pub at: Duration,
+    /// Where it came from.
+    pub way: PacketWay,
+    /// The RTP packet, opened.
+    pub bytes: &'a [u8],
+}
+
+impl KeptPackets {
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.bytes.clear();
+    }
+
+    pub(super) fn push(&mut self, at: Duration, way: PacketWay, packet: &[u8]) {
+        self.heads.push(Head { at, way, len: packet.len() });
+        self.bytes.extend_from_slice(packet);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = KeptPacket<'_>> {
+        let mut left = self.bytes.as_slice();
+        self.heads.iter().map_while(move |head| {
+            let (bytes, rest) = left.split_at_checked(head.len)?;
+            left = rest;
+            Some(KeptPacket { at: head.at, way: head.way, bytes })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_come_out_as_they_went_in() {
+        let way = |port| PacketWay { from: ([192, 0, 2, 1], port).into(), to: ([192, 0, 2, 2], 7).into() };
+        let mut kept = KeptPackets::default();
+        for (at, port, packet) in [(1, 5, &b"one"[..]), (1, 6, b""), (9, 5, b"three")] {
+            kept.push(Duration::from_millis(at), way(port), packet);
+        }
+        let all: Vec<_> = kept.iter().map(|it| (it.at.as_millis(), it.way.from.port(), it.bytes)).collect();
+        assert_eq!(all, [(1, 5, &b"one"[..]), (1, 6, b""), (9, 5, b"three")]);
+        kept.clear();
+        assert_eq!((kept.len(), kept.iter().count()), (0, 0));
+    }
+}
