@@ -127,6 +127,13 @@ impl Exchange {
         }
     }
 
+    /// The same, for who is on a media worker already.
+    pub(super) fn joinable(&self, joined: LegKey, worker: u16) -> Result<Option<ConferenceKey>, JoinRefused> {
+        let key = self.conference_joined(joined)?;
+        let is_there = self.calls.get(&self.call_of(joined)).is_some_and(|call| call.worker == worker);
+        if is_there { Ok(key) } else { Err(JoinRefused::Apart) }
+    }
+
     /// A call is about to be answered: the one that it joins becomes a conference with it.
     pub(crate) fn join(&mut self, now: Instant, call: &mut Call, joined: LegKey) -> Result<(), JoinRefused> {
         let key = self.confer(now, joined, call.worker)?;
@@ -142,17 +149,14 @@ impl Exchange {
         joined: LegKey,
         worker: u16,
     ) -> Result<ConferenceKey, JoinRefused> {
-        let number = self.call_of(joined);
-        if self.calls.get(&number).is_some_and(|call| call.worker != worker) {
-            return Err(JoinRefused::Apart);
-        }
-        if let Some(key) = self.conference_joined(joined)? {
+        if let Some(key) = self.joinable(joined, worker)? {
             return Ok(key);
         }
         let key = ConferenceKey(rand::Rng::next_u64(&mut self.random));
-        self.conferences.begin(key, worker);
         let mut parted = None;
-        self.on_call(now, number, |exchange, call| parted = exchange.part(now, call, joined, key));
+        self.on_call(now, self.call_of(joined), |exchange, call| {
+            parted = exchange.part(now, call, joined, key)
+        });
         if let Some(other) = parted {
             let number = other.number;
             self.calls.insert(number, other);
@@ -198,8 +202,7 @@ impl Exchange {
         }
         self.arm_probe(now, &other);
         self.place(&mut other, goes);
-        self.event_state.calls.note(&other);
-
+        self.conferences.begin(key, call.worker);
         for (call, who, from) in [(&mut *call, stays, goes), (&mut *other, goes, stays)] {
             self.serve_alone(call, Service::Conference(key));
             let aor = call.leg(who).map(|leg| leg.aor.clone()).unwrap_or_default();

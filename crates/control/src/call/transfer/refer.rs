@@ -196,6 +196,7 @@ impl Exchange {
                 Join::parse(&join).map_err(|error| ReferRefused::Join(JoinRefused::Malformed(error)))?;
             let user = call.leg(key).map(|leg| leg.aor.as_str()).unwrap_or_default();
             let joined = self.joined(&join, user).map_err(ReferRefused::Join)?;
+            self.joinable(joined, call.worker).map_err(ReferRefused::Join)?;
             return Ok((transferee, Order::Join { joined }));
         }
         let order = self.dial_for(call, key, request, refer_to.target(), None)?;
