@@ -47,7 +47,7 @@ pub use events::EventLimits;
 pub use exchange::Exchange;
 pub use features::Features;
 pub use header_tables::{FixedHeader, HeaderName, HeaderTables, InvalidHeader, PeerTable};
-pub use media::{MediaCommand, MediaEvent, Medium, Play, Route, What};
+pub use media::{MediaCommand, MediaEvent, Medium, Play, PlayNumber, Route, What};
 pub use messages::{MessageLimits, StoredMessage};
 pub use pressure::Pressure;
 pub use routing::advertised;

@@ -82,9 +82,15 @@ pub enum MediaCommand {
     Close,
 }
 
+/// One of the things that are played to a leg, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlayNumber(pub u32);
+
 /// Something to play to a leg.
 #[derive(Debug, Clone)]
 pub struct Play {
+    /// By which its end is known, among all that is played to the leg.
+    pub number: PlayNumber,
     /// What.
     pub what: What,
     /// How often; `None` until it is stopped. A tone does not end by itself.
@@ -150,7 +156,7 @@ impl MediaEvent {
             | MediaEvent::Connected(leg)
             | MediaEvent::FirstPacket(leg)
             | MediaEvent::Key(leg, _)
-            | MediaEvent::Played(leg, _)
+            | MediaEvent::Played(leg, ..)
             | MediaEvent::RecordingEnded(leg, _)
             | MediaEvent::Gone(leg, _) => *leg,
         }
@@ -180,8 +186,8 @@ pub enum MediaEvent {
     Key(LegKey, Press),
     /// The far end of the leg has gone.
     Gone(LegKey, Gone),
-    /// What was played to the leg is over, or could not be played.
-    Played(LegKey, PlayEnd),
+    /// What was played to the leg is over, or could not be played; never told of what was stopped or replaced.
+    Played(LegKey, PlayNumber, PlayEnd),
     /// A recording that the leg is heard in has ended by itself.
     RecordingEnded(LegKey, RecordingKey),
 }

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use ringback_control::{MediaCommand, MediaEvent, Medium, Route};
+use ringback_control::{MediaCommand, MediaEvent, Medium, PlayNumber, Route};
 use ringback_media::dtls::Identity;
 use ringback_media::dtmf::Press;
 use ringback_media::insert::{self, Manner, PacketWay, PlayEnd, RecordingKey, Track};
@@ -54,6 +54,9 @@ use sockets::{Ready, Sockets};
 
 /// The longest that a packet waits for others while more than two thousand of them come in a second.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Stands for the tone of a key, which nobody waits for.
+const KEYS: PlayNumber = PlayNumber(u32::MAX);
 
 /// The longest wait: the counters are handed out at least this often.
 const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
@@ -107,6 +110,8 @@ pub struct MediaThread {
     heard: HashSet<LegKey>,
     /// Who is heard in each recording.
     recordings: HashMap<RecordingKey, Vec<LegKey>>,
+    /// What is played to each of them, if anything is.
+    plays: HashMap<LegKey, PlayNumber>,
     /// Which way the packets of those legs come, as the voice thread knows it.
     ways: HashMap<LegKey, Option<PacketWay>>,
     news: News,
@@ -179,6 +184,7 @@ impl MediaThread {
             sounds,
             heard: HashSet::new(),
             recordings: HashMap::new(),
+            plays: HashMap::new(),
             ways: HashMap::new(),
             news,
             ports,
@@ -360,7 +366,8 @@ impl MediaThread {
             }
             Event::Interrupted { leg } => {
                 self.order(Order::StopPlaying(leg));
-                MediaEvent::Played(leg, PlayEnd::Interrupted)
+                let number = self.plays.remove(&leg).unwrap_or(KEYS);
+                MediaEvent::Played(leg, number, PlayEnd::Interrupted)
             }
             Event::Gone { leg, why } => {
                 if why == Gone::Failed {
@@ -452,6 +459,7 @@ impl MediaThread {
             MediaCommand::Play(play) => return self.play(leg, *play),
             MediaCommand::StopPlaying => {
                 self.worker.set_played(leg, None);
+                self.plays.remove(&leg);
                 self.order(Order::StopPlaying(leg));
             }
             MediaCommand::Record(track) => self.record(leg, track),
@@ -462,6 +470,7 @@ impl MediaThread {
                 let report = self.worker.close(now, leg);
                 self.voices.remove(&leg);
                 self.ways.remove(&leg);
+                self.plays.remove(&leg);
                 let is_heard = self.heard.remove(&leg);
                 if self.inserted.remove(&leg) || is_heard {
                     self.order(Order::Close(leg));
@@ -491,7 +500,8 @@ impl MediaThread {
         if let (None, Some(patch)) = (events, alone) {
             self.heard.insert(leg);
             self.worker.set_played(leg, Some(Manner::Over));
-            return self.order(Order::PressAlone(leg, Box::new((press, *patch))));
+            let number = *self.plays.entry(leg).or_insert(KEYS);
+            return self.order(Order::PressAlone(leg, number, Box::new((press, *patch))));
         }
         let Some((payload_type, clock_rate)) = events else {
             let words = "a key is not sent: the far end takes no events, and its audio is not made here";
@@ -504,7 +514,7 @@ impl MediaThread {
 
     /// Plays something to a leg.
     fn play(&mut self, leg: LegKey, play: ringback_control::Play) -> Option<MediaEvent> {
-        let ringback_control::Play { what, times, manner, patch } = play;
+        let ringback_control::Play { number, what, times, manner, patch } = play;
         let Some(sound) = self.sounds.find(&what) else {
             limited!(
                 self.telemetry.log,
@@ -515,11 +525,12 @@ impl MediaThread {
                 leg = leg.0,
                 "there is nothing to play"
             );
-            return Some(MediaEvent::Played(leg, PlayEnd::Finished));
+            return Some(MediaEvent::Played(leg, number, PlayEnd::Finished));
         };
         self.heard.insert(leg);
         self.worker.set_played(leg, Some(manner));
-        self.order(Order::Play(leg, Box::new((insert::Play { sound, times, manner }, patch))));
+        self.plays.insert(leg, number);
+        self.order(Order::Play(leg, number, Box::new((insert::Play { sound, times, manner }, patch))));
         None
     }
 
@@ -608,9 +619,13 @@ impl MediaThread {
                 Ok(Output::Failed(leg)) if self.inserted.contains(&leg) => self.lose(now, leg),
                 // It goes on without what was beside it.
                 Ok(Output::Failed(leg)) => self.go_on_without(leg),
-                Ok(Output::Played(leg, end)) => {
-                    self.worker.set_played(leg, None);
-                    self.tell(MediaEvent::Played(leg, end));
+                // What has come in its place goes on.
+                Ok(Output::Played(leg, number, end)) => {
+                    if self.plays.get(&leg) == Some(&number) {
+                        self.plays.remove(&leg);
+                        self.worker.set_played(leg, None);
+                        self.tell(MediaEvent::Played(leg, number, end));
+                    }
                 }
                 Ok(Output::RecordingEnded(key)) => {
                     for leg in self.recordings.remove(&key).unwrap_or_default() {
@@ -637,7 +652,9 @@ impl MediaThread {
     fn go_on_without(&mut self, leg: LegKey) {
         self.untap(leg);
         self.worker.set_played(leg, None);
-        self.tell(MediaEvent::Played(leg, PlayEnd::Finished));
+        if let Some(number) = self.plays.remove(&leg) {
+            self.tell(MediaEvent::Played(leg, number, PlayEnd::Finished));
+        }
     }
 
     /// Gives up a leg whose inserts failed.

@@ -6,12 +6,13 @@
 //! A mistake of ours costs the leg that it happened to: its inserts are taken out, and the worker is told, which ends the
 //! leg. One in the clock costs all legs with inserts, since it is not known whose it was.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
+use ringback_control::PlayNumber;
 use ringback_media::dtmf::Press;
 use ringback_media::insert::{
     ConferenceKey, Desk, DeskError, Made, PacketWay, Piece, Play, PlayEnd, PressError, Recorded,
@@ -40,7 +41,7 @@ pub enum Order {
     /// A copy of an opened RTP packet of a leg, for a recording.
     Copy(LegKey, Datagram),
     /// Plays something to a leg.
-    Play(LegKey, Box<(Play, Patch)>),
+    Play(LegKey, PlayNumber, Box<(Play, Patch)>),
     /// Plays nothing more to a leg.
     StopPlaying(LegKey),
     /// Hears a leg in a recording.
@@ -54,7 +55,7 @@ pub enum Order {
     /// Presses a key for the far end of a leg.
     Press(LegKey, Press),
     /// The same for one that may have no voice.
-    PressAlone(LegKey, Box<(Press, Patch)>),
+    PressAlone(LegKey, PlayNumber, Box<(Press, Patch)>),
     /// The far end of a leg loses this part of what its voice says, in percent.
     Loss(LegKey, u8),
     /// Nothing that the leg says goes by an insert from here on.
@@ -91,7 +92,7 @@ pub enum Output {
     /// The inserts of a leg failed by a mistake of ours.
     Failed(LegKey),
     /// What was played to a leg is played no more, other than by an order.
-    Played(LegKey, PlayEnd),
+    Played(LegKey, PlayNumber, PlayEnd),
     /// A recording has ended.
     RecordingEnded(RecordingKey),
 }
@@ -118,6 +119,8 @@ pub struct Counters {
 pub struct VoiceThread {
     number: u16,
     desk: Desk,
+    /// What is played to each leg.
+    numbers: HashMap<LegKey, PlayNumber>,
     orders: Receiver<Order>,
     outputs: SyncSender<Output>,
     spent: Receiver<Made>,
@@ -148,6 +151,7 @@ impl Voice {
         let thread = VoiceThread {
             number,
             desk: Desk::new(seed),
+            numbers: HashMap::new(),
             orders: ordered,
             outputs: made,
             spent: spare,
@@ -234,14 +238,14 @@ impl VoiceThread {
             | Order::Patch(leg, ..)
             | Order::Join(leg, ..)
             | Order::Copy(leg, _)
-            | Order::Play(leg, _)
+            | Order::Play(leg, ..)
             | Order::StopPlaying(leg)
             | Order::Record(leg, _)
             | Order::Place(leg, _)
             | Order::PauseRecording(leg, ..)
             | Order::StopRecording(leg, _)
             | Order::Press(leg, _)
-            | Order::PressAlone(leg, _)
+            | Order::PressAlone(leg, ..)
             | Order::Loss(leg, _)
             | Order::Unplug(leg)
             | Order::Close(leg) => *leg,
@@ -264,7 +268,8 @@ impl VoiceThread {
                 let pressed = self.desk.press(now, leg, press).map_err(PressError::Key);
                 return self.note_press(leg, pressed);
             }
-            Order::PressAlone(leg, press) => {
+            Order::PressAlone(leg, number, press) => {
+                self.numbers.insert(leg, number);
                 let (press, patch) = *press;
                 return match self.desk.press_alone(now, leg, press, &patch) {
                     Err(PressError::Voice(error)) => self.refuse_playing(leg, error),
@@ -272,11 +277,15 @@ impl VoiceThread {
                 };
             }
             Order::Copy(leg, datagram) => return self.desk.handle_copy(now, leg, datagram.bytes()),
-            Order::StopPlaying(leg) => return self.desk.stop(leg),
+            Order::StopPlaying(leg) => {
+                self.numbers.remove(&leg);
+                return self.desk.stop(leg);
+            }
             Order::Place(leg, way) => return self.desk.place(leg, way),
             Order::PauseRecording(_, key, is_paused) => return self.desk.pause_recording(key, is_paused),
             Order::StopRecording(_, key) => return self.desk.stop_recording(key),
-            Order::Play(leg, play) => {
+            Order::Play(leg, number, play) => {
+                self.numbers.insert(leg, number);
                 let (play, patch) = *play;
                 if let Err(error) = self.desk.play(now, leg, play, &patch) {
                     self.refuse_playing(leg, error);
@@ -286,7 +295,10 @@ impl VoiceThread {
             Order::Record(leg, track) => (leg, self.desk.record(now, leg, &track, self.recording)),
             Order::Loss(leg, percent) => return self.desk.expect_loss(leg, percent),
             Order::Unplug(leg) => return self.desk.unplug(leg),
-            Order::Close(leg) => return self.desk.close(leg),
+            Order::Close(leg) => {
+                self.numbers.remove(&leg);
+                return self.desk.close(leg);
+            }
             Order::Patch(from, to, patch) => (from, self.desk.patch(from, to, &patch)),
             Order::Join(leg, key, patch) => (leg, self.desk.join(now, leg, key, &patch)),
         };
@@ -310,9 +322,14 @@ impl VoiceThread {
     /// Nothing can be played to a leg: it hears the other again, whom the worker keeps back for what is played.
     fn refuse_playing(&mut self, leg: LegKey, error: DeskError) {
         self.refuse(leg, error);
-        if self.tell(Output::Played(leg, PlayEnd::Finished)) {
+        if self.tell_played(leg, PlayEnd::Finished) {
             self.waker.wake();
         }
+    }
+
+    /// Tells that what was played to a leg is over; says whether the worker has to know of something.
+    fn tell_played(&mut self, leg: LegKey, end: PlayEnd) -> bool {
+        self.numbers.remove(&leg).is_some_and(|number| self.tell(Output::Played(leg, number, end)))
     }
 
     fn tick(&mut self, now: Instant) {
@@ -355,7 +372,7 @@ impl VoiceThread {
             has_news |= self.tell(Output::Key(leg, press));
         }
         while let Some((leg, end)) = self.desk.poll_ended() {
-            has_news |= self.tell(Output::Played(leg, end));
+            has_news |= self.tell_played(leg, end);
         }
         has_news |= self.hand_out_recordings();
         if has_news {

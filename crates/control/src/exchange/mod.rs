@@ -35,7 +35,7 @@ use crate::event::Event;
 use crate::events::EventState;
 use crate::features::Features;
 use crate::keepalive::{Keepalive, Ping};
-use crate::media::{MediaCommand, MediaEvent};
+use crate::media::{MediaCommand, MediaEvent, PlayNumber};
 use crate::messages::{Messages, PageId};
 use crate::owner;
 use crate::parked::Parked;
@@ -94,6 +94,7 @@ pub struct Exchange {
     pub(crate) tag_secret: u64,
     next_ask: u64,
     next_call: u64,
+    next_play: u32,
     /// Whether the next timer of a transaction panics.
     #[cfg(test)]
     is_sabotaged: bool,
@@ -216,6 +217,7 @@ impl Exchange {
             random,
             next_ask: 0,
             next_call: 0,
+            next_play: 0,
             #[cfg(test)]
             is_sabotaged: false,
             settings,
@@ -274,7 +276,7 @@ impl Exchange {
         | MediaEvent::Key(key, _)
         | MediaEvent::VideoOpened(key, _)
         | MediaEvent::PictureWanted(key)
-        | MediaEvent::Played(key, _)
+        | MediaEvent::Played(key, ..)
         | MediaEvent::RecordingEnded(key, _)
         | MediaEvent::Gone(key, _)) = event;
         let number = self.call_of(key);
@@ -298,7 +300,7 @@ impl Exchange {
             MediaEvent::FirstPacket(key) => exchange.leg_heard(call, key),
             MediaEvent::Key(key, press) => exchange.tell_key(now, call, key, press),
             MediaEvent::RecordingEnded(_, key) => exchange.recording_ended(call, key),
-            MediaEvent::Played(key, end) => exchange.played(now, call, key, end),
+            MediaEvent::Played(key, _, end) => exchange.played(now, call, key, end),
             MediaEvent::Gone(key, gone) => exchange.leg_gone(now, call, key, gone),
         });
         self.settle(now);
@@ -472,6 +474,12 @@ impl Exchange {
 
     pub(crate) fn command(&mut self, worker: u16, key: LegKey, command: MediaCommand) {
         self.commands.push_back((worker, key, command));
+    }
+
+    /// The number of something more to be played.
+    pub(crate) fn next_play(&mut self) -> PlayNumber {
+        self.next_play = self.next_play.wrapping_add(1);
+        PlayNumber(self.next_play)
     }
 
     /// The number of a new call, which says the media worker: that of the other calls of these users, if they have any.

@@ -40,6 +40,7 @@ pub struct Engine {
     replies: VecDeque<Transmit>,
     commands: VecDeque<(u16, LegKey, MediaCommand)>,
     next_call: u64,
+    pub(super) next_play: u32,
     pub(super) is_draining: bool,
     /// What something happens to.
     pub(super) at_work: Option<AtWork>,
@@ -87,6 +88,7 @@ impl Engine {
             replies: VecDeque::new(),
             commands: VecDeque::new(),
             next_call: 1,
+            next_play: 0,
             is_draining: false,
             at_work: None,
             #[cfg(test)]
@@ -192,7 +194,7 @@ impl Engine {
             // Video is for who drives us to ask for, which the flags have no word for yet.
             MediaEvent::VideoOpened(..) | MediaEvent::PictureWanted(_) => {}
             MediaEvent::Gone(leg, why) => self.gone(now, leg, why),
-            MediaEvent::Played(leg, _) => self.played(leg),
+            MediaEvent::Played(leg, number, _) => self.played(leg, number),
             MediaEvent::RecordingEnded(leg, key) => self.recording_ended(leg, key),
         }
     }

@@ -11,7 +11,7 @@ use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::Flow;
 
 use super::{Dict, Encoding, Engine, MAX_LEN, Message, Settings, write};
-use crate::media::{MediaCommand, MediaEvent, Medium, What};
+use crate::media::{MediaCommand, MediaEvent, Medium, PlayNumber, What};
 use crate::settings::Epoch;
 
 /// The input is datagrams, each with a byte before it of what happens after it and with a NUL behind it.
@@ -132,7 +132,10 @@ impl World {
                         assert!(self.open.contains(&leg), "a closed leg is played to");
                         assert_eq!(play.what, What::File(SOUND.into()), "nobody named this");
                         if fails {
-                            self.engine.handle_media(self.now, MediaEvent::Played(leg, PlayEnd::Finished));
+                            self.engine.handle_media(
+                                self.now,
+                                MediaEvent::Played(leg, PlayNumber(2), PlayEnd::Finished),
+                            );
                         }
                     }
                     MediaCommand::Record(track) => {

@@ -21,7 +21,7 @@ use super::command::{PlayMedia, Whose, shown};
 use super::engine::{Engine, ok, warned};
 use super::refusal::Reason;
 use super::value::{Dict, Value};
-use crate::media::{MediaCommand, Play, What};
+use crate::media::{MediaCommand, Play, PlayNumber, What};
 use crate::owner;
 
 impl Engine {
@@ -101,7 +101,9 @@ impl Engine {
         let side = call.side_mut(leg).ok_or(Reason::NoTag)?;
         let party = side.party().filter(|party| party.agreed().is_some()).ok_or(Reason::NotTalking)?;
         let patch = patch_alone(party).ok_or(Reason::NoCodec)?;
-        let play = Box::new(Play { what: what.clone(), times: Some(times), manner: Manner::Over, patch });
+        let number = self.next_play();
+        let (what, manner) = (what.clone(), Manner::Over);
+        let play = Box::new(Play { number, what, times: Some(times), manner, patch });
         if side.playing.replace(play.clone()).is_some() {
             self.command(leg, MediaCommand::StopPlaying);
         }
@@ -114,18 +116,24 @@ impl Engine {
         let patch = side.party().and_then(patch_alone);
         let Some((playing, patch)) = side.playing.as_mut().zip(patch) else { return };
         if playing.patch != patch {
+            playing.number = self.next_play();
             playing.patch = patch;
             let play = playing.clone();
             self.command(side.leg, MediaCommand::Play(play));
         }
     }
 
-    /// What was played to a side is over.
-    pub(super) fn played(&mut self, leg: LegKey) {
+    /// What was played to a side is over. News of what was stopped meanwhile does not concern what came after it.
+    pub(super) fn played(&mut self, leg: LegKey, number: PlayNumber) {
         let side = self.calls.get_mut(&owner::call_of(leg)).and_then(|call| call.side_mut(leg));
         if let Some(side) = side {
-            side.playing = None;
+            side.playing.take_if(|playing| playing.number == number);
         }
+    }
+
+    fn next_play(&mut self) -> PlayNumber {
+        self.next_play = self.next_play.wrapping_add(1);
+        PlayNumber(self.next_play)
     }
 
     /// The sound that a file is, by the last part of its path, with or without its extension.

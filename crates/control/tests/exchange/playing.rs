@@ -1,6 +1,6 @@
 //! Music on hold, and numbers that are dialled to hear something.
 
-use ringback_control::{MediaEvent, Settings};
+use ringback_control::{MediaEvent, PlayNumber, Settings};
 use ringback_media::insert::PlayEnd;
 
 use crate::kit::{Client, PhoneId, World, ms, secs};
@@ -130,7 +130,7 @@ fn a_file_is_played_to_who_dials_it_and_then_the_call_is_over() {
     assert!(world.phone(alice).is_up());
     assert!(world.media.log.contains(&"alice hears the file open".to_owned()), "{:?}", world.media.log);
     let (leg, now) = (world.media.leg_of("alice"), world.now());
-    world.media.tell(now, MediaEvent::Played(leg, PlayEnd::Finished));
+    world.media.tell(now, MediaEvent::Played(leg, PlayNumber(1), PlayEnd::Finished));
     world.run(secs(1));
     assert!(world.phone(alice).is_idle());
     world.settle();
@@ -169,11 +169,11 @@ fn a_beep_is_heard_between_the_music() {
     world.run(secs(1));
     assert_eq!(heard(&mut world), ["bob hears music, under who speaks"]);
     let (leg, now) = (world.media.leg_of("bob"), world.now());
-    world.media.tell(now, MediaEvent::Played(leg, PlayEnd::Finished));
+    world.media.tell(now, MediaEvent::Played(leg, PlayNumber(1), PlayEnd::Finished));
     world.run(secs(1));
     assert_eq!(heard(&mut world), ["bob hears music, under who speaks"]);
     // Spoken over, it does not begin anew by itself, only with another hold.
-    world.media.tell(now, MediaEvent::Played(leg, PlayEnd::Interrupted));
+    world.media.tell(now, MediaEvent::Played(leg, PlayNumber(1), PlayEnd::Interrupted));
     world.phone(alice).reinvite("sendonly");
     world.run(secs(1));
     assert_eq!(heard(&mut world), [""; 0]);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use ringback_control::ng::{Dict, Engine, Message, Settings, Value};
-use ringback_control::{Epoch, MediaCommand, MediaEvent, Medium, Play, Route};
+use ringback_control::{Epoch, MediaCommand, MediaEvent, Medium, Play, PlayNumber, Route};
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
 use ringback_media::insert::{RecordingKey, Track};
 use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile, Seed, Srtp};
@@ -30,6 +30,8 @@ pub struct World {
     pub reports: BTreeMap<String, LegReport>,
     /// What was recorded, in its order.
     pub tracks: Vec<(LegKey, Track)>,
+    /// What was played to each leg last.
+    pub plays: BTreeMap<LegKey, PlayNumber>,
     waiting: Vec<(LegKey, MediaCommand)>,
     replies: Vec<(String, Dict)>,
     raw: Vec<Bytes>,
@@ -60,6 +62,7 @@ impl World {
             is_prompt: true,
             refuses: None,
             legs: BTreeMap::new(),
+            plays: BTreeMap::new(),
             reports: BTreeMap::new(),
             tracks: Vec::new(),
             waiting: Vec::new(),
@@ -232,7 +235,8 @@ impl World {
             MediaCommand::Echo => panic!("nobody asks for an echo"),
             MediaCommand::Play(play) => {
                 let leg = self.legs.get(&key).expect("only an open leg is played to");
-                let Play { what, times, patch, .. } = *play;
+                let Play { number, what, times, patch, .. } = *play;
+                self.plays.insert(key, number);
                 let codec = &patch.to[0].name;
                 self.log.push(format!("{} hears {what:?} {} times in {codec}", leg.name, times.unwrap()));
             }

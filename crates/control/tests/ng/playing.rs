@@ -87,7 +87,16 @@ fn what_is_played_goes_on_until_it_is_stopped_or_over() {
     play(&mut world, &[("flags", "|all"), ("file", "welcome")]);
     world.happened();
     let leg = world.leg("rtp2");
-    world.tell(MediaEvent::Played(leg, PlayEnd::Finished));
+    let ended = |number| MediaEvent::Played(leg, number, PlayEnd::Finished);
+    let first = world.plays[&leg];
+    play(&mut world, &[("from-tag", "bob"), ("file", "welcome")]);
+    world.happened();
+    // News of what was there before does not concern what has taken its place.
+    world.tell(ended(first));
+    assert_eq!(stop(&mut world, &[("from-tag", "bob")]), "rtp2 hears nothing more");
+    play(&mut world, &[("from-tag", "bob"), ("file", "welcome")]);
+    world.happened();
+    world.tell(ended(world.plays[&leg]));
     assert_eq!(stop(&mut world, &[("flags", "|all")]), "web1 hears nothing more");
     let words = reason(&world.ask(&about("stop media", &[])));
     assert!(words.starts_with("Nobody is meant"), "{words}");

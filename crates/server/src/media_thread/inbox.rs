@@ -95,7 +95,7 @@ pub(super) fn refusal(leg: LegKey, command: &MediaCommand, why: &str) -> Option<
         | MediaCommand::PauseRecording(_)
         | MediaCommand::ResumeRecording(_)
         | MediaCommand::StopRecording(_) => None,
-        MediaCommand::Play(_) => Some(MediaEvent::Played(leg, PlayEnd::Finished)),
+        MediaCommand::Play(play) => Some(MediaEvent::Played(leg, play.number, PlayEnd::Finished)),
     }
 }
 
