@@ -426,6 +426,40 @@ fn each_in_a_conference_hears_the_others() {
     assert_eq!(world.desk.poll_timeout(), None);
 }
 
+/// Whose audio is made for each other come into a conference one after the other, in either order.
+#[test]
+fn two_who_were_patched_hear_all_in_a_conference() {
+    let tones = [440.0, 1000.0, 1620.0];
+    for order in [[(A, OPUS), (B, PCMU)], [(B, PCMU), (A, OPUS)]] {
+        let mut world = World::new(vec![
+            Phone::new(A, OPUS, tones[0]),
+            Phone::new(B, PCMU, tones[1]),
+            Phone::new(C, G722, tones[2]),
+        ]);
+        world.desk.patch(A, B, &patch(&[OPUS], &[PCMU])).unwrap();
+        world.desk.patch(B, A, &patch(&[PCMU], &[OPUS])).unwrap();
+        for _ in 0..10 {
+            world.step(&[0, 1]);
+        }
+        let key = ConferenceKey(1);
+        for (leg, codec) in [(C, G722)].into_iter().chain(order) {
+            world.desk.join(world.now, leg, key, &patch(&[codec], &[codec])).unwrap();
+            for _ in 0..10 {
+                world.step(&[0, 1, 2]);
+            }
+        }
+        for _ in 0..100 {
+            world.step(&[0, 1, 2]);
+        }
+        for (own, phone) in world.phones.iter().enumerate() {
+            for (other, &hertz) in tones.iter().enumerate().filter(|(other, _)| *other != own) {
+                let share = phone.share(hertz);
+                assert!(share > 0.3, "{own} hears too little of {other}: {share}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_tone_goes_before_what_others_say() {
     let mut world = World::new(vec![Phone::new(A, PCMU, 700.0), Phone::new(B, PCMA, 1000.0)]);

@@ -159,7 +159,13 @@ impl Desk {
             Some((Feed::Conference(held), known)) if *held == key && known == patch => return Ok(()),
             // It keeps its place.
             Some((Feed::Conference(held), _)) if *held == key => {}
-            _ => self.unplug(leg),
+            _ => {
+                self.unplug(leg);
+                // Who spoke to it alone does so no more, or would take its voice away when it goes.
+                if let Some(speaker) = self.voices.get(&leg).map(|voice| voice.speaker) {
+                    self.unplug(speaker);
+                }
+            }
         }
         self.seed = next(self.seed);
         let voice = Voice::new(leg, leg, patch, conference::RATE, self.seed).map_err(|_| DeskError::Codec)?;
