@@ -54,6 +54,11 @@ impl KeptPackets {
         self.heads.len()
     }
 
+    /// The bytes of them all.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = KeptPacket<'_>> {
         let mut left = self.bytes.as_slice();
         self.heads.iter().map_while(move |head| {

@@ -238,7 +238,7 @@ impl Desk {
 pub(super) struct Pieces {
     waiting: VecDeque<Recorded>,
     spare: Vec<(Vec<i16>, KeptPackets)>,
-    /// Samples of each channel, and packets that were kept, that found no place to wait.
+    /// Samples of each channel, and packets to be kept, that found no place to wait or in their piece.
     pub(super) overflowed: u64,
 }
 
@@ -384,9 +384,11 @@ impl Recorder {
         let way = side.way.unwrap_or(NOWHERE);
         let at = now.saturating_duration_since(self.begun);
         let piece = self.piece.get_or_insert_with(|| pieces.begin(self.key, self.position));
-        piece.packets.push(at, way, packet);
-        if piece.packets.len() >= MAX_KEPT {
-            self.flush(pieces);
+        if piece.packets.len() < MAX_KEPT && piece.packets.size() + packet.len() <= MAX_KEPT_BYTES {
+            piece.packets.push(at, way, packet);
+        } else {
+            // Whoever floods a call fills no disk.
+            pieces.overflowed += 1;
         }
     }
 
@@ -479,6 +481,9 @@ const PIECE: usize = 10 * FRAME;
 
 /// Packets in a piece that keeps them: those of 200 ms, of legs that send every 10 ms, and as many again.
 const MAX_KEPT: usize = 80;
+
+/// Their bytes: twice those of two legs that send samples of 16 bits at 16 kHz.
+const MAX_KEPT_BYTES: usize = 32 * 1024;
 
 /// The way of packets before it is known.
 const NOWHERE: PacketWay = {
