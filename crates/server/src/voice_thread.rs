@@ -262,6 +262,12 @@ impl VoiceThread {
 
     fn obey(&mut self, order: Order) {
         let now = Instant::now();
+        // What has ended was numbered before what comes now.
+        if matches!(order, Order::Play(..) | Order::PressAlone(..) | Order::StopPlaying(_))
+            && self.tell_ended()
+        {
+            self.waker.wake();
+        }
         let (leg, refused) = match order {
             Order::Packet(leg, datagram) => return self.desk.handle_packet(now, leg, datagram.bytes()),
             Order::Press(leg, press) => {
@@ -327,6 +333,15 @@ impl VoiceThread {
         }
     }
 
+    /// Tells what is played no more; says whether the worker has to know of something.
+    fn tell_ended(&mut self) -> bool {
+        let mut has_news = false;
+        while let Some((leg, end)) = self.desk.poll_ended() {
+            has_news |= self.tell_played(leg, end);
+        }
+        has_news
+    }
+
     /// Tells that what was played to a leg is over; says whether the worker has to know of something.
     fn tell_played(&mut self, leg: LegKey, end: PlayEnd) -> bool {
         self.numbers.remove(&leg).is_some_and(|number| self.tell(Output::Played(leg, number, end)))
@@ -371,9 +386,7 @@ impl VoiceThread {
         while let Some((leg, press)) = self.desk.poll_told() {
             has_news |= self.tell(Output::Key(leg, press));
         }
-        while let Some((leg, end)) = self.desk.poll_ended() {
-            has_news |= self.tell_played(leg, end);
-        }
+        has_news |= self.tell_ended();
         has_news |= self.hand_out_recordings();
         if has_news {
             self.waker.wake();
