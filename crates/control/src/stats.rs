@@ -303,6 +303,8 @@ pub struct Stats {
     pub takeovers_refused: u64,
     /// Calls of two that became a conference, by Join.
     pub joins_completed: u64,
+    /// Parties of such calls that did not come along.
+    pub joins_failed: u64,
     /// INVITEs with Join refused, with the reason in a Warning.
     pub joins_refused: u64,
     /// Offers of ours, or passed on by us, that met another one or a lost connection and were made again.

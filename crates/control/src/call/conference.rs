@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use rand::Rng;
 use ringback_media::insert::{ConferenceKey, MAX_MEMBERS};
 use ringback_sip::header::Reason;
 
@@ -26,7 +27,6 @@ pub(crate) struct Conferences(BTreeMap<ConferenceKey, Held>);
 struct Held {
     worker: u16,
     members: Vec<CallNumber>,
-    has_name: bool,
 }
 
 /// The name of the conference that a number stands for, in lower case, if it is one.
@@ -51,13 +51,13 @@ impl Conferences {
         self.0.get(&key).is_some_and(|held| held.members.len() >= MAX_MEMBERS)
     }
 
-    /// Begins one without a name, for the two calls that a call is parted into.
-    pub fn begin(&mut self, key: ConferenceKey, worker: u16) {
-        self.0.insert(key, Held { worker, members: Vec::new(), has_name: false });
+    /// Whether it is one that nobody can dial, and its last member has left.
+    pub fn is_over(&self, key: ConferenceKey) -> bool {
+        !has_name(key) && !self.0.contains_key(&key)
     }
 
     fn enter(&mut self, key: ConferenceKey, worker: u16, call: CallNumber) {
-        let begun = Held { worker, members: Vec::new(), has_name: true };
+        let begun = Held { worker, members: Vec::new() };
         self.0.entry(key).or_insert(begun).members.push(call);
     }
 
@@ -70,7 +70,7 @@ impl Conferences {
                 self.0.remove(&key);
                 None
             }
-            [last] if !held.has_name => Some(last),
+            [last] if !has_name(key) => Some(last),
             _ => None,
         }
     }
@@ -80,7 +80,12 @@ impl Exchange {
     /// The conference of a name.
     pub(crate) fn conference_of(&self, name: &str) -> ConferenceKey {
         // Nobody outside can look for two names of one key.
-        ConferenceKey(self.hash_of(name))
+        ConferenceKey(self.hash_of(name) & !NAMELESS)
+    }
+
+    /// One that nobody can dial.
+    pub(crate) fn conference_without_name(&mut self) -> ConferenceKey {
+        ConferenceKey(self.random.next_u64() | NAMELESS)
     }
 
     /// Whether there is a place in a conference for another call, which is on a media worker already or is not.
@@ -123,6 +128,13 @@ impl Exchange {
     }
 }
 
+fn has_name(key: ConferenceKey) -> bool {
+    key.0 & NAMELESS == 0
+}
+
+/// The bit that keys of conferences without a name have.
+const NAMELESS: u64 = 1 << 63;
+
 /// What stands before the name of a conference that is dialled.
 const PREFIX: &str = "conf-";
 
@@ -156,13 +168,14 @@ mod tests {
 
     #[test]
     fn one_without_a_name_leaves_nobody_alone() {
-        let (mut conferences, key) = (Conferences::default(), ConferenceKey(7));
-        conferences.begin(key, 1);
+        let (mut conferences, key) = (Conferences::default(), ConferenceKey(7 | NAMELESS));
         (1..=3).for_each(|call| conferences.enter(key, 1, CallNumber(call)));
         assert_eq!(conferences.leave(key, CallNumber(2)), None);
         assert_eq!(conferences.leave(key, CallNumber(1)), Some(CallNumber(3)));
+        assert!(!conferences.is_over(key));
         assert_eq!(conferences.leave(key, CallNumber(3)), None);
         assert_eq!(conferences.len(), 0);
+        assert!(conferences.is_over(key) && !conferences.is_over(ConferenceKey(7)), "a name begins it again");
     }
 
     #[test]

@@ -140,7 +140,10 @@ impl Exchange {
     pub(crate) fn cancel_timers(&mut self, call: CallNumber, key: LegKey) {
         self.deadlines.cancel(&Timer::Bye(call, key));
         self.deadlines.cancel(&Timer::Session(call, key));
-        self.stranded_no_more(key);
+        // One that has moved to another call is looked for by that.
+        if self.call_of(key) == call {
+            self.stranded_no_more(key);
+        }
     }
 
     /// The far end has left by itself: its dialog is over, and nothing of ours in it is repeated.

@@ -11,7 +11,7 @@ use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::Flow;
 
 use super::{Dict, Encoding, Engine, MAX_LEN, Message, Settings, write};
-use crate::media::{MediaCommand, MediaEvent, Medium, PlayNumber, What};
+use crate::media::{MediaCommand, MediaEvent, Medium, What};
 use crate::settings::Epoch;
 
 /// The input is datagrams, each with a byte before it of what happens after it and with a NUL behind it.
@@ -134,7 +134,7 @@ impl World {
                         if fails {
                             self.engine.handle_media(
                                 self.now,
-                                MediaEvent::Played(leg, PlayNumber(2), PlayEnd::Finished),
+                                MediaEvent::Played(leg, play.number, PlayEnd::Finished),
                             );
                         }
                     }

@@ -42,7 +42,7 @@ const SCENES: &[Scene] = &[
         ],
     ),
     (a_flood, &["messages_over_budget"]),
-    (crate::joining::a_conference_of_a_call, &["joins_completed", "joins_refused"]),
+    (crate::joining::a_conference_of_a_call, &["joins_completed", "joins_failed", "joins_refused"]),
     (crate::video::a_wish_and_no_ports, &["pictures_by_info", "video_unopened"]),
     (crate::pressure::a_flood_from_a_known_address, &["messages_beyond_share"]),
     (a_nat, &["pings", "pings_answered", "ping_milliseconds", "contacts_silent", "contacts_heard_again"]),

@@ -2,7 +2,7 @@
 
 use ringback_control::{Bypass, Route};
 use ringback_media::insert::ConferenceKey;
-use ringback_sip::message::{Builder, Name};
+use ringback_sip::message::{Builder, Method, Name};
 
 use crate::kit::{Client, OnReinvite, PhoneId, World, escaped, ms, secs};
 
@@ -58,7 +58,10 @@ fn confer(world: &World, labels: &[&str]) -> bool {
 
 /// A call of two that a third one joined, and an INVITE that joins nothing.
 pub fn a_conference_of_a_call() -> World {
-    let (mut world, [_, _, cell]) = three();
+    let (mut world, [alice, desk, cell]) = two_of_bob();
+    world.phone(alice).manners.on_reinvite = OnReinvite::Refuse(488);
+    join(&mut world, cell, desk);
+    world.run(secs(1));
     world.phone(cell).hang_up();
     world.run(secs(1));
     world.phone(cell).dial_with("alice", |invite| joining(invite, "abc;to-tag=1;from-tag=2"));
@@ -340,4 +343,148 @@ fn a_refer_that_joins_nothing_leaves_the_call_as_it_was() {
     world.run(secs(1));
     assert_eq!(world.phone(desk).last_status("REFER"), Some(404), "it cannot join itself");
     assert_eq!(world.media.hears("alice"), ["desk"]);
+}
+
+/// What is passed on as it is and cannot be made here is left alone.
+#[test]
+fn a_call_that_cannot_be_mixed_is_not_joined() {
+    let mut world = World::new(1);
+    let alice = world.baresip("alice");
+    let desk = world.add("bob", "desk", Client::Baresip);
+    let cell = world.add("bob", "cell", Client::Baresip);
+    let carol = world.baresip("carol");
+    world.register_all();
+    let only = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+                m=audio 4000 RTP/AVP 18\r\na=rtpmap:18 G729/8000\r\n";
+    world.phone(alice).dial_with_body("bob", "application/sdp", only);
+    world.run(ms(100));
+    world.phone(desk).answer_with_body("application/sdp", only);
+    world.run(secs(1));
+    assert_eq!(world.media.hears("alice"), ["desk"]);
+    join(&mut world, cell, desk);
+    world.run(secs(1));
+    assert_eq!(world.phone(cell).last_failure(), Some(488));
+    // Nor is anybody brought into another call out of it.
+    world.phone(desk).swap();
+    world.phone(carol).dial("bob");
+    world.run(ms(100));
+    world.phone(desk).answer();
+    world.run(secs(1));
+    let of_carol = world.phone(desk).replaces();
+    world.phone(desk).swap();
+    let refer_to = format!("<sip:alice@192.0.2.1?Join={}>", escaped(&of_carol));
+    world.phone(desk).refer_with(&refer_to, |refer| refer);
+    world.run(secs(1));
+    assert_eq!(world.phone(desk).last_status("REFER"), Some(488), "{}", world.ladder());
+    assert_eq!(world.media.hears("alice"), ["desk"]);
+    assert_eq!(world.exchange.stats().joins_completed, 0);
+}
+
+/// Between the answer to who joins and those of the two, each of them is talked to by the exchange alone.
+#[test]
+fn the_two_are_served_while_they_are_asked() {
+    for (asks, other) in [(0, 1), (1, 0)] {
+        let (mut world, phones) = two_of_bob();
+        let (who, cell) = (phones[asks], phones[2]);
+        for phone in [who, phones[other]] {
+            world.phone(phone).manners.on_reinvite = OnReinvite::Ignore;
+        }
+        join(&mut world, cell, phones[1]);
+        world.run(ms(100));
+        world.phone(who).send_in_dialog(Method::Info, "application/dtmf-relay", "Signal=5\r\n");
+        world.run(ms(100));
+        assert_eq!(world.phone(who).last_status("INFO"), Some(200));
+        // Its own offer meets ours, and is made again.
+        world.phone(who).refuse_ignored(491, |reply| reply);
+        world.phone(who).manners.on_reinvite = OnReinvite::Accept;
+        world.phone(who).hold();
+        world.run(ms(500));
+        assert_eq!(world.phone(who).last_status("INVITE"), Some(200), "{}", world.ladder());
+        world.phone(phones[other]).accept_ignored();
+        world.run(secs(6));
+        assert!(confer(&world, &["alice", "desk", "cell"]), "{}", world.ladder());
+        world.phone(cell).hang_up();
+        world.run(secs(1));
+        world.phone(who).hang_up();
+        world.settle();
+        assert!(phones.iter().all(|phone| world.phone(*phone).is_idle()), "{}", world.ladder());
+        world.assert_nothing_is_left();
+    }
+}
+
+/// Alice talks with Bob, and with Carol, and Carol's call is the one at hand.
+fn two_calls_of_alice() -> (World, [PhoneId; 3]) {
+    let mut world = World::new(1);
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| world.baresip(name));
+    world.register_all();
+    world.connect(alice, bob);
+    world.phone(alice).swap();
+    world.connect(alice, carol);
+    (world, [alice, bob, carol])
+}
+
+fn ask_to_join_aside(world: &mut World, alice: PhoneId) {
+    let refer_to = format!("<sip:bob@192.0.2.1?Join={}>", escaped(&world.phone(alice).replaces_of_aside()));
+    world.phone(alice).refer_with(&refer_to, |refer| refer);
+}
+
+/// Who asks hangs up both its calls before the other two have come together: nobody is left in silence.
+#[test]
+fn who_asks_and_leaves_at_once_leaves_nobody_alone() {
+    let (mut world, [alice, bob, carol]) = two_calls_of_alice();
+    world.phone(carol).manners.on_reinvite = OnReinvite::Ignore;
+    ask_to_join_aside(&mut world, alice);
+    world.run(ms(200));
+    assert_eq!(world.phone(alice).last_status("REFER"), Some(202));
+    world.phone(alice).hang_up();
+    world.phone(alice).swap();
+    world.phone(alice).hang_up();
+    world.run(secs(1));
+    world.phone(carol).accept_ignored();
+    world.settle();
+    for phone in [alice, bob, carol] {
+        assert!(world.phone(phone).is_idle(), "{}", world.ladder());
+    }
+    world.assert_nothing_is_left();
+}
+
+/// A party of another call is handed on into the conversation of three.
+#[test]
+fn an_attended_transfer_into_a_conference_without_a_name() {
+    let (mut world, [alice, desk, cell]) = three();
+    let dave = world.baresip("dave");
+    world.phone(dave).register();
+    world.run(secs(1));
+    world.phone(desk).swap();
+    world.connect(dave, desk);
+    world.phone(desk).refer_to_aside();
+    world.run(secs(1));
+    assert_eq!(world.phone(desk).told().last().unwrap(), "SIP/2.0 200 OK", "{}", world.ladder());
+    assert!(confer(&world, &["alice", "cell", "dave"]), "{}", world.ladder());
+    for phone in [alice, cell, dave] {
+        world.phone(phone).hang_up();
+        world.run(secs(1));
+    }
+    world.settle();
+    assert!(world.phone(desk).is_idle() && world.phone(desk).aside.is_empty());
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_call_is_not_joined_beyond_the_calls_that_may_be() {
+    for (limit, status) in [(2, Some(503)), (3, None)] {
+        let mut world = World::with(1, |settings| settings.limits.calls = limit);
+        let alice = world.baresip("alice");
+        let desk = world.add("bob", "desk", Client::Baresip);
+        let cell = world.add("bob", "cell", Client::Baresip);
+        world.register_all();
+        world.phone(alice).dial("bob");
+        world.run(ms(100));
+        world.phone(desk).answer();
+        world.run(secs(1));
+        join(&mut world, cell, desk);
+        world.run(secs(1));
+        assert_eq!(world.phone(cell).last_failure(), status);
+        assert_eq!(confer(&world, &["alice", "desk", "cell"]), status.is_none());
+    }
 }

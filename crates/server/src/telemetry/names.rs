@@ -46,8 +46,8 @@ counters! {
         targets_unreadable, sessions_expired, legs_connected, legs_gone, reports_missing, dtmf_by_info, dtmf_made_events,
         dtmf_made_tones, dtmf_told, dtmf_untold, pictures_by_info, video_unopened,
         transfers_started, transfers_completed, transfers_failed, transfers_refused, notifies_refused,
-        takeovers_started, takeovers_completed, takeovers_refused, joins_completed, joins_refused, offers_repeated, recordings_begun,
-        recordings_refused,
+        takeovers_started, takeovers_completed, takeovers_refused, joins_completed, joins_failed, joins_refused,
+        offers_repeated, recordings_begun, recordings_refused,
         panics,
     }
 }

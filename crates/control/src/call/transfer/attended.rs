@@ -8,6 +8,7 @@
 
 use std::time::Instant;
 
+use ringback_media::insert::ConferenceKey;
 use ringback_media::negotiation::Party;
 use ringback_media::session::LegKey;
 use ringback_sip::header::{NamedDialog, Replaces};
@@ -17,13 +18,15 @@ use super::super::{Call, CallNumber, Leg, LegMedia, LegVideo, Phase, Renegotiati
 use super::notify::TRANSFERRED;
 use super::refer::ReferRefused;
 use super::{AskedBy, Stage, Transfer};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Timer};
 use crate::owner::{self, LocalTag};
 
 /// The call of the transferor that its Replaces names.
 pub(super) enum Consult {
     /// The transferor's leg in a call whose far end can move.
     Joinable(LegKey),
+    /// A conference that the transferor is in, and goes on to be in.
+    Conference(ConferenceKey),
     /// A call that nobody has answered, or that the exchange has: it is given up, and the number is called afresh.
     Unjoinable { number: CallNumber, dialled: String },
 }
@@ -65,6 +68,11 @@ impl Exchange {
                 Ok(Consult::Unjoinable { number, dialled: other.record.dialled.clone() })
             }
             Phase::Answered(_) if other.is_party(consult) => match other.other(consult) {
+                None if let Service::Conference(key) = other.service => {
+                    let admitted = self.admit_to_conference(key, Some(call.worker));
+                    admitted.map_err(ReferRefused::Call)?;
+                    Ok(Consult::Conference(key))
+                }
                 None => Ok(Consult::Unjoinable { number, dialled: other.record.dialled.clone() }),
                 Some(_) if other.transfer.is_some() => Err(ReferRefused::ConsultBusy),
                 Some(target) if !other.can_spare(target) => Err(ReferRefused::ConsultBusy),
@@ -141,7 +149,8 @@ impl Exchange {
     /// Takes a leg out of a call, for another one. In its place stays one that is over, for the record and for a 2xx that
     /// may still come.
     pub(super) fn take_leg(&mut self, call: &mut Call, key: LegKey) -> Option<Leg> {
-        self.cancel_timers(call.number, key);
+        self.deadlines.cancel(&Timer::Bye(call.number, key));
+        self.deadlines.cancel(&Timer::Session(call.number, key));
         let leg = call.leg_mut(key)?;
         let shell = Leg {
             key,

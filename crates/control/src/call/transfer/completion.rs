@@ -106,11 +106,16 @@ impl Exchange {
 
     /// Transferee and target have agreed: they are the call from here on.
     fn transfer_done(&mut self, now: Instant, call: &mut Call, target: Option<LegKey>) {
-        if let Some(Service::Conference(key)) = call.transfer.as_deref().map(|transfer| transfer.alone)
-            && self.admit_to_conference(key, Some(call.worker)).is_err()
-        {
-            // It was filled, or begun by others elsewhere, while the transferee was asked.
-            return self.transfer_failed(now, call, 486, reason_phrase(486));
+        // Who was in a call that became a conference has its place there.
+        let alone = call.transfer.as_deref().map(|transfer| transfer.alone);
+        if let Some(Service::Conference(key)) = alone.filter(|alone| *alone != call.service) {
+            if self.conferences.is_over(key) {
+                return self.transfer_failed(now, call, 480, reason_phrase(480));
+            }
+            if self.admit_to_conference(key, Some(call.worker)).is_err() {
+                // It was filled, or begun by others elsewhere, while the transferee was asked.
+                return self.transfer_failed(now, call, 486, reason_phrase(486));
+            }
         }
         let Some(transfer) = call.transfer.take() else { return };
         let Transfer { transferor, transferee, asked_by, mut record, left, payer, alone, .. } = *transfer;
@@ -132,13 +137,14 @@ impl Exchange {
             }));
             return self.transfer_failed(now, call, 488, reason_phrase(488));
         }
-        record.status = 200;
-        record.answered = Some(at);
-        record.answered_by = target.and_then(|key| call.leg(key)).map(|leg| leg.aor.clone());
-        match call.leg(transferor) {
-            Some(_) => self.end_part(call, record, asked_by, left.unwrap_or(at), transferor),
-            // The call began when it was parted from another one, which has the record of what was before.
-            None => call.record = *record,
+        if asked_by == AskedBy::Join {
+            // Its record began when the call was parted.
+            (call.record.status, call.record.answered) = (200, Some(at));
+        } else {
+            record.status = 200;
+            record.answered = Some(at);
+            record.answered_by = target.and_then(|key| call.leg(key)).map(|leg| leg.aor.clone());
+            self.end_part(call, record, asked_by, left.unwrap_or(at), transferor);
         }
         let last = target.unwrap_or(transferee);
         call.first = transferee;
@@ -174,6 +180,9 @@ impl Exchange {
         let (transferor, transferee) = (transfer.transferor, transfer.transferee);
         let words = format!("the transfer to {} failed: {words}", transfer.record.dialled);
         let has_left = transfer.left.is_some();
+        if transfer.asked_by == AskedBy::Join {
+            call.record.status = status;
+        }
         if !transfer.asked_by.is_newcomer() {
             self.record_attempt(now, call, *transfer, status);
         }
@@ -201,6 +210,7 @@ impl Exchange {
         let transfer = call.transfer.take()?;
         match transfer.asked_by {
             AskedBy::Pickup => self.stats.pickups_refused += 1,
+            AskedBy::Join => self.stats.joins_failed += 1,
             _ => self.stats.transfers_failed += 1,
         }
         if let Some(payer) = &transfer.payer {
@@ -226,6 +236,9 @@ impl Exchange {
         let status = if is_pickup { 480 } else { 487 };
         if let Some(transfer) = self.give_up_transfer(now, call, status, &words) {
             let transferor = transfer.transferor;
+            if transfer.asked_by == AskedBy::Join {
+                call.record.status = 487;
+            }
             if !transfer.asked_by.is_newcomer() {
                 self.record_attempt(now, call, *transfer, 487);
             }

@@ -1,5 +1,6 @@
 //! A call of two becomes a conference: by an INVITE with Join ([RFC 3911]), whose sender is the third, or by a REFER
-//! whose Refer-To has a Join, with which a phone makes one conversation of two calls of its own and leaves them.
+//! whose Refer-To has a Join, with which a phone makes one conversation of two calls of its own; it stays in by the call
+//! that the Join names, and is let go of in the other.
 //!
 //! Who asks must be the user of the leg that is named, on whatever phone. The call is parted: each of its parties goes on
 //! in a call of its own, which is transferred into a conference without a name (`call::conference`) as if the other had
@@ -39,6 +40,8 @@ pub(crate) enum JoinRefused {
     Foreign,
     #[error("the call that is to be joined is answered by a machine that takes no third party")]
     NoConference,
+    #[error("what is said in the call cannot be mixed: it is a fax, or in codecs that are only passed on")]
+    NotMixed,
     #[error("the call that is to be joined is being changed; try again")]
     UnderWay,
     #[error("the two calls are on different media workers; media.workers = 1 has them on one")]
@@ -53,7 +56,7 @@ impl JoinRefused {
             JoinRefused::Several | JoinRefused::Malformed(_) => 400,
             JoinRefused::Foreign => 403,
             JoinRefused::NoDialog => 481,
-            JoinRefused::NoConference | JoinRefused::Apart => 488,
+            JoinRefused::NoConference | JoinRefused::NotMixed | JoinRefused::Apart => 488,
             JoinRefused::UnderWay => 491,
             JoinRefused::Ended => 603,
             JoinRefused::Call(refused) => refused.status(),
@@ -118,7 +121,17 @@ impl Exchange {
             return Err(JoinRefused::UnderWay);
         }
         match (other, call.service) {
-            (Some(_), _) => Ok(None),
+            (Some(_), _) if self.draining => Err(JoinRefused::Call(CallRefused::Draining)),
+            // One for who joins, and one more for the party that goes on in a call of its own.
+            (Some(_), _) if self.calls.len() + 2 > self.settings.limits.calls => {
+                Err(JoinRefused::Call(CallRefused::AllLinesBusy))
+            }
+            (Some(other), _) => {
+                match [joined, other].iter().all(|key| call.leg(*key).is_some_and(can_be_mixed)) {
+                    true => Ok(None),
+                    false => Err(JoinRefused::NotMixed),
+                }
+            }
             (None, Service::Conference(key)) => {
                 self.admit_to_conference(key, Some(call.worker)).map_err(JoinRefused::Call)?;
                 Ok(Some(key))
@@ -152,7 +165,7 @@ impl Exchange {
         if let Some(key) = self.joinable(joined, worker)? {
             return Ok(key);
         }
-        let key = ConferenceKey(rand::Rng::next_u64(&mut self.random));
+        let key = self.conference_without_name();
         let mut parted = None;
         self.on_call(now, self.call_of(joined), |exchange, call| {
             parted = exchange.part(now, call, joined, key)
@@ -186,9 +199,7 @@ impl Exchange {
 
         let number = self.next_call_at(call.worker);
         let at = self.settings.epoch.unix_ms(now);
-        let mut record = self.record_begun(now, leg.aor.clone(), NO_NAME.to_owned());
-        record.status = 200;
-        record.answered = Some(at);
+        let record = self.record_begun(now, leg.aor.clone(), NO_NAME.to_owned());
         let mut other = Call::new(number, call.worker, leg, identity, record);
         other.phase = Phase::Answered(goes);
         other.answered = Some(goes);
@@ -202,7 +213,10 @@ impl Exchange {
         }
         self.arm_probe(now, &other);
         self.place(&mut other, goes);
-        self.conferences.begin(key, call.worker);
+        let aor = call.leg(stays).map(|leg| leg.aor.clone()).unwrap_or_default();
+        let record = self.record_of_transfer(now, &aor, NO_NAME);
+        self.end_part(call, record, AskedBy::Join, at, goes);
+        (call.first, call.answered, call.phase) = (stays, Some(stays), Phase::Answered(stays));
         for (call, who, from) in [(&mut *call, stays, goes), (&mut *other, goes, stays)] {
             self.serve_alone(call, Service::Conference(key));
             let aor = call.leg(who).map(|leg| leg.aor.clone()).unwrap_or_default();
@@ -222,6 +236,11 @@ impl Exchange {
         self.renegotiation_over(now, call);
         Some(other)
     }
+}
+
+/// Whether a leg can be asked for audio that we can make and understand.
+pub(super) fn can_be_mixed(leg: &Leg) -> bool {
+    leg.party().cloned().is_some_and(|mut party| party.offer_itself(true).is_ok())
 }
 
 /// What is recorded as dialled by those who were in a call that became a conference.

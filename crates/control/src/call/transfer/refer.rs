@@ -18,7 +18,7 @@ use super::super::refused::CallRefused;
 use super::super::setup::{hops_left, sip_uri};
 use super::super::{Call, CallNumber, Phase};
 use super::attended::Consult;
-use super::join::{JoinRefused, NO_NAME};
+use super::join::{JoinRefused, NO_NAME, can_be_mixed};
 use super::{AskedBy, MOST_LEGS};
 use crate::ask::User;
 use crate::cdr::EndedBy;
@@ -184,6 +184,11 @@ impl Exchange {
             let replaces = Replaces::parse(&replaces).map_err(ReferRefused::Replaces)?;
             let order = match self.consult(call, key, &replaces)? {
                 Consult::Joinable(consult) => Order::Attended { consult },
+                Consult::Conference(key) => Order::Blind {
+                    destination: Destination::Conference(key),
+                    dialled: NO_NAME.to_owned(),
+                    gives_up: None,
+                },
                 Consult::Unjoinable { number, dialled } => {
                     let host = call.leg(key).map(|leg| self.identity_host(&leg.flow)).unwrap_or_default();
                     self.dial_for(call, key, request, sip_uri(&dialled, &host).as_bytes(), Some(number))?
@@ -197,6 +202,9 @@ impl Exchange {
             let user = call.leg(key).map(|leg| leg.aor.as_str()).unwrap_or_default();
             let joined = self.joined(&join, user).map_err(ReferRefused::Join)?;
             self.joinable(joined, call.worker).map_err(ReferRefused::Join)?;
+            if !call.leg(transferee).is_some_and(can_be_mixed) {
+                return Err(ReferRefused::Join(JoinRefused::NotMixed));
+            }
             return Ok((transferee, Order::Join { joined }));
         }
         let order = self.dial_for(call, key, request, refer_to.target(), None)?;
