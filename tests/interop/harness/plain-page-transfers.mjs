@@ -43,18 +43,23 @@ export function plainPageTransfers(library) {
     assert.deepEqual([second.caller, second.answered_by], ['alice', 'carol']);
   });
 
+  /** Alice talks with Bob, holds that call, and talks with Carol. */
+  const talkToBoth = async (alice, bob, carol) => {
+    await house.talk(alice, bob);
+    await alice.hold();
+    await alice.call('held-local');
+    await alice.dial('carol');
+    await carol.established();
+    await alice.call('active');
+  };
+
   // SimpleUser of SIP.js knows one call at a time.
   if (library === 'jssip') {
     scenario('the page joins the two SIP phones that it has calls with', async () => {
       const { alice, bob } = await people();
       const carol = await house.startCarol();
       await recordsOf(house.server, 3, async () => {
-        await house.talk(alice, bob);
-        await alice.hold();
-        await alice.call('held-local');
-        await alice.dial('carol');
-        await carol.established();
-        await alice.call('active');
+        await talkToBoth(alice, bob, carol);
         await alice.join();
         await alice.call('ended');
         await house.phonesHear(bob, carol);
@@ -67,12 +72,7 @@ export function plainPageTransfers(library) {
       const { alice, bob } = await people();
       const carol = await house.startCarol();
       const records = await recordsOf(house.server, 5, async () => {
-        await house.talk(alice, bob);
-        await alice.hold();
-        await alice.call('held-local');
-        await alice.dial('carol');
-        await carol.established();
-        await alice.call('active');
+        await talkToBoth(alice, bob, carol);
         await alice.confer();
         // The call on hold is over, and the other one is where all are heard.
         await alice.call('ended');

@@ -7,17 +7,8 @@ use crate::kit::{Client, OnReinvite, PhoneId, World, ms, secs};
 /// Alice talks with Bob, who has a second phone; the ladder begins here.
 fn two_of_bob(alice: Client, desk: Client, cell: Client) -> (World, [PhoneId; 3]) {
     let mut world = World::new(1);
-    let alice = world.add("alice", "alice", alice);
-    let desk = world.add("bob", "desk", desk);
-    let cell = world.add("bob", "cell", cell);
-    world.register_all();
-    world.phone(alice).dial("bob");
-    world.run(ms(100));
-    world.phone(desk).answer();
-    world.run(secs(1));
-    assert!(world.phone(cell).is_idle());
-    world.begin();
-    (world, [alice, desk, cell])
+    let phones = world.two_of_bob([alice, desk, cell]);
+    (world, phones)
 }
 
 /// One phone asks for the call of another.

@@ -264,6 +264,21 @@ impl World {
         (world, alice, bob)
     }
 
+    /// Alice has called Bob, who talks at his desk and has a second phone; the ladder begins here.
+    pub fn two_of_bob(&mut self, [alice, desk, cell]: [Client; 3]) -> [PhoneId; 3] {
+        let alice = self.add("alice", "alice", alice);
+        let desk = self.add("bob", "desk", desk);
+        let cell = self.add("bob", "cell", cell);
+        self.register_all();
+        self.phone(alice).dial("bob");
+        self.run(ms(100));
+        self.phone(desk).answer();
+        self.run(secs(1));
+        assert!(self.phone(cell).is_idle());
+        self.begin();
+        [alice, desk, cell]
+    }
+
     /// Alice has called Bob, who has answered, and she does not acknowledge it.
     pub fn unacknowledged(alice: Client, bob: Client) -> (Self, PhoneId, PhoneId) {
         let (mut world, alice, bob) = World::pair(alice, bob);
