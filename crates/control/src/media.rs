@@ -86,6 +86,17 @@ pub enum MediaCommand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlayNumber(pub u32);
 
+impl PlayNumber {
+    /// Stands for the tone of a key, which nobody waits for.
+    pub const KEY: PlayNumber = PlayNumber(u32::MAX);
+
+    /// The next one, which it becomes.
+    pub(crate) fn advance(&mut self) -> PlayNumber {
+        self.0 = (self.0 + 1) % PlayNumber::KEY.0;
+        *self
+    }
+}
+
 /// Something to play to a leg.
 #[derive(Debug, Clone)]
 pub struct Play {

@@ -271,10 +271,10 @@ fn way(port: u16) -> PacketWay {
 fn packets_are_kept_as_they_came_and_a_pause_leaves_some_out() {
     let mut world = World::new(RecordingSettings { keeps_packets: true, ..settings(true) });
     // The way of B is not known yet.
-    world.desk.place(A, way(4000));
+    world.desk.set_way(A, way(4000));
     world.talk(10);
-    world.desk.place(A, way(4002));
-    world.desk.place(B, way(5000));
+    world.desk.set_way(A, way(4002));
+    world.desk.set_way(B, way(5000));
     world.talk(10);
     world.desk.pause_recording(RECORDING, true);
     world.talk(10);

@@ -55,9 +55,6 @@ use sockets::{Ready, Sockets};
 /// The longest that a packet waits for others while more than two thousand of them come in a second.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Stands for the tone of a key, which nobody waits for.
-const KEYS: PlayNumber = PlayNumber(u32::MAX);
-
 /// The longest wait: the counters are handed out at least this often.
 const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -301,7 +298,7 @@ impl MediaThread {
                     if let Some(known) = ways.get_mut(&leg)
                         && *known != Some(way)
                         && owed.is_empty()
-                        && voice.order(Order::Place(leg, way)).is_ok()
+                        && voice.order(Order::Way(leg, way)).is_ok()
                     {
                         *known = Some(way);
                     }
@@ -366,7 +363,7 @@ impl MediaThread {
             }
             Event::Interrupted { leg } => {
                 self.order(Order::StopPlaying(leg));
-                let number = self.plays.remove(&leg).unwrap_or(KEYS);
+                let number = self.plays.remove(&leg).unwrap_or(PlayNumber::KEY);
                 MediaEvent::Played(leg, number, PlayEnd::Interrupted)
             }
             Event::Gone { leg, why } => {
@@ -500,7 +497,7 @@ impl MediaThread {
         if let (None, Some(patch)) = (events, alone) {
             self.heard.insert(leg);
             self.worker.set_played(leg, Some(Manner::Over));
-            let number = *self.plays.entry(leg).or_insert(KEYS);
+            let number = *self.plays.entry(leg).or_insert(PlayNumber::KEY);
             return self.order(Order::PressAlone(leg, number, Box::new((press, *patch))));
         }
         let Some((payload_type, clock_rate)) = events else {

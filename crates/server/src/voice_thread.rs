@@ -47,7 +47,7 @@ pub enum Order {
     /// Hears a leg in a recording.
     Record(LegKey, Box<Track>),
     /// Says which way the packets of a leg that is recorded come from here on.
-    Place(LegKey, PacketWay),
+    Way(LegKey, PacketWay),
     /// Leaves a gap in a recording, or goes on with it; the leg is one that is heard in it.
     PauseRecording(LegKey, RecordingKey, bool),
     /// Ends a recording; the leg is one that is heard in it.
@@ -241,7 +241,7 @@ impl VoiceThread {
             | Order::Play(leg, ..)
             | Order::StopPlaying(leg)
             | Order::Record(leg, _)
-            | Order::Place(leg, _)
+            | Order::Way(leg, _)
             | Order::PauseRecording(leg, ..)
             | Order::StopRecording(leg, _)
             | Order::Press(leg, _)
@@ -287,7 +287,7 @@ impl VoiceThread {
                 self.numbers.remove(&leg);
                 return self.desk.stop(leg);
             }
-            Order::Place(leg, way) => return self.desk.place(leg, way),
+            Order::Way(leg, way) => return self.desk.set_way(leg, way),
             Order::PauseRecording(_, key, is_paused) => return self.desk.pause_recording(key, is_paused),
             Order::StopRecording(_, key) => return self.desk.stop_recording(key),
             Order::Play(leg, number, play) => {

@@ -70,7 +70,7 @@ impl Exchange {
         leg.hears_music = patch.clone();
         let command = match patch {
             Some(patch) => {
-                let (number, what, manner) = (self.next_play(), What::HoldMusic, Manner::Under);
+                let (number, what, manner) = (self.last_play.advance(), What::HoldMusic, Manner::Under);
                 MediaCommand::Play(Box::new(Play { number, what, times: None, manner, patch: *patch }))
             }
             None => MediaCommand::StopPlaying,
@@ -81,7 +81,7 @@ impl Exchange {
     /// Has something played to a leg once, if it speaks a codec that we can make.
     pub(super) fn play_once(&mut self, call: &Call, key: LegKey, what: What) {
         let Some(patch) = call.leg(key).and_then(|leg| patch_alone(leg.party()?)) else { return };
-        let number = self.next_play();
+        let number = self.last_play.advance();
         let play = Play { number, what, times: Some(1), manner: Manner::Over, patch };
         self.command(call.worker, key, MediaCommand::Play(Box::new(play)));
     }

@@ -94,7 +94,7 @@ pub struct Exchange {
     pub(crate) tag_secret: u64,
     next_ask: u64,
     next_call: u64,
-    next_play: u32,
+    pub(crate) last_play: PlayNumber,
     /// Whether the next timer of a transaction panics.
     #[cfg(test)]
     is_sabotaged: bool,
@@ -217,7 +217,7 @@ impl Exchange {
             random,
             next_ask: 0,
             next_call: 0,
-            next_play: 0,
+            last_play: PlayNumber(0),
             #[cfg(test)]
             is_sabotaged: false,
             settings,
@@ -474,12 +474,6 @@ impl Exchange {
 
     pub(crate) fn command(&mut self, worker: u16, key: LegKey, command: MediaCommand) {
         self.commands.push_back((worker, key, command));
-    }
-
-    /// The number of something more to be played.
-    pub(crate) fn next_play(&mut self) -> PlayNumber {
-        self.next_play = self.next_play.wrapping_add(1);
-        PlayNumber(self.next_play)
     }
 
     /// The number of a new call, which says the media worker: that of the other calls of these users, if they have any.

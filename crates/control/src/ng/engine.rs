@@ -19,7 +19,7 @@ use super::refusal::Reason;
 use super::settings::{Settings, Stats};
 use super::value::{Dict, Encoding, MAX_LEN, Value};
 use crate::call::CallNumber;
-use crate::media::{MediaCommand, MediaEvent};
+use crate::media::{MediaCommand, MediaEvent, PlayNumber};
 use crate::owner;
 
 /// The engine that a proxy drives by the ng protocol.
@@ -40,7 +40,7 @@ pub struct Engine {
     replies: VecDeque<Transmit>,
     commands: VecDeque<(u16, LegKey, MediaCommand)>,
     next_call: u64,
-    pub(super) next_play: u32,
+    pub(super) last_play: PlayNumber,
     pub(super) is_draining: bool,
     /// What something happens to.
     pub(super) at_work: Option<AtWork>,
@@ -88,7 +88,7 @@ impl Engine {
             replies: VecDeque::new(),
             commands: VecDeque::new(),
             next_call: 1,
-            next_play: 0,
+            last_play: PlayNumber(0),
             is_draining: false,
             at_work: None,
             #[cfg(test)]

@@ -101,7 +101,7 @@ impl Engine {
         let side = call.side_mut(leg).ok_or(Reason::NoTag)?;
         let party = side.party().filter(|party| party.agreed().is_some()).ok_or(Reason::NotTalking)?;
         let patch = patch_alone(party).ok_or(Reason::NoCodec)?;
-        let number = self.next_play();
+        let number = self.last_play.advance();
         let (what, manner) = (what.clone(), Manner::Over);
         let play = Box::new(Play { number, what, times: Some(times), manner, patch });
         if side.playing.replace(play.clone()).is_some() {
@@ -116,7 +116,7 @@ impl Engine {
         let patch = side.party().and_then(patch_alone);
         let Some((playing, patch)) = side.playing.as_mut().zip(patch) else { return };
         if playing.patch != patch {
-            playing.number = self.next_play();
+            playing.number = self.last_play.advance();
             playing.patch = patch;
             let play = playing.clone();
             self.command(side.leg, MediaCommand::Play(play));
@@ -129,11 +129,6 @@ impl Engine {
         if let Some(side) = side {
             side.playing.take_if(|playing| playing.number == number);
         }
-    }
-
-    fn next_play(&mut self) -> PlayNumber {
-        self.next_play = self.next_play.wrapping_add(1);
-        PlayNumber(self.next_play)
     }
 
     /// The sound that a file is, by the last part of its path, with or without its extension.

@@ -95,7 +95,7 @@ pub struct DeskStats {
     pub keys_beyond: u64,
     /// Packets of legs that are recorded.
     pub recorded: u64,
-    /// Samples of recordings, and packets that were kept, that found no place to wait.
+    /// Samples of recordings, and packets to be kept, that found no place to wait or in their piece.
     pub recording_overflowed: u64,
 }
 

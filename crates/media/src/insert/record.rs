@@ -157,9 +157,9 @@ impl Desk {
     }
 
     /// Says which way the packets of a leg that is recorded come from here on, for recordings that keep packets.
-    pub fn place(&mut self, leg: LegKey, way: PacketWay) {
+    pub fn set_way(&mut self, leg: LegKey, way: PacketWay) {
         if let Some(recorder) = self.recorded.get(&leg).and_then(|key| self.recorders.get_mut(key)) {
-            recorder.place(leg, way);
+            recorder.set_way(leg, way);
         }
     }
 
@@ -336,13 +336,10 @@ impl Recorder {
             return Ok(None);
         }
         let former = side.heard.take().map(|(former, ..)| former).filter(|former| *former != leg);
-        let ear = match self.settings.keeps_packets {
-            true => None,
-            false => Some(Ear::new(&track.codecs, RATE)?).map(|mut ear| {
-                ear.wait_for_clock();
-                ear
-            }),
-        };
+        let mut ear = None;
+        if !self.settings.keeps_packets {
+            ear.insert(Ear::new(&track.codecs, RATE)?).wait_for_clock();
+        }
         if moved.is_some() {
             side.way = other.way.take();
         } else if former.is_some() {
@@ -392,7 +389,7 @@ impl Recorder {
         }
     }
 
-    fn place(&mut self, leg: LegKey, way: PacketWay) {
+    fn set_way(&mut self, leg: LegKey, way: PacketWay) {
         for side in [&mut self.first, &mut self.second] {
             if side.heard.as_ref().is_some_and(|(heard, ..)| *heard == leg) {
                 side.way = Some(way);
