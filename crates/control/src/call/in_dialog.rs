@@ -188,7 +188,6 @@ impl Exchange {
             let status = if matches!(call.phase, Phase::Answered(_)) { 200 } else { 480 };
             return self.respond(now, server, self.reply(&request, status).finish());
         };
-        let number = call.number;
         let hides = call.leg(key).is_some_and(|leg| leg.is_hidden);
         let leg = call.leg_mut(other).map(|leg| (leg.flow, leg.dialog_mut()));
         let Some((flow, Some(dialog))) = leg else {
@@ -200,7 +199,7 @@ impl Exchange {
             onward = onward.body(content_type, request.body());
         }
         let request = Box::new(request);
-        let purpose = Use::PassedOn { call: number, leg: other, server, request };
+        let purpose = Use::PassedOn { leg: other, server, request };
         self.send_request(now, flow, onward.finish(), purpose);
     }
 

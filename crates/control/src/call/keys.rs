@@ -86,7 +86,6 @@ impl Exchange {
     }
 
     fn tell_next_key(&mut self, now: Instant, call: &mut Call, key: LegKey) {
-        let number = call.number;
         let Some(leg) = call.leg_mut(key) else { return };
         let Some(Untold(keys)) = leg.keys.as_deref_mut() else { return };
         let Some(Press { digit, milliseconds, .. }) = keys.front().copied() else { return };
@@ -94,7 +93,7 @@ impl Exchange {
         let Signalling::Confirmed { dialog, .. } = &mut leg.signalling else { return keys.clear() };
         let body = format!("Signal={}\r\nDuration={milliseconds}\r\n", digit.key());
         let request = self.dialog_request(dialog, Method::Info).body(RELAY, body.as_bytes());
-        self.send_request(now, flow, request.finish(), Use::Key(number, key));
+        self.send_request(now, flow, request.finish(), Use::Key(key));
         self.stats.dtmf_told += 1;
     }
 

@@ -28,12 +28,11 @@ impl Exchange {
 
     /// Asks the legs whose silence says nothing.
     pub(crate) fn probe_due(&mut self, now: Instant, call: &mut Call) {
-        let number = call.number;
         for leg in call.legs_mut().filter(|leg| leg.is_silent_by_right()) {
             let (key, flow) = (leg.key, leg.flow);
             let Signalling::Confirmed { dialog, .. } = &mut leg.signalling else { continue };
             let request = self.dialog_request(dialog, Method::Options).finish();
-            self.send_request(now, flow, request, Use::Probe(number, key));
+            self.send_request(now, flow, request, Use::Probe(key));
         }
         self.arm_probe(now, call);
     }

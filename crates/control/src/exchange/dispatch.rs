@@ -273,7 +273,8 @@ impl Exchange {
             Some(Use::Reinvite(call, leg)) => self.on_call(now, call, |exchange, call| {
                 exchange.reinvite_answered(now, call, leg, id, Ok(response));
             }),
-            Some(Use::PassedOn { call, leg, server, request }) => {
+            Some(Use::PassedOn { leg, server, request }) => {
+                let call = self.call_of(leg);
                 let other = self.calls.get(&call).and_then(|call| call.leg(leg));
                 let hides = other.is_some_and(|leg| leg.is_hidden);
                 self.passed_on_answered(now, server, &request, Ok(response), hides);
@@ -281,7 +282,7 @@ impl Exchange {
                     self.on_call(now, call, |exchange, call| exchange.dialog_lost(now, call, leg));
                 }
             }
-            Some(Use::Probe(call, leg)) => self.on_call(now, call, |exchange, call| match status {
+            Some(Use::Probe(leg)) => self.on_call(now, self.call_of(leg), |exchange, call| match status {
                 481 => exchange.dialog_lost(now, call, leg),
                 408 => exchange.probe_unanswered(now, call, leg, Silence::TimedOut),
                 _ => {
@@ -291,7 +292,7 @@ impl Exchange {
                 }
             }),
             // A key that was refused was pressed in vain, as on a telephone.
-            Some(Use::Key(call, leg)) => self.on_call(now, call, |exchange, call| match status {
+            Some(Use::Key(leg)) => self.on_call(now, self.call_of(leg), |exchange, call| match status {
                 481 => exchange.dialog_lost(now, call, leg),
                 _ => exchange.key_told(now, call, leg),
             }),
@@ -323,7 +324,7 @@ impl Exchange {
             Some(Use::PassedOn { server, request, .. }) => {
                 self.passed_on_answered(now, server, &request, Err(silence), false);
             }
-            Some(Use::Probe(call, leg)) => self.on_call(now, call, |exchange, call| {
+            Some(Use::Probe(leg)) => self.on_call(now, self.call_of(leg), |exchange, call| {
                 exchange.probe_unanswered(now, call, leg, silence);
             }),
             Some(Use::Notify(call, leg)) => self.on_call(now, call, |exchange, call| {
@@ -336,8 +337,8 @@ impl Exchange {
                 exchange.prack_failed(now, call, leg);
             }),
             // That nobody answers in time is seen before the transaction ends.
-            Some(Use::Key(call, leg)) => {
-                self.on_call(now, call, |exchange, call| exchange.key_told(now, call, leg));
+            Some(Use::Key(leg)) => {
+                self.on_call(now, self.call_of(leg), |exchange, call| exchange.key_told(now, call, leg));
             }
             Some(Use::Ping(_) | Use::PictureRequest | Use::Bye) | None => {}
         }

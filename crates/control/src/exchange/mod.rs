@@ -116,11 +116,11 @@ pub(crate) enum Use {
     /// A new offer, or a refresh, within a dialog.
     Reinvite(CallNumber, LegKey),
     /// A request of the other leg, whose transaction waits for the answer.
-    PassedOn { call: CallNumber, leg: LegKey, server: ServerId, request: Box<Message> },
+    PassedOn { leg: LegKey, server: ServerId, request: Box<Message> },
     /// The question whether the far end of a leg is still there.
-    Probe(CallNumber, LegKey),
+    Probe(LegKey),
     /// A key that its party is told of.
-    Key(CallNumber, LegKey),
+    Key(LegKey),
     /// What the party that asked for a transfer is told of it.
     Notify(CallNumber, LegKey),
     /// The PRACK of a reliable provisional response of a branch.

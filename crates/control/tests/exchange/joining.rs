@@ -9,17 +9,8 @@ use crate::kit::{Client, OnReinvite, PhoneId, World, escaped, ms, secs};
 /// Alice talks with Bob, who has a second phone; the ladder begins here.
 fn two_of_bob() -> (World, [PhoneId; 3]) {
     let mut world = World::new(1);
-    let alice = world.jssip("alice");
-    let desk = world.add("bob", "desk", Client::Baresip);
-    let cell = world.add("bob", "cell", Client::Baresip);
-    world.register_all();
-    world.phone(alice).dial("bob");
-    world.run(ms(100));
-    world.phone(desk).answer();
-    world.run(secs(1));
-    assert!(world.phone(cell).is_idle());
-    world.begin();
-    (world, [alice, desk, cell])
+    let phones = world.two_of_bob([Client::JsSip, Client::Baresip, Client::Baresip]);
+    (world, phones)
 }
 
 /// Two of Bob, and the second has joined.
@@ -38,6 +29,23 @@ fn join(world: &mut World, newcomer: PhoneId, of: PhoneId) {
 
 fn joining(invite: Builder, dialog: &str) -> Builder {
     invite.header(Name::Join, dialog).header(Name::Require, "join")
+}
+
+/// Alice talks with Bob, and with Carol, and Carol's call is the one at hand.
+fn two_calls_of_alice(alice: Client) -> (World, [PhoneId; 3]) {
+    let mut world = World::new(1);
+    let alice = world.add("alice", "alice", alice);
+    let [bob, carol] = ["bob", "carol"].map(|name| world.baresip(name));
+    world.register_all();
+    world.connect(alice, bob);
+    world.phone(alice).swap();
+    world.connect(alice, carol);
+    (world, [alice, bob, carol])
+}
+
+fn ask_to_join_aside(world: &mut World, alice: PhoneId) {
+    let refer_to = format!("<sip:bob@192.0.2.1?Join={}>", escaped(&world.phone(alice).replaces_of_aside()));
+    world.phone(alice).refer_with(&refer_to, |refer| refer);
 }
 
 /// The conferences that the legs of a phone are in.
@@ -251,14 +259,7 @@ fn a_newcomer_that_leaves_at_once() {
 #[test]
 fn a_call_past_the_exchange_is_joined() {
     let mut world = World::with(1, |settings| settings.bypass = Bypass::Local);
-    let alice = world.baresip("alice");
-    let desk = world.add("bob", "desk", Client::Baresip);
-    let cell = world.add("bob", "cell", Client::Baresip);
-    world.register_all();
-    world.phone(alice).dial("bob");
-    world.run(ms(100));
-    world.phone(desk).answer();
-    world.run(secs(1));
+    let [alice, desk, cell] = world.two_of_bob([Client::Baresip; 3]);
     assert_eq!(world.exchange.stats().calls_bypassed, 1);
     join(&mut world, cell, desk);
     world.run(secs(1));
@@ -276,15 +277,12 @@ fn who_joins_comes_to_the_media_worker_of_the_call() {
     let mut world = World::with(1, |settings| settings.workers = 4);
     let [alice, bob, carol, dave] = ["alice", "bob", "carol", "dave"].map(|name| world.baresip(name));
     let cell = world.add("bob", "cell", Client::Baresip);
-    world.register_all();
-    world.phone(carol).dial("dave");
-    world.run(ms(100));
-    world.phone(dave).answer();
+    for phone in [alice, bob, carol, dave] {
+        world.phone(phone).register();
+    }
     world.run(secs(1));
-    world.phone(alice).dial("bob");
-    world.run(ms(100));
-    world.phone(bob).answer();
-    world.run(secs(1));
+    world.connect(carol, dave);
+    world.connect(alice, bob);
     join(&mut world, cell, bob);
     world.run(secs(1));
     assert!(confer(&world, &["alice", "bob", "cell"]), "{}", world.ladder());
@@ -296,23 +294,8 @@ fn who_joins_comes_to_the_media_worker_of_the_call() {
 #[test]
 fn two_calls_of_a_phone_become_one_conversation() {
     for client in [Client::JsSip, Client::Baresip] {
-        let mut world = World::new(1);
-        let alice = world.add("alice", "alice", client);
-        let (bob, carol) = (world.baresip("bob"), world.baresip("carol"));
-        world.register_all();
-        for (callee, name) in [(bob, "bob"), (carol, "carol")] {
-            world.phone(alice).dial(name);
-            world.run(ms(100));
-            world.phone(callee).answer();
-            world.run(secs(1));
-            if callee == bob {
-                world.phone(alice).swap();
-            }
-        }
-        world.begin();
-        let refer_to =
-            format!("<sip:bob@192.0.2.1?Join={}>", escaped(&world.phone(alice).replaces_of_aside()));
-        world.phone(alice).refer_with(&refer_to, |refer| refer);
+        let (mut world, [alice, bob, carol]) = two_calls_of_alice(client);
+        ask_to_join_aside(&mut world, alice);
         world.run(secs(2));
         assert!(confer(&world, &["alice", "bob", "carol"]), "{}", world.ladder());
         assert_eq!(world.phone(alice).told().last().unwrap(), "SIP/2.0 200 OK");
@@ -412,26 +395,10 @@ fn the_two_are_served_while_they_are_asked() {
     }
 }
 
-/// Alice talks with Bob, and with Carol, and Carol's call is the one at hand.
-fn two_calls_of_alice() -> (World, [PhoneId; 3]) {
-    let mut world = World::new(1);
-    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| world.baresip(name));
-    world.register_all();
-    world.connect(alice, bob);
-    world.phone(alice).swap();
-    world.connect(alice, carol);
-    (world, [alice, bob, carol])
-}
-
-fn ask_to_join_aside(world: &mut World, alice: PhoneId) {
-    let refer_to = format!("<sip:bob@192.0.2.1?Join={}>", escaped(&world.phone(alice).replaces_of_aside()));
-    world.phone(alice).refer_with(&refer_to, |refer| refer);
-}
-
 /// Who asks hangs up both its calls before the other two have come together: nobody is left in silence.
 #[test]
 fn who_asks_and_leaves_at_once_leaves_nobody_alone() {
-    let (mut world, [alice, bob, carol]) = two_calls_of_alice();
+    let (mut world, [alice, bob, carol]) = two_calls_of_alice(Client::Baresip);
     world.phone(carol).manners.on_reinvite = OnReinvite::Ignore;
     ask_to_join_aside(&mut world, alice);
     world.run(ms(200));
@@ -474,17 +441,24 @@ fn an_attended_transfer_into_a_conference_without_a_name() {
 fn a_call_is_not_joined_beyond_the_calls_that_may_be() {
     for (limit, status) in [(2, Some(503)), (3, None)] {
         let mut world = World::with(1, |settings| settings.limits.calls = limit);
-        let alice = world.baresip("alice");
-        let desk = world.add("bob", "desk", Client::Baresip);
-        let cell = world.add("bob", "cell", Client::Baresip);
-        world.register_all();
-        world.phone(alice).dial("bob");
-        world.run(ms(100));
-        world.phone(desk).answer();
-        world.run(secs(1));
+        let [_, desk, cell] = world.two_of_bob([Client::Baresip; 3]);
         join(&mut world, cell, desk);
         world.run(secs(1));
         assert_eq!(world.phone(cell).last_failure(), status);
         assert_eq!(confer(&world, &["alice", "desk", "cell"]), status.is_none());
     }
+}
+
+/// What was asked of a leg before the call was parted is answered in the call that the leg is in then.
+#[test]
+fn a_party_that_knows_the_call_no_more_leaves_it() {
+    let (mut world, [alice, desk, cell]) = two_of_bob();
+    world.phone(alice).manners.on_info = Some(481);
+    join(&mut world, cell, desk);
+    world.run(ms(15));
+    world.phone(desk).send_in_dialog(Method::Info, "application/x-question", "?");
+    world.run(secs(2));
+    assert_eq!(world.phone(desk).last_status("INFO"), Some(481));
+    assert!(conferences(&world, "alice").is_empty(), "{}", world.ladder());
+    assert!(confer(&world, &["desk", "cell"]));
 }

@@ -93,9 +93,9 @@ impl Exchange {
     ) {
         let aor = |leg: Option<&Leg>| leg.map(|leg| leg.aor.clone()).unwrap_or_default();
         let (stays, payer) = (aor(call.leg(transferee)), aor(call.leg(transferor)));
-        let mut taken = None;
+        let (mut taken, number) = (None, call.number);
         self.on_call(now, self.call_of(consult), |exchange, other| {
-            taken = exchange.take_far_end(now, other, consult, &stays);
+            taken = exchange.take_far_end(now, other, consult, (number, &stays));
         });
         let Some((target, timers)) = taken else {
             return self.tell(now, call, transferor, 480, "Temporarily Unavailable");
@@ -103,7 +103,6 @@ impl Exchange {
         let record = self.record_of_transfer(now, &stays, &target.aor);
         let key = target.key;
         call.is_local |= target.party().is_some_and(Party::is_past_us);
-        self.adopted.insert(key, call.number);
         call.callees.push(target);
         if timers {
             self.arm_session_timer(call, key);
@@ -114,7 +113,7 @@ impl Exchange {
             transferor,
             transferee,
             stage: Stage::Offering { target: Some(key), client: None },
-            record,
+            record: Some(record),
             left: None,
             payer: Some(payer),
             alone: Service::Echo,
@@ -124,18 +123,18 @@ impl Exchange {
         self.renegotiation_over(now, call);
     }
 
-    /// Takes the leg that talks with `consult` out of its call, which ends.
+    /// Takes the leg that talks with `consult` out of its call, which ends, for the call of number `to`.
     fn take_far_end(
         &mut self,
         now: Instant,
         other: &mut Call,
         consult: LegKey,
-        stays: &str,
+        (to, stays): (CallNumber, &str),
     ) -> Option<(Leg, bool)> {
         let key = other.other(consult)?;
         self.give_up_offers(now, other, consult);
         let side = other.side(consult);
-        let taken = self.take_leg(other, key)?;
+        let taken = self.take_leg(other, key, to)?;
         // Who leaves is heard in no recording of a call that it is not in.
         self.end_recording_of(other);
         let words = format!("transferred to {stays}");
@@ -146,9 +145,9 @@ impl Exchange {
         Some((taken, has_timer))
     }
 
-    /// Takes a leg out of a call, for another one. In its place stays one that is over, for the record and for a 2xx that
-    /// may still come.
-    pub(super) fn take_leg(&mut self, call: &mut Call, key: LegKey) -> Option<Leg> {
+    /// Takes a leg out of a call, for the one of number `to`. In its place stays one that is over, for the record and for
+    /// a 2xx that may still come.
+    pub(super) fn take_leg(&mut self, call: &mut Call, key: LegKey, to: CallNumber) -> Option<Leg> {
         self.deadlines.cancel(&Timer::Bye(call.number, key));
         self.deadlines.cancel(&Timer::Session(call.number, key));
         let leg = call.leg_mut(key)?;
@@ -173,6 +172,7 @@ impl Exchange {
             early_dialogs: std::mem::take(&mut leg.early_dialogs),
             video: LegVideo::default(),
         };
+        self.adopted.insert(key, to);
         Some(std::mem::replace(leg, shell))
     }
 }

@@ -64,7 +64,7 @@ impl Exchange {
             transferor,
             transferee,
             stage,
-            record,
+            record: Some(record),
             left: None,
             payer: Some(payer),
             alone,
@@ -219,8 +219,8 @@ impl Exchange {
     pub(crate) fn target_refused(&mut self, now: Instant, call: &mut Call) {
         let best = call.best_refusal.take();
         let status = best.as_deref().and_then(Message::status).map_or(480, told);
-        if let Some(transfer) = call.transfer.as_deref_mut() {
-            transfer.record.ended_by = EndedBy::Callee;
+        if let Some(record) = call.transfer.as_deref_mut().and_then(|transfer| transfer.record.as_mut()) {
+            record.ended_by = EndedBy::Callee;
         }
         self.transfer_failed(now, call, status, reason_phrase(status));
     }

@@ -118,7 +118,7 @@ impl Exchange {
             }
         }
         let Some(transfer) = call.transfer.take() else { return };
-        let Transfer { transferor, transferee, asked_by, mut record, left, payer, alone, .. } = *transfer;
+        let Transfer { transferor, transferee, asked_by, record, left, payer, alone, .. } = *transfer;
         let at = self.settings.epoch.unix_ms(now);
         if let Some(target) = target
             && !self.answer_newcomer(now, call, target, transferee)
@@ -137,15 +137,12 @@ impl Exchange {
             }));
             return self.transfer_failed(now, call, 488, reason_phrase(488));
         }
-        if asked_by == AskedBy::Join {
-            // Its record began when the call was parted.
-            (call.record.status, call.record.answered) = (200, Some(at));
-        } else {
-            record.status = 200;
-            record.answered = Some(at);
-            record.answered_by = target.and_then(|key| call.leg(key)).map(|leg| leg.aor.clone());
+        if let Some(record) = record {
             self.end_part(call, record, asked_by, left.unwrap_or(at), transferor);
         }
+        call.record.status = 200;
+        call.record.answered = Some(at);
+        call.record.answered_by = target.and_then(|key| call.leg(key)).map(|leg| leg.aor.clone());
         let last = target.unwrap_or(transferee);
         call.first = transferee;
         call.answered = Some(last);
@@ -178,11 +175,9 @@ impl Exchange {
     pub(crate) fn transfer_failed(&mut self, now: Instant, call: &mut Call, status: u16, words: &str) {
         let Some(transfer) = self.give_up_transfer(now, call, status, words) else { return };
         let (transferor, transferee) = (transfer.transferor, transfer.transferee);
-        let words = format!("the transfer to {} failed: {words}", transfer.record.dialled);
+        let dialled = &transfer.record.as_deref().unwrap_or(&call.record).dialled;
+        let words = format!("the transfer to {dialled} failed: {words}");
         let has_left = transfer.left.is_some();
-        if transfer.asked_by == AskedBy::Join {
-            call.record.status = status;
-        }
         if !transfer.asked_by.is_newcomer() {
             self.record_attempt(now, call, *transfer, status);
         }
@@ -236,9 +231,6 @@ impl Exchange {
         let status = if is_pickup { 480 } else { 487 };
         if let Some(transfer) = self.give_up_transfer(now, call, status, &words) {
             let transferor = transfer.transferor;
-            if transfer.asked_by == AskedBy::Join {
-                call.record.status = 487;
-            }
             if !transfer.asked_by.is_newcomer() {
                 self.record_attempt(now, call, *transfer, 487);
             }

@@ -75,13 +75,8 @@ impl Exchange {
             Ok((service, offer)) => self.open_service(now, incoming, user, offer, service),
             Err(refused) => {
                 self.stats.joins_refused += 1;
-                self.fingerprints.remove(&self.fingerprint(&incoming.message));
-                if let JoinRefused::Call(refused) = &refused {
-                    let reply = self.refusal(&incoming.message, refused);
-                    return self.respond(now, incoming.server, reply);
-                }
-                let (status, sentence) = (refused.status(), refused.to_string());
-                self.refuse(now, incoming.server, &incoming.message, status, &sentence);
+                let call = if let JoinRefused::Call(refused) = &refused { Some(refused) } else { None };
+                self.refuse_entry(now, &incoming, call, refused.status(), &refused.to_string());
             }
         }
     }
@@ -170,11 +165,10 @@ impl Exchange {
         self.on_call(now, self.call_of(joined), |exchange, call| {
             parted = exchange.part(now, call, joined, key)
         });
-        if let Some(other) = parted {
-            let number = other.number;
-            self.calls.insert(number, other);
-            self.on_call(now, number, |exchange, call| exchange.renegotiation_over(now, call));
-        }
+        let other = parted.ok_or(JoinRefused::Ended)?;
+        let number = other.number;
+        self.calls.insert(number, other);
+        self.on_call(now, number, |exchange, call| exchange.renegotiation_over(now, call));
         self.stats.joins_completed += 1;
         Ok(key)
     }
@@ -195,9 +189,8 @@ impl Exchange {
         call.subscriptions.retain(|subscription| subscription.leg != goes);
         self.end_recording_of(call);
         let has_timer = call.leg(goes).is_some_and(|leg| leg.session_timer.is_some());
-        let leg = self.take_leg(call, goes)?;
-
         let number = self.next_call_at(call.worker);
+        let leg = self.take_leg(call, goes, number)?;
         let at = self.settings.epoch.unix_ms(now);
         let record = self.record_begun(now, leg.aor.clone(), NO_NAME.to_owned());
         let mut other = Call::new(number, call.worker, leg, identity, record);
@@ -205,7 +198,6 @@ impl Exchange {
         other.answered = Some(goes);
         other.is_local = call.is_local;
         other.payers = call.payers.extract_if(.., |(leg, _)| *leg == goes).collect();
-        self.adopted.insert(goes, number);
         self.stats.calls_started += 1;
         self.stats.calls_answered += 1;
         if has_timer {
@@ -219,13 +211,12 @@ impl Exchange {
         (call.first, call.answered, call.phase) = (stays, Some(stays), Phase::Answered(stays));
         for (call, who, from) in [(&mut *call, stays, goes), (&mut *other, goes, stays)] {
             self.serve_alone(call, Service::Conference(key));
-            let aor = call.leg(who).map(|leg| leg.aor.clone()).unwrap_or_default();
             call.transfer = Some(Box::new(Transfer {
                 asked_by: AskedBy::Join,
                 transferor: from,
                 transferee: who,
                 stage: Stage::Offering { target: None, client: None },
-                record: self.record_of_transfer(now, &aor, NO_NAME),
+                record: None,
                 left: Some(at),
                 payer: None,
                 alone: Service::Conference(key),

@@ -12,6 +12,7 @@
 //! INVITE with Replaces         the leg that sends it is the target    replaces
 //! INVITE to pick up            the same                               `call::pickup`, replaces
 //! INVITE with Join             both parties move into a conference    join
+//! REFER to such a one          the same, and the transferee as well
 //! the target is there          re-INVITE of the transferee with what the target described
 //! the transferee has answered  they hear each other; NOTIFY 200, BYE to the transferor
 //! ```
@@ -67,8 +68,8 @@ pub(crate) struct Transfer {
     /// The leg that stays.
     pub transferee: LegKey,
     pub stage: Stage,
-    /// The record of the part of the call that begins with it.
-    pub record: Box<Cdr>,
+    /// The record of the part of the call that begins with it; none where that has begun already.
+    pub record: Option<Box<Cdr>>,
     /// When the transferor has left, in milliseconds since 1970.
     pub left: Option<u64>,
     /// Among whose calls the target counts.
@@ -99,9 +100,9 @@ pub(crate) enum AskedBy {
 }
 
 impl AskedBy {
-    /// Whether who comes does so by itself: nobody is called for it.
+    /// Whether the target comes by itself: nobody is called for it.
     pub fn is_newcomer(self) -> bool {
-        matches!(self, AskedBy::Replaces | AskedBy::Pickup | AskedBy::Join)
+        matches!(self, AskedBy::Replaces | AskedBy::Pickup)
     }
 }
 

@@ -28,8 +28,12 @@ impl Exchange {
     }
 
     /// A transfer came to nothing: an attempt to reach somebody, which is recorded as a call that was missed is.
-    pub(super) fn record_attempt(&mut self, now: Instant, call: &Call, transfer: Transfer, status: u16) {
-        let mut record = transfer.record;
+    pub(super) fn record_attempt(&mut self, now: Instant, call: &mut Call, transfer: Transfer, status: u16) {
+        let Some(mut record) = transfer.record else {
+            // The record of what began already says that it came to nothing.
+            call.record.status = status;
+            return;
+        };
         record.ended = self.settings.epoch.unix_ms(now);
         record.status = status;
         reason_phrase(status).clone_into(&mut record.reason);

@@ -184,8 +184,8 @@ impl Exchange {
             let replaces = Replaces::parse(&replaces).map_err(ReferRefused::Replaces)?;
             let order = match self.consult(call, key, &replaces)? {
                 Consult::Joinable(consult) => Order::Attended { consult },
-                Consult::Conference(key) => Order::Blind {
-                    destination: Destination::Conference(key),
+                Consult::Conference(conference) => Order::Blind {
+                    destination: Destination::Conference(conference),
                     dialled: NO_NAME.to_owned(),
                     gives_up: None,
                 },

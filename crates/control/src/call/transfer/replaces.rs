@@ -86,13 +86,27 @@ impl Exchange {
 
     fn refuse_take_over(&mut self, now: Instant, incoming: &Incoming, refused: &ReplacesRefused) {
         self.stats.takeovers_refused += 1;
+        let call = if let ReplacesRefused::Call(refused) = refused { Some(refused) } else { None };
+        self.refuse_entry(now, incoming, call, refused.status(), &refused.to_string());
+    }
+
+    /// Refuses the INVITE of one who would come into a call: as one that begins a `call` is, or with a sentence of its own.
+    pub(super) fn refuse_entry(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming,
+        call: Option<&CallRefused>,
+        status: u16,
+        sentence: &str,
+    ) {
         self.fingerprints.remove(&self.fingerprint(&incoming.message));
-        if let ReplacesRefused::Call(refused) = refused {
-            let reply = self.refusal(&incoming.message, refused);
-            return self.respond(now, incoming.server, reply);
+        match call {
+            Some(refused) => {
+                let reply = self.refusal(&incoming.message, refused);
+                self.respond(now, incoming.server, reply);
+            }
+            None => self.refuse(now, incoming.server, &incoming.message, status, sentence),
         }
-        let (status, sentence) = (refused.status(), refused.to_string());
-        self.refuse(now, incoming.server, &incoming.message, status, &sentence);
     }
 
     /// The leg whose place a user may take.
@@ -176,7 +190,7 @@ impl Exchange {
             transferor: replaced,
             transferee,
             stage: Stage::Opening,
-            record,
+            record: Some(record),
             left: None,
             payer: None,
             alone: Service::Echo,
