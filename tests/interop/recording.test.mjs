@@ -1,5 +1,6 @@
 // Recordings of calls, music on hold, and a file that is dialled.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { before } from 'node:test';
@@ -123,6 +124,15 @@ scenario('the packets of both, as a capture', async () => {
     said.assertOnly(tone);
     assert.ok(Math.abs(said.seconds - talked) < 2, `${said.seconds} s of ${talked} s`);
   }
+  // Another reader finds an RTP packet of G.711 in each datagram.
+  const lines = execFileSync('tcpdump', ['-n', '-v', '-r', path, '-T', 'rtp'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const datagrams = lines.match(/proto UDP/g)?.length ?? 0;
+  const packets = lines.match(/: udp\/rtp 160 c[08] /g)?.length ?? 0;
+  assert.ok(datagrams > 50 * talked && packets === datagrams, `${packets} of ${datagrams}: ${lines}`);
+  assert.doesNotMatch(lines, /bad cksum|truncated/);
 });
 
 sideBySide(['wav', 'ogg'], (format) => {
