@@ -222,7 +222,7 @@ describe('during a call', () => {
 
   it('is held from either side, and active when both have resumed', async () => {
     const { phone, session } = await talkingPhone();
-    expect(phone.setHeld(true)).toBe(true);
+    phone.setHeld(true);
     session.events.held('remote');
     expect(phone.view.call).toMatchObject({ state: 'held', heldHere: true, heldThere: true });
     phone.setHeld(false);
@@ -232,11 +232,31 @@ describe('during a call', () => {
     expect(session.did).toEqual(['hold', 'resume']);
   });
 
-  it('is not held while another offer is under way', async () => {
+  it('is held, or not, as was asked for last, when an offer that is under way is over', async () => {
     const { phone, session } = await talkingPhone();
     session.isOffering = true;
-    expect(phone.setHeld(true)).toBe(false);
-    expect(phone.view.call?.state).toBe('active');
+    phone.setHeld(true);
+    expect(phone.view.call).toMatchObject({ state: 'active', toBeHeld: true });
+    phone.setHeld(false);
+    phone.setHeld(true);
+    vi.advanceTimersByTime(1_000);
+    expect(session.did).toEqual([]);
+    session.isOffering = false;
+    vi.advanceTimersByTime(100);
+    expect(phone.view.call).toMatchObject({ state: 'held', heldHere: true, toBeHeld: null });
+    vi.advanceTimersByTime(1_000);
+    expect(session.did).toEqual(['hold']);
+  });
+
+  it('forgets a hold that was asked for when it ends', async () => {
+    const { phone, session } = await talkingPhone();
+    session.isOffering = true;
+    phone.setHeld(true);
+    session.events.ended(failure({ originator: 'remote' }));
+    session.isOffering = false;
+    vi.advanceTimersByTime(1_000);
+    expect(phone.view.call?.toBeHeld).toBeNull();
+    expect(session.did).toEqual([]);
   });
 
   it('sends digits as RTP events where the far side takes them', async () => {

@@ -124,11 +124,15 @@ describe('a lost connection', () => {
     expect(session.did).toEqual([]);
   });
 
-  it('allows no hold, since JsSIP would end the call over a request it cannot send', async () => {
+  it('holds no sooner than it is back, since JsSIP would end the call over a request it cannot send', async () => {
     const { phone, agent, session } = await talkingPhone();
     agent.events.closed(Date.now() + 2000);
-    expect(phone.setHeld(true)).toBe(false);
+    phone.setHeld(true);
+    vi.advanceTimersByTime(1_000);
     expect(session.did).toEqual([]);
+    agent.events.opened();
+    vi.advanceTimersByTime(1_000);
+    expect(session.did).toEqual(['hold']);
   });
 });
 

@@ -16,6 +16,8 @@ export interface CallView {
   readonly muted: boolean;
   readonly heldHere: boolean;
   readonly heldThere: boolean;
+  /** What `heldHere` is to become, once an offer that is under way is over. */
+  readonly toBeHeld: boolean | null;
   readonly media: MediaState;
   /** What keeps a call that goes on from being heard. */
   readonly problem: MicrophoneProblem | 'microphone-lost' | null;
@@ -56,6 +58,7 @@ export class Call implements SessionEvents {
   /** The user has ended it, and not JsSIP on its own. */
   #givenUp = false;
   #counting: ReturnType<typeof setInterval> | undefined;
+  #retrying: ReturnType<typeof setTimeout> | undefined;
   readonly #hearing = new Hearing();
   readonly #surroundings: CallSurroundings;
 
@@ -115,11 +118,13 @@ export class Call implements SessionEvents {
     this.#set({ muted });
   }
 
-  /** False when another offer is under way and the far side has to be waited for. */
-  setHeld(held: boolean): boolean {
-    if (this.#session === null || !this.#isEstablished()) return false;
-    if (held === this.#view.heldHere) return true;
-    return held ? this.#session.hold() : this.#session.resume();
+  /** Holds, or takes the hold back: at once, or as soon as an offer that is under way is over. */
+  setHeld(held: boolean): void {
+    if (this.#session === null || !this.#isEstablished()) return;
+    clearTimeout(this.#retrying);
+    const isDone = held === this.#view.heldHere || this.#offerHold(this.#session, held);
+    this.#set({ toBeHeld: isDone ? null : held });
+    if (!isDone) this.#retrying = setTimeout(() => this.setHeld(held), OFFER_AGAIN_MS);
   }
 
   /** Sends a digit as an RTP event where the far side takes those, else in an INFO request. */
@@ -221,6 +226,12 @@ export class Call implements SessionEvents {
     return this.#view.state === 'active' || this.#view.state === 'held';
   }
 
+  /** Without a connection the offer could not be sent, and JsSIP would end the call over that. */
+  #offerHold(session: Session, held: boolean): boolean {
+    if (!this.#surroundings.isConnected()) return false;
+    return held ? session.hold() : session.resume();
+  }
+
   #setHold(by: Originator, held: boolean): void {
     const heldHere = by === 'local' ? held : this.#view.heldHere;
     const heldThere = by === 'remote' ? held : this.#view.heldThere;
@@ -230,10 +241,12 @@ export class Call implements SessionEvents {
   #end(cause: Cause, text: string | null, status: number | null = null): void {
     if (this.isOver) return;
     clearInterval(this.#counting);
+    clearTimeout(this.#retrying);
     const { microphone } = this.#view;
     this.#set({
       state: 'ended',
       answering: false,
+      toBeHeld: null,
       media: 'none',
       problem: null,
       silence: null,
@@ -271,6 +284,7 @@ function blank(direction: CallView['direction'], peer: Peer): CallView {
     muted: false,
     heldHere: false,
     heldThere: false,
+    toBeHeld: null,
     media: 'none',
     problem: null,
     silence: null,
@@ -282,6 +296,9 @@ function blank(direction: CallView['direction'], peer: Peer): CallView {
 
 /** 486 and not 603: the callee's other devices and voicemail may still take the call (RFC 3261 §21.6.2). */
 const BUSY_HERE = 486;
+
+/** JsSIP does not say when an offer is over; a person does not notice this much. */
+const OFFER_AGAIN_MS = 100;
 
 const MEDIA_BY_ICE: Partial<Record<RTCIceConnectionState, MediaState>> = {
   checking: 'connecting',

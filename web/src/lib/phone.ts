@@ -129,9 +129,8 @@ export class Phone {
     this.#call?.setMuted(muted);
   }
 
-  /** Without a connection the offer could not be sent, and JsSIP would end the call over that. */
-  setHeld(held: boolean): boolean {
-    return this.isConnected && (this.#call?.setHeld(held) ?? false);
+  setHeld(held: boolean): void {
+    this.#call?.setHeld(held);
   }
 
   press(digit: string): void {
