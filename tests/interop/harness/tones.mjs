@@ -24,8 +24,10 @@ const AUDIBLE = 0.01;
 const DOMINANT = 0.5;
 /** A tone is on for two thirds of the time; a jitter buffer that adapts may swallow some of it. */
 const PRESENT = 0.3;
-/** A tone that should not be there may not fill more than one block in fifty: the click of a start or an end. */
-const ABSENT = 0.02;
+/** A tone that should not be there may not fill more than two blocks of what is heard: the click of a start and an end. */
+const ABSENT = (2 * BLOCK_MS) / LISTEN_MS;
+/** A key is heard when its tones fill more than a block in fifty. */
+const PRESSED = 0.02;
 
 /** Part of the energy of a block that each of two equal tones has at least. */
 const IN_PAIR = 0.25;
@@ -148,7 +150,7 @@ export class Sound {
   assertKey(key) {
     const found = KEYPAD.findIndex((row) => row.includes(key));
     const pair = [ROWS[found], COLUMNS[KEYPAD[found].indexOf(key)]];
-    if (pair.every((hertz) => this.share(hertz, IN_PAIR) > ABSENT)) return;
+    if (pair.every((hertz) => this.share(hertz, IN_PAIR) > PRESSED)) return;
     assert.fail(
       `${this.from} should hear the key ${key}, ${pair.join(' and ')} Hz, but ${this.#report(this.shares())}`,
     );
