@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Child } from './child.mjs';
 import { atEnd, atExit } from './lifetime.mjs';
+import { undisturbed } from './standstill.mjs';
 import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound, fromPcm16, tone, writeWav } from './tones.mjs';
 import { bounded, until } from './waiting.mjs';
 
@@ -237,7 +238,11 @@ export class Baresip {
   }
 
   /** What it hears from now on, after a settling. Deaf after the first hold of a call: see `wire.mjs`. */
-  async listen({ settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
+  listen({ settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
+    return undisturbed(() => this.#listen(settle, listen));
+  }
+
+  async #listen(settle, listen) {
     await sleep(settle);
     const from = this.#recording().pcm.length;
     const deadline = performance.now() + listen + PATIENCE_MS;

@@ -4,6 +4,7 @@ import { appendFileSync } from 'node:fs';
 
 import { evidencePath } from './evidence.mjs';
 import { atEnd } from './lifetime.mjs';
+import { undisturbed } from './standstill.mjs';
 import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound, fromPcm16 } from './tones.mjs';
 import { bounded } from './waiting.mjs';
 
@@ -56,10 +57,12 @@ function originOf(url) {
  *
  * The samples are read from the track behind the element: what WebRTC decoded and the element plays.
  */
-export async function listen(page, selector, from, { settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
-  const recording = page.evaluate(record, { selector, settle, listen, patience: PATIENCE_MS });
-  const { pcm, rate } = await bounded(`the sound of ${from}`, recording, settle + listen + 15_000);
-  return new Sound(fromPcm16(Buffer.from(pcm, 'base64')), rate, from);
+export function listen(page, selector, from, { settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
+  return undisturbed(async () => {
+    const recording = page.evaluate(record, { selector, settle, listen, patience: PATIENCE_MS });
+    const { pcm, rate } = await bounded(`the sound of ${from}`, recording, settle + listen + 15_000);
+    return new Sound(fromPcm16(Buffer.from(pcm, 'base64')), rate, from);
+  });
 }
 
 /**

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from './child.mjs';
 import { fromALaw, fromMuLaw } from './g711.mjs';
 import { evidencePath } from './evidence.mjs';
+import { undisturbed } from './standstill.mjs';
 import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound } from './tones.mjs';
 import { until } from './waiting.mjs';
 
@@ -47,7 +48,11 @@ class Wire {
   }
 
   /** What comes in at the RTP ports of `phone` from now on, after a settling. */
-  async listen(phone, { settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
+  listen(phone, { settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
+    return undisturbed(() => this.#listen(phone, settle, listen));
+  }
+
+  async #listen(phone, settle, listen) {
     await sleep(settle);
     const from = Date.now();
     await sleep(listen);
