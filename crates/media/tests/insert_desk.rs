@@ -7,7 +7,7 @@ mod insert_kit;
 use std::f32::consts::TAU;
 use std::time::{Duration, Instant};
 
-use insert_kit::share;
+use insert_kit::{loudness, share};
 use ringback_media::audio::{Region, Signal};
 use ringback_media::codec::{Decoder, Encoder, MAX_PAYLOAD, MAX_SAMPLES};
 use ringback_media::dtmf::{Digit, EventPacket, EventSender, EventSettings, Press, TelephoneEvent};
@@ -65,9 +65,14 @@ struct Phone {
 
 impl Phone {
     fn new(leg: LegKey, codec: &str, hertz: f32) -> Self {
+        Self::at(16_000, leg, codec, hertz)
+    }
+
+    /// A phone whose own side of its codec has so many samples a second, if the codec can choose.
+    fn at(rate: u32, leg: LegKey, codec: &str, hertz: f32) -> Self {
         let codec = codecs(&[codec]).remove(0);
-        let encoder = Encoder::new(&codec, 16_000).unwrap();
-        let decoder = Decoder::new(&codec, 16_000).unwrap();
+        let encoder = Encoder::new(&codec, rate).unwrap();
+        let decoder = Decoder::new(&codec, rate).unwrap();
         Phone {
             leg,
             payload_type: codec.payload_type,
@@ -387,6 +392,23 @@ fn a_far_end_that_sends_tones_is_heard_as_events() {
     assert_eq!(ends.len(), 3, "{events:?}");
     let millis = ends[0].duration / 48;
     assert!(ends[0].event == 11 && (100..=140).contains(&millis), "{ends:?}");
+}
+
+/// A browser's hiss is above what a telephone can carry, and does not become a whistle in what it can.
+#[test]
+fn what_a_narrow_codec_cannot_carry_is_not_heard() {
+    for (narrow, hertz) in
+        [(PCMU, 5_000.0), (PCMU, 9_000.0), (PCMU, 13_000.0), (G722, 9_000.0), (G722, 13_000.0)]
+    {
+        let mut world = World::new(vec![Phone::at(48_000, A, OPUS, hertz), Phone::new(B, narrow, 440.0)]);
+        world.desk.patch(A, B, &patch(&[OPUS], &[narrow])).unwrap();
+        for _ in 0..50 {
+            world.step(&[0]);
+        }
+        let heard = &world.phones[1].heard;
+        let loudness = loudness(&heard[heard.len() / 2..]);
+        assert!(loudness < 100.0, "{hertz} Hz of 5700 are heard in {narrow} as {loudness}");
+    }
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn music_ends_where_somebody_is_heard_to_speak_and_not_for_silence() {
     world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
     for n in 0..45 {
         // What a telephone has said last before it holds comes a moment later.
-        let packet = if n < 8 { speaker.say() } else { speaker.say_samples(&[0; 320]) };
+        let packet = if n < 7 { speaker.say() } else { speaker.say_samples(&[0; 320]) };
         world.desk.handle_packet(world.now, A, &packet);
         world.pass(1);
     }

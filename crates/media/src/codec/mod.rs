@@ -53,6 +53,9 @@ enum Decoding {
 impl Decoder {
     /// A decoder of what the far end sends as `codec`, with samples at `wanted` hertz if the codec can choose
     /// ([`Format::sample_rate`]).
+    ///
+    /// Of Opus, ask for 48000 and convert: at a lower rate the library folds down what is above half of it, and a far
+    /// end that speaks at 48000 sends that.
     pub fn new(codec: &sdp::Codec, wanted: u32) -> Result<Self, Unsupported> {
         let format = Format::of(codec).ok_or(Unsupported)?;
         let sample_rate = format.sample_rate(wanted);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::clocked::Buffered;
+use super::desk::MOST;
 use crate::audio::Resampler;
 use crate::codec::{Decoder, Format, MAX_SAMPLES, Unsupported};
 use crate::dtmf::{EventReceiver, ToneMask};
@@ -160,7 +161,7 @@ impl Ear {
             Meaning::Audio(codec, _) if *number == payload_type => Some(codec),
             _ => None,
         });
-        let Some(Ok(decoder)) = codec.map(|codec| Decoder::new(codec, self.rate)) else { return false };
+        let Some(Ok(decoder)) = codec.map(|codec| Decoder::new(codec, MOST)) else { return false };
         let resampler = match decoder.sample_rate() == self.rate {
             true => None,
             false => match Resampler::new(decoder.sample_rate(), self.rate) {
