@@ -448,6 +448,69 @@ fn each_in_a_conference_hears_the_others() {
     assert_eq!(world.desk.poll_timeout(), None);
 }
 
+/// Two browsers hear all of each other in a conference, whoever else is in it and whenever they came.
+#[test]
+fn a_conference_is_as_wide_as_two_of_its_members_are() {
+    let tones = [9_000.0, 1_000.0, 11_000.0];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2]] {
+        let mut world = World::new(vec![
+            Phone::at(48_000, A, OPUS, tones[0]),
+            Phone::new(B, PCMU, tones[1]),
+            Phone::at(48_000, C, OPUS, tones[2]),
+        ]);
+        let mut present = Vec::new();
+        for phone in order {
+            let (leg, codec) = [(A, OPUS), (B, PCMU), (C, OPUS)][phone];
+            world.desk.join(world.now, leg, ConferenceKey(1), &patch(&[codec], &[codec])).unwrap();
+            present.push(phone);
+            for _ in 0..50 {
+                world.step(&present);
+            }
+        }
+        for (own, other) in [(0, 2), (2, 0)] {
+            let phone = &world.phones[own];
+            let (narrow, wide) = (phone.share(tones[1]), phone.share(tones[other]));
+            assert!(narrow > 0.3 && wide > 0.3, "{order:?}: {own} hears {narrow} and {wide}");
+            assert!(phone.share(tones[own]) < 0.02, "{order:?}: {own} hears itself");
+            assert_eq!(gaps(phone), 0, "{order:?}: {own}");
+        }
+        // Of what a narrow voice cannot carry nothing is heard, folded down or not; nor itself.
+        let heard = &world.phones[1].heard;
+        assert!(loudness(&heard[heard.len() / 2..]) < 100.0, "{order:?}");
+    }
+}
+
+/// Where many have come, a frame for each of them is worth more than what only children hear.
+#[test]
+fn a_conference_of_many_is_no_wider_than_wide_band() {
+    let mut world = World::new((1..=17).map(|leg| Phone::at(48_000, LegKey(leg), OPUS, 9_000.0)).collect());
+    let key = ConferenceKey(1);
+    for leg in 1..=16 {
+        world.desk.join(world.now, LegKey(leg), key, &patch(&[OPUS], &[OPUS])).unwrap();
+    }
+    for _ in 0..50 {
+        world.step(&[0]);
+    }
+    assert!(world.phones[5].share(9_000.0) > 0.9, "{}", world.phones[5].share(9_000.0));
+    world.desk.join(world.now, LegKey(17), key, &patch(&[OPUS], &[OPUS])).unwrap();
+    world.phones[0].hertz = 3_000.0;
+    for _ in 0..50 {
+        world.step(&[0, 1]);
+    }
+    assert!(world.phones[5].share(3_000.0) > 0.9, "{}", world.phones[5].share(3_000.0));
+    assert!(world.phones[5].share(9_000.0) < 0.01, "{}", world.phones[5].share(9_000.0));
+    assert_eq!(gaps(&world.phones[5]), 0);
+}
+
+/// How often the packets that a phone got did not follow each other in number and time.
+fn gaps(phone: &Phone) -> usize {
+    let step = phone.clock_rate() / 50;
+    let follows = |pair: &&[(u16, u32)]| {
+        pair[1].0 == pair[0].0.wrapping_add(1) && pair[1].1 == pair[0].1.wrapping_add(step)
+    };
+    phone.stamps.windows(2).filter(|pair| !follows(pair)).count()
+}
+
 /// Whose audio is made for each other come into a conference one after the other, in either order.
 #[test]
 fn two_who_were_patched_hear_all_in_a_conference() {

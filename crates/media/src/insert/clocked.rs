@@ -25,6 +25,12 @@ impl Buffered {
         self.jitters.swap(0, index);
         self.jitters.first_mut().map(|(_, jitter)| jitter)
     }
+
+    /// What waits stays; what was decoded is let go of.
+    pub(super) fn change_rate(&mut self, rate: u32) {
+        self.stretch = Stretch::new(rate);
+        self.ready = Vec::with_capacity(ready_samples(rate));
+    }
 }
 
 impl Ear {
@@ -45,7 +51,7 @@ impl Ear {
         self.buffer = Some(Box::new(Buffered {
             jitters,
             stretch: Stretch::new(self.rate),
-            ready: Vec::with_capacity(4 * MAX_SAMPLES * self.rate as usize / MOST as usize),
+            ready: Vec::with_capacity(ready_samples(self.rate)),
         }));
     }
 
@@ -173,6 +179,11 @@ impl Ear {
         }
         true
     }
+}
+
+/// Room for what was decoded.
+const fn ready_samples(rate: u32) -> usize {
+    4 * MAX_SAMPLES * rate as usize / MOST as usize
 }
 
 /// Frames of a stream in a frame of the clock at most.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use super::conference::{self, Conference};
+use super::conference::{Conference, Width};
 use super::ear::{Ear, Workspace};
 use super::follow::Sound;
 use super::made::{Made, Outbox};
@@ -168,11 +168,13 @@ impl Desk {
             }
         }
         self.seed = next(self.seed);
-        let voice = Voice::new(leg, leg, patch, conference::RATE, self.seed).map_err(|_| DeskError::Codec)?;
-        let mut ear = Ear::new(&patch.from, conference::RATE).map_err(|_| DeskError::Codec)?;
+        let width = Width::of(patch).ok_or(DeskError::Codec)?;
+        let rate = Conference::rate_with(self.conferences.get(&key), leg, width);
+        let voice = Voice::new(leg, leg, patch, rate, self.seed).map_err(|_| DeskError::Codec)?;
+        let mut ear = Ear::new(&patch.from, rate).map_err(|_| DeskError::Codec)?;
         ear.wait_for_clock();
-        let conference = self.conferences.entry(key).or_insert_with(Conference::new);
-        if !conference.join(leg, voice.sample_rate()) {
+        let conference = self.conferences.entry(key).or_insert_with(|| Conference::new(rate));
+        if !conference.join(leg, width) {
             return Err(DeskError::Full);
         }
         if let Some(former) = self.ears.insert(leg, Box::new(ear)) {
@@ -180,8 +182,24 @@ impl Desk {
         }
         self.voices.insert(leg, voice);
         self.feeds.insert(leg, (Feed::Conference(key), patch.clone()));
+        self.tune(key, rate);
         self.start_clock(now);
         Ok(())
+    }
+
+    /// Has all in a conference hear and speak at its rate.
+    fn tune(&mut self, key: ConferenceKey, rate: u32) {
+        let Some(conference) = self.conferences.get_mut(&key) else { return };
+        conference.change_rate(rate);
+        for leg in conference.members().collect::<Vec<_>>() {
+            if let Some(ear) = self.ears.get_mut(&leg) {
+                ear.change_rate(rate);
+            }
+            if let (Some(voice), Some((_, patch))) = (self.voices.get_mut(&leg), self.feeds.get(&leg)) {
+                voice.change_rate(patch, rate);
+                conference.speak_at(leg, voice.sample_rate());
+            }
+        }
     }
 
     /// Sends a key to a leg that has a voice, as its far end understands it.

@@ -146,6 +146,20 @@ impl Ear {
         self.mask.get_or_insert_with(|| ToneMask::new(self.rate));
     }
 
+    /// Gives samples at another rate from here on.
+    pub(super) fn change_rate(&mut self, rate: u32) {
+        if rate == self.rate {
+            return;
+        }
+        self.rate = rate;
+        // Opened again by the next packet.
+        self.decoder = None;
+        self.mask = self.mask.take().map(|_| ToneMask::new(rate));
+        if let Some(buffer) = &mut self.buffer {
+            buffer.change_rate(rate);
+        }
+    }
+
     pub(super) fn samples_of(&self, time: Duration) -> usize {
         let rate = self.decoder.as_ref().map_or(self.rate, |open| open.decoder.sample_rate());
         let samples = time.as_micros() * u128::from(rate) / 1_000_000;

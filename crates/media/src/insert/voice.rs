@@ -105,6 +105,23 @@ impl Voice {
         self.encoder.sample_rate()
     }
 
+    /// Takes samples at another rate from here on if its codec can choose; its packets go on without a gap.
+    pub(super) fn change_rate(&mut self, patch: &Patch, wanted: u32) {
+        let before = self.sample_rate();
+        if self.format().sample_rate(wanted) == before {
+            return;
+        }
+        // One that cannot be made leaves the one that is there, which hears the same in fewer samples.
+        let codec = preferred(&patch.to).map(|(codec, _)| codec);
+        let Some(Ok(encoder)) = codec.map(|codec| Encoder::new(codec, wanted)) else { return };
+        self.pause(0);
+        self.frame = self.frame * encoder.sample_rate() as usize / before as usize;
+        if let Keys::Tones(player) = &mut self.keys {
+            *player = TonePlayer::new(encoder.sample_rate(), ToneLevels::default());
+        }
+        self.encoder = encoder;
+    }
+
     /// Takes samples, and sends every packet that is full.
     pub(super) fn say(&mut self, now: Instant, samples: &[i16], outbox: &mut Outbox) {
         self.at = Some(now);
