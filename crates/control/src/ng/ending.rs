@@ -103,7 +103,13 @@ impl Engine {
         let Some(call) = self.calls.get(&number) else { return };
         let mut talking = call.sides.iter().filter(|side| side.peer.is_some()).peekable();
         if talking.peek().is_some() && talking.all(|side| is_gone(&side.gone)) {
-            self.stats.calls_silent += u64::from(self.end(number));
+            // Who hangs up falls silent before the delay of the delete is over.
+            let is_deleted = self.deadlines.of(&Timer::Delete(number)).is_some();
+            let ended = u64::from(self.end(number));
+            match is_deleted {
+                true => self.stats.calls_deleted += ended,
+                false => self.stats.calls_silent += ended,
+            }
         }
     }
 }

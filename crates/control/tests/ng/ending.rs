@@ -116,6 +116,17 @@ fn a_call_ends_when_all_its_media_has() {
 }
 
 #[test]
+fn browsers_that_hang_up_have_not_fallen_silent() {
+    let mut world = in_call();
+    world.ask(&about("delete", &[("from-tag", "alice")]));
+    world.gone("rtp2", Gone::NoMedia);
+    world.gone("web1", Gone::ConsentLost);
+    assert!(world.legs.is_empty());
+    let stats = world.engine.stats();
+    assert_eq!((stats.calls_deleted, stats.calls_silent), (1, 0));
+}
+
+#[test]
 fn a_call_that_nobody_answers_ends_within_an_hour() {
     let mut world = World::new();
     browser_calls(&mut world);
