@@ -9,9 +9,11 @@ import { assertHearEachOther, assertSilence } from './harness/conversation.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { OWN_ADDRESS, enterOwnNetwork } from './harness/netns.mjs';
 import { startEngine, startProxy } from './harness/ng.mjs';
+import { seesMore } from './harness/pictures.mjs';
 import { openPlainPage, servePlainPage } from './harness/plain-page.mjs';
 import { reservePorts } from './harness/ports.mjs';
 import { TONES } from './harness/tones.mjs';
+import { until } from './harness/waiting.mjs';
 import { startWire } from './harness/wire.mjs';
 
 await enterOwnNetwork(import.meta.filename);
@@ -155,6 +157,29 @@ scenario('telephones with SDES, and without a codec of the page, by flags of the
   const side = secure.find(({ protocol }) => protocol === 'RTP/SAVP');
   assert.ok(side.flags.includes('SDES'), JSON.stringify(secure));
   assert.match(side.streams[0]['crypto suite'], /^AE/, JSON.stringify(side));
+  await engine.isEmpty();
+});
+
+scenario('a page sees another, and a SIP video phone', async () => {
+  const openCamera = (name) => openPlainPage(browser, url, proxy, name, { video: '' });
+  const [alice, carol] = await Promise.all([openCamera('alice'), openCamera('carol')]);
+  const dave = await startBaresip(proxy, 'dave', { video: true, tone: TONES.second });
+  await alice.dial('carol');
+  await carol.call('incoming');
+  await carol.accept();
+  await Promise.all([alice.call('active'), carol.call('active')]);
+  await Promise.all([seesMore(alice, 'alice', 30), seesMore(carol, 'carol', 30)]);
+  await alice.hangUp();
+  await carol.call('ended');
+
+  await phoneCalls(dave, alice);
+  await seesMore(alice, 'alice', 30);
+  await until('baresip to get video', () => dave.output.includes("incoming rtp for 'video' established"));
+  const { out } = await alice.do('video');
+  assert.ok(out.packetsSent > 30, JSON.stringify(out));
+  await bothHear(alice, dave);
+  await alice.hangUp();
+  await dave.closed();
   await engine.isEmpty();
 });
 

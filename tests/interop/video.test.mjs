@@ -7,6 +7,7 @@ import { startBaresip } from './harness/baresip.mjs';
 import { startChromium } from './harness/chromium.mjs';
 import { scenario } from './harness/evidence.mjs';
 import { OWN_ADDRESS, enterOwnNetwork } from './harness/netns.mjs';
+import { seesMore } from './harness/pictures.mjs';
 import { openPlainPage, servePlainPage } from './harness/plain-page.mjs';
 import { startServer } from './harness/server.mjs';
 import { TONES } from './harness/tones.mjs';
@@ -24,18 +25,6 @@ before(async () => {
 });
 
 const openPage = (browser, user, query = { video: '' }) => openPlainPage(browser, url, server, user, query);
-
-/** Waits until a page has decoded so many more pictures. */
-async function seesMore(page, name, pictures) {
-  let seen;
-  const from = (await page.do('video')).in.framesDecoded ?? 0;
-  await until(
-    `${name} to see ${pictures} more pictures`,
-    async () => ((seen = (await page.do('video')).in).framesDecoded ?? 0) >= from + pictures,
-    { within: 25_000, seen: () => seen },
-  );
-  return seen;
-}
 
 /** Loses one in twenty of the packets that come to the media port, and of those that leave from it. */
 function losePackets() {

@@ -12,13 +12,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use ringback_media::negotiation::{Local, Party, Profile, Srtp};
 use ringback_media::session::{Gone, LegKey, LegReport};
+use ringback_sansio::Flow;
 
 use super::command::{Command, Whose};
 use super::message::Asker;
 use super::recording::Recording;
 use super::refusal::Reason;
 use super::value::Encoding;
-use crate::call::CallNumber;
+use crate::call::{CallNumber, LegVideo};
 use crate::media::Play;
 
 /// A call.
@@ -58,11 +59,14 @@ pub(super) struct Side {
     pub profile: Profile,
     /// Where its SIP comes from, as the media workers know it.
     pub source: Option<IpAddr>,
+    /// The way that it was opened for.
+    pub signalling: Flow,
     /// How our own offers to it want its media protected.
     pub srtp: Srtp,
     /// What is advertised in place of what the media workers would; nothing where they know best.
     pub advertised: Vec<IpAddr>,
     pub state: State,
+    pub video: LegVideo,
     pub created: Instant,
     /// Whether the media workers know whom it talks to: then this one.
     pub peer: Option<LegKey>,
@@ -227,7 +231,7 @@ impl Call {
 }
 
 impl Side {
-    pub fn new(now: Instant, leg: LegKey, profile: Profile) -> Side {
+    pub fn new(now: Instant, leg: LegKey, profile: Profile, signalling: Flow) -> Side {
         Side {
             leg,
             tags: Vec::new(),
@@ -235,9 +239,11 @@ impl Side {
             label: None,
             profile,
             source: None,
+            signalling,
             srtp: Srtp::Offered,
             advertised: Vec::new(),
             state: State::Opening,
+            video: LegVideo::default(),
             created: now,
             peer: None,
             gone: None,

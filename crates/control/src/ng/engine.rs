@@ -191,8 +191,16 @@ impl Engine {
             }
             // Nobody is told of keys here.
             MediaEvent::Key(..) => self.stats.stray_news += 1,
-            // Video is for who drives us to ask for, which the flags have no word for yet.
-            MediaEvent::VideoOpened(..) | MediaEvent::PictureWanted(_) => {}
+            MediaEvent::VideoOpened(leg, opened) => {
+                let Some(mut call) = self.take(owner::call_of(leg)) else {
+                    self.stats.stray_news += 1;
+                    return;
+                };
+                Self::video_opened(&mut call, leg, opened);
+                self.run(now, call);
+            }
+            // That takes an INFO, which nobody here can send.
+            MediaEvent::PictureWanted(_) => self.stats.pictures_unasked += 1,
             MediaEvent::Gone(leg, why) => self.gone(now, leg, why),
             MediaEvent::Played(leg, number, _) => self.played(leg, number),
             MediaEvent::RecordingEnded(leg, key) => self.recording_ended(leg, key),

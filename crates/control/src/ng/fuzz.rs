@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use ringback_media::insert::PlayEnd;
-use ringback_media::negotiation::{Credentials, Local, Profile, Srtp};
+use ringback_media::negotiation::{Credentials, Local, LocalVideo, Profile, Srtp};
 use ringback_media::sdp::Description;
 use ringback_media::session::{Gone, LegKey};
 use ringback_sansio::Flow;
@@ -106,11 +106,12 @@ impl World {
                         let event = MediaEvent::Opened(leg, Err("no ports".to_owned()));
                         self.engine.handle_media(self.now, event);
                     }
-                    MediaCommand::Open { medium, .. } => {
+                    MediaCommand::Open { medium, video, .. } => {
                         assert!(!self.open.contains(&leg), "a leg is opened twice");
                         self.open.push(leg);
-                        let event = MediaEvent::Opened(leg, Ok(Box::new(local(medium))));
-                        self.engine.handle_media(self.now, event);
+                        let place = video.then(local_video);
+                        let local = Local { video: place, ..local(medium) };
+                        self.engine.handle_media(self.now, MediaEvent::Opened(leg, Ok(Box::new(local))));
                     }
                     MediaCommand::Close => {
                         self.open.retain(|open| *open != leg);
@@ -125,9 +126,18 @@ impl World {
                             "a closed leg is joined"
                         );
                     }
-                    MediaCommand::OpenVideo { .. }
-                    | MediaCommand::ConfigureVideo(..)
-                    | MediaCommand::AskPicture => unreachable!("nobody asks for video"),
+                    MediaCommand::OpenVideo { .. } => {
+                        assert!(self.open.contains(&leg), "a closed leg gets video");
+                        let opened = match fails {
+                            true => Err("no ports".to_owned()),
+                            false => Ok(Box::new(local_video())),
+                        };
+                        self.engine.handle_media(self.now, MediaEvent::VideoOpened(leg, opened));
+                    }
+                    MediaCommand::ConfigureVideo(..) => {
+                        assert!(self.open.contains(&leg), "a closed leg has video");
+                    }
+                    MediaCommand::AskPicture => unreachable!("nobody asks for a picture"),
                     MediaCommand::Play(play) => {
                         assert!(self.open.contains(&leg), "a closed leg is played to");
                         assert_eq!(play.what, What::File(SOUND.into()), "nobody named this");
@@ -207,6 +217,10 @@ fn local(medium: Medium) -> Local {
         seed: None,
         video: None,
     }
+}
+
+fn local_video() -> LocalVideo {
+    LocalVideo { rtp: 20_002, rtcp: 20_003, sources: None, seed: None }
 }
 
 /// What can be played.

@@ -33,6 +33,7 @@
 //!   that media depends on is ours, in the order in which rtpengine writes it.
 //! - Stripping codecs happens before the negotiation reads the SDP, so it holds for both sides; masking happens after it
 //!   has written ours (`codecs.rs`).
+//! - Audio has video beside it where both ends have a codec of it in common (`video.rs`).
 //! - `query` and `delete` are answered when the media workers have said what the legs carried.
 //! - What is recorded and played is for the configuration to name: no path from outside is followed (`recording.rs`,
 //!   `playing.rs`). A recording has what was let pass of each side, and nothing of what is played.
@@ -43,10 +44,10 @@
 //! RTP needs it not), `TOS`, `ptime`, `DTMF-security`. What would be missed is a `warning` of the answer.
 //!
 //! Left out: ICE without DTLS-SRTP, rtcp-mux in offers without ICE, `RTP/AVPF`, `start forwarding`, `publish` and
-//! `subscribe`, T.38 made out of audio (a fax is passed on as it is), several m= sections, packets of calls in progress
-//! in `statistics`, and the transports TCP, HTTP and WebSocket; of recordings more than two sides at a time and
-//! `discard-recording`; of playing `blob`, `db-id`, `start-pos`, the `pause` between keys (60 ms), and media for who has
-//! not agreed on any yet.
+//! `subscribe`, T.38 made out of audio (a fax is passed on as it is), a second m= section of video, video in `query`,
+//! packets of calls in progress in `statistics`, and the transports TCP, HTTP and WebSocket; of recordings more than two
+//! sides at a time and `discard-recording`; of playing `blob`, `db-id`, `start-pos`, the `pause` between keys (60 ms),
+//! and media for who has not agreed on any yet.
 
 mod bencode;
 mod blocking;
@@ -71,6 +72,7 @@ mod refusal;
 mod settings;
 mod telling;
 mod value;
+mod video;
 
 pub use crate::owner::is_of_ng;
 pub use command::{Command, CommandError, Delete, Exchange, MediaAction, PlayMedia, Whose, Wish};

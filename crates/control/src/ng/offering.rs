@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 use ringback_media::negotiation::{
-    Credentials, Local, Party, Patch, Profile, Signalled, Srtp, Transcoding, patch, payload_map,
+    Credentials, Local, Party, Patch, Profile, Signalled, Srtp, Transcoding, offers_video, patch, payload_map,
 };
 use ringback_media::sdp::{Codec, Kind};
 use ringback_media::session::LegKey;
@@ -48,6 +48,9 @@ impl Engine {
         from.handle_offer(&sdp)?;
         let transcoding =
             if codecs::are_ours_wanted(&exchange.flags) { Transcoding::Always } else { Transcoding::Never };
+        if self.opens_video(call, (a, &from), (b, &to)) {
+            return Ok(Step::Wait);
+        }
         from.set_transcoding(transcoding);
         to.set_transcoding(transcoding);
         let ours = codecs::chosen(&to.pass_on(&mut from)?, &sdp, &exchange.flags, warnings);
@@ -171,6 +174,7 @@ impl Engine {
             }
         };
         self.command(leg, MediaCommand::Configure(Box::new(agreed), route));
+        self.configure_video(call, leg);
         if let Some(side) = call.side_mut(leg) {
             self.play_on(side);
         }
@@ -191,6 +195,7 @@ impl Engine {
         warnings: &mut Vec<&'static str>,
     ) -> Result<(LegKey, LegKey), Reason> {
         let (whose, flags) = (&exchange.whose, &exchange.flags);
+        let has_video = self.settings.video && offers_video(&exchange.sdp);
         let from = whose.from.as_ref().ok_or(Reason::NoTag)?;
         let offerer = call.tagged(from).map(|side| (side.leg, side.profile));
         let profile = match offerer {
@@ -215,11 +220,14 @@ impl Engine {
         let a = match offerer {
             Some((a, _)) => a,
             // It is answered in kind.
-            None => self.open_side(now, call, plan::Towards { profile, srtp: Srtp::Offered }, way_from)?,
+            None => {
+                let towards = plan::Towards { profile, srtp: Srtp::Offered };
+                self.open_side(now, call, towards, way_from, has_video)?
+            }
         };
         let b = match answerer {
             Some((b, _)) => b,
-            None => match self.open_side(now, call, towards, way_to) {
+            None => match self.open_side(now, call, towards, way_to, has_video) {
                 Ok(b) => b,
                 Err(reason) => {
                     if offerer.is_none() {
@@ -244,12 +252,15 @@ impl Engine {
         Ok((a, b))
     }
 
+    /// Opens a side. A browser has a place for video always, because it costs nothing; others get ports of their own for
+    /// it.
     fn open_side(
         &mut self,
         now: Instant,
         call: &mut Call,
         towards: plan::Towards,
         way: plan::Way,
+        has_video: bool,
     ) -> Result<LegKey, Reason> {
         let number = call.next_leg().ok_or(Reason::TooManySides)?;
         let leg = owner::leg_key(owner::NG_WORKER, call.number, number);
@@ -257,12 +268,13 @@ impl Engine {
         let plan::Towards { profile, srtp } = towards;
         // Most calls have two sides and no more.
         call.sides.reserve_exact(if call.sides.is_empty() { 2 } else { 1 });
-        call.sides.push(Side { advertised, srtp, ..Side::new(now, leg, profile) });
+        call.sides.push(Side { advertised, srtp, ..Side::new(now, leg, profile, signalling) });
         let medium = match profile {
             Profile::WebRtc => Medium::WebRtc,
             Profile::Rtp => Medium::Rtp,
         };
-        self.command(leg, MediaCommand::Open { medium, signalling, video: false });
+        let video = has_video || self.settings.video && profile == Profile::WebRtc;
+        self.command(leg, MediaCommand::Open { medium, signalling, video });
         Ok(leg)
     }
 }

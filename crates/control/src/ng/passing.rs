@@ -34,10 +34,13 @@ pub(super) fn passed_on(theirs: &[u8], ours: &Bytes, local: &Local, flags: &Flag
     line(b"t=", theirs.value(b"t=").unwrap_or(b"0 0"), &mut out);
     theirs.session_lines(b"a=").filter(|text| passes(text)).for_each(|text| line(b"", text, &mut out));
     own.session_lines(b"a=").for_each(|text| line(b"", text, &mut out));
-    // Only audio is passed on, and only one section of it is served.
-    let served = theirs.sections.iter().find(|section| is_live_audio(section));
+    // One section of audio is served, and one of video.
+    let mut served: Vec<&[u8]> = Vec::new();
     for section in &own.sections {
-        match served.filter(|_| is_live_audio(section)) {
+        let media = live_media(section).filter(|media| !served.contains(media));
+        let of_same_media = |media| theirs.sections.iter().find(|theirs| live_media(theirs) == Some(media));
+        served.extend(media);
+        match media.and_then(of_same_media) {
             Some(theirs) => write_served(theirs, section, local, flags, &mut out),
             None => section.iter().for_each(|text| line(b"", text, &mut out)),
         }
@@ -83,7 +86,11 @@ fn write_served(theirs: &[&[u8]], ours: &[&[u8]], local: &Local, flags: &Flags, 
     let has_mux = attributes.contains(&&b"a=rtcp-mux"[..]);
     for place in ORDER {
         if *place == "rtcp" && !flags.has(Switch::NoRtcpAttribute) {
-            let port = if has_mux { local.rtp } else { local.rtcp };
+            let (rtp, rtcp) = match &local.video {
+                Some(video) if media.starts_with(b"m=video ") => (video.rtp, video.rtcp),
+                _ => (local.rtp, local.rtcp),
+            };
+            let port = if has_mux { rtp } else { rtcp };
             let address = local.address;
             let family = if address.is_ipv4() { "IP4" } else { "IP6" };
             match flags.has(Switch::FullRtcpAttribute) {
@@ -138,9 +145,11 @@ fn name_of(text: &[u8]) -> Option<&[u8]> {
     text.split(|byte| *byte == b':').next()
 }
 
-fn is_live_audio(section: &[&[u8]]) -> bool {
-    let Some(media) = section.first().and_then(|media| media.strip_prefix(b"m=audio ")) else { return false };
-    media.split(|byte| *byte == b' ').next().is_some_and(|port| port != b"0")
+/// The media of a section that is in use, if it is one that can be served.
+fn live_media<'a>(section: &[&'a [u8]]) -> Option<&'a [u8]> {
+    let mut words = section.first()?.strip_prefix(b"m=")?.split(|byte| *byte == b' ');
+    let media = words.next().filter(|media| matches!(*media, b"audio" | b"video"))?;
+    words.next().filter(|port| *port != b"0").map(|_| media)
 }
 
 fn line(kind: &[u8], text: &[u8], out: &mut Vec<u8>) {

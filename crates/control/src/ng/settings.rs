@@ -27,6 +27,8 @@ pub struct Settings {
     pub open_within: Duration,
     /// When a call that was never answered is over.
     pub offer_timeout: Duration,
+    /// Whether calls may have video.
+    pub video: bool,
     /// How calls are recorded; which of them is for the proxy to say.
     pub recording: Recording,
     /// How many calls may be recorded at once.
@@ -74,6 +76,7 @@ impl Settings {
             delete_delay: Duration::from_secs(30),
             open_within: Duration::from_secs(4),
             offer_timeout: Duration::from_secs(3_600),
+            video: true,
             recording: Recording::default(),
             max_recordings: 100,
             answers: AnswerLimits::default(),
@@ -129,6 +132,8 @@ pub struct Stats {
     pub octets: u64,
     /// What came from them and was dropped.
     pub packets_dropped: u64,
+    /// Whole pictures that a far end could only have been asked for by an INFO.
+    pub pictures_unasked: u64,
     /// Mistakes of ours that were contained.
     pub panics: u64,
     /// News of legs that are gone.

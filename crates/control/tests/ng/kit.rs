@@ -9,7 +9,11 @@ use ringback_control::ng::{Dict, Engine, Message, Settings, Value};
 use ringback_control::{Epoch, MediaCommand, MediaEvent, Medium, Play, PlayNumber, Route};
 use ringback_media::dtls::{Fingerprint, HashAlgorithm};
 use ringback_media::insert::{RecordingKey, Track};
-use ringback_media::negotiation::{Credentials, LegSettings, Local, PayloadMap, Profile, Seed, Srtp};
+use ringback_media::negotiation::{
+    Credentials, LegSettings, Local, LocalVideo, PayloadMap, Profile, Seed, Srtp,
+};
+use ringback_media::rtcp::Cname;
+use ringback_media::sdp::Sources;
 use ringback_media::session::{Gone, LegKey, LegReport};
 use ringback_sansio::Flow;
 use ringback_sansio::sim::Clock;
@@ -170,12 +174,13 @@ impl World {
             legs.get(&key).map_or("?".to_owned(), |leg: &Leg| leg.name.clone())
         };
         match command {
-            MediaCommand::Open { medium, signalling, .. } => {
+            MediaCommand::Open { medium, signalling, video } => {
                 if let Some(why) = self.refuses.clone() {
                     return self.engine.handle_media(self.now, MediaEvent::Opened(key, Err(why)));
                 }
                 let number = u16::try_from(key.0 & 0x3ff).unwrap();
-                let local = local(medium, number);
+                let place = video.then(|| local_video(medium, number));
+                let local = Local { video: place, ..local(medium, number) };
                 let leg = format!("{}{number}", if medium == Medium::WebRtc { "web" } else { "rtp" });
                 let far = signalling.remote().ip();
                 self.log.push(format!("{leg} opens at {}, far end {far}", signalling.local().ip()));
@@ -199,9 +204,24 @@ impl World {
                 let duration = press.milliseconds;
                 self.log.push(format!("{leg} is sent {key} for {duration} ms{volume} as {how}"));
             }
-            MediaCommand::OpenVideo { .. } | MediaCommand::ConfigureVideo(..) | MediaCommand::AskPicture => {
-                panic!("nobody asks for video")
+            MediaCommand::OpenVideo { .. } => {
+                let number = u16::try_from(key.0 & 0x3ff).unwrap();
+                let opened = self.refuses.clone().map_or(Ok(()), Err);
+                if opened.is_ok() {
+                    self.log.push(format!("{} gets a place for video", name(&self.legs, key)));
+                }
+                let opened = opened.map(|()| Box::new(local_video(Medium::Rtp, number)));
+                self.engine.handle_media(self.now, MediaEvent::VideoOpened(key, opened));
             }
+            MediaCommand::ConfigureVideo(settings, map) => {
+                let leg = name(&self.legs, key);
+                self.log.push(match settings.map(|settings| settings.leg.remote) {
+                    None => format!("{leg} has no video"),
+                    Some(None) => format!("{leg} is seen by {map:?}, is sent by ICE"),
+                    Some(Some(remote)) => format!("{leg} is seen by {map:?}, is sent to {}", remote.rtp),
+                });
+            }
+            MediaCommand::AskPicture => panic!("nobody asks for a picture"),
             MediaCommand::Configure(settings, route) => {
                 let (map, way) = match route {
                     Route::Direct(map) => (*map, format!("{map:?}")),
@@ -302,6 +322,19 @@ fn local(medium: Medium, number: u16) -> Local {
             seed: Some(Seed::new([7; 32])),
             video: None,
         },
+    }
+}
+
+fn local_video(medium: Medium, number: u16) -> LocalVideo {
+    match medium {
+        Medium::WebRtc => {
+            let sources = Sources { media: 1111, repair: Some(2222), cname: Cname::from_random([1; 12]) };
+            LocalVideo { rtp: 8443, rtcp: 8443, sources: Some(sources), seed: None }
+        }
+        Medium::Rtp => {
+            let (rtp, rtcp) = (21_000 + 2 * number, 21_001 + 2 * number);
+            LocalVideo { rtp, rtcp, sources: None, seed: Some(Seed::new([8; 32])) }
+        }
     }
 }
 

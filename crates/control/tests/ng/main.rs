@@ -12,3 +12,4 @@ mod reading;
 mod recording;
 mod repeating;
 mod saying;
+mod watching;

@@ -173,6 +173,7 @@ fn settings(config: &Config, epoch: Epoch) -> anyhow::Result<Settings> {
         max_calls: config.limits.calls as usize,
         delete_delay: Duration::from_secs(config.ng.delete_delay_seconds.into()),
         recording: recording(config),
+        video: config.media.video,
         max_recordings: config.ng.recordings as usize,
         ..Settings::new(epoch, first, seed)
     })

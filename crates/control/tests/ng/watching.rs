@@ -1,0 +1,125 @@
+//! Video beside the audio.
+
+use crate::kit::{World, about, browser, phone, sdp};
+
+/// What a browser says that has a camera.
+fn browser_with_camera(setup: &str) -> String {
+    let audio = browser(setup, "brow").replace("BUNDLE 0", "BUNDLE 0 1");
+    let of_transport =
+        |line: &&str| ["a=ice-", "a=fingerprint", "a=setup"].iter().any(|of| line.starts_with(of));
+    let transport: String = audio.lines().filter(of_transport).map(|line| format!("{line}\r\n")).collect();
+    format!(
+        "{audio}m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\n{transport}a=mid:1\r\na=sendrecv\r\na=rtcp-mux\r\n\
+         a=content:main\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\n\
+         a=fmtp:97 apt=96\r\na=ssrc:77 cname:x\r\n"
+    )
+}
+
+const CAMERA_OF_PHONE: &str = "m=video 40002 RTP/AVP 99\r\nb=AS:512\r\na=rtpmap:99 VP8/90000\r\n";
+
+fn offer<'a>(sdp: &'a str, transport: &'a str, ice: &'a str) -> Vec<(&'a str, &'a str)> {
+    let flags = [("flags", "|trust-address"), ("transport-protocol", transport), ("ICE", ice)];
+    [("from-tag", "alice"), ("sdp", sdp)].into_iter().chain(flags).collect()
+}
+
+fn answer<'a>(sdp: &'a str, transport: &'a str, ice: &'a str) -> Vec<(&'a str, &'a str)> {
+    offer(sdp, transport, ice).into_iter().chain([("to-tag", "bob")]).collect()
+}
+
+/// The section of video.
+fn video(sdp: &str) -> &str {
+    &sdp[sdp.find("m=video").unwrap_or_else(|| panic!("no video in {sdp}"))..]
+}
+
+#[test]
+fn a_browser_sees_a_video_phone() {
+    let mut world = World::new();
+    let camera = browser_with_camera("actpass");
+    let offered = sdp(&world.ask(&about("offer", &offer(&camera, "RTP/AVP", "remove"))));
+    assert!(video(&offered).starts_with("m=video 21004 RTP/AVP 96\r\n"), "{offered}");
+    for passed in ["a=content:main\r\n", "a=rtpmap:96 VP8/90000\r\n", "a=rtcp:21005\r\n"] {
+        assert!(video(&offered).contains(passed), "no {passed} in {offered}");
+    }
+    assert!(!video(&offered).contains("a=ssrc") && !video(&offered).contains("rtx"), "{offered}");
+    world.happened();
+
+    let phone = phone("203.0.113.9", 40_000) + CAMERA_OF_PHONE;
+    let answered = sdp(&world.ask(&about("answer", &answer(&phone, "UDP/TLS/RTP/SAVPF", "force"))));
+    assert!(video(&answered).starts_with("m=video 8443 UDP/TLS/RTP/SAVPF 96 97\r\n"), "{answered}");
+    for passed in ["b=AS:512\r\n", "a=mid:1\r\n", "a=rtcp:8443\r\n", "a=rtpmap:97 rtx/90000\r\n"] {
+        assert!(video(&answered).contains(passed), "no {passed} in {answered}");
+    }
+    assert_eq!(
+        world.happened(),
+        "web1 by ICE {0: 0, 8: 8, 110: 101}\nweb1 is seen by {96: 99}, is sent by ICE\n\
+         rtp2 203.0.113.9:40000 {0: 0, 8: 8, 101: 110, 110: 110}\n\
+         rtp2 is seen by {96: 96, 99: 96}, is sent to 203.0.113.9:40002\nweb1 and rtp2 talk"
+    );
+}
+
+#[test]
+fn who_may_not_be_heard_is_not_seen() {
+    let mut world = World::new();
+    let camera = browser_with_camera("actpass");
+    sdp(&world.ask(&about("offer", &offer(&camera, "RTP/AVP", "remove"))));
+    let phone = phone("203.0.113.9", 40_000) + CAMERA_OF_PHONE;
+    sdp(&world.ask(&about("answer", &answer(&phone, "UDP/TLS/RTP/SAVPF", "force"))));
+    world.happened();
+    for (command, seen) in [
+        ("block media", "{}"),
+        ("unblock media", "{96: 99}"),
+        ("silence media", "{}"),
+        ("unsilence media", "{96: 99}"),
+    ] {
+        world.ask(&about(command, &[("from-tag", "alice")]));
+        let happened = world.happened();
+        assert!(happened.contains(&format!("web1 is seen by {seen}, ")), "{command}: {happened}");
+        assert!(happened.contains("rtp2 is seen by {96: 96, 99: 96}, "), "{command}: {happened}");
+    }
+}
+
+#[test]
+fn video_that_comes_later_has_a_place_made() {
+    let mut world = World::new();
+    let talk = phone("203.0.113.8", 30_000);
+    sdp(&world.ask(&about("offer", &offer(&talk, "RTP/AVP", "remove"))));
+    sdp(&world.ask(&about("answer", &answer(&phone("203.0.113.9", 40_000), "RTP/AVP", "remove"))));
+    assert!(!world.happened().contains("seen"));
+
+    let camera = talk.clone() + &CAMERA_OF_PHONE.replace("40002", "30002");
+    let again: Vec<_> = offer(&camera, "RTP/AVP", "remove").into_iter().chain([("to-tag", "bob")]).collect();
+    let offered = sdp(&world.ask(&about("offer", &again)));
+    assert!(video(&offered).starts_with("m=video 21004 RTP/AVP 99\r\n"), "{offered}");
+    assert_eq!(world.happened(), "rtp1 gets a place for video\nrtp2 gets a place for video");
+    let seen = phone("203.0.113.9", 40_000) + CAMERA_OF_PHONE;
+    let answered = sdp(&world.ask(&about("answer", &answer(&seen, "RTP/AVP", "remove"))));
+    assert!(video(&answered).starts_with("m=video 21002 RTP/AVP 99\r\n"), "{answered}");
+    assert!(world.happened().contains("rtp1 is seen by {99: 99}, is sent to 203.0.113.8:30002"));
+
+    // Without a camera again, nothing of it is left.
+    let without = talk + "m=video 0 RTP/AVP 99\r\n";
+    let again: Vec<_> = offer(&without, "RTP/AVP", "remove").into_iter().chain([("to-tag", "bob")]).collect();
+    let offered = sdp(&world.ask(&about("offer", &again)));
+    assert!(video(&offered).starts_with("m=video 0 "), "{offered}");
+    let unseen = phone("203.0.113.9", 40_000) + "m=video 0 RTP/AVP 99\r\n";
+    sdp(&world.ask(&about("answer", &answer(&unseen, "RTP/AVP", "remove"))));
+    let happened = world.happened();
+    assert!(happened.contains("rtp1 has no video") && happened.contains("rtp2 has no video"), "{happened}");
+}
+
+#[test]
+fn where_no_place_can_be_had_the_call_goes_on_without() {
+    for (switch_off, refuse) in [(true, false), (false, true)] {
+        let mut world = World::with(|settings| settings.video = !switch_off);
+        let talk = phone("203.0.113.8", 30_000);
+        sdp(&world.ask(&about("offer", &offer(&talk, "RTP/AVP", "remove"))));
+        sdp(&world.ask(&about("answer", &answer(&phone("203.0.113.9", 40_000), "RTP/AVP", "remove"))));
+        world.refuses = refuse.then(|| "no ports".to_owned());
+        let camera = talk + &CAMERA_OF_PHONE.replace("40002", "30002");
+        let again: Vec<_> =
+            offer(&camera, "RTP/AVP", "remove").into_iter().chain([("to-tag", "bob")]).collect();
+        let offered = sdp(&world.ask(&about("offer", &again)));
+        assert!(offered.contains("m=audio 20004 RTP/AVP 8 0 101\r\n"), "{offered}");
+        assert!(!offered.contains("m=video") || video(&offered).starts_with("m=video 0 "), "{offered}");
+    }
+}
