@@ -281,6 +281,49 @@ describe('during a call', () => {
     expect(session.did).toEqual(['RFC2833 1']);
   });
 
+  it('reports every twenty seconds how it has sounded since its beginning, and at its end', async () => {
+    const { phone, session, connection } = await talkingPhone();
+    connection.packetsReceived = 90;
+    connection.packetsLost = 10;
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(session.reports).toEqual([]);
+    await vi.advanceTimersByTimeAsync(21_000);
+    connection.packetsLost = 30;
+    await vi.advanceTimersByTimeAsync(2_000);
+    phone.hangUp();
+    expect(session.did).toEqual(['report interval', 'report interval', 'report session', 'terminate']);
+    expect(session.reports.map(({ heard }) => heard.lost)).toEqual([0.1, 0.1, 0.25]);
+    expect(session.reports.map(({ from, until }) => until - from)).toEqual([20_000, 40_000, 42_000]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(session.reports).toHaveLength(3);
+  });
+
+  it('reports nothing of what nobody has heard', async () => {
+    const { phone, session } = await talkingPhone();
+    await vi.advanceTimersByTimeAsync(25_000);
+    phone.hangUp();
+    expect(session.did).toEqual(['terminate']);
+  });
+
+  it('reports nothing without a connection, and goes on', async () => {
+    const { phone, session, agent, connection } = await talkingPhone();
+    connection.packetsReceived = 90;
+    agent.events.closed(Date.now());
+    await vi.advanceTimersByTimeAsync(25_000);
+    expect(session.did).toEqual([]);
+    expect(phone.view.call?.state).toBe('active');
+    phone.hangUp();
+    expect(session.did).toEqual(['terminate']);
+  });
+
+  it('reports while it is held', async () => {
+    const { phone, session, connection } = await talkingPhone();
+    connection.packetsReceived = 90;
+    phone.setHeld(true);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(session.did).toEqual(['hold', 'report interval']);
+  });
+
   it('tells how the sound fares', async () => {
     const { phone, connection } = await talkingPhone();
     expect(phone.view.call?.media).toBe('flowing');

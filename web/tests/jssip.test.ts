@@ -59,6 +59,18 @@ class ServerSocket {
     this.onmessage?.({ data: [...lines, 'Content-Length: 0', '', ''].join('\r\n') });
   }
 
+  /** Takes a call with an answer. */
+  accept(invite: string): void {
+    const copied = ['Via', 'From', 'Call-ID', 'CSeq'].map((name) => `${name}: ${header(invite, name)}`);
+    const to = `To: ${header(invite, 'To')};tag=server`;
+    const more = [
+      'Contact: <sip:server@phone.example>',
+      'Content-Type: application/sdp',
+      'Content-Length: 5',
+    ];
+    this.onmessage?.({ data: ['SIP/2.0 200 OK', ...copied, to, ...more, '', 'v=0\r\n'].join('\r\n') });
+  }
+
   request(method: string, ...more: string[]): void {
     const lines = [
       `${method} sip:alice@phone.example SIP/2.0`,
@@ -119,6 +131,7 @@ class Connection extends EventTarget {
   localDescription = { sdp: 'v=0\r\n' };
   createOffer = () => Promise.resolve(this.localDescription);
   setLocalDescription = () => Promise.resolve();
+  setRemoteDescription = () => Promise.resolve();
   getSenders = () => [];
   addTrack = () => undefined;
   close = () => undefined;
@@ -128,6 +141,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal('WebSocket', ServerSocket);
   vi.stubGlobal('RTCPeerConnection', Connection);
+  vi.stubGlobal('RTCSessionDescription', Object);
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -251,6 +265,73 @@ describe('calling', () => {
     session.terminate();
     expect(header(server.last('CANCEL'), 'CSeq')).toBe(header(request, 'CSeq').replace('INVITE', 'CANCEL'));
     expect(events.ended.mock.calls[0]?.[0]).toMatchObject({ originator: 'local', cause: 'Canceled' });
+  });
+});
+
+describe('reporting', () => {
+  const REPORT = {
+    kind: 'interval',
+    from: 0,
+    until: 20_000,
+    heard: { lost: 0.5, discarded: null, jitterMs: 4, roundTripMs: null },
+  } as const;
+
+  async function talks() {
+    const { agent, server } = startedAgent();
+    const events = sessionEvents();
+    const session = agent.invite('bob', fakeMicrophone().stream, events);
+    await vi.advanceTimersByTimeAsync(1);
+    const invite = server.last('INVITE');
+    server.accept(invite);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(events.accepted).toHaveBeenCalledOnce();
+    return { session, server, events, invite };
+  }
+
+  it('sends an INFO that names the dialog and its parties', async () => {
+    const { session, server, invite } = await talks();
+    session.sendReport(REPORT);
+    const info = server.last('INFO');
+    expect(header(info, 'Content-Type')).toBe('application/vq-rtcpxr');
+    const callId = header(invite, 'Call-ID');
+    expect(header(info, 'Call-ID')).toBe(callId);
+    expect(info).toContain(`\r\n\r\nVQIntervalReport\r\nCallID: ${callId}\r\n`);
+    expect(info).toContain('LocalID: <sip:alice@phone.example>\r\nRemoteID: <sip:bob@phone.example>\r\n');
+    expect(info).toContain('OrigID: <sip:alice@phone.example>\r\n');
+    expect(info).toContain('PacketLoss: NLR=50.00\r\nDelay: IAJ=4.0\r\n');
+  });
+
+  it.each(['400 Bad Request', '408 Request Timeout', '481 Call/Transaction Does Not Exist'])(
+    'goes on when the INFO is answered %s',
+    async (status) => {
+      const { session, server, events } = await talks();
+      session.sendReport(REPORT);
+      server.answer(server.last('INFO'), status);
+      expect(events.ended).not.toHaveBeenCalled();
+      expect(server.received.some((text) => text.startsWith('BYE'))).toBe(false);
+    },
+  );
+
+  it('goes on when the INFO is never answered', async () => {
+    const { session, events } = await talks();
+    session.sendReport(REPORT);
+    await vi.advanceTimersByTimeAsync(40_000);
+    expect(events.ended).not.toHaveBeenCalled();
+  });
+
+  it('goes on when the INFO cannot be sent', async () => {
+    const { session, server, events } = await talks();
+    server.readyState = 3;
+    session.sendReport(REPORT);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(events.ended).not.toHaveBeenCalled();
+  });
+
+  it('sends nothing when the session is over', async () => {
+    const { session, server } = await talks();
+    session.terminate();
+    session.sendReport(REPORT);
+    expect(server.received.some((text) => text.startsWith('INFO'))).toBe(false);
   });
 });
 

@@ -29,6 +29,7 @@ export class FakePeerConnection extends EventTarget {
   iceConnectionState: RTCIceConnectionState = 'new';
   canInsertDTMF = true;
   packetsReceived = 0;
+  packetsLost = 0;
   totalAudioEnergy = 0;
 
   becomes(state: RTCIceConnectionState): void {
@@ -41,9 +42,11 @@ export class FakePeerConnection extends EventTarget {
   }
 
   getStats(): Promise<Map<string, unknown>> {
+    const { packetsReceived, packetsLost } = this;
     return Promise.resolve(
       new Map<string, unknown>([
-        ['in', { type: 'inbound-rtp', kind: 'audio', packetsReceived: this.packetsReceived }],
+        ['video', { type: 'inbound-rtp', kind: 'video', packetsReceived: 7, packetsLost: 7 }],
+        ['in', { type: 'inbound-rtp', kind: 'audio', packetsReceived, packetsLost }],
         ['mic', { type: 'media-source', kind: 'audio', totalAudioEnergy: this.totalAudioEnergy }],
       ]),
     );

@@ -2,6 +2,7 @@
 
 use ringback_sansio::Flow;
 use ringback_sip::digest::Ha1;
+use ringback_sip::event::documents::vq_report::Metrics;
 use ringback_sip::location::Change;
 use ringback_sip::resolve;
 
@@ -27,6 +28,15 @@ pub enum Ask {
     Persist(Vec<Change>),
     /// Keep the record of a call that is over.
     Record(Box<Cdr>),
+    /// Add to the record of a call what a phone says of it when it is over already.
+    AmendRecord {
+        /// The record, by its name.
+        call: String,
+        /// The leg, by its place in the record.
+        leg: usize,
+        /// What its phone says.
+        metrics: Metrics,
+    },
     /// Keep a message for a user who is away; its number is the store's to give.
     StoreMessage(Box<StoredMessage>),
     /// Which messages wait for this user? The first of them with a number above `after`, in order, not more than some

@@ -6,6 +6,7 @@ use ringback_media::negotiation::Profile;
 use ringback_media::quality::{Told, Verdict, judge};
 use ringback_media::session::LegReport;
 use ringback_sansio::Flow;
+use ringback_sip::event::documents::vq_report::{Kind, Metrics, Report};
 
 /// Who ended a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,6 +116,27 @@ pub struct CdrLeg {
     pub profile: Profile,
     /// What the leg carried; `None` when its media went past the exchange, or its media worker did not say in time.
     pub media: Option<LegReport>,
+    /// What the party's phone has said of what it heard, if it has.
+    pub reported: Option<Reported>,
+}
+
+/// What a phone has said of what it heard ([RFC 6035]). Nobody has measured that but the phone: it is kept beside what we
+/// have measured, and nothing is judged by it.
+///
+/// [RFC 6035]: https://www.rfc-editor.org/rfc/rfc6035
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reported {
+    /// What the report covers.
+    pub kind: Kind,
+    /// What it says.
+    pub metrics: Metrics,
+}
+
+impl Reported {
+    /// What a report says of its sender.
+    pub(crate) fn by(report: &Report<'_>) -> Reported {
+        Reported { kind: report.kind, metrics: report.local }
+    }
 }
 
 impl CdrLeg {
@@ -181,6 +203,7 @@ mod tests {
                 history,
                 quality: Summary::default(),
             }),
+            reported: None,
         }
     }
 

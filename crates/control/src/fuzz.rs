@@ -17,7 +17,7 @@ use ringback_sip::gruu::Gruus;
 use ringback_sip::message::{Builder, Message, Method, Name};
 use ringback_sip::resolve;
 
-use bodies::{FAX, with_body};
+use bodies::{FAX, report, with_body};
 
 use crate::ask::{Answer, Ask, AskId, NotConnected, User};
 use crate::exchange::Exchange;
@@ -206,10 +206,14 @@ impl Play {
             Some(etag) => request.header(Name::SipIfMatch, etag),
             None => request,
         };
-        let request = if input.number(3) > 0 {
-            request.body(b"application/pidf+xml", document.as_bytes())
-        } else {
-            request
+        let request = match input.number(3) {
+            0 => request,
+            1 => request.body(b"application/pidf+xml", document.as_bytes()),
+            _ => {
+                let report = report(&self.dialog_heard(input));
+                let request = self.request(from, Method::Publish, from).header(Name::Event, "vq-rtcpxr");
+                request.body(b"application/vq-rtcpxr", report.as_bytes())
+            }
         };
         self.say_with_credentials(from, request.finish());
     }
@@ -347,6 +351,7 @@ impl Play {
         let at = input.number(KEPT);
         let method = METHODS.get(input.number(7)).cloned().unwrap_or(Method::Bye);
         let may_offer = matches!(method, Method::Invite | Method::Update);
+        let is_info = method == Method::Info;
         let Some((flow, of)) = self.heard.get(at) else { return };
         let flow = *flow;
         let (from, to) = if of.is_request() { (Name::To, Name::From) } else { (Name::From, Name::To) };
@@ -372,8 +377,14 @@ impl Play {
             (Method::Refer, way) => request.header(Name::ReferTo, format!("<sip:user{}@192.0.2.1>", way % 4)),
             _ => request,
         };
-        let kind = input.number(6);
-        let request = with_body(request, if may_offer && kind == 5 { FAX } else { kind }).finish();
+        let request = match input.number(6) {
+            1..=4 if is_info => {
+                request.body(b"application/vq-rtcpxr", report(&self.dialog_heard(input)).as_bytes())
+            }
+            5 if may_offer => with_body(request, FAX),
+            kind => with_body(request, kind),
+        };
+        let request = request.finish();
         self.say_over(flow, request.bytes().clone());
     }
 
@@ -528,9 +539,11 @@ impl Play {
                     }
                     Ask::Dns(_) => Answer::Dns(resolve::Answer::Failed),
                     Ask::Connect(target) => Answer::Connected(connected(&target, self.serial)),
-                    Ask::Persist(_) | Ask::Record(_) | Ask::ForgetMessages { .. } | Ask::Features { .. } => {
-                        Answer::Persisted(!self.is_broken)
-                    }
+                    Ask::Persist(_)
+                    | Ask::Record(_)
+                    | Ask::AmendRecord { .. }
+                    | Ask::ForgetMessages { .. }
+                    | Ask::Features { .. } => Answer::Persisted(!self.is_broken),
                 };
                 self.asks.push_back((id, answer));
             }

@@ -42,7 +42,7 @@ pub(crate) enum Parked {
     Dns(Place, resolve::AskId),
     /// Places that are being looked for wait for a connection.
     Connect(resolve::Target),
-    /// What nobody waits for: bindings that have expired, records of calls that nobody hung up.
+    /// What nobody waits for: bindings that have expired, records of calls that nobody hung up, and what is added to them.
     Unanswered,
 }
 

@@ -240,6 +240,14 @@ pub struct Stats {
     /// 412: no publication has that entity-tag.
     pub publications_unmatched: u64,
 
+    // What phones say of how calls sounded.
+    /// Reports about calls of their senders.
+    pub quality_reports: u64,
+    /// Reports about no call of their sender, or about one that has been over for too long; answered 200 as well.
+    pub quality_reports_unmatched: u64,
+    /// 400 and the like: reports that cannot be read.
+    pub quality_reports_refused: u64,
+
     // Instant messages outside of calls.
     /// Taken by a contact while the sender waited.
     pub instant_messages_delivered: u64,

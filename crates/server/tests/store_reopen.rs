@@ -8,8 +8,8 @@ use std::sync::mpsc;
 use ringback_sansio::Transport;
 use ringback_server::secret::Secret;
 use ringback_server::store::{
-    BindingRow, CdrLegRow, CdrRow, Credentials, DeviceRow, Hundredths, Options, QualityRow, Recovery, Store,
-    UserRow, Write,
+    BindingRow, CdrLegRow, CdrRow, Credentials, DeviceRow, Hundredths, Options, QualityRow, Recovery,
+    ReportedRow, Store, UserRow, Write,
 };
 use rusqlite::{Connection, Row};
 
@@ -70,6 +70,12 @@ fn cdr(call: &str, started: i64) -> CdrRow {
             sent_after: Some(u64::from(u32::MAX)),
             ..QualityRow::default()
         },
+        reported: ReportedRow {
+            loss: Some(Hundredths(525)),
+            round_trip: Some(Hundredths(20_000)),
+            mos_cq: Some(Hundredths(402)),
+            ..ReportedRow::default()
+        },
         silent_because: Some("only_silence".to_owned()),
         verdict: Some("alice's browser is not heard.".to_owned()),
     };
@@ -103,7 +109,8 @@ fn cdrs(path: &Path) -> Vec<CdrRow> {
                 packets_sent, octets_sent, packets_lost, packets_dropped, mos_received, mos_received_worst, mos_sent,
                 mos_sent_worst, loss_received, loss_sent, jitter_received, jitter_sent, round_trip, round_trip_longest,
                 packets_late, packets_duplicate, audio_missing, ice_after, dtls_after, received_after, sent_after,
-                silent_because, verdict
+                silent_because, verdict, reported_loss, reported_discarded, reported_jitter, reported_round_trip,
+                reported_mos_lq, reported_mos_cq
          FROM cdr_legs WHERE call = ?1 ORDER BY leg",
     ).unwrap();
     let mut found: Vec<CdrRow> = calls.query_map([], read).unwrap().map(Result::unwrap).collect();
@@ -164,6 +171,14 @@ fn read_leg(row: &Row<'_>) -> rusqlite::Result<CdrLegRow> {
             dtls_after: time("dtls_after")?,
             received_after: time("received_after")?,
             sent_after: time("sent_after")?,
+        },
+        reported: ReportedRow {
+            loss: row.get("reported_loss")?,
+            discarded: row.get("reported_discarded")?,
+            jitter: row.get("reported_jitter")?,
+            round_trip: row.get("reported_round_trip")?,
+            mos_lq: row.get("reported_mos_lq")?,
+            mos_cq: row.get("reported_mos_cq")?,
         },
         silent_because: row.get("silent_because")?,
         verdict: row.get("verdict")?,
@@ -229,6 +244,28 @@ fn every_kind_of_row_comes_back_as_it_was() {
 }
 
 #[test]
+fn what_a_phone_says_after_the_call_replaces_what_its_leg_has_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let store = open(&path);
+    let reported = ReportedRow {
+        loss: Some(Hundredths(0)),
+        discarded: Some(Hundredths(10_000)),
+        jitter: Some(Hundredths(6_553_500)),
+        round_trip: None,
+        mos_lq: Some(Hundredths(500)),
+        mos_cq: Some(Hundredths(100)),
+    };
+    let amend = Write::AmendCdr { call: "one".to_owned(), leg: 1, reported: Box::new(reported.clone()) };
+    let records = ["one", "two"].map(|call| Write::Cdr(Box::new(cdr(call, 100))));
+    write(&store, records.into_iter().chain([amend]).collect());
+    let mut expected = cdr("one", 100);
+    expected.legs[1].reported = reported;
+    let kept = cdrs(&path);
+    assert!(kept.contains(&expected) && kept.contains(&cdr("two", 100)), "{kept:#?}");
+}
+
+#[test]
 fn a_user_keeps_its_devices_through_a_new_password_and_takes_them_along() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("t.db"));
@@ -280,7 +317,7 @@ fn a_database_of_a_later_version_or_of_another_program_is_refused_untouched() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refusal = Store::open(&path, Options::default()).unwrap_err().to_string();
     assert!(
-        refusal.contains("was written by a later version (schema 99, this version knows 9)"),
+        refusal.contains("was written by a later version (schema 99, this version knows 10)"),
         "{refusal}"
     );
 

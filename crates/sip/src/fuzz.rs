@@ -20,6 +20,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sip_message", message),
     ("sip_stream", stream),
     ("sip_uri", uri),
+    ("vq_report", crate::event::documents::fuzz::vq_report),
 ];
 
 /// A parser with the properties that must hold of any bytes.

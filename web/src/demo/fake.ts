@@ -10,6 +10,7 @@ import type {
   Peer,
   SessionEvents,
 } from '../lib/agent';
+import type { QualityReport } from '../lib/quality';
 
 export class FakeAgent implements Agent {
   readonly did: string[] = [];
@@ -78,6 +79,7 @@ export class FakeAgent implements Agent {
 
 export class FakeSession implements IncomingSession {
   readonly did: string[] = [];
+  readonly reports: QualityReport[] = [];
   /** Whether another offer is under way. */
   isOffering = false;
   #events: SessionEvents | null;
@@ -136,6 +138,11 @@ export class FakeSession implements IncomingSession {
 
   sendDigit(digit: string, by: DigitTransport): void {
     this.did.push(`${by} ${digit}`);
+  }
+
+  sendReport(report: QualityReport): void {
+    this.did.push(`report ${report.kind}`);
+    this.reports.push(report);
   }
 }
 

@@ -5,6 +5,7 @@
  * is known on this side of the line.
  */
 import type { Account } from './account';
+import type { QualityReport } from './quality';
 
 export type AgentFactory = (account: Account, events: AgentEvents) => Agent;
 
@@ -45,6 +46,8 @@ export interface Session {
   mute(): void;
   unmute(): void;
   sendDigit(digit: string, by: DigitTransport): void;
+  /** Tells the server how an established session sounds. Whatever becomes of the report, the session goes on. */
+  sendReport(report: QualityReport): void;
 }
 
 export interface IncomingSession extends Session {

@@ -1,7 +1,9 @@
 import type { Agent, Failure, IncomingSession, Originator, Peer, Session, SessionEvents } from './agent';
 import { type Cause, causeOfEnd } from './cause';
-import { COUNT_MS, Hearing, type Silence, countSound } from './hearing';
+import { COUNT_MS, Hearing, type Silence, soundIn } from './hearing';
 import { type MicrophoneProblem, NoMicrophone, type OpenMicrophone, close } from './microphone';
+import { type Heard, type QualityReport, REPORT_MS, heardIn } from './quality';
+import { audioStats } from './stats';
 
 /** What there is to show of a call. Each change makes a new one. */
 export interface CallView {
@@ -60,6 +62,9 @@ export class Call implements SessionEvents {
   #counting: ReturnType<typeof setInterval> | undefined;
   #retrying: ReturnType<typeof setTimeout> | undefined;
   readonly #hearing = new Hearing();
+  /** What was counted last of the far side's sound. */
+  #heard: Heard | null = null;
+  #counts = 0;
   readonly #surroundings: CallSurroundings;
 
   private constructor(direction: CallView['direction'], peer: Peer, surroundings: CallSurroundings) {
@@ -107,8 +112,10 @@ export class Call implements SessionEvents {
   hangUp(): void {
     if (this.isOver) return;
     this.#givenUp = true;
-    if (this.#session === null) this.#end('cancelled', null);
-    else this.#session.terminate();
+    if (this.#session === null) return this.#end('cancelled', null);
+    // What was counted up to two seconds ago: nobody waits for a count when hanging up.
+    this.#report('session');
+    this.#session.terminate();
   }
 
   setMuted(muted: boolean): void {
@@ -210,16 +217,29 @@ export class Call implements SessionEvents {
   }
 
   async #count(): Promise<void> {
+    if (this.#connection === null) return;
+    const stats = await audioStats(this.#connection);
+    this.#heard = heardIn(stats);
+    this.#counts += 1;
+    if (this.#counts % (REPORT_MS / COUNT_MS) === 0) this.#report('interval');
     // The ICE state tells of the time before the first sound better than a count does.
-    if (this.#connection === null || this.#view.state !== 'active' || this.#view.media !== 'flowing') {
+    if (this.#view.state !== 'active' || this.#view.media !== 'flowing') {
       this.#hearing.reset();
       if (this.#view.silence !== null) this.#set({ silence: null });
       return;
     }
-    const count = await countSound(this.#connection);
+    const count = soundIn(stats);
     // A muted microphone has no energy, and its user knows.
     const silence = this.#hearing.count(this.#view.muted ? { ...count, microphoneEnergy: null } : count);
     if (silence !== this.#view.silence) this.#set({ silence });
+  }
+
+  /** Tells the server how the call has sounded so far. */
+  #report(kind: QualityReport['kind']): void {
+    const { answeredAt } = this.#view;
+    if (this.#session === null || this.#heard === null || answeredAt === null) return;
+    if (!this.#isEstablished() || !this.#surroundings.isConnected()) return;
+    this.#session.sendReport({ kind, from: answeredAt, until: Date.now(), heard: this.#heard });
   }
 
   #isEstablished(): boolean {

@@ -1,3 +1,5 @@
+import type { Stats } from './stats';
+
 /** Which side of an answered call sends nothing. */
 export type Silence = 'far' | 'own';
 
@@ -37,24 +39,14 @@ export class Hearing {
 }
 
 /** Reads the counts of a peer connection. */
-export async function countSound(connection: RTCPeerConnection): Promise<SoundCount> {
+export function soundIn(stats: readonly Stats[]): SoundCount {
   let packetsReceived: number | null = null;
   let microphoneEnergy: number | null = null;
-  const report: ReadonlyMap<string, Stats> = await connection.getStats();
-  for (const stats of report.values()) {
-    if (stats.kind !== 'audio') continue;
-    if (stats.type === 'inbound-rtp') packetsReceived = stats.packetsReceived ?? null;
-    if (stats.type === 'media-source') microphoneEnergy = stats.totalAudioEnergy ?? null;
+  for (const one of stats) {
+    if (one.type === 'inbound-rtp') packetsReceived = one.packetsReceived ?? null;
+    if (one.type === 'media-source') microphoneEnergy = one.totalAudioEnergy ?? null;
   }
   return { packetsReceived, microphoneEnergy };
-}
-
-/** The members of [webrtc-stats](https://www.w3.org/TR/webrtc-stats/) that are read here. */
-interface Stats {
-  readonly type: string;
-  readonly kind?: string;
-  readonly packetsReceived?: number;
-  readonly totalAudioEnergy?: number;
 }
 
 function stands(last: number | null, now: number | null): boolean {

@@ -22,6 +22,7 @@ import type {
 } from './agent';
 import { boundedGathering } from './gathering';
 import { parseReason, retryAfter, warningText } from './headers';
+import { type QualityReport, REPORT_CONTENT_TYPE, writeReport } from './quality';
 import { JSSIP_INTERVAL_S, PacedSocket } from './socket';
 
 /** Makes the user agent of `account`; throws when JsSIP finds the account unusable. */
@@ -33,6 +34,7 @@ class JsSipAgent implements Agent {
   readonly #ua: UA;
   readonly #socket: PacedSocket;
   readonly #domain: string;
+  readonly #callIds = new WeakMap<RTCSession, string>();
 
   constructor(account: Account, events: AgentEvents) {
     this.#domain = account.domain;
@@ -54,8 +56,9 @@ class JsSipAgent implements Agent {
       events.registrationFailed(failureOf('remote', response, cause ?? 'SIP Failure Code'));
     });
     // JsSIP declares its enumerations and does not define them: at run time they are strings.
-    this.#ua.on('newRTCSession', (event: { originator: string; session: RTCSession }) => {
-      if (event.originator === 'remote') events.incoming(new JsSipSession(event.session));
+    this.#ua.on('newRTCSession', ({ originator, session, request }: NewSession) => {
+      this.#callIds.set(session, request.call_id);
+      if (originator === 'remote') events.incoming(new JsSipSession(session, request.call_id));
     });
   }
 
@@ -91,16 +94,18 @@ class JsSipAgent implements Agent {
       pcConfig: PEER_CONNECTION,
       eventHandlers: handlers(events),
     });
-    return new JsSipSession(session);
+    return new JsSipSession(session, this.#callIds.get(session) ?? '');
   }
 }
 
 class JsSipSession implements IncomingSession {
   readonly peer: Peer;
   readonly #session: RTCSession;
+  readonly #callId: string;
 
-  constructor(session: RTCSession) {
+  constructor(session: RTCSession, callId: string) {
     this.#session = session;
+    this.#callId = callId;
     const { display_name, uri } = session.remote_identity;
     // `display_name` is undefined at run time when the From header has none.
     const name = (display_name as string | undefined)?.trim() ?? '';
@@ -159,6 +164,36 @@ class JsSipSession implements IncomingSession {
       transportType: by === 'RFC2833' ? JsSIP.C.DTMF_TRANSPORT.RFC2833 : JsSIP.C.DTMF_TRANSPORT.INFO,
     });
   }
+
+  sendReport(report: QualityReport): void {
+    if (!this.#session.isEstablished()) return;
+    const { local_identity, remote_identity, direction } = this.#session;
+    const [local, remote] = [local_identity.uri.toAor(), remote_identity.uri.toAor()];
+    // JsSIP declares its directions as an enumeration and has strings.
+    const originator = (direction as string) === 'outgoing' ? local : remote;
+    const body = writeReport(report, { callId: this.#callId, local, remote, originator });
+    // `sendInfo` ends the session when its INFO is answered 408 or 481, or not at all. Without handlers nothing happens.
+    (this.#session as unknown as RequestSender).sendRequest('INFO', {
+      extraHeaders: [`Content-Type: ${REPORT_CONTENT_TYPE}`],
+      body,
+      eventHandlers: {},
+    });
+  }
+}
+
+/** What JsSIP tells of a new session; its declarations are of another event. */
+interface NewSession {
+  readonly originator: string;
+  readonly session: RTCSession;
+  readonly request: { readonly call_id: string };
+}
+
+/** The method of a session by which JsSIP sends every request within the dialog; it is not declared. */
+interface RequestSender {
+  sendRequest(
+    method: string,
+    options: { extraHeaders: string[]; body: string; eventHandlers: Record<string, never> },
+  ): void;
 }
 
 /** The events of a JsSIP session, told in the words of `agent.ts`. */

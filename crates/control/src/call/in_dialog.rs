@@ -1,7 +1,8 @@
 //! Requests within the dialogs of a call.
 //!
-//! INFO and MESSAGE pass to the other leg with their body and come back with its answer. BYE ends the call. OPTIONS and
-//! an UPDATE without a body are answered here. re-INVITE and UPDATE with an offer are in [`super::renegotiate`].
+//! INFO and MESSAGE pass to the other leg with their body and come back with its answer, unless an INFO is for us: a key, a
+//! quality report. BYE ends the call. OPTIONS and an UPDATE without a body are answered here. re-INVITE and UPDATE with an
+//! offer are in [`super::renegotiate`].
 
 use std::time::Instant;
 
@@ -159,7 +160,9 @@ impl Exchange {
         server: ServerId,
         request: Message,
     ) {
-        if self.record_key(now, call, key, server, &request) {
+        if self.record_key(now, call, key, server, &request)
+            || self.take_quality_report_in_dialog(now, call, key, server, &request)
+        {
             return;
         }
         let content_type = request.header(Name::ContentType).unwrap_or_default();

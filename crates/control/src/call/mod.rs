@@ -54,7 +54,7 @@ use ringback_sip::dialog::Dialog;
 use ringback_sip::message::Message;
 use ringback_sip::transaction::{ClientId, ServerId};
 
-use crate::cdr::{Cdr, EndedBy};
+use crate::cdr::{Cdr, EndedBy, Reported};
 use crate::exchange::Incoming;
 use divert::Diversion;
 use hunt::Hunt;
@@ -183,6 +183,8 @@ pub(crate) struct Leg {
     /// The early dialogs of a callee that sends reliable provisional responses.
     pub early_dialogs: Vec<EarlyDialog>,
     pub video: LegVideo,
+    /// What its phone has said of what it heard.
+    pub reported: Option<Box<Reported>>,
 }
 
 /// Where a leg's dialog stands.
@@ -424,6 +426,7 @@ impl Leg {
             invite: Bytes::new(),
             early_dialogs: Vec::new(),
             video: LegVideo::default(),
+            reported: None,
             signalling: Signalling::Invited { server, invite: Box::new(invite), dialog },
         }
     }

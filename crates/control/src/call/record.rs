@@ -42,7 +42,7 @@ impl Exchange {
         if std::mem::replace(&mut call.is_recorded, true) {
             return;
         }
-        self.record_parts(call, true);
+        self.record_parts(now, call, true);
         let Call { caller, callees, record, first, answered, silent, .. } = call;
         let (first, answered, silent) = (*first, *answered, *silent);
         record.legs = std::iter::once(caller)
@@ -64,6 +64,12 @@ impl Exchange {
             })
             .collect();
         let record = record.clone();
+        if record.answered.is_some() {
+            let parties = call.legs().filter(|leg| leg.key == first || Some(leg.key) == answered);
+            for (place, leg) in parties.enumerate() {
+                self.ended_calls.remember(now, leg, &record.id, place);
+            }
+        }
         self.deadlines.cancel(&Timer::Reports(call.number));
         for (_, user) in std::mem::take(&mut call.payers) {
             self.count_out(&user);
@@ -119,6 +125,7 @@ impl Exchange {
     /// The report of a leg that was closed.
     pub(crate) fn leg_closed(
         &mut self,
+        now: Instant,
         call: &mut Call,
         key: LegKey,
         report: Option<Box<ringback_media::session::LegReport>>,
@@ -128,7 +135,7 @@ impl Exchange {
         {
             leg.media = LegMedia::Closed(report);
         }
-        self.record_parts(call, false);
+        self.record_parts(now, call, false);
     }
 
     /// The media workers had their time.
@@ -149,5 +156,6 @@ pub(super) fn recorded(leg: &Leg, media: Option<ringback_media::session::LegRepo
         flow: leg.flow,
         profile: leg.profile,
         media,
+        reported: leg.reported.as_deref().copied(),
     }
 }

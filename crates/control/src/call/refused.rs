@@ -148,6 +148,7 @@ impl Exchange {
                 flow,
                 profile: profile_of(flow),
                 media: None,
+                reported: None,
             }],
             ..begun
         };

@@ -316,6 +316,7 @@ impl Exchange {
             invite: Bytes::new(),
             early_dialogs: Vec::new(),
             video: LegVideo::default(),
+            reported: None,
         }
     }
 

@@ -42,7 +42,8 @@ impl CallsByUser {
         self.users.len()
     }
 
-    fn of<'c>(&'c self, user: &str) -> impl Iterator<Item = &'c CallNumber> {
+    /// The calls of a user that are not forgotten yet.
+    pub fn of<'c>(&'c self, user: &str) -> impl Iterator<Item = &'c CallNumber> {
         self.calls.get(user).into_iter().flatten()
     }
 }

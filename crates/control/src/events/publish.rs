@@ -1,4 +1,4 @@
-//! PUBLISH ([RFC 3903 §6]): a device says how its user is.
+//! PUBLISH ([RFC 3903 §6]): a device says how its user is, or how a call sounded ([`crate::quality_reports`]).
 //!
 //! [RFC 3903 §6]: https://www.rfc-editor.org/rfc/rfc3903#section-6
 
@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use ringback_sansio::Flow;
 use ringback_sip::event::documents::pidf::{self, Presence};
-use ringback_sip::event::{Package, Publish};
+use ringback_sip::event::documents::vq_report::{self, Report};
+use ringback_sip::event::{NotPublished, Package, Publish};
 use ringback_sip::header::Event;
 use ringback_sip::message::{Message, Name};
 
@@ -43,12 +44,17 @@ impl Exchange {
         if let Some(options) = unsupported(request) {
             return Err(EventRefused::Extension(options));
         }
+        let event = Event::parse(request.header(Name::Event).unwrap_or_default())
+            .map_err(|_| EventRefused::NotPublishable)?;
+        if event.package == vq_report::EVENT.as_bytes() {
+            self.take_quality_report(now, user, &report(request)?);
+            // Nothing is kept of it that could be refreshed.
+            return Ok((self.random_token(), 0));
+        }
         // Nobody publishes for somebody else; From is compared when the request is authenticated.
         if uri.user_unescaped().is_none_or(|named| *named != *user.as_bytes()) {
             return Err(EventRefused::NotYours);
         }
-        let event = Event::parse(request.header(Name::Event).unwrap_or_default())
-            .map_err(|_| EventRefused::NotPublishable)?;
         if Package::parse(event.package) != Some(Package::Presence) {
             return Err(EventRefused::NotPublishable);
         }
@@ -69,6 +75,16 @@ impl Exchange {
             self.event_state.notifier.touch(Package::Presence, &user);
         }
     }
+}
+
+/// The report that a PUBLISH carries, whoever it is addressed to: each phone has another name for who collects them.
+fn report(request: &Message) -> Result<Report<'_>, EventRefused> {
+    if request.body().is_empty() && request.header(Name::SipIfMatch).is_some() {
+        return Err(EventRefused::NotPublished(NotPublished::NoMatch));
+    }
+    let part = request.parts().find(vq_report::CONTENT_TYPE.as_bytes());
+    let part = part.ok_or(EventRefused::NotAReport)?;
+    Report::parse(part.body).map_err(EventRefused::Report)
 }
 
 fn document(request: &Message) -> Result<Option<Presence>, EventRefused> {

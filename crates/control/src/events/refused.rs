@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use ringback_sip::dialog::NoDialog;
+use ringback_sip::event::documents::vq_report::{self, BadReport};
 use ringback_sip::event::documents::{BadDocument, resource_lists};
 use ringback_sip::event::{NotPublished, NotSubscribed, Package, TooBrief};
 use ringback_sip::message::{Message, Name};
@@ -11,6 +12,10 @@ use ringback_sip::transaction::ServerId;
 use super::{ALLOW_EVENTS, EVENT_LIST};
 use crate::call::refused::CallRefused;
 use crate::exchange::{Exchange, warning};
+use crate::quality_reports;
+
+/// The packages that can be published, as the value of Allow-Events.
+const PUBLISHABLE: &str = "presence, vq-rtcpxr";
 
 /// Why a SUBSCRIBE or a PUBLISH is refused; `Display` is the sentence of the Warning.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +26,7 @@ pub(super) enum EventRefused {
     Extension(Vec<u8>),
     #[error("this exchange knows the events {ALLOW_EVENTS}")]
     Event,
-    #[error("only presence can be published")]
+    #[error("only presence and reports of quality (vq-rtcpxr) can be published")]
     NotPublishable,
     #[error("the documents of this event are of the type {0}")]
     NotAcceptable(&'static str),
@@ -33,6 +38,10 @@ pub(super) enum EventRefused {
     NotForLists,
     #[error("a document that is published is of the type application/pidf+xml")]
     NotPidf,
+    #[error("a report of quality is of the type application/vq-rtcpxr")]
+    NotAReport,
+    #[error("{0}")]
+    Report(BadReport),
     #[error("{0}")]
     Document(BadDocument),
     #[error("this is told to nobody but the user")]
@@ -67,7 +76,8 @@ impl EventRefused {
             EventRefused::Extension(_) => 420,
             EventRefused::Event | EventRefused::NotPublishable => 489,
             EventRefused::NotAcceptable(_) => 406,
-            EventRefused::NotAList | EventRefused::NotPidf => 415,
+            EventRefused::NotAList | EventRefused::NotPidf | EventRefused::NotAReport => 415,
+            EventRefused::Report(bad) => quality_reports::status_of(*bad),
             EventRefused::ListUnsupported => 421,
             EventRefused::Document(BadDocument::TooLarge) => 413,
             EventRefused::NotYours | EventRefused::OtherEvent | EventRefused::NotForLists => 403,
@@ -103,6 +113,7 @@ impl Exchange {
             | EventRefused::Draining
             | EventRefused::NotPublished(NotPublished::TooMany) => stats.events_overloaded += 1,
             EventRefused::NotPublished(NotPublished::NoMatch) => stats.publications_unmatched += 1,
+            EventRefused::NotAReport | EventRefused::Report(_) => stats.quality_reports_refused += 1,
             EventRefused::NotPidf | EventRefused::NotPublished(NotPublished::NoBody) => {
                 stats.publications_refused += 1;
             }
@@ -116,9 +127,10 @@ impl Exchange {
         reply = match refused {
             EventRefused::Extension(options) => reply.header(Name::Unsupported, options),
             EventRefused::Event => reply.header(Name::AllowEvents, ALLOW_EVENTS),
-            EventRefused::NotPublishable => reply.header(Name::AllowEvents, Package::Presence.name()),
+            EventRefused::NotPublishable => reply.header(Name::AllowEvents, PUBLISHABLE),
             EventRefused::NotAList => reply.header(Name::Accept, resource_lists::CONTENT_TYPE),
             EventRefused::ListUnsupported => reply.header(Name::Require, EVENT_LIST),
+            EventRefused::NotAReport => reply.header(Name::Accept, vq_report::CONTENT_TYPE),
             EventRefused::NotPidf => reply.header(Name::Accept, Package::Presence.content_type()),
             EventRefused::TooBrief(TooBrief { min }) => reply.header(Name::MinExpires, min.to_string()),
             _ if status == 503 => reply.header(Name::RetryAfter, self.retry_after()),

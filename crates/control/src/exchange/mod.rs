@@ -41,6 +41,7 @@ use crate::owner;
 use crate::parked::Parked;
 use crate::pressure::Pressure;
 use crate::proxying::{ProxiedId, Proxying};
+use crate::quality_reports::EndedCalls;
 use crate::reach::{HeldId, Reach};
 use crate::settings::{InvalidSettings, Settings};
 use crate::stats::Stats;
@@ -66,6 +67,8 @@ pub struct Exchange {
     pub(crate) placed: HashMap<String, (u16, usize)>,
     /// The conferences that are held.
     pub(crate) conferences: Conferences,
+    /// The calls of the last seconds, whose phones may still say how they sounded.
+    pub(crate) ended_calls: EndedCalls,
     /// What users have set; those who have set nothing are not there.
     pub(crate) features: HashMap<String, Features>,
     /// The INVITEs, first or within a dialog, that wait for our final response.
@@ -195,6 +198,7 @@ impl Exchange {
             adopted: HashMap::new(),
             placed: HashMap::new(),
             conferences: Conferences::default(),
+            ended_calls: EndedCalls::default(),
             features: HashMap::new(),
             invited: HashMap::new(),
             unacknowledged: HashMap::new(),
@@ -293,7 +297,7 @@ impl Exchange {
             MediaEvent::Opened(key, result) => exchange.leg_opened(now, call, key, result),
             MediaEvent::VideoOpened(key, result) => exchange.video_opened(now, call, key, result),
             MediaEvent::PictureWanted(key) => exchange.picture_wanted(now, call, key),
-            MediaEvent::Closed(key, report) => exchange.leg_closed(call, key, report),
+            MediaEvent::Closed(key, report) => exchange.leg_closed(now, call, key, report),
             // Nobody here asks for it.
             MediaEvent::Reported(..) => {}
             MediaEvent::Connected(_) => exchange.stats.legs_connected += 1,
@@ -442,8 +446,8 @@ impl Exchange {
         self.location.len()
     }
 
-    /// How much is kept for what is under way, apart from registrations, subscriptions and publications: calls,
-    /// transactions, questions, and what waits for one of them. Zero when nothing happens.
+    /// How much is kept for what is under way, apart from registrations, subscriptions, publications and the calls of the
+    /// last seconds: calls, transactions, questions, and what waits for one of them. Zero when nothing happens.
     pub fn under_way(&self) -> usize {
         self.calls.len()
             + self.calls_by_user.len()

@@ -177,7 +177,11 @@ const SCENES: &[Scene] = &[
         ],
     ),
     (
-        instant_messages,
+        crate::quality_reports::one_of_each,
+        &["quality_reports", "quality_reports_unmatched", "quality_reports_refused"],
+    ),
+    (
+        crate::messages::every_fate,
         &[
             "instant_messages_delivered",
             "instant_messages_stored",
@@ -657,44 +661,6 @@ fn events() -> World {
     }
     world.phone(alice).manners.on_notify = Some(481);
     world.phone(bob).register_for(0);
-    world.run(secs(10));
-    world
-}
-
-fn instant_messages() -> World {
-    let mut world = World::with(1, |settings| {
-        settings.limits.messages.stored_per_user = 3;
-        settings.limits.messages.under_way_per_user = 1;
-    });
-    let (alice, bob) = (world.baresip("alice"), world.baresip("bob"));
-    world.register_all();
-    let send = |world: &mut World, user: &str, hops: u8, expires: u32| {
-        let request =
-            world.phone(alice).message_request(user, "x").header(Name::Expires, expires.to_string());
-        let request = request.finish();
-        let mut edit = request.edit();
-        edit.replace(Name::MaxForwards, hops.to_string().as_bytes());
-        let request = edit.finish();
-        world.phone(alice).send(request);
-        world.run(ms(200));
-    };
-    send(&mut world, "bob", 70, 600);
-    send(&mut world, "bob", 0, 600);
-    send(&mut world, "nobody", 70, 600);
-    world.phone(bob).manners.on_info = Some(415);
-    send(&mut world, "bob", 70, 600);
-    world.phone(bob).manners.on_info = None;
-    send(&mut world, "bob", 70, 600);
-    send(&mut world, "bob", 70, 600);
-    world.run(secs(60));
-    world.phone(bob).manners.on_info = Some(200);
-    world.phone(bob).register_for(0);
-    world.run(secs(1));
-    for expires in [0, 1, 600, 600] {
-        send(&mut world, "bob", 70, expires);
-    }
-    world.run(secs(10));
-    world.phone(bob).register();
     world.run(secs(10));
     world
 }

@@ -45,6 +45,7 @@ mod pressure;
 mod privacy;
 mod proxying;
 mod publishing;
+mod quality_reports;
 mod reaching;
 mod recording;
 mod refusing;

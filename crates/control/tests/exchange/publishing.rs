@@ -85,7 +85,7 @@ fn what_cannot_be_published_is_refused_and_says_what_would_do() {
     };
     let pidf = "application/pidf+xml";
     for (user, event, content_type, body, status, header) in [
-        ("bob", "dialog", pidf, good.as_str(), 489, Some((Name::AllowEvents, "presence"))),
+        ("bob", "dialog", pidf, good.as_str(), 489, Some((Name::AllowEvents, "presence, vq-rtcpxr"))),
         ("bob", "presence", "text/plain", "hello", 415, Some((Name::Accept, pidf))),
         ("bob", "presence", pidf, "<presence", 400, None),
         ("bob", "presence", pidf, "", 400, None),

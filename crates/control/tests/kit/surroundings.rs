@@ -16,6 +16,7 @@ use ringback_media::rtcp::Cname;
 use ringback_media::sdp::{Kind, Sources};
 use ringback_media::session::{LegKey, LegReport};
 use ringback_sip::digest::{Algorithm, Ha1};
+use ringback_sip::event::documents::vq_report::Metrics;
 use ringback_sip::location::Change;
 
 /// A store that knows some users and takes bindings.
@@ -32,6 +33,8 @@ pub struct Store {
     pub features: BTreeMap<String, Features>,
     /// The records of calls that it was given.
     pub cdrs: Vec<Cdr>,
+    /// What was added to records: which, the place of the leg, and what its phone says.
+    pub amendments: Vec<(String, usize, Metrics)>,
     /// Messages that wait for their users.
     pub messages: Vec<StoredMessage>,
     /// Messages that it was ever given.
@@ -69,6 +72,10 @@ impl Store {
             }
             Ask::Record(cdr) => {
                 self.cdrs.push(*cdr);
+                Answer::Persisted(!self.broken)
+            }
+            Ask::AmendRecord { call, leg, metrics } => {
+                self.amendments.push((call, leg, metrics));
                 Answer::Persisted(!self.broken)
             }
             Ask::StoreMessage(mut message) => {

@@ -72,6 +72,12 @@ impl Pending {
                 let writes = vec![Write::AddMessage(Box::new(records::message_row(*message)))];
                 self.submit(now, id, writes, "a message was refused", exchange);
             }
+            Ask::AmendRecord { call, leg, metrics } => {
+                let leg = records::signed(leg as u64);
+                let reported = Box::new(records::reported_row(&metrics));
+                let writes = vec![Write::AmendCdr { call, leg, reported }];
+                self.submit(now, id, writes, "a report about a call that is over was refused", exchange);
+            }
             Ask::MessageDelivered { user, number } => {
                 let writes = vec![Write::RemoveMessage { user, number: records::signed(number) }];
                 self.submit(now, id, writes, "a message that was delivered is kept", exchange);

@@ -8,9 +8,10 @@ use ringback_media::negotiation::Profile;
 use ringback_media::quality::Mos;
 use ringback_media::session::LegReport;
 use ringback_sansio::FiveTuple;
+use ringback_sip::event::documents::vq_report::Metrics;
 use ringback_sip::location::{BindingId, BindingRecord};
 
-use crate::store::{BindingRow, CdrLegRow, CdrRow, Hundredths, MessageRow, QualityRow};
+use crate::store::{BindingRow, CdrLegRow, CdrRow, Hundredths, MessageRow, QualityRow, ReportedRow};
 use crate::telemetry::{LogLimit, Shown, limited};
 
 /// Logs the end of a call.
@@ -112,6 +113,7 @@ fn leg_row(number: usize, leg: &CdrLeg, cdr: &Cdr) -> CdrLegRow {
         packets_lost: media.map_or(0, |media| media.lost),
         packets_dropped: media.map_or(0, |media| media.drops.total()),
         quality: media.map(quality_row).unwrap_or_default(),
+        reported: leg.reported.map(|reported| reported_row(&reported.metrics)).unwrap_or_default(),
         silent_because: cdr.verdict(number).map(|verdict| verdict.cause.name().to_owned()),
         verdict: cdr.told(number).map(|told| told.to_string()),
     }
@@ -145,6 +147,20 @@ fn quality_row(media: &LegReport) -> QualityRow {
         dtls_after: after(history.connecting.dtls_done),
         received_after: after(history.first_received),
         sent_after: after(history.first_sent),
+    }
+}
+
+/// What a phone has said as a row.
+pub fn reported_row(metrics: &Metrics) -> ReportedRow {
+    let hundredths = |number: Option<u16>| number.map(|number| Hundredths(number.into()));
+    let milliseconds = |time: Option<Duration>| time.map(|time| Hundredths::of(time.as_secs_f64() * 1000.0));
+    ReportedRow {
+        loss: hundredths(metrics.loss),
+        discarded: hundredths(metrics.discarded),
+        jitter: milliseconds(metrics.jitter),
+        round_trip: milliseconds(metrics.round_trip),
+        mos_lq: hundredths(metrics.mos_lq),
+        mos_cq: hundredths(metrics.mos_cq),
     }
 }
 

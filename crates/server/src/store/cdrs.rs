@@ -64,6 +64,8 @@ pub struct CdrLegRow {
     pub packets_dropped: u64,
     /// How good it was.
     pub quality: QualityRow,
+    /// What the party's phone has said of that.
+    pub reported: ReportedRow,
     /// The name of what kept this party from being heard, when it was not.
     pub silent_because: Option<String>,
     /// The same in a sentence.
@@ -107,6 +109,23 @@ pub struct QualityRow {
     pub received_after: Option<u64>,
     /// … to the first packet to it.
     pub sent_after: Option<u64>,
+}
+
+/// What a phone has said of what it heard, if it has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReportedRow {
+    /// Packets lost on the way to it, in percent.
+    pub loss: Option<Hundredths>,
+    /// Packets that its jitter buffer discarded, in percent.
+    pub discarded: Option<Hundredths>,
+    /// The jitter with which packets came to it, in milliseconds.
+    pub jitter: Option<Hundredths>,
+    /// The round trip time, in milliseconds.
+    pub round_trip: Option<Hundredths>,
+    /// The score of how it sounded.
+    pub mos_lq: Option<Hundredths>,
+    /// The score that takes the delay into account.
+    pub mos_cq: Option<Hundredths>,
 }
 
 /// A number with two decimals, which the table holds as a real number.
@@ -162,12 +181,14 @@ pub(super) fn add(connection: &Connection, cdr: &CdrRow) -> Result<(), StoreErro
                                mos_received, mos_received_worst, mos_sent, mos_sent_worst, loss_received, loss_sent,
                                jitter_received, jitter_sent, round_trip, round_trip_longest, packets_late,
                                packets_duplicate, audio_missing, ice_after, dtls_after, received_after, sent_after,
-                               silent_because, verdict)
+                               silent_because, verdict,
+                               reported_loss, reported_discarded, reported_jitter, reported_round_trip,
+                               reported_mos_lq, reported_mos_cq)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-                 ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)",
+                 ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39)",
     )?;
     for (number, leg) in (0i64..).zip(&cdr.legs) {
-        let quality = &leg.quality;
+        let (quality, reported) = (&leg.quality, &leg.reported);
         statement.execute(params![
             cdr.call,
             number,
@@ -202,7 +223,42 @@ pub(super) fn add(connection: &Connection, cdr: &CdrRow) -> Result<(), StoreErro
             quality.sent_after.map(clamp),
             leg.silent_because,
             leg.verdict,
+            reported.loss,
+            reported.discarded,
+            reported.jitter,
+            reported.round_trip,
+            reported.mos_lq,
+            reported.mos_cq,
         ])?;
+    }
+    Ok(())
+}
+
+/// Replaces what a phone has said of a leg whose record is there; `leg` is its place in the record.
+pub(super) fn amend(
+    connection: &Connection,
+    call: &str,
+    leg: i64,
+    reported: &ReportedRow,
+) -> Result<(), StoreError> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE cdr_legs SET reported_loss = ?3, reported_discarded = ?4, reported_jitter = ?5,
+                                 reported_round_trip = ?6, reported_mos_lq = ?7, reported_mos_cq = ?8
+             WHERE call = ?1 AND leg = ?2",
+        )?
+        .execute(params![
+            call,
+            leg,
+            reported.loss,
+            reported.discarded,
+            reported.jitter,
+            reported.round_trip,
+            reported.mos_lq,
+            reported.mos_cq,
+        ])?;
+    if changed == 0 {
+        return Err(StoreError::NoRecord);
     }
     Ok(())
 }

@@ -30,6 +30,9 @@ pub enum StoreError {
     /// A call record gave way to a newer one while the disk took no writes.
     #[error("too many call records wait for the disk")]
     TooManyWaiting,
+    /// The call record that is to be amended is not there.
+    #[error("there is no such call record")]
+    NoRecord,
     /// Anything else SQLite says, which is a fault of this program.
     #[error("the database refused: {0}")]
     Refused(String),

@@ -171,6 +171,7 @@ impl Exchange {
             invite: leg.invite.clone(),
             early_dialogs: std::mem::take(&mut leg.early_dialogs),
             video: LegVideo::default(),
+            reported: leg.reported.clone(),
         };
         self.adopted.insert(key, to);
         Some(std::mem::replace(leg, shell))

@@ -138,7 +138,7 @@ impl Exchange {
             return self.transfer_failed(now, call, 488, reason_phrase(488));
         }
         if let Some(record) = record {
-            self.end_part(call, record, asked_by, left.unwrap_or(at), transferor);
+            self.end_part(now, call, record, asked_by, left.unwrap_or(at), transferor);
         }
         call.record.status = 200;
         call.record.answered = Some(at);

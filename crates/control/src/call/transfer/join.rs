@@ -207,7 +207,7 @@ impl Exchange {
         self.place(&mut other, goes);
         let aor = call.leg(stays).map(|leg| leg.aor.clone()).unwrap_or_default();
         let record = self.record_of_transfer(now, &aor, NO_NAME);
-        self.end_part(call, record, AskedBy::Join, at, goes);
+        self.end_part(now, call, record, AskedBy::Join, at, goes);
         (call.first, call.answered, call.phase) = (stays, Some(stays), Phase::Answered(stays));
         for (call, who, from) in [(&mut *call, stays, goes), (&mut *other, goes, stays)] {
             self.serve_alone(call, Service::Conference(key));

@@ -44,6 +44,7 @@ impl Exchange {
     /// The part of the call that ends when `leaver` is replaced; `record` is that of what follows.
     pub(super) fn end_part(
         &mut self,
+        now: Instant,
         call: &mut Call,
         record: Box<Cdr>,
         asked_by: AskedBy,
@@ -66,11 +67,11 @@ impl Exchange {
         };
         over.legs = legs;
         call.parts.push(Part { record: over, leaver });
-        self.record_parts(call, false);
+        self.record_parts(now, call, false);
     }
 
     /// Gives out the records of the parts whose leavers are closed, or of all.
-    pub(crate) fn record_parts(&mut self, call: &mut Call, all: bool) {
+    pub(crate) fn record_parts(&mut self, now: Instant, call: &mut Call, all: bool) {
         for mut part in std::mem::take(&mut call.parts) {
             let leg = call.leg_mut(part.leaver);
             let call_id = leg.as_ref().map(|leg| leg.call_id.clone()).unwrap_or_default();
@@ -84,8 +85,13 @@ impl Exchange {
                 }
                 _ => None,
             };
-            if let Some(leg) = part.record.legs.iter_mut().find(|leg| leg.call_id == call_id) {
-                leg.media = report.map(|report| *report);
+            let mut legs = part.record.legs.iter_mut().enumerate();
+            if let Some((place, recorded)) = legs.find(|(_, leg)| leg.call_id == call_id) {
+                recorded.media = report.map(|report| *report);
+                if let Some(leg) = call.leg(part.leaver) {
+                    recorded.reported = leg.reported.as_deref().copied();
+                    self.ended_calls.remember(now, leg, &part.record.id, place);
+                }
             }
             self.ask(Parked::Unanswered, Ask::Record(part.record));
         }

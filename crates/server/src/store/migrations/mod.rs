@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("0007_features.sql"),
     include_str!("0008_quality.sql"),
     include_str!("0009_recordings.sql"),
+    include_str!("0010_reported.sql"),
 ];
 
 /// How many steps this build knows.

@@ -87,6 +87,7 @@ impl Committer {
                     write @ (Write::UpsertBinding(_)
                     | Write::RemoveBinding { .. }
                     | Write::RemoveAor { .. }
+                    | Write::AmendCdr { .. }
                     | Write::AddMessage(_)
                     | Write::RemoveMessage { .. }
                     | Write::RemoveMessages { .. }
@@ -138,7 +139,7 @@ impl Committer {
 
 /// Whether an error is the fault of one job, so that the others of its batch can go on.
 fn is_of_the_job(error: &StoreError) -> bool {
-    matches!(error, StoreError::Rule(_) | StoreError::Refused(_))
+    matches!(error, StoreError::Rule(_) | StoreError::NoRecord | StoreError::Refused(_))
 }
 
 fn apply(connection: &Connection, write: &Write) -> Result<(), StoreError> {
@@ -147,6 +148,7 @@ fn apply(connection: &Connection, write: &Write) -> Result<(), StoreError> {
         Write::RemoveBinding { aor, key } => bindings::remove(connection, aor, key),
         Write::RemoveAor { aor } => bindings::remove_aor(connection, aor),
         Write::Cdr(cdr) => cdrs::add(connection, cdr),
+        Write::AmendCdr { call, leg, reported } => cdrs::amend(connection, call, *leg, reported),
         Write::AddMessage(message) => messages::add(connection, message),
         Write::RemoveMessage { user, number } => messages::remove(connection, user, *number),
         Write::RemoveMessages { user } => messages::remove_of_user(connection, user),
@@ -158,7 +160,7 @@ fn apply(connection: &Connection, write: &Write) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{CdrRow, Options, Store};
+    use crate::store::{CdrRow, Options, ReportedRow, Store};
 
     fn cdr(ticket: u64) -> Job {
         let row = CdrRow {
@@ -222,6 +224,25 @@ mod tests {
         let cdrs =
             committer.connection.query_row("SELECT count(*) FROM cdrs", [], |row| row.get::<_, i64>(0));
         assert_eq!(cdrs.unwrap(), 20);
+    }
+
+    #[test]
+    fn what_is_added_to_a_record_that_is_not_there_fails_alone_and_waits_for_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut committer = committer(&directory, 100);
+        let amend = |ticket| {
+            let reported = Box::new(ReportedRow::default());
+            Job { ticket, writes: vec![Write::AmendCdr { call: "call-1".to_owned(), leg: 0, reported }] }
+        };
+        assert!(amend(0).is_patient());
+        let settled = committer.commit(&mut vec![amend(0), setting(2, &[7])]);
+        assert_eq!(settled, [(0, Err(StoreError::NoRecord)), (2, Ok(()))]);
+
+        fill_disk(&committer);
+        let mut batch: Vec<Job> = (0..20).map(cdr).collect();
+        batch.push(amend(20));
+        let settled = committer.commit(&mut batch);
+        assert_eq!(settled, [(20, Err(StoreError::DiskFull))], "the records alone wait");
     }
 
     #[test]

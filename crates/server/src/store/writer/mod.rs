@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 use self::commit::Committer;
-use super::{BindingRow, CdrRow, MessageRow, Options, StoreError};
+use super::{BindingRow, CdrRow, MessageRow, Options, ReportedRow, StoreError};
 
 /// One change of the store.
 #[derive(Debug, Clone)]
@@ -41,6 +41,15 @@ pub enum Write {
     },
     /// Records a call that has ended. It waits for a disk that takes no writes.
     Cdr(Box<CdrRow>),
+    /// Replaces what a phone has said of its leg of a call that is recorded.
+    AmendCdr {
+        /// The name of the call.
+        call: String,
+        /// The place of the leg in the record.
+        leg: i64,
+        /// What the phone has said.
+        reported: Box<ReportedRow>,
+    },
     /// Keeps a message for a user who is away.
     AddMessage(Box<MessageRow>),
     /// Removes a message; there need not be one.
@@ -167,7 +176,7 @@ struct Job {
 impl Job {
     /// Whether nobody minds that it takes a while: a record of a call, but not a registration.
     fn is_patient(&self) -> bool {
-        self.writes.iter().all(|write| matches!(write, Write::Cdr(_)))
+        self.writes.iter().all(|write| matches!(write, Write::Cdr(_) | Write::AmendCdr { .. }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The documents that NOTIFY and PUBLISH carry: written whole, and those that come from peers read within hard limits.
 //!
 //! What is written is escaped by [`xml`]. What is read is UTF-8 XML without a document type, processing instructions or
-//! entities of its own; everything else about it is refused as [`BadDocument`].
+//! entities of its own; everything else about it is refused as [`BadDocument`]. [`vq_report`] is lines of text, and lenient.
 
 pub mod dialog_info;
 pub mod fuzz;
@@ -11,6 +11,7 @@ mod pidf_read;
 pub mod reginfo;
 pub mod resource_lists;
 pub mod rlmi;
+pub mod vq_report;
 pub mod watcherinfo;
 mod xml;
 
