@@ -56,3 +56,21 @@ scenario('what both have passes as it is', async () => {
   const cdr = await pageCallsPhone(server, alice, bob);
   assert.equal(cdr.legs[0].codec, 'opus');
 });
+
+scenario('what a telephone cannot carry is not heard there as something else', async () => {
+  // Folded down at 8 kHz it would be a tone of the tests.
+  const hissing = await startChromium(8_000 + TONES.second);
+  const alice = await openPhone(hissing, server, 'alice', { before: [speakOnly('opus')] });
+  const bob = await startBaresip(server, 'bob', { tone: TONES.second, codecs: ['PCMU/8000/1'] });
+  await alice.dial('bob');
+  await bob.incoming();
+  await bob.accept();
+  await alice.call('active');
+  await bob.established();
+  const [atAlice, atBob] = await Promise.all([alice.listen(), bob.listen()]);
+  atAlice.assertOnly(TONES.second);
+  atBob.assertNone();
+  assert.ok(atBob.seconds > 2, `packets came to bob: ${atBob.seconds} s`);
+  await bob.hangUp();
+  await alice.ended('far-hung-up');
+});
