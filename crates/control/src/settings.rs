@@ -75,6 +75,8 @@ pub struct Recording {
     pub calls: RecordedCalls,
     /// What the names of the files end with.
     pub extension: &'static str,
+    /// Whether packets are kept as they came, of whatever codec, in place of what is heard in them.
+    pub keeps_packets: bool,
     /// Whether both parties hear a tone when a recording begins.
     pub beep: bool,
 }
@@ -93,7 +95,7 @@ pub enum RecordedCalls {
 
 impl Default for Recording {
     fn default() -> Self {
-        Recording { calls: RecordedCalls::None, extension: "wav", beep: false }
+        Recording { calls: RecordedCalls::None, extension: "wav", keeps_packets: false, beep: false }
     }
 }
 

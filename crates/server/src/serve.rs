@@ -23,7 +23,7 @@ use ringback_control::{Epoch, Exchange, Features, HeaderTables, Recording, Setti
 use ringback_sip::digest::{Algorithm, Ha1};
 use ringback_sip::gruu::Gruus;
 
-use crate::config::{Config, Limits, Peer, Surroundings};
+use crate::config::{Config, FileFormat, Limits, Peer, Surroundings};
 use crate::control_thread::{self, ControlThread};
 use crate::first_start::{self, Account, Opened, Prepared};
 use crate::http::{Hosts, Readiness, Server};
@@ -234,6 +234,7 @@ fn recording(config: &Config) -> Recording {
     Recording {
         calls: config.recording.calls.into(),
         extension: config.recording.format.extension(),
+        keeps_packets: config.recording.format == FileFormat::Pcap,
         beep: config.recording.beep,
     }
 }

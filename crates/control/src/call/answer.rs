@@ -286,6 +286,7 @@ impl Exchange {
         self.command(worker, a, MediaCommand::Join(b));
         call.record.note_codec(codec);
         self.record_legs(call, a, b);
+        self.record_if_due(call);
         self.play_while_held(call, a, b);
         self.play_while_held(call, b, a);
     }

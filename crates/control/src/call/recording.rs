@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ringback_media::insert::{RecordingKey, Side, Track};
-use ringback_media::negotiation::patch_alone;
+use ringback_media::negotiation::recordable;
+use ringback_media::sdp::Codec;
 use ringback_media::session::LegKey;
 use ringback_sip::message::Message;
 use ringback_sip::transaction::ServerId;
@@ -49,6 +50,12 @@ pub enum RecordingRefused {
     /// A party may not.
     #[error("recordings are not for the parties to begin and end: set recording.calls = \"asked\"")]
     NotAllowed,
+    /// Nothing that they say can be decoded.
+    #[error(
+        "the parties speak a codec that cannot be decoded here: offer opus, G722, PCMA or PCMU, or set \
+         recording.format = \"pcap\""
+    )]
+    Codec,
     /// A party has begun too many.
     #[error("a call has {MOST_RECORDINGS} recordings at the most")]
     TooMany,
@@ -92,12 +99,17 @@ impl Exchange {
         done
     }
 
-    /// A call is answered that the configuration has recorded.
+    /// The parties of a call that the configuration has recorded may have begun to talk.
     pub(crate) fn record_if_due(&mut self, call: &mut Call) {
-        if self.settings.recording.calls == RecordedCalls::All {
-            // One that talks to nobody is not recorded.
+        if self.settings.recording.calls == RecordedCalls::All && call.record.recordings.is_empty() {
+            // One that talks to nobody is not recorded, nor one of which nothing can be heard yet.
             let _ = self.begin_recording(call);
         }
+    }
+
+    /// What a leg says that can be recorded.
+    fn recordable(&self, call: &Call, leg: LegKey) -> Option<Vec<Codec>> {
+        recordable(call.leg(leg)?.party()?, self.settings.recording.keeps_packets)
     }
 
     fn begin_recording(&mut self, call: &mut Call) -> Result<(), RecordingRefused> {
@@ -111,6 +123,9 @@ impl Exchange {
         }
         if call.recording.is_some() {
             return Ok(());
+        }
+        if [first, last].into_iter().all(|leg| self.recordable(call, leg).is_none()) {
+            return Err(RecordingRefused::Codec);
         }
         if call.record.recordings.len() >= MOST_RECORDINGS {
             return Err(RecordingRefused::TooMany);
@@ -137,10 +152,9 @@ impl Exchange {
         let Some(recording) = &call.recording else { return };
         for leg in [a, b] {
             let side = if leg == call.first { Side::First } else { Side::Second };
-            // What both have agreed on that we can decode; there is nothing else to record.
-            let Some(patch) = call.leg(leg).and_then(|leg| patch_alone(leg.party()?)) else { continue };
+            let Some(codecs) = self.recordable(call, leg) else { continue };
             let (recording, name) = (recording.key, recording.name.clone());
-            let track = Track { recording, name, note: None, side, codecs: patch.from };
+            let track = Track { recording, name, note: None, side, codecs };
             self.command(call.worker, leg, MediaCommand::Record(Box::new(track)));
         }
     }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rand::Rng;
 use ringback_media::insert::{RecordingKey, Side as OfTwo, Track};
-use ringback_media::negotiation::patch_alone;
+use ringback_media::negotiation::recordable;
 use ringback_media::session::LegKey;
 
 use super::calls::Call;
@@ -167,9 +167,10 @@ impl Engine {
         if call.recordings.len() >= MOST_RECORDINGS {
             return Err(NotRecorded::TooManyOfCall);
         }
+        let as_packets = self.settings.recording.keeps_packets;
         if let Some((a, b)) = call.talking()
-            && heard(call, a).is_none()
-            && heard(call, b).is_none()
+            && heard(call, a, as_packets).is_none()
+            && heard(call, b, as_packets).is_none()
         {
             return Err(NotRecorded::NothingHeard);
         }
@@ -194,7 +195,8 @@ impl Engine {
         } else {
             [(b, OfTwo::First), (a, OfTwo::Second)]
         };
-        let tracks = legs.map(|(leg, side)| Some((leg, side, heard(call, leg)?)));
+        let as_packets = self.settings.recording.keeps_packets;
+        let tracks = legs.map(|(leg, side)| Some((leg, side, heard(call, leg, as_packets)?)));
         let Some(recording) = &mut call.recording else { return };
         let is_first = !recording.is_begun;
         let Recording { key, name, note, is_paused, .. } = recording;
@@ -292,10 +294,10 @@ fn any_open(call: &Call) -> Option<LegKey> {
     call.sides.iter().find(|side| side.party().is_some()).map(|side| side.leg)
 }
 
-/// What is understood of a side, in the numbers that it sends with.
-fn heard(call: &Call, leg: LegKey) -> Option<Vec<ringback_media::sdp::Codec>> {
+/// What can be recorded of a side, in the numbers that it sends with.
+fn heard(call: &Call, leg: LegKey, as_packets: bool) -> Option<Vec<ringback_media::sdp::Codec>> {
     let side = call.side(leg).filter(|side| !side.is_unrecorded)?;
-    Some(patch_alone(side.party()?)?.from)
+    recordable(side.party()?, as_packets)
 }
 
 /// The part of a name that can stand in the name of any file.

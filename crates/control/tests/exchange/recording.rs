@@ -3,15 +3,19 @@
 use ringback_control::{Bypass, RecordedCalls, Recording, RecordingRefused, Settings};
 use ringback_sip::message::Method;
 
-use crate::kit::{PhoneId, World, ms, secs};
+use crate::kit::{Client, PhoneId, World, ms, secs};
 
 fn recorded(calls: RecordedCalls) -> impl FnOnce(&mut Settings) {
     move |settings| settings.recording = Recording { calls, ..Recording::default() }
 }
 
 fn talking(world: &mut World) -> (PhoneId, PhoneId) {
-    let alice = world.jssip("alice");
-    let bob = world.baresip("bob");
+    talking_by(world, Client::JsSip, Client::Baresip)
+}
+
+fn talking_by(world: &mut World, alice: Client, bob: Client) -> (PhoneId, PhoneId) {
+    let alice = world.add("alice", "alice", alice);
+    let bob = world.add("bob", "bob", bob);
     world.register_all();
     world.phone(alice).dial("bob");
     world.run(ms(100));
@@ -56,6 +60,42 @@ fn every_call_is_recorded_from_its_answer_and_its_record_names_the_file() {
     assert_eq!(name, format!("{}-1.wav", cdr.id));
     // Nothing that a peer has written can be a path.
     assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'), "{name}");
+}
+
+/// What cannot be decoded makes no file of sound, and no name of one; as packets it is kept.
+#[test]
+fn a_call_in_a_codec_that_is_not_ours_is_kept_as_packets_or_not_at_all() {
+    for (calls, keeps_packets) in
+        [(RecordedCalls::All, false), (RecordedCalls::All, true), (RecordedCalls::Asked, false)]
+    {
+        let recording = Recording { calls, keeps_packets, ..Recording::default() };
+        let mut world = World::with(1, |settings| settings.recording = recording);
+        let (alice, bob) = talking_by(&mut world, Client::Foreign, Client::Foreign);
+        if calls == RecordedCalls::Asked {
+            assert_eq!(record_key(&mut world, bob, "on"), 488);
+        }
+        assert_eq!(world.media.recordings().len(), if keeps_packets { 2 } else { 0 });
+        finish(&mut world, alice);
+        assert_eq!(world.cdrs[0].recordings.len(), usize::from(keeps_packets));
+    }
+}
+
+/// What is said later in a codec that is ours is recorded from there on, and once.
+#[test]
+fn what_begins_in_a_codec_that_is_not_ours_is_recorded_when_it_has_another() {
+    let mut world = World::with(1, recorded(RecordedCalls::All));
+    let (alice, bob) = talking_by(&mut world, Client::Foreign, Client::Foreign);
+    assert_eq!(world.media.recordings(), []);
+    for phone in [alice, bob] {
+        world.phone(phone).client = Client::Baresip;
+    }
+    for direction in ["sendrecv", "sendonly", "sendrecv"] {
+        world.phone(alice).reinvite(direction);
+        world.run(ms(100));
+        assert_eq!(world.media.recordings().len(), 2);
+    }
+    finish(&mut world, alice);
+    assert_eq!(world.cdrs[0].recordings.len(), 1);
 }
 
 #[test]

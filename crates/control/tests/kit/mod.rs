@@ -184,7 +184,9 @@ impl World {
         let number = self.phones.len();
         let id = PhoneId(number);
         let address = match client {
-            Client::Baresip | Client::OldPhone => format!("198.51.100.{}:5060", 10 + number),
+            Client::Baresip | Client::OldPhone | Client::Foreign => {
+                format!("198.51.100.{}:5060", 10 + number)
+            }
             Client::JsSip | Client::SipJs => format!("203.0.113.{}:40000", 10 + number),
         };
         let flow = self.open_flow(address.parse().unwrap(), transport);

@@ -21,6 +21,8 @@ pub enum Client {
     Baresip,
     /// A telephone that knows no telephone events.
     OldPhone,
+    /// A telephone with a codec that is not ours, and no other.
+    Foreign,
 }
 
 /// How a phone behaves where it has a choice.

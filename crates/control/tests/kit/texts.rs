@@ -20,7 +20,7 @@ impl Client {
         match self {
             Client::JsSip => "df7jal23ls0d.invalid".to_owned(),
             Client::SipJs => "192.0.2.177".to_owned(),
-            Client::Baresip | Client::OldPhone => format!("{address}:5060"),
+            Client::Baresip | Client::OldPhone | Client::Foreign => format!("{address}:5060"),
         }
     }
 
@@ -28,7 +28,7 @@ impl Client {
         match self {
             Client::JsSip => format!("<sip:{user}8r@{host};transport=ws;ob>"),
             Client::SipJs => format!("<sip:{user}9k@{host};transport=wss>"),
-            Client::Baresip | Client::OldPhone => format!("<sip:{user}-0x55d0c1a2@{host}>"),
+            Client::Baresip | Client::OldPhone | Client::Foreign => format!("<sip:{user}-0x55d0c1a2@{host}>"),
         }
     }
 
@@ -39,7 +39,9 @@ impl Client {
             Client::JsSip => format!(
                 "{contact};+sip.ice;reg-id=1;+sip.instance=\"<urn:uuid:00000000-0000-0000-0000-{user:0>12}>\";expires={seconds}"
             ),
-            Client::SipJs | Client::Baresip | Client::OldPhone => format!("{contact};expires={seconds}"),
+            Client::SipJs | Client::Baresip | Client::OldPhone | Client::Foreign => {
+                format!("{contact};expires={seconds}")
+            }
         }
     }
 
@@ -47,7 +49,7 @@ impl Client {
         match self {
             Client::JsSip => "timer,ice,replaces,outbound",
             Client::SipJs => "outbound",
-            Client::Baresip | Client::OldPhone => "gruu",
+            Client::Baresip | Client::OldPhone | Client::Foreign => "gruu",
         }
     }
 
@@ -56,7 +58,7 @@ impl Client {
             Client::JsSip => "JsSIP 3.13.8",
             Client::SipJs => "SIP.js/0.21.1",
             Client::Baresip => "baresip v1.0.0 (x86_64/linux)",
-            Client::OldPhone => "a telephone",
+            Client::OldPhone | Client::Foreign => "a telephone",
         }
     }
 
@@ -65,7 +67,7 @@ impl Client {
             Client::JsSip => "INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,INFO,NOTIFY,SUBSCRIBE",
             Client::SipJs => "ACK,CANCEL,INVITE,MESSAGE,BYE,OPTIONS,INFO,NOTIFY,REFER",
             Client::Baresip => "INVITE,ACK,BYE,CANCEL,OPTIONS,NOTIFY,SUBSCRIBE,INFO,MESSAGE,REFER",
-            Client::OldPhone => "INVITE,ACK,BYE,CANCEL,OPTIONS",
+            Client::OldPhone | Client::Foreign => "INVITE,ACK,BYE,CANCEL,OPTIONS",
         }
     }
 
@@ -86,7 +88,11 @@ impl Client {
             browser(says, "actpass", "0", &codecs.map(|(number, name)| (number, name.to_owned())))
         } else {
             let codecs = [(8, "PCMA/8000"), (0, "PCMU/8000"), (101, "telephone-event/8000")];
-            let known = if self == Client::OldPhone { &codecs[..2] } else { &codecs[..] };
+            let known = match self {
+                Client::OldPhone => &codecs[..2],
+                Client::Foreign => &[(18, "G729/8000")],
+                _ => &codecs[..],
+            };
             let known: Vec<_> = known.iter().map(|(number, name)| (*number, (*name).to_owned())).collect();
             plain(says, &known)
         }
@@ -99,7 +105,8 @@ impl Client {
         let known = |codec: &&Codec| match codec.name.as_str() {
             "opus" => self.is_browser(),
             "telephone-event" => self != Client::OldPhone,
-            name => matches!(name, "PCMA" | "PCMU"),
+            "G729" => self == Client::Foreign,
+            name => matches!(name, "PCMA" | "PCMU") && self != Client::Foreign,
         };
         let mut codecs: Vec<&Codec> = section.codecs.iter().filter(known).collect();
         if !self.is_browser() {

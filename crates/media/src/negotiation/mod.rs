@@ -72,7 +72,7 @@ mod writing;
 pub use bypass::{Source, plain_address, reach_each_other};
 pub use local::{Local, LocalVideo, Profile};
 pub use party::Party;
-pub use patch::{Keys, Patch, Signalled, patch, patch_alone};
+pub use patch::{Keys, Patch, Signalled, patch, patch_alone, recordable};
 pub use payloads::{Payload, PayloadMap, Payloads, payload_map};
 pub use protection::{Sdes, Seed, Srtp};
 pub use refusal::Refusal;

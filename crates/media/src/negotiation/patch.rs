@@ -80,6 +80,14 @@ pub fn patch_alone(party: &Party) -> Option<Patch> {
     can_help.then_some(Patch { from, to, ptime, keys: Keys::default() })
 }
 
+/// What a party sends that can be recorded, as sound or as packets: `None` where there is no such audio, as in a fax.
+pub fn recordable(party: &Party, as_packets: bool) -> Option<Vec<Codec>> {
+    party.remote_codecs()?;
+    let sent: Vec<Codec> = party.sent_codecs().cloned().collect();
+    let is_heard = |codec: &Codec| if as_packets { codec.kind() == Kind::Audio } else { is_ours(codec) };
+    sent.iter().any(is_heard).then_some(sent)
+}
+
 /// What most phones and all browsers put into a packet ([RFC 3551 §4.2]).
 ///
 /// [RFC 3551 §4.2]: https://www.rfc-editor.org/rfc/rfc3551#section-4.2
