@@ -268,26 +268,48 @@ describe('calling', () => {
   });
 });
 
+async function talks() {
+  const { agent, server } = startedAgent();
+  const events = sessionEvents();
+  const session = agent.invite('bob', fakeMicrophone().stream, events);
+  await vi.advanceTimersByTimeAsync(1);
+  const invite = server.last('INVITE');
+  server.accept(invite);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(events.accepted).toHaveBeenCalledOnce();
+  return { session, server, events, invite };
+}
+
+describe('holding', () => {
+  it('offers nothing and reports nothing between a 491 and the end of the offer that is made again', async () => {
+    const { session, server, events } = await talks();
+    expect(session.hold()).toBe(true);
+    await vi.advanceTimersByTimeAsync(1);
+    const refused = server.last('INVITE');
+    server.answer(refused, '491 Request Pending');
+    // JsSIP makes the offer again in a second, under its old number: another request would overtake it.
+    expect(session.resume()).toBe(false);
+    session.sendReport(REPORT);
+    expect(server.received.some((text) => text.startsWith('INFO'))).toBe(false);
+    await vi.advanceTimersByTimeAsync(1_000);
+    const again = server.last('INVITE');
+    expect(again).not.toBe(refused);
+    expect(header(again, 'CSeq')).toBe(header(refused, 'CSeq'));
+    server.accept(again);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(session.resume()).toBe(true);
+    expect(events.ended).not.toHaveBeenCalled();
+  });
+});
+
+const REPORT = {
+  kind: 'interval',
+  from: 0,
+  until: 20_000,
+  heard: { lost: 0.5, discarded: null, jitterMs: 4, roundTripMs: null },
+} as const;
+
 describe('reporting', () => {
-  const REPORT = {
-    kind: 'interval',
-    from: 0,
-    until: 20_000,
-    heard: { lost: 0.5, discarded: null, jitterMs: 4, roundTripMs: null },
-  } as const;
-
-  async function talks() {
-    const { agent, server } = startedAgent();
-    const events = sessionEvents();
-    const session = agent.invite('bob', fakeMicrophone().stream, events);
-    await vi.advanceTimersByTimeAsync(1);
-    const invite = server.last('INVITE');
-    server.accept(invite);
-    await vi.advanceTimersByTimeAsync(1);
-    expect(events.accepted).toHaveBeenCalledOnce();
-    return { session, server, events, invite };
-  }
-
   it('sends an INFO that names the dialog and its parties', async () => {
     const { session, server, invite } = await talks();
     session.sendReport(REPORT);

@@ -46,7 +46,10 @@ export interface Session {
   mute(): void;
   unmute(): void;
   sendDigit(digit: string, by: DigitTransport): void;
-  /** Tells the server how an established session sounds. Whatever becomes of the report, the session goes on. */
+  /**
+   * Tells the server how an established session sounds, unless an offer is under way. Whatever becomes of the report, the
+   * session goes on.
+   */
   sendReport(report: QualityReport): void;
 }
 

@@ -130,7 +130,8 @@ export class Call implements SessionEvents {
     if (this.#session === null || !this.#isEstablished()) return;
     clearTimeout(this.#retrying);
     const isDone = held === this.#view.heldHere || this.#offerHold(this.#session, held);
-    this.#set({ toBeHeld: isDone ? null : held });
+    const toBeHeld = isDone ? null : held;
+    if (toBeHeld !== this.#view.toBeHeld) this.#set({ toBeHeld });
     if (!isDone) this.#retrying = setTimeout(() => this.setHeld(held), OFFER_AGAIN_MS);
   }
 

@@ -102,6 +102,7 @@ class JsSipSession implements IncomingSession {
   readonly peer: Peer;
   readonly #session: RTCSession;
   readonly #callId: string;
+  #isOffering = false;
 
   constructor(session: RTCSession, callId: string) {
     this.#session = session;
@@ -142,11 +143,21 @@ class JsSipSession implements IncomingSession {
   }
 
   hold(): boolean {
-    return this.#session.hold();
+    return this.#offer((done) => this.#session.hold({}, done));
   }
 
   resume(): boolean {
-    return this.#session.unhold();
+    return this.#offer((done) => this.#session.unhold({}, done));
+  }
+
+  /**
+   * Makes an offer, one at a time. After a 491 JsSIP makes it again a second later, under the same number: a request in
+   * between would overtake it, and JsSIP ends the session when it is refused for that.
+   */
+  #offer(make: (done: () => void) => boolean): boolean {
+    if (this.#isOffering) return false;
+    this.#isOffering = make(() => (this.#isOffering = false));
+    return this.#isOffering;
   }
 
   mute(): void {
@@ -166,7 +177,7 @@ class JsSipSession implements IncomingSession {
   }
 
   sendReport(report: QualityReport): void {
-    if (!this.#session.isEstablished()) return;
+    if (!this.#session.isEstablished() || this.#isOffering) return;
     const { local_identity, remote_identity, direction } = this.#session;
     const [local, remote] = [local_identity.uri.toAor(), remote_identity.uri.toAor()];
     // JsSIP declares its directions as an enumeration and has strings.
