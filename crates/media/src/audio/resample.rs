@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn what_the_lower_rate_cannot_hold_is_50_db_down() {
         for (from, to) in pairs().filter(|(from, to)| from > to) {
-            for part in [1.0, 1.1, 1.3, 1.45, 1.9] {
+            for part in [1.0, 1.1, 1.3, 1.45, 1.9, 2.1, 3.0, 3.15, 4.0, 5.5] {
                 let hertz = part * f64::from(to) / 2.0;
                 if hertz * 2.0 >= f64::from(from) {
                     continue;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{MAX_QUEUED, Press, Refusal, playable};
+use super::{Digit, MAX_QUEUED, Press, Refusal, playable};
 use crate::audio::Oscillator;
 
 /// Plays presses as tones, one after the other.
@@ -10,7 +10,8 @@ use crate::audio::Oscillator;
 pub struct TonePlayer {
     rate: u32,
     levels: ToneLevels,
-    /// Those of the key that is down.
+    /// The key that is down, or was last.
+    digit: Option<Digit>,
     amplitudes: [f32; 2],
     queue: VecDeque<Press>,
     oscillators: [Oscillator; 2],
@@ -43,6 +44,7 @@ impl TonePlayer {
         TonePlayer {
             rate: rate.clamp(1, 192_000),
             levels,
+            digit: None,
             amplitudes: [0.0; 2],
             queue: VecDeque::with_capacity(MAX_QUEUED),
             oscillators: [Oscillator::default(); 2],
@@ -50,6 +52,16 @@ impl TonePlayer {
             pause: 0,
             gain: 0.0,
         }
+    }
+
+    /// Goes on at another rate with what is left to play.
+    pub fn change_rate(&mut self, rate: u32) {
+        let rate = rate.clamp(1, 192_000);
+        for left in [&mut self.tone, &mut self.pause] {
+            *left = *left * u64::from(rate) / u64::from(self.rate);
+        }
+        self.rate = rate;
+        self.oscillators = self.digit.map_or_else(Default::default, |digit| oscillators(digit, rate));
     }
 
     /// Has a key played after those that wait.
@@ -96,7 +108,6 @@ impl TonePlayer {
 
     fn next(&mut self) -> bool {
         let Some(press) = self.queue.pop_front() else { return false };
-        let (low, high) = press.digit.frequencies();
         let louder = f32::from(super::VOLUME) - f32::from(press.volume);
         // The amplitude of a sine of that level; both together stay within full scale.
         let amplitude = |level: u8| {
@@ -104,11 +115,17 @@ impl TonePlayer {
             one.min(0.5) * f32::from(i16::MAX)
         };
         self.amplitudes = [amplitude(self.levels.low), amplitude(self.levels.high)];
-        self.oscillators = [Oscillator::new(low, self.rate), Oscillator::new(high, self.rate)];
+        self.digit = Some(press.digit);
+        self.oscillators = oscillators(press.digit, self.rate);
         let samples = |milliseconds: u32| (u64::from(milliseconds) * u64::from(self.rate) / 1000).max(1);
         (self.tone, self.pause) = (samples(press.milliseconds), samples(PAUSE_MS));
         true
     }
+}
+
+fn oscillators(digit: Digit, rate: u32) -> [Oscillator; 2] {
+    let (low, high) = digit.frequencies();
+    [Oscillator::new(low, rate), Oscillator::new(high, rate)]
 }
 
 const RAMP_MS: f32 = 1.0;

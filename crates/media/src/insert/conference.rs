@@ -12,6 +12,7 @@ use super::ear::{Ear, Workspace};
 use super::made::Outbox;
 use super::voice::{Voice, preferred};
 use crate::audio::{Mixer, MixerSettings, Place, Resampler};
+use crate::codec::opus;
 use crate::negotiation::Patch;
 use crate::session::LegKey;
 
@@ -45,8 +46,10 @@ impl Width {
     /// That of a leg with these codecs; `None` if there is none of ours in one direction.
     pub(super) fn of(patch: &Patch) -> Option<Self> {
         let (_, spoken) = preferred(&patch.from)?;
-        let (_, heard) = preferred(&patch.to)?;
-        Some(Width { spoken: spoken.sample_rate(MOST), heard: heard.sample_rate(MOST) })
+        let (codec, heard) = preferred(&patch.to)?;
+        // Of Opus a far end may say what it can make heard; of the others there is one rate.
+        let heard = heard.sample_rate(opus::Settings::of(codec).max_playback_rate);
+        Some(Width { spoken: spoken.sample_rate(MOST), heard })
     }
 }
 

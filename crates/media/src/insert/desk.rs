@@ -127,6 +127,7 @@ impl Desk {
         if self.feeds.get(&from).is_some_and(|(feed, known)| *feed == Feed::Leg(to) && known == patch) {
             return Ok(());
         }
+        let loss = self.voices.get(&to).map_or(0, |former| former.loss);
         // Whatever comes of it, nothing goes where it went before, and a leg hears one other.
         self.unplug(from);
         if let Some(speaker) = self.voices.get(&to).map(|voice| voice.speaker) {
@@ -135,8 +136,9 @@ impl Desk {
         let (_, source) = preferred(&patch.from).ok_or(DeskError::Codec)?;
         self.seed = next(self.seed);
         // The narrower of the two decides: nothing is gained by samples that the other cannot carry.
-        let voice =
+        let mut voice =
             Voice::new(to, from, patch, source.sample_rate(MOST), self.seed).map_err(|_| DeskError::Codec)?;
+        voice.expect_loss(loss);
         let mut ear = Ear::new(&patch.from, voice.sample_rate()).map_err(|_| DeskError::Codec)?;
         if !ear.has_events() && (voice.takes_events() || patch.keys == Keys::Told) {
             ear.find_tones();
@@ -155,6 +157,7 @@ impl Desk {
         key: ConferenceKey,
         patch: &Patch,
     ) -> Result<(), DeskError> {
+        let loss = self.voices.get(&leg).map_or(0, |former| former.loss);
         match self.feeds.get(&leg) {
             Some((Feed::Conference(held), known)) if *held == key && known == patch => return Ok(()),
             // It keeps its place.
@@ -170,7 +173,8 @@ impl Desk {
         self.seed = next(self.seed);
         let width = Width::of(patch).ok_or(DeskError::Codec)?;
         let rate = Conference::rate_with(self.conferences.get(&key), leg, width);
-        let voice = Voice::new(leg, leg, patch, rate, self.seed).map_err(|_| DeskError::Codec)?;
+        let mut voice = Voice::new(leg, leg, patch, rate, self.seed).map_err(|_| DeskError::Codec)?;
+        voice.expect_loss(loss);
         let mut ear = Ear::new(&patch.from, rate).map_err(|_| DeskError::Codec)?;
         ear.wait_for_clock();
         let conference = self.conferences.entry(key).or_insert_with(|| Conference::new(rate));

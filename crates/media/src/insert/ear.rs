@@ -72,9 +72,12 @@ pub(super) struct Workspace {
 
 impl Default for Workspace {
     fn default() -> Self {
-        Workspace { samples: vec![0; MAX_SAMPLES].into(), converted: vec![0; MAX_SAMPLES].into() }
+        Workspace { samples: vec![0; MAX_SAMPLES].into(), converted: vec![0; MAX_CONVERTED].into() }
     }
 }
+
+/// The longest payload of one byte a sample at 8 kHz, in samples at the highest rate.
+const MAX_CONVERTED: usize = 2048 * 6;
 
 /// How far the stream is.
 #[derive(Clone, Copy)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::audio::Resampler;
 use crate::codec::{Encoder, Format, Unsupported};
 use crate::dtmf::{
     EventPacket, EventSender, EventSettings, LEAST_MS, Press, Refusal, TelephoneEvent, ToneLevels, TonePlayer,
@@ -26,6 +27,8 @@ pub(super) struct Voice {
     timestamp: u32,
     payload_type: u8,
     encoder: Encoder,
+    /// What part of the packets the far end loses, in percent.
+    pub(super) loss: u8,
     /// Samples in a packet.
     frame: usize,
     /// Samples that are not yet a packet's worth.
@@ -88,6 +91,7 @@ impl Voice {
             waiting: Vec::with_capacity(2 * frame),
             begins: true,
             encoder,
+            loss: 0,
             keys,
             event: None,
             told: None,
@@ -114,12 +118,20 @@ impl Voice {
         // One that cannot be made leaves the one that is there, which hears the same in fewer samples.
         let codec = preferred(&patch.to).map(|(codec, _)| codec);
         let Some(Ok(encoder)) = codec.map(|codec| Encoder::new(codec, wanted)) else { return };
-        self.pause(0);
-        self.frame = self.frame * encoder.sample_rate() as usize / before as usize;
+        let rate = encoder.sample_rate();
+        // Both are rates of Opus, between which there is a resampler.
+        if let Some(mut resampler) = Resampler::new(before, rate) {
+            let mut waiting = vec![0; resampler.most(self.waiting.len())];
+            let len = resampler.convert(&self.waiting, &mut waiting);
+            waiting.truncate(len);
+            self.waiting = waiting;
+        }
+        self.frame = self.frame * rate as usize / before as usize;
         if let Keys::Tones(player) = &mut self.keys {
-            *player = TonePlayer::new(encoder.sample_rate(), ToneLevels::default());
+            player.change_rate(rate);
         }
         self.encoder = encoder;
+        self.encoder.expect_loss(self.loss);
     }
 
     /// Takes samples, and sends every packet that is full.
@@ -170,6 +182,7 @@ impl Voice {
 
     /// Tells what part of the packets the far end loses, in percent.
     pub(super) fn expect_loss(&mut self, percent: u8) {
+        self.loss = percent;
         self.encoder.expect_loss(percent);
     }
 

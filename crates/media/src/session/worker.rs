@@ -164,11 +164,13 @@ impl Worker {
         });
     }
 
-    /// Says where the far end's signalling comes from, of a leg with ports of its own that was opened without knowing;
-    /// call it before `configure`, from which on it counts.
+    /// Says where the far end's signalling comes from, of a leg with ports of its own that was opened without knowing, its
+    /// video included; call it before `configure`, from which on it counts.
     pub fn locate(&mut self, leg: LegKey, signalling: IpAddr) {
-        if let Some((_, Leg { path: Path::Plain(plain), .. })) = self.leg_mut(leg) {
-            plain.signalling = signalling;
+        for section in [leg, leg.video()] {
+            if let Some((_, Leg { path: Path::Plain(plain), .. })) = self.leg_mut(section) {
+                plain.signalling = signalling;
+            }
         }
     }
 

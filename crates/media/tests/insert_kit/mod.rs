@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses its part of the kit")]
 
+pub mod phones;
+
 use std::f32::consts::TAU;
 
 use ringback_media::codec::{Encoder, MAX_PAYLOAD};

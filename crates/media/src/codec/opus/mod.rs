@@ -1,4 +1,5 @@
-//! Opus ([RFC 6716], [RFC 7587]) by the crate `opus-pure`, one channel, at the rate of what is on the other side.
+//! Opus ([RFC 6716], [RFC 7587]) by the crate `opus-pure`, one channel, encoded at the rate of what is on the other side and
+//! decoded at 48 kHz ([`Decoder::new`](super::Decoder::new) says why).
 //!
 //! A stereo stream is mixed down as it is decoded. What is sent has one channel, also where `stereo=1` asks for two:
 //! the parameter is a preference.
