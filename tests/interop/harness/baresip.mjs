@@ -245,10 +245,13 @@ export class Baresip {
   async #listen(settle, listen) {
     await sleep(settle);
     const from = this.#recording().pcm.length;
-    const deadline = performance.now() + listen + PATIENCE_MS;
+    let deadline = performance.now() + listen + PATIENCE_MS;
+    let length = from;
     // Packets that do not come leave the recording as it is: then nothing is what was heard.
     for (;;) {
       const { pcm, rate, channels } = this.#recording();
+      if (pcm.length > length) deadline = Math.max(deadline, performance.now() + PATIENCE_MS);
+      length = pcm.length;
       const wanted = (listen * rate * channels * 2) / 1000;
       if (pcm.length >= from + wanted || performance.now() >= deadline) {
         const heard = fromPcm16(pcm.subarray(from, from + wanted)).filter((_, i) => i % channels === 0);

@@ -60,7 +60,7 @@ function originOf(url) {
 export function listen(page, selector, from, { settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
   return undisturbed(async () => {
     const recording = page.evaluate(record, { selector, settle, listen, patience: PATIENCE_MS });
-    const { pcm, rate } = await bounded(`the sound of ${from}`, recording, settle + listen + 15_000);
+    const { pcm, rate } = await bounded(`the sound of ${from}`, recording, settle + listen + 30_000);
     return new Sound(fromPcm16(Buffer.from(pcm, 'base64')), rate, from);
   });
 }
@@ -86,7 +86,8 @@ async function record({ selector, settle, listen, patience }) {
   const element = document.querySelector(selector);
   if (element === null) throw new Error(`no ${selector} in the page`);
   const begun = performance.now();
-  const left = () => begun + settle + listen + patience - performance.now();
+  let deadline = begun + settle + listen + patience;
+  const left = () => deadline - performance.now();
   // A browser takes the track away while the far side is not to be heard; a resumed one comes in a moment.
   const trackNow = () => element.srcObject?.getAudioTracks()[0];
   while (trackNow() === undefined) {
@@ -105,6 +106,8 @@ async function record({ selector, settle, listen, patience }) {
     const next = await Promise.race([reader.read(), late]);
     if (next === undefined || next.done) break;
     const audio = next.value;
+    // Where sound comes, the rest of it comes, however busy the machine is.
+    deadline = Math.max(deadline, performance.now() + patience);
     if (performance.now() - begun >= settle) {
       rate = audio.sampleRate;
       const samples = new Float32Array(audio.numberOfFrames);

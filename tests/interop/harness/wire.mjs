@@ -59,12 +59,14 @@ class Wire {
     const heard = () =>
       datagrams(this.#file, from).flatMap(({ to, payload }) => rtpAudio(to, payload, phone.rtpPorts).flat());
     const wanted = (listen * RATE) / 1000;
-    const deadline = performance.now() + PATIENCE_MS;
+    let deadline = performance.now() + PATIENCE_MS;
     let samples = heard();
     // Where packets come, the rest of them comes, however busy the machine is.
     while (samples.length > 0 && samples.length < wanted && performance.now() < deadline) {
       await sleep(100);
+      const { length } = samples;
       samples = heard();
+      if (samples.length > length) deadline = performance.now() + PATIENCE_MS;
     }
     return new Sound(Float32Array.from(samples), RATE, `the wire to ${phone.user}`);
   }
