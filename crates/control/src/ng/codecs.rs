@@ -35,6 +35,9 @@ pub(super) fn stripped(
     if flags.codecs.is_empty() {
         return BTreeSet::new();
     }
+    if description.sections.iter().any(|it| it.media == MediaType::Video && it.port != 0) {
+        warnings.push("codecs of video pass unchanged in this version");
+    }
     let gone = names(flags, &[CodecChange::Strip]);
     let kept = names(flags, &[CodecChange::Except, CodecChange::Offer, CodecChange::Transcode]);
     // `except` and `offer` alone are a list of what may be there.

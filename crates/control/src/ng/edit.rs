@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use ringback_media::sdp::{Description, MediaType};
+use ringback_media::sdp::Description;
 
 use super::codecs::stripped;
 use super::flags::{Flags, Switch};
@@ -15,31 +15,47 @@ use super::flags::{Flags, Switch};
 /// The description as the flags want it read, and what of the flags could not be followed.
 pub(super) fn edited(sdp: &Bytes, flags: &Flags, warnings: &mut Vec<&'static str>) -> Bytes {
     let Ok(description) = Description::parse(sdp) else { return sdp.clone() };
-    let address = address(&description, flags);
+    let moved = Moved::by(flags);
     let dropped = stripped(&description, flags, warnings);
-    if address.is_none() && dropped.is_empty() {
+    if moved.is_none() && dropped.is_empty() {
         return sdp.clone();
     }
-    rewrite(sdp, address, &dropped)
+    rewrite(sdp, moved, &dropped)
 }
 
-/// The address that media of who wrote the description comes from, where it is not the one that it says.
-fn address(description: &Description, flags: &Flags) -> Option<IpAddr> {
-    if flags.media_address.is_some() {
-        return flags.media_address;
+/// Where media of who wrote a description comes from, where that is not what it says.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Moved {
+    /// All of it.
+    All(IpAddr),
+    /// What is said to come from a private or loopback address: its SIP came from this public one, so that it is behind a
+    /// NAT, and where it sends from is all there is to know.
+    Private(IpAddr),
+}
+
+impl Moved {
+    fn by(flags: &Flags) -> Option<Moved> {
+        if let Some(address) = flags.media_address {
+            return Some(Moved::All(address));
+        }
+        let source = flags.received_from.filter(|source| !source.is_unspecified())?;
+        if flags.has(Switch::SipSourceAddress) {
+            return Some(Moved::All(source));
+        }
+        let is_public = !is_private(source) && !source.is_loopback();
+        (is_public && !flags.has(Switch::TrustAddress)).then_some(Moved::Private(source))
     }
-    let source = flags.received_from.filter(|source| !source.is_unspecified())?;
-    if flags.has(Switch::SipSourceAddress) {
-        return Some(source);
+
+    /// The address in place of the one that a `c=` line says.
+    fn instead_of(self, said: &[u8]) -> Option<IpAddr> {
+        match self {
+            Moved::All(address) => Some(address),
+            Moved::Private(source) => {
+                let said: IpAddr = std::str::from_utf8(said).ok()?.parse().ok()?;
+                (is_private(said) || said.is_loopback()).then_some(source)
+            }
+        }
     }
-    if flags.has(Switch::TrustAddress) {
-        return None;
-    }
-    // A private address that came from a public one is behind a NAT: where it sends from is all there is to know.
-    let section = description.sections.iter().find(|section| section.media == MediaType::Audio)?;
-    let host = section.connection.as_ref().or(description.connection.as_ref())?;
-    let said = host.address()?;
-    (is_private(said) && !is_private(source) && !source.is_loopback()).then_some(source)
 }
 
 fn is_private(address: IpAddr) -> bool {
@@ -52,8 +68,8 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The description without these payload types, and with its media at another address where one is given.
-pub(super) fn rewrite(sdp: &[u8], address: Option<IpAddr>, dropped: &BTreeSet<u8>) -> Bytes {
+/// The description without these payload types, and with its media where it comes from.
+pub(super) fn rewrite(sdp: &[u8], moved: Option<Moved>, dropped: &BTreeSet<u8>) -> Bytes {
     let mut out = Vec::with_capacity(sdp.len() + 16);
     let mut is_audio = false;
     for line in sdp.split_inclusive(|byte| *byte == b'\n') {
@@ -65,8 +81,9 @@ pub(super) fn rewrite(sdp: &[u8], address: Option<IpAddr>, dropped: &BTreeSet<u8
                 continue;
             }
         }
-        let is_connection = text.starts_with(b"c=IN IP4 ") || text.starts_with(b"c=IN IP6 ");
-        if let Some(address) = address.filter(|_| is_connection && !has_zeros(text)) {
+        let said = [&b"c=IN IP4 "[..], b"c=IN IP6 "].iter().find_map(|start| text.strip_prefix(*start));
+        let said = said.filter(|_| !has_zeros(text));
+        if let Some(address) = moved.zip(said).and_then(|(moved, said)| moved.instead_of(said)) {
             let family = if address.is_ipv4() { "IP4" } else { "IP6" };
             out.extend_from_slice(format!("c=IN {family} {address}\r\n").as_bytes());
             continue;

@@ -196,7 +196,7 @@ impl Engine {
                     self.stats.stray_news += 1;
                     return;
                 };
-                Self::video_opened(&mut call, leg, opened);
+                self.video_opened(&mut call, leg, opened);
                 self.run(now, call);
             }
             // That takes an INFO, which nobody here can send.
@@ -490,7 +490,8 @@ impl Engine {
         let Some(mut call) = self.take(number) else { return };
         // Who asks for reports, or wants to be rid of the call, is served without them.
         let is_telling = !std::mem::take(&mut call.awaited).is_empty();
-        if let Some(job) = call.jobs.pop_front_if(|_| !is_telling) {
+        let is_seeing = !is_telling && self.gives_up_video(&mut call);
+        if let Some(job) = call.jobs.pop_front_if(|_| !is_telling && !is_seeing) {
             self.fail(&mut call, &job, &Reason::Silent);
         }
         self.run(now, call);

@@ -1,6 +1,6 @@
 //! Offers and answers.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use ringback_media::negotiation::{
@@ -8,6 +8,7 @@ use ringback_media::negotiation::{
 };
 use ringback_media::sdp::{Codec, Kind};
 use ringback_media::session::LegKey;
+use ringback_sansio::Flow;
 
 use super::calls::{Call, Side, State};
 use super::command::Exchange;
@@ -110,6 +111,8 @@ impl Engine {
             && let Some(side) = call.side_mut(b).filter(|side| side.source != Some(source))
         {
             side.source = Some(source);
+            // What is opened later for its video is opened for the same.
+            side.signalling = Flow::datagram(side.signalling.local(), SocketAddr::new(source, 0));
             self.command(b, MediaCommand::Locate(source));
         }
         if let Some(credentials) = restart {

@@ -132,6 +132,8 @@ pub struct Stats {
     pub octets: u64,
     /// What came from them and was dropped.
     pub packets_dropped: u64,
+    /// Places for video that could not be had; the calls went on without.
+    pub video_unopened: u64,
     /// Whole pictures that a far end could only have been asked for by an INFO.
     pub pictures_unasked: u64,
     /// Mistakes of ours that were contained.

@@ -38,12 +38,33 @@ impl Engine {
     }
 
     /// A media worker has made a place for video, or could not: then the call goes on without.
-    pub(super) fn video_opened(call: &mut Call, leg: LegKey, opened: Result<Box<LocalVideo>, String>) {
+    pub(super) fn video_opened(
+        &mut self,
+        call: &mut Call,
+        leg: LegKey,
+        opened: Result<Box<LocalVideo>, String>,
+    ) {
         let Some(side) = call.side_mut(leg) else { return };
         side.video.place = VideoPlace::Answered;
-        if let (State::Open(party), Ok(video)) = (&mut side.state, opened) {
-            party.set_video(*video);
+        match (opened, &mut side.state) {
+            (Ok(video), State::Open(party)) => party.set_video(*video),
+            (Ok(_), _) => {}
+            (Err(_), _) => self.stats.video_unopened += 1,
         }
+    }
+
+    /// Waits no longer for places for video, where nothing else is waited for; says whether that was so.
+    pub(super) fn gives_up_video(&mut self, call: &mut Call) -> bool {
+        if call.sides.iter().any(|side| matches!(side.state, State::Opening)) {
+            return false;
+        }
+        let mut gave_up = false;
+        for side in call.sides.iter_mut().filter(|side| side.video.place == VideoPlace::Opening) {
+            side.video.place = VideoPlace::Answered;
+            self.stats.video_unopened += 1;
+            gave_up = true;
+        }
+        gave_up
     }
 
     /// Tells the media workers what is agreed of the video of a side, as long as there is any or was. Who may not be heard

@@ -123,3 +123,40 @@ fn where_no_place_can_be_had_the_call_goes_on_without() {
         assert!(!offered.contains("m=video") || video(&offered).starts_with("m=video 0 "), "{offered}");
     }
 }
+
+/// Each section says for itself where it comes from.
+#[test]
+fn video_from_a_private_address_is_expected_where_its_sip_came_from() {
+    let mut world = World::new();
+    let camera = browser_with_camera("actpass");
+    sdp(&world.ask(&about("offer", &offer(&camera, "RTP/AVP", "remove"))));
+    let seen = CAMERA_OF_PHONE.replace("b=AS:512\r\n", "c=IN IP4 10.0.0.5\r\n");
+    let phone = phone("203.0.113.9", 40_000) + &seen;
+    let answer: Vec<_> = answer(&phone, "UDP/TLS/RTP/SAVPF", "force")
+        .into_iter()
+        .filter(|(name, _)| *name != "flags")
+        .chain([("received-from", "|IP4|203.0.113.9")])
+        .collect();
+    sdp(&world.ask(&about("answer", &answer)));
+    let happened = world.happened();
+    assert!(happened.contains("rtp2 203.0.113.9:40000 "), "{happened}");
+    assert!(happened.contains("is sent to 203.0.113.9:40002"), "{happened}");
+}
+
+#[test]
+fn a_place_for_video_is_not_waited_for_for_ever() {
+    let mut world = World::new();
+    let talk = phone("203.0.113.8", 30_000);
+    sdp(&world.ask(&about("offer", &offer(&talk, "RTP/AVP", "remove"))));
+    sdp(&world.ask(&about("answer", &answer(&phone("203.0.113.9", 40_000), "RTP/AVP", "remove"))));
+    world.is_prompt = false;
+    let camera = talk + &CAMERA_OF_PHONE.replace("40002", "30002");
+    let again: Vec<_> = offer(&camera, "RTP/AVP", "remove").into_iter().chain([("to-tag", "bob")]).collect();
+    let cookie = world.ask_only(&about("offer", &again));
+    assert_eq!(world.answer_to(&cookie), None);
+    world.pass(4);
+    let offered = sdp(&world.answer_to(&cookie).unwrap());
+    assert!(offered.contains("m=audio 20004 RTP/AVP 8 0 101\r\n"), "{offered}");
+    assert!(!offered.contains("m=video"), "{offered}");
+    assert_eq!(world.engine.stats().video_unopened, 2);
+}

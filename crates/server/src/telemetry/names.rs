@@ -101,7 +101,8 @@ pub fn ng(stats: &ringback_control::ng::Stats) -> Vec<(&'static str, u64)> {
     named! {
         commands, errors, no_cookie, repeated, repeated_early, answers_pushed_out, calls, calls_refused,
         calls_deleted, calls_silent, calls_unanswered, pings, offers, answers, deletes, queries, lists,
-        recordings_begun, recordings_refused, packets, octets, packets_dropped, pictures_unasked, panics,
+        recordings_begun, recordings_refused, packets, octets, packets_dropped, video_unopened,
+        pictures_unasked, panics,
         stray_news,
     }
 }
