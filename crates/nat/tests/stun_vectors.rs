@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use ringback_nat::stun::{Algorithm, Key, Malformed, Message, MessageClass, Unauthenticated, username};
+use ringback_nat::turn::PasswordAlgorithm;
 use serde_json::Value;
 use stun_types::message::{IntegrityAlgorithm, LongTermKeyCredentials};
 
@@ -70,15 +71,16 @@ fn rfc5769_2_3_response_ipv6() {
     assert_eq!(message.verify(&Key::new(PASSWORD)), Ok(Algorithm::Sha1));
 }
 
-/// The long-term mechanism is not ours yet; its messages are read, and what a key is to them is the oracle's.
 #[test]
-fn rfc5769_2_4_long_term_request_is_read() {
+fn rfc5769_2_4_long_term_request() {
     let bytes = file("reqltc.bin");
     let message = Message::parse(&bytes).unwrap();
     assert_eq!(message.username(), Some("マトリックス".as_bytes()));
     assert!(message.has_integrity() && !message.has_fingerprint());
     assert_eq!(message.unknown_attributes().count(), 0, "REALM and NONCE are known");
     assert_eq!(username(&bytes), None, "no colon: not a check");
+    assert_eq!(message.verify(&key(PasswordAlgorithm::Md5)), Ok(Algorithm::Sha1));
+    assert_eq!(message.verify(&key(PasswordAlgorithm::Sha256)), Err(Unauthenticated::Mismatch));
     let oracle = stun_types::message::Message::from_bytes(&bytes).unwrap();
     assert!(oracle.validate_integrity(&long_term()).is_ok());
 }
@@ -89,15 +91,21 @@ fn rfc8489_b_1_as_published_is_refused_for_its_length() {
 }
 
 #[test]
-fn rfc8489_b_1_corrected_is_read() {
+fn rfc8489_b_1_corrected() {
     let bytes = file("reqltc_sha256_fixed.bin");
     let message = Message::parse(&bytes).unwrap();
     assert!(message.has_integrity());
     assert_eq!(message.username(), None, "it names its user by USERHASH");
     assert_eq!(message.unknown_attributes().count(), 0);
     assert_eq!(message.verify(&Key::new("TheMatrIX")), Err(Unauthenticated::Mismatch), "a long-term key");
+    assert_eq!(message.verify(&key(PasswordAlgorithm::Sha256)), Ok(Algorithm::Sha256));
+    assert_eq!(message.verify(&key(PasswordAlgorithm::Md5)), Err(Unauthenticated::Mismatch));
     let oracle = stun_types::message::Message::from_bytes(&bytes).unwrap();
     assert_eq!(oracle.validate_integrity(&long_term()).unwrap(), IntegrityAlgorithm::Sha256);
+}
+
+fn key(algorithm: PasswordAlgorithm) -> Key {
+    algorithm.key("マトリックス".as_bytes(), "example.org", b"TheMatrIX")
 }
 
 fn long_term() -> stun_types::message::MessageIntegrityCredentials {

@@ -4,28 +4,65 @@
 
 use std::fmt;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::Sha256;
+use smallvec::SmallVec;
 use stun_types::attribute::{MessageIntegrity, MessageIntegritySha256};
-use stun_types::message::{IntegrityAlgorithm, IntegrityKey, MessageHeader, ShortTermCredentials};
+use stun_types::message::{IntegrityKey, MessageHeader, ShortTermCredentials};
+use subtle::ConstantTimeEq;
 
 use super::message::{Message, Sealed};
 
-/// The key of the short-term credential mechanism ([RFC 8489 §9.1]); `Debug` shows nothing of it.
-///
-/// The hash of the key is kept, so that a leg pays for it once and not with every check.
-///
-/// [RFC 8489 §9.1]: https://www.rfc-editor.org/rfc/rfc8489#section-9.1
+/// The key of a message integrity code; `Debug` shows nothing of it.
 #[derive(Clone)]
-pub struct Key(IntegrityKey);
+pub struct Key(Mechanism);
+
+/// By which mechanism the two ends have come to the key.
+#[derive(Clone)]
+enum Mechanism {
+    /// The hash of the key is kept, so that a leg pays for it once and not with every check.
+    ShortTerm(IntegrityKey),
+    LongTerm(SmallVec<[u8; 32]>),
+}
 
 impl Key {
-    /// The key that a password is.
+    /// The key that a password is, by the short-term credential mechanism ([RFC 8489 §9.1]).
+    ///
+    /// [RFC 8489 §9.1]: https://www.rfc-editor.org/rfc/rfc8489#section-9.1
     pub fn new(password: &str) -> Self {
-        Key(ShortTermCredentials::new(password.to_owned()).make_key())
+        Key(Mechanism::ShortTerm(ShortTermCredentials::new(password.to_owned()).make_key()))
     }
 
-    pub(super) fn inner(&self) -> &IntegrityKey {
-        &self.0
+    /// The key that a hash over user name, realm and password is, by the long-term credential mechanism
+    /// ([RFC 8489 §9.2]).
+    ///
+    /// [RFC 8489 §9.2]: https://www.rfc-editor.org/rfc/rfc8489#section-9.2
+    pub fn long_term(hash: &[u8]) -> Self {
+        Key(Mechanism::LongTerm(SmallVec::from_slice(hash)))
     }
+
+    /// The code over the pieces of a message. What makes it can fail by its signature only; then there is none, which
+    /// equals none.
+    pub(super) fn code(&self, algorithm: Algorithm, covered: &[&[u8]]) -> SmallVec<[u8; 32]> {
+        match (&self.0, algorithm) {
+            (Mechanism::ShortTerm(key), Algorithm::Sha1) => MessageIntegrity::compute(covered, key)
+                .map(|code| SmallVec::from_slice(&code))
+                .unwrap_or_default(),
+            (Mechanism::ShortTerm(key), Algorithm::Sha256) => MessageIntegritySha256::compute(covered, key)
+                .map(|code| SmallVec::from_slice(&code))
+                .unwrap_or_default(),
+            (Mechanism::LongTerm(key), Algorithm::Sha1) => hmac::<Hmac<Sha1>>(key, covered),
+            (Mechanism::LongTerm(key), Algorithm::Sha256) => hmac::<Hmac<Sha256>>(key, covered),
+        }
+    }
+}
+
+/// An HMAC takes a key of any length.
+fn hmac<M: Mac + KeyInit>(key: &[u8], covered: &[&[u8]]) -> SmallVec<[u8; 32]> {
+    let Ok(mut mac) = M::new_from_slice(key) else { return SmallVec::new() };
+    covered.iter().for_each(|piece| mac.update(piece));
+    SmallVec::from_slice(&mac.finalize().into_bytes())
 }
 
 impl fmt::Debug for Key {
@@ -41,15 +78,6 @@ pub enum Algorithm {
     Sha1,
     /// MESSAGE-INTEGRITY-SHA256.
     Sha256,
-}
-
-impl From<Algorithm> for IntegrityAlgorithm {
-    fn from(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Sha1 => IntegrityAlgorithm::Sha1,
-            Algorithm::Sha256 => IntegrityAlgorithm::Sha256,
-        }
-    }
 }
 
 /// Why a message is not from who holds the key.
@@ -95,12 +123,7 @@ fn verify(algorithm: Algorithm, sealed: &Sealed<'_>, key: &Key) -> bool {
     };
     let [length1, length2] = length.to_be_bytes();
     let covered = [&[kind1, kind2, length1, length2], protected];
-    match algorithm {
-        Algorithm::Sha1 => {
-            sealed.code.try_into().is_ok_and(|code| MessageIntegrity::verify(&covered, key.inner(), code))
-        }
-        Algorithm::Sha256 => MessageIntegritySha256::verify(&covered, key.inner(), sealed.code),
-    }
+    key.code(algorithm, &covered).ct_eq(sealed.code).into()
 }
 
 #[cfg(test)]
@@ -110,5 +133,6 @@ mod tests {
     #[test]
     fn debug_hides_the_key() {
         assert_eq!(format!("{:?}", Key::new("VOkJxbRl1RmTxUk/WvJxBt")), "Key");
+        assert_eq!(format!("{:?}", Key::long_term(&[7; 16])), "Key");
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use stun_types::attribute::{Fingerprint, RawAttribute, XorMappedAddress};
-use stun_types::message::{BINDING, MessageClass, MessageHeader, MessageType, TransactionId};
+use stun_types::message::{BINDING, MessageClass, MessageHeader, MessageType, Method, TransactionId};
 
 use super::attribute::{
     ERROR_CODE, FINGERPRINT, ICE_CONTROLLED, ICE_CONTROLLING, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256,
@@ -85,6 +85,11 @@ impl<'a> Message<'a> {
         self.kind.has_method(BINDING)
     }
 
+    /// The method.
+    pub(crate) fn method(&self) -> Method {
+        self.kind.method()
+    }
+
     /// The transaction it belongs to.
     pub fn transaction(&self) -> TransactionId {
         self.transaction
@@ -122,8 +127,7 @@ impl<'a> Message<'a> {
 
     /// XOR-MAPPED-ADDRESS: where the server saw the request come from.
     pub fn mapped_address(&self) -> Option<SocketAddr> {
-        let raw = RawAttribute::new(XOR_MAPPED_ADDRESS.into(), self.attribute(XOR_MAPPED_ADDRESS)?);
-        XorMappedAddress::try_from(&raw).ok().map(|mapped| mapped.addr(self.transaction))
+        self.attribute(XOR_MAPPED_ADDRESS).and_then(|value| self.xor_address(value))
     }
 
     /// ERROR-CODE.
@@ -136,11 +140,26 @@ impl<'a> Message<'a> {
 
     /// The attributes that would have to be understood and are not: a request that has one is answered with 420.
     pub fn unknown_attributes(&self) -> impl Iterator<Item = u16> + 'a {
-        self.protected().map(|attribute| attribute.kind).filter(|&kind| is_unknown(kind))
+        let is_binding = self.is_binding();
+        self.protected().map(|attribute| attribute.kind).filter(move |&kind| is_unknown(kind, is_binding))
     }
 
-    fn attribute(&self, kind: u16) -> Option<&'a [u8]> {
-        self.protected().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
+    /// The value of the first attribute of a type.
+    pub(crate) fn attribute(&self, kind: u16) -> Option<&'a [u8]> {
+        self.attributes(kind).next()
+    }
+
+    /// The values of all attributes of a type.
+    pub(crate) fn attributes(&self, kind: u16) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.protected().filter(move |attribute| attribute.kind == kind).map(|attribute| attribute.value)
+    }
+
+    /// An address as XOR-MAPPED-ADDRESS and its like have it ([RFC 8489 §14.2]).
+    ///
+    /// [RFC 8489 §14.2]: https://www.rfc-editor.org/rfc/rfc8489#section-14.2
+    pub(crate) fn xor_address(&self, value: &[u8]) -> Option<SocketAddr> {
+        let raw = RawAttribute::new(XOR_MAPPED_ADDRESS.into(), value);
+        XorMappedAddress::try_from(&raw).ok().map(|address| address.addr(self.transaction))
     }
 
     /// The attributes before MESSAGE-INTEGRITY, or all when there is none.

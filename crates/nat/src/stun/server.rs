@@ -14,7 +14,7 @@ use ringback_sansio::canonical;
 use stun_types::attribute::ErrorCode;
 
 use super::message::{Malformed, Message};
-use super::write::{self, NoRoom};
+use super::{NoRoom, write};
 use crate::stun::MessageClass;
 
 /// Answers a Binding request that came from `remote`; the answer goes into `reply`.

@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 
-use stun_types::attribute::{ErrorCode, RawAttribute, UnknownAttributes, XorMappedAddress};
-use stun_types::message::{
-    BINDING, Message as Written, MessageClass, MessageType, MessageWrite, MessageWriteExt,
-    MessageWriteMutSlice, StunWriteError, TransactionId,
-};
+use stun_types::attribute::ErrorCode;
+use stun_types::message::{BINDING, MessageClass, TransactionId};
 
-use super::attribute::{ICE_CONTROLLED, ICE_CONTROLLING, PRIORITY, USE_CANDIDATE, USERNAME};
+use super::attribute::{
+    ICE_CONTROLLED, ICE_CONTROLLING, PRIORITY, USE_CANDIDATE, USERNAME, XOR_MAPPED_ADDRESS,
+};
 use super::integrity::{Algorithm, Key};
 use super::message::Message;
+use super::{NoRoom, Writer};
 
 /// The answer to a Binding request.
 ///
@@ -27,37 +27,33 @@ impl Answer<'_> {
     /// Writes a success response that tells `mapped`, and gives its length.
     pub fn success(&self, mapped: SocketAddr, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut message = self.begin(MessageClass::Success, out)?;
-        message.add_attribute(&XorMappedAddress::new(mapped, self.request.transaction()))?;
+        message.xor_address(XOR_MAPPED_ADDRESS, mapped);
         self.finish(message)
     }
 
     /// Writes an error response, and gives its length. With 420 go the attributes that were not understood.
     pub fn error(&self, code: u16, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut message = self.begin(MessageClass::Error, out)?;
-        message.add_attribute(&ErrorCode::new(code, "")?)?;
+        message.error_code(code);
         if code == ErrorCode::UNKNOWN_ATTRIBUTE {
-            let mut unknown = UnknownAttributes::new(&[]);
-            for kind in self.request.unknown_attributes().take(UNKNOWN_NAMED) {
-                unknown.add_attribute(kind.into());
-            }
-            message.add_attribute(&unknown)?;
+            message.unknown_attributes(self.request);
         }
         self.finish(message)
     }
 
-    fn begin<'b>(&self, class: MessageClass, out: &'b mut [u8]) -> Result<MessageWriteMutSlice<'b>, NoRoom> {
+    fn begin<'b>(&self, class: MessageClass, out: &'b mut [u8]) -> Result<Writer<'b>, NoRoom> {
         begin(class, self.request.transaction(), out)
     }
 
     /// ICE demands a FINGERPRINT of both sides; a plain client gets one when it sent one.
-    fn finish(&self, mut message: MessageWriteMutSlice<'_>) -> Result<usize, NoRoom> {
+    fn finish(&self, mut message: Writer<'_>) -> Result<usize, NoRoom> {
         if let Some((key, algorithm)) = self.key {
-            message.add_message_integrity_with_key(key.inner(), algorithm.into())?;
+            message.integrity(key, algorithm);
         }
         if self.request.has_fingerprint() || self.request.has_integrity() {
-            message.add_fingerprint()?;
+            message.fingerprint();
         }
-        Ok(message.finish())
+        message.finish()
     }
 }
 
@@ -81,26 +77,26 @@ impl BindingRequest<'_> {
     pub fn write(&self, key: Option<(&Key, Algorithm)>, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut message = begin(MessageClass::Request, self.transaction, out)?;
         if let Some(username) = self.username {
-            message.add_attribute(&RawAttribute::new(USERNAME.into(), username.as_bytes()))?;
+            message.attribute(USERNAME, username.as_bytes());
         }
         if let Some((role, tie_breaker)) = self.role {
             let kind = match role {
                 Role::Controlling => ICE_CONTROLLING,
                 Role::Controlled => ICE_CONTROLLED,
             };
-            message.add_attribute(&RawAttribute::new(kind.into(), &tie_breaker.to_be_bytes()))?;
+            message.attribute(kind, &tie_breaker.to_be_bytes());
         }
         if self.use_candidate {
-            message.add_attribute(&RawAttribute::new(USE_CANDIDATE.into(), &[]))?;
+            message.attribute(USE_CANDIDATE, &[]);
         }
         if let Some(priority) = self.priority {
-            message.add_attribute(&RawAttribute::new(PRIORITY.into(), &priority.to_be_bytes()))?;
+            message.attribute(PRIORITY, &priority.to_be_bytes());
         }
         if let Some((key, algorithm)) = key {
-            message.add_message_integrity_with_key(key.inner(), algorithm.into())?;
+            message.integrity(key, algorithm);
         }
-        message.add_fingerprint()?;
-        Ok(message.finish())
+        message.fingerprint();
+        message.finish()
     }
 }
 
@@ -115,33 +111,14 @@ pub enum Role {
     Controlled,
 }
 
-/// The buffer is too small; [`REPLY_ROOM`] is enough for any answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the buffer is too small for the message")]
-pub struct NoRoom;
-
-impl From<StunWriteError> for NoRoom {
-    // The attributes are ours and in their order, so that room is all the writer can lack.
-    fn from(_: StunWriteError) -> Self {
-        NoRoom
-    }
-}
-
-fn begin(
-    class: MessageClass,
-    transaction: TransactionId,
-    out: &mut [u8],
-) -> Result<MessageWriteMutSlice<'_>, NoRoom> {
-    // The crate's writer takes for granted that a header fits.
+/// An answer is only begun where the largest would fit.
+fn begin(class: MessageClass, transaction: TransactionId, out: &mut [u8]) -> Result<Writer<'_>, NoRoom> {
     if out.len() < REPLY_ROOM {
         return Err(NoRoom);
     }
-    let kind = MessageType::from_class_method(class, BINDING);
-    Ok(Written::builder(kind, transaction, MessageWriteMutSlice::new(out)))
+    Ok(Writer::new(class, BINDING, transaction, out))
 }
 
-/// How many attributes a 420 names at most.
-const UNKNOWN_NAMED: usize = 8;
 /// Room that is enough for every answer: the largest is a 420 with SHA-256 of 92 bytes.
 pub const REPLY_ROOM: usize = 96;
 

@@ -1,0 +1,152 @@
+//! The reasons for which packets are dropped, and what a server has counted.
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
+        /// Why a packet was dropped.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Reason { $($(#[$doc])* $reason,)* }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &'static [Reason] = &[$(Reason::$reason,)*];
+
+            /// The name under which it is counted.
+            pub const fn name(self) -> &'static str {
+                match self { $(Reason::$reason => $name,)* }
+            }
+        }
+
+        const REASONS: usize = [$(Reason::$reason,)*].len();
+    };
+}
+
+reasons! {
+    /// Neither STUN nor ChannelData.
+    NotTurn = "not_turn",
+    /// No sound message, or an indication without what it has to have.
+    Malformed = "malformed",
+    /// A response, or an indication that only a server sends.
+    Unexpected = "unexpected",
+    /// A method that is none of ours.
+    UnknownMethod = "unknown_method",
+    /// An indication with an attribute that would have to be understood and is not.
+    UnknownAttribute = "unknown_attribute",
+    /// A request without valid credentials from a source that has been told so often enough.
+    ChallengeBudget = "challenge_budget",
+    /// An Allocate request that came again while its sockets are being opened.
+    Opening = "opening",
+    /// Data from a client that has no allocation.
+    NoAllocation = "no_allocation",
+    /// Data that came to a relay socket of no allocation.
+    NoRelay = "no_relay",
+    /// The channel is not bound.
+    NoChannel = "no_channel",
+    /// No permission for the peer.
+    NoPermission = "no_permission",
+    /// The policy refuses the peer.
+    PeerRefused = "peer_refused",
+    /// The allocation has no relayed transport address of the peer's family.
+    WrongFamily = "wrong_family",
+    /// The allocation has carried as much as it may for the time being.
+    Bandwidth = "bandwidth",
+    /// The buffer has no room around the data for a message to the client, or no message can be so long.
+    NoRoom = "no_room",
+}
+
+/// How often each reason was one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drops([u64; REASONS]);
+
+impl Drops {
+    /// How often it was.
+    pub fn of(&self, reason: Reason) -> u64 {
+        self.0.get(reason as usize).copied().unwrap_or_default()
+    }
+
+    /// Of all reasons.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub(super) fn count(&mut self, reason: Reason) {
+        if let Some(count) = self.0.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+}
+
+/// What a server has done since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Allocations that were made.
+    pub allocations: u64,
+    /// Allocations that ended because nobody refreshed them.
+    pub expired: u64,
+    /// Requests that were done.
+    pub successes: u64,
+    /// Requests that were refused, by error code.
+    pub errors: Errors,
+    /// Packets to peers.
+    pub to_peers: u64,
+    /// Application data in them.
+    pub bytes_to_peers: u64,
+    /// Packets to clients.
+    pub to_clients: u64,
+    /// Application data in them.
+    pub bytes_to_clients: u64,
+    /// Packets that were dropped.
+    pub drops: Drops,
+}
+
+/// How often a request was refused with each error code.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Errors([u64; CODES.len()]);
+
+impl Errors {
+    /// Every code that there is, and how often it was.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        CODES.iter().copied().zip(self.0)
+    }
+
+    /// How often it was.
+    pub fn of(&self, code: u16) -> u64 {
+        self.iter().find(|&(known, _)| known == code).map_or(0, |(_, count)| count)
+    }
+
+    pub(super) fn count(&mut self, code: u16) {
+        if let Some((_, count)) = CODES.iter().zip(&mut self.0).find(|&(&known, _)| known == code) {
+            *count += 1;
+        }
+    }
+}
+
+/// The error codes of RFC 8489 §14.8 and RFC 8656 §19 that a server of ours gives.
+const CODES: [u16; 12] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 508];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_name_and_a_counter_of_its_own() {
+        let mut drops = Drops::default();
+        for (count, &reason) in (1..).zip(Reason::ALL) {
+            (0..count).for_each(|_| drops.count(reason));
+            assert_eq!(drops.of(reason), count, "{reason:?}");
+            assert_eq!(Reason::ALL.iter().filter(|other| other.name() == reason.name()).count(), 1);
+        }
+        let reasons = Reason::ALL.len() as u64;
+        assert_eq!(drops.total(), reasons * (reasons + 1) / 2);
+    }
+
+    #[test]
+    fn errors_are_counted_by_their_code() {
+        let mut errors = Errors::default();
+        for code in [401, 401, 508, 599] {
+            errors.count(code);
+        }
+        assert_eq!((errors.of(401), errors.of(508), errors.of(400), errors.of(599)), (2, 1, 0, 0));
+        assert_eq!(errors.iter().map(|(_, count)| count).sum::<u64>(), 3);
+    }
+}

@@ -1,0 +1,93 @@
+//! A packet on its way through a TURN allocation allocates nothing.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod turn_world;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use ringback_nat::turn::{HEADROOM, Rate, TAILROOM, Verdict};
+use ringback_sansio::Transport;
+use turn_world::*;
+
+#[test]
+fn channel_data_and_indications_both_ways() {
+    for over in [Transport::Udp, Transport::Tcp] {
+        let rate = Rate { per_second: 100_000_000, burst: 100_000_000 };
+        let mut world = World::with(|settings| settings.limits.bandwidth = Some(rate));
+        let mut alice = Client::alice().over(over).challenged(&mut world);
+        alice.allocate_both(&mut world);
+        for (number, peer) in (0x4000..).zip([PEER, PEER_V6]) {
+            assert!(alice.bind(&mut world, number, peer).is_success());
+        }
+        let relays: Vec<_> = world.sockets.keys().copied().collect();
+        let unbound = ["9.9.9.9:1", "[2620:fe::fe]:1"];
+        let packets = [
+            channel_data(0x4000, &[7; 200]),
+            channel_data(0x4001, &[7; 201]),
+            alice.send(unbound[0], &[7; 202]),
+            alice.send(unbound[1], &[7; 203]),
+        ];
+        let froms = [PEER, PEER_V6, unbound[0], unbound[1]].map(at);
+        let mut buffer = [0; HEADROOM + 1500 + TAILROOM];
+        let count = allocations(|| {
+            for n in 0..1000 {
+                let now = world.clock.advance(std::time::Duration::from_millis(1));
+                let verdict = world.server.handle_datagram(now, alice.flow, &packets[n % 4]);
+                assert!(matches!(verdict, Verdict::ToPeer { .. }));
+                let (relay, from) = (relays[n % 2], froms[n % 4]);
+                let verdict = world.server.handle_relayed(now, relay, from, &mut buffer, 200 + n % 4);
+                assert!(matches!(verdict, Verdict::ToClient { .. }));
+                let verdict = world.server.handle_relayed(now, relay, at("9.9.9.8:1"), &mut buffer, 200);
+                assert!(matches!(verdict, Verdict::Drop(_)));
+                assert!(world.server.poll_transmit().is_none() && world.server.poll_timeout().is_some());
+            }
+        });
+        assert_eq!(count, 0, "{over}");
+        let stats = world.server.stats();
+        assert_eq!((stats.to_peers, stats.to_clients), (1000, 1000));
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(vec![1u8; 10]))), 1);
+}
+
+/// How often the closure allocates, on this thread.
+fn allocations(run: impl FnOnce()) -> u64 {
+    let before = COUNT.with(Cell::get);
+    run();
+    COUNT.with(Cell::get) - before
+}
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[allow(unsafe_code, reason = "an allocator cannot be written without")]
+// SAFETY: every call goes to the system's allocator as it is; counting touches a cell of the thread only.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as promised by the caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: as promised by the caller.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
