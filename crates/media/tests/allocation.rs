@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+#[path = "../../sansio/tests/counting/mod.rs"]
+mod counting;
 mod session_world;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use counting::allocations;
 use ringback_media::audio::{
     Arrival, JitterBuffer, JitterSettings, Mixer, MixerSettings, RATES, Region, Resampler, Signal,
     SpeechDetector, Stretch, ToneGenerator,
@@ -260,11 +260,6 @@ fn audio() {
     assert!(buffer.stats().kept >= 800 && receiver.stats().presses >= 40);
 }
 
-#[test]
-fn the_counter_counts() {
-    assert_eq!(allocations(|| drop(std::hint::black_box(vec![1u8; 10]))), 1);
-}
-
 /// Allocations while all but the first hundred packets are forwarded.
 fn forward(world: &mut World, socket: Socket, to: &str, from: &str, packets: &[Vec<u8>]) -> u64 {
     let mut slot = Packet::new();
@@ -278,43 +273,6 @@ fn forward(world: &mut World, socket: Socket, to: &str, from: &str, packets: &[V
     };
     warm.iter().for_each(|bytes| pass(bytes));
     allocations(|| steady.iter().for_each(|bytes| pass(bytes)))
-}
-
-/// How often the closure allocates, on this thread.
-fn allocations(run: impl FnOnce()) -> u64 {
-    let before = COUNT.with(Cell::get);
-    run();
-    COUNT.with(Cell::get) - before
-}
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[allow(unsafe_code, reason = "an allocator cannot be written without")]
-// SAFETY: every call goes to the system's allocator as it is; counting touches a cell of the thread only.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: as promised by the caller.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+#[path = "../../sansio/tests/counting/mod.rs"]
+mod counting;
 mod session_world;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use counting::{held_by, passing};
 use ringback_media::codec::{Decoder, Encoder, Format};
 use ringback_media::dtls::Role;
 use ringback_media::insert::Desk;
@@ -45,11 +45,8 @@ fn a_leg_whose_dtls_is_done_is_small() {
 fn a_handshake_takes_little_more() {
     let mut world = World::new();
     connect(&mut world, LegKey(1));
-    MOST.set(LIVE.get());
-    let browser = connect(&mut world, LegKey(2));
-    let passing = MOST.get() - LIVE.get();
+    let (_browser, passing) = passing(|| connect(&mut world, LegKey(2)));
     assert!((5_000..=20_000).contains(&passing), "{passing} bytes at both ends");
-    drop(browser);
 }
 
 #[test]
@@ -99,56 +96,4 @@ fn connect(world: &mut World, leg: LegKey) -> Browser {
     browser.shake(world);
     assert!(browser.keys.is_some());
     browser
-}
-
-/// Bytes that become free with a value.
-fn held_by<T>(value: T) -> i64 {
-    let before = LIVE.get();
-    drop(value);
-    before - LIVE.get()
-}
-
-thread_local! {
-    /// Bytes that are allocated on this thread, and the most that were.
-    static LIVE: Cell<i64> = const { Cell::new(0) };
-    static MOST: Cell<i64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn count(bytes: i64) {
-    let live = LIVE.get() + bytes;
-    LIVE.set(live);
-    MOST.set(MOST.get().max(live));
-}
-
-#[allow(unsafe_code, reason = "an allocator cannot be written without")]
-// SAFETY: every call goes to the system's allocator as it is; counting touches cells of the thread only.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as i64);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as i64);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as i64));
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size as i64 - layout.size() as i64);
-        // SAFETY: as promised by the caller.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
 }

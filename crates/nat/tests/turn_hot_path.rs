@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "../../sansio/tests/counting/mod.rs"]
+mod counting;
 mod turn_world;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use counting::allocations;
 use ringback_nat::turn::{HEADROOM, Rate, TAILROOM, Verdict};
 use ringback_sansio::Transport;
 use turn_world::*;
@@ -47,47 +47,5 @@ fn channel_data_and_indications_both_ways() {
         assert_eq!(count, 0, "{over}");
         let stats = world.server.stats();
         assert_eq!((stats.to_peers, stats.to_clients), (1000, 1000));
-    }
-}
-
-#[test]
-fn the_counter_counts() {
-    assert_eq!(allocations(|| drop(std::hint::black_box(vec![1u8; 10]))), 1);
-}
-
-/// How often the closure allocates, on this thread.
-fn allocations(run: impl FnOnce()) -> u64 {
-    let before = COUNT.with(Cell::get);
-    run();
-    COUNT.with(Cell::get) - before
-}
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[allow(unsafe_code, reason = "an allocator cannot be written without")]
-// SAFETY: every call goes to the system's allocator as it is; counting touches a cell of the thread only.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: as promised by the caller.
-        unsafe { System.realloc(pointer, layout, size) }
     }
 }
