@@ -1,7 +1,7 @@
 //! Where bytes come from and go to.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -166,9 +166,26 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(IpAddr::to_canonical(&address.ip()), address.port())
 }
 
+/// The address in the form that both families have: an IPv4 address as the IPv4-mapped one.
+pub fn as_ipv6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_address_has_a_form_in_ipv6() {
+        for (address, form) in [("192.0.2.1", "::ffff:192.0.2.1"), ("2001:db8::1", "2001:db8::1")] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(as_ipv6(address).to_string(), form);
+            assert_eq!(as_ipv6(address).to_canonical(), address);
+        }
+    }
 
     #[test]
     fn a_mapped_address_is_the_ipv4_address() {

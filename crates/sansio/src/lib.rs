@@ -1,5 +1,5 @@
 //! What every protocol machine of Ringback shares, so that all of them are driven the same way: [`Deadlines`] by key,
-//! [`Flow`]s and [`Transmit`]s, and, with the feature `sim`, a simulated world to test them in.
+//! [`Flow`]s and [`Transmit`]s, [`reasons!`] for drops, and, with the feature `sim`, a simulated world to test them in.
 //!
 //! A machine has no socket, no clock and no task. It is told what happened and what time it is, and it is asked what
 //! is to be done:
@@ -19,8 +19,9 @@ mod deadlines;
 mod flow;
 #[doc(hidden)]
 pub mod fuzz;
+mod reasons;
 #[cfg(feature = "sim")]
 pub mod sim;
 
 pub use deadlines::Deadlines;
-pub use flow::{ConnectionId, FiveTuple, Flow, Transmit, Transport, canonical};
+pub use flow::{ConnectionId, FiveTuple, Flow, Transmit, Transport, as_ipv6, canonical};

@@ -1,27 +1,6 @@
 //! The reasons for which packets are dropped, and how often each was.
 
-use std::fmt;
-
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
-        /// Why a packet was dropped.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum Reason { $($(#[$doc])* $reason,)* }
-
-        impl Reason {
-            /// Every reason.
-            pub const ALL: &'static [Reason] = &[$(Reason::$reason,)*];
-
-            /// The name under which it is counted.
-            pub const fn name(self) -> &'static str {
-                match self { $(Reason::$reason => $name,)* }
-            }
-        }
-
-        const COUNT: usize = [$(Reason::$reason,)*].len();
-    };
-}
+use ringback_sansio::reasons;
 
 reasons! {
     /// Neither STUN nor DTLS nor RTP nor RTCP.
@@ -96,65 +75,4 @@ reasons! {
     Failed = "failed",
     /// It could not be protected: too long for its slot, or the key is used up.
     ProtectFailed = "protect_failed",
-}
-
-/// How many packets were dropped for each reason.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Drops([u64; COUNT]);
-
-impl Drops {
-    /// How many were dropped for `reason`.
-    pub fn of(&self, reason: Reason) -> u64 {
-        self.0.get(reason as usize).copied().unwrap_or_default()
-    }
-
-    /// How many were dropped.
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    /// Every reason with its count, zeros included, always in the same order.
-    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
-        Reason::ALL.iter().map(|&reason| (reason, self.of(reason)))
-    }
-
-    pub(super) fn count(&mut self, reason: Reason) {
-        if let Some(count) = self.0.get_mut(reason as usize) {
-            *count += 1;
-        }
-    }
-}
-
-impl Default for Drops {
-    fn default() -> Self {
-        Drops([0; COUNT])
-    }
-}
-
-/// The reasons that were ever given.
-impl fmt::Debug for Drops {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let given = self.iter().filter(|(_, count)| *count > 0);
-        f.debug_map().entries(given.map(|(reason, count)| (reason.name(), count))).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_reason_has_a_name_and_a_counter_of_its_own() {
-        let names: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
-        assert_eq!(names.len(), Reason::ALL.len());
-        let mut drops = Drops::default();
-        for (times, &reason) in Reason::ALL.iter().enumerate() {
-            (0..times).for_each(|_| drops.count(reason));
-        }
-        for (times, &reason) in Reason::ALL.iter().enumerate() {
-            assert_eq!(drops.of(reason), times as u64, "{reason:?}");
-        }
-    }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+
+use ringback_sansio::as_ipv6;
 
 /// A table under a seed.
 pub type Table<K, V> = HashMap<K, V, Seeded>;
@@ -13,11 +15,7 @@ pub(super) struct AddressKey(u128, u16);
 
 impl From<SocketAddr> for AddressKey {
     fn from(address: SocketAddr) -> Self {
-        let ip = match address.ip() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-            IpAddr::V6(ip) => ip,
-        };
-        AddressKey(ip.to_bits(), address.port())
+        AddressKey(as_ipv6(address.ip()).to_bits(), address.port())
     }
 }
 

@@ -1,25 +1,6 @@
 //! The reasons for which packets are dropped, and what a server has counted.
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
-        /// Why a packet was dropped.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum Reason { $($(#[$doc])* $reason,)* }
-
-        impl Reason {
-            /// Every reason.
-            pub const ALL: &'static [Reason] = &[$(Reason::$reason,)*];
-
-            /// The name under which it is counted.
-            pub const fn name(self) -> &'static str {
-                match self { $(Reason::$reason => $name,)* }
-            }
-        }
-
-        const REASONS: usize = [$(Reason::$reason,)*].len();
-    };
-}
+use ringback_sansio::reasons;
 
 reasons! {
     /// Neither STUN nor ChannelData.
@@ -52,28 +33,6 @@ reasons! {
     Bandwidth = "bandwidth",
     /// The buffer has no room around the data for a message to the client, or no message can be so long.
     NoRoom = "no_room",
-}
-
-/// How often each reason was one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Drops([u64; REASONS]);
-
-impl Drops {
-    /// How often it was.
-    pub fn of(&self, reason: Reason) -> u64 {
-        self.0.get(reason as usize).copied().unwrap_or_default()
-    }
-
-    /// Of all reasons.
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    pub(super) fn count(&mut self, reason: Reason) {
-        if let Some(count) = self.0.get_mut(reason as usize) {
-            *count += 1;
-        }
-    }
 }
 
 /// What a server has done since its start.
@@ -127,18 +86,6 @@ const CODES: [u16; 12] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486,
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_reason_has_a_name_and_a_counter_of_its_own() {
-        let mut drops = Drops::default();
-        for (count, &reason) in (1..).zip(Reason::ALL) {
-            (0..count).for_each(|_| drops.count(reason));
-            assert_eq!(drops.of(reason), count, "{reason:?}");
-            assert_eq!(Reason::ALL.iter().filter(|other| other.name() == reason.name()).count(), 1);
-        }
-        let reasons = Reason::ALL.len() as u64;
-        assert_eq!(drops.total(), reasons * (reasons + 1) / 2);
-    }
 
     #[test]
     fn errors_are_counted_by_their_code() {

@@ -3,12 +3,13 @@
 //! [RFC 8489 §9.2]: https://www.rfc-editor.org/rfc/rfc8489#section-9.2
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use ringback_sansio::as_ipv6;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -70,12 +71,7 @@ impl Nonces {
     fn tag(&self, head: &[u8], client: SocketAddr) -> [u8; TAG] {
         let mut mac = self.mac.clone();
         mac.update(head);
-        // Both families as 16 bytes, an IPv4-mapped address as the IPv4 address it is.
-        let octets = match client.ip() {
-            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-            IpAddr::V6(address) => address.octets(),
-        };
-        mac.update(&octets);
+        mac.update(&as_ipv6(client.ip()).octets());
         mac.update(&client.port().to_be_bytes());
         let full: [u8; 32] = mac.finalize().into_bytes().into();
         let mut tag = [0; TAG];

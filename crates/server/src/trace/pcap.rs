@@ -7,6 +7,8 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ringback_sansio::as_ipv6;
+
 /// Begins a file.
 pub fn write_header(out: &mut impl Write) -> io::Result<()> {
     out.write_all(&MAGIC.to_le_bytes())?;
@@ -59,7 +61,7 @@ fn packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {
             (header, [from.octets().to_vec(), to.octets().to_vec()].concat())
         }
         (from, to) => {
-            let (from, to) = (as_ipv6(from), as_ipv6(to));
+            let [from, to] = [from, to].map(|address| as_ipv6(address).octets());
             let [high, low] = length.to_be_bytes();
             let mut header = vec![0x60, 0, 0, 0, high, low, UDP, 64];
             header.extend_from_slice(&from);
@@ -76,13 +78,6 @@ fn packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {
     udp.splice(6..8, sum.to_be_bytes());
     header.append(&mut udp);
     header
-}
-
-fn as_ipv6(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-        IpAddr::V6(address) => address.octets(),
-    }
 }
 
 /// The Internet checksum ([RFC 1071]) of parts that each have an even length but for the last.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use ringback_sansio::as_ipv6;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -88,12 +89,7 @@ impl Nonces {
     fn tag(&self, stamp: Stamp, source: IpAddr) -> [u8; TAG] {
         let mut mac = self.mac.clone();
         mac.update(&stamp.0.to_be_bytes());
-        // Both families as 16 bytes, an IPv4-mapped address as the IPv4 address it is.
-        let octets = match source {
-            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-            IpAddr::V6(address) => address.octets(),
-        };
-        mac.update(&octets);
+        mac.update(&as_ipv6(source).octets());
         let full: [u8; 32] = mac.finalize().into_bytes().into();
         let mut tag = [0; TAG];
         tag.iter_mut().zip(full).for_each(|(to, from)| *to = from);
