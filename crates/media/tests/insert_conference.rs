@@ -93,7 +93,7 @@ fn a_conference_of_many_is_no_wider_than_wide_band() {
     }
     assert!(world.phones[5].share(9_000.0) > 0.9, "{}", world.phones[5].share(9_000.0));
     world.desk.join(world.now, LegKey(17), key, &patch(&[OPUS], &[OPUS])).unwrap();
-    world.phones[0].hertz = 3_000.0;
+    world.phones[0].mouth.hertz = 3_000.0;
     for _ in 0..50 {
         world.step(&[0, 1]);
     }

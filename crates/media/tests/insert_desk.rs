@@ -70,7 +70,7 @@ fn a_lost_packet_is_made_up_and_a_pause_stays_a_pause() {
     assert_eq!(world.phones[1].stamps.len(), 12, "one for the packet that was lost");
     assert_eq!(world.desk.stats().concealed_ms, 20);
     // Two seconds in which the far end sends nothing: its sequence numbers go on without a gap.
-    world.phones[0].timestamp += 2 * 48_000;
+    world.phones[0].mouth.timestamp += 2 * 48_000;
     world.step(&[0]);
     let stamps = &world.phones[1].stamps;
     let [.., before, after] = stamps.as_slice() else { panic!("{stamps:?}") };
@@ -100,11 +100,13 @@ fn keys_pass_as_events_in_the_clock_of_the_other_side() {
     }
     let mut sender = EventSender::new(EventSettings::new(48_000));
     sender.press(Press::new(Digit::from_char('5').unwrap(), 100)).unwrap();
-    let start = world.phones[0].timestamp;
-    while let Some(EventPacket { timestamp, marker, event }) = sender.poll_packet(world.phones[0].timestamp) {
-        let packet = world.phones[0].packet(110, marker, timestamp, &event.write());
+    let start = world.phones[0].mouth.timestamp;
+    while let Some(EventPacket { timestamp, marker, event }) =
+        sender.poll_packet(world.phones[0].mouth.timestamp)
+    {
+        let packet = world.phones[0].mouth.packet(110, marker, timestamp, &event.write());
         world.hand(A, &packet);
-        world.phones[0].timestamp += 960;
+        world.phones[0].mouth.timestamp += 960;
         world.pass();
     }
     let last_heard = world.phones[1].stamps.last().unwrap().1;
@@ -116,7 +118,7 @@ fn keys_pass_as_events_in_the_clock_of_the_other_side() {
     assert_eq!(ends.len(), 3);
     assert!(ends.iter().all(|event| (event.event, event.duration) == (5, 800)), "{ends:?}");
     // The audio goes on where it would have been.
-    let passed = (world.phones[0].timestamp - start) / 6;
+    let passed = (world.phones[0].mouth.timestamp - start) / 6;
     world.step(&[0]);
     let stamp = world.phones[1].stamps.last().unwrap().1;
     assert_eq!(stamp, last_heard.wrapping_add(160 + passed));
@@ -128,10 +130,12 @@ fn a_far_end_without_events_hears_tones() {
     world.desk.patch(A, B, &patch(&[OPUS, EVENTS_48], &[PCMU])).unwrap();
     let mut sender = EventSender::new(EventSettings::new(48_000));
     sender.press(Press::new(Digit::from_char('5').unwrap(), 400)).unwrap();
-    while let Some(EventPacket { timestamp, marker, event }) = sender.poll_packet(world.phones[0].timestamp) {
-        let packet = world.phones[0].packet(110, marker, timestamp, &event.write());
+    while let Some(EventPacket { timestamp, marker, event }) =
+        sender.poll_packet(world.phones[0].mouth.timestamp)
+    {
+        let packet = world.phones[0].mouth.packet(110, marker, timestamp, &event.write());
         world.hand(A, &packet);
-        world.phones[0].timestamp += 960;
+        world.phones[0].mouth.timestamp += 960;
         world.pass();
     }
     for _ in 0..25 {
@@ -160,10 +164,12 @@ fn a_key_that_is_told_is_not_heard() {
     world.desk.patch(A, B, &told(&[PCMU, EVENTS])).unwrap();
     let mut sender = EventSender::new(EventSettings::new(8000));
     sender.press(key('5', 200).1).unwrap();
-    while let Some(EventPacket { timestamp, marker, event }) = sender.poll_packet(world.phones[0].timestamp) {
-        let packet = world.phones[0].packet(101, marker, timestamp, &event.write());
+    while let Some(EventPacket { timestamp, marker, event }) =
+        sender.poll_packet(world.phones[0].mouth.timestamp)
+    {
+        let packet = world.phones[0].mouth.packet(101, marker, timestamp, &event.write());
         world.hand(A, &packet);
-        world.phones[0].timestamp += 160;
+        world.phones[0].mouth.timestamp += 160;
         world.pass();
     }
     assert_eq!(world.desk.poll_told(), Some(key('5', 200)));
@@ -316,7 +322,7 @@ fn a_key_whose_ends_are_all_lost_is_heard_all_the_same() {
     let mut world = World::new(vec![Phone::new(A, OPUS, 440.0), Phone::new(B, PCMU, 1000.0)]);
     world.desk.patch(A, B, &patch(&[OPUS, EVENTS_48], &[PCMU])).unwrap();
     let event = TelephoneEvent { event: 5, end: false, volume: 10, duration: 4800 };
-    let packet = world.phones[0].packet(110, true, 90_000, &event.write());
+    let packet = world.phones[0].mouth.packet(110, true, 90_000, &event.write());
     world.hand(A, &packet);
     for _ in 0..500 {
         world.pass();

@@ -14,9 +14,7 @@ fn talking(world: &mut World) -> (PhoneId, PhoneId) {
 }
 
 fn talking_by(world: &mut World, alice: Client, bob: Client) -> (PhoneId, PhoneId) {
-    let alice = world.add("alice", "alice", alice);
-    let bob = world.add("bob", "bob", bob);
-    world.register_all();
+    let (alice, bob) = world.add_pair(alice, bob);
     world.phone(alice).dial("bob");
     world.run(ms(100));
     world.phone(bob).answer();

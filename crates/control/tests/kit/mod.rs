@@ -253,10 +253,16 @@ impl World {
     /// Alice and Bob, signed in, and nothing else.
     pub fn pair(alice: Client, bob: Client) -> (Self, PhoneId, PhoneId) {
         let mut world = World::new(1);
-        let alice = world.add("alice", "alice", alice);
-        let bob = world.add("bob", "bob", bob);
-        world.register_all();
+        let (alice, bob) = world.add_pair(alice, bob);
         (world, alice, bob)
+    }
+
+    /// The same in this world.
+    pub fn add_pair(&mut self, alice: Client, bob: Client) -> (PhoneId, PhoneId) {
+        let alice = self.add("alice", "alice", alice);
+        let bob = self.add("bob", "bob", bob);
+        self.register_all();
+        (alice, bob)
     }
 
     /// Alice has called Bob and they talk; the ladder begins here.

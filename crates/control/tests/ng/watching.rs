@@ -1,5 +1,7 @@
 //! Video beside the audio.
 
+use ringback_control::ng::Dict;
+
 use crate::kit::{World, about, browser, phone, sdp};
 
 /// What a browser says that has a camera.
@@ -24,6 +26,21 @@ fn offer<'a>(sdp: &'a str, transport: &'a str, ice: &'a str) -> Vec<(&'a str, &'
 
 fn answer<'a>(sdp: &'a str, transport: &'a str, ice: &'a str) -> Vec<(&'a str, &'a str)> {
     offer(sdp, transport, ice).into_iter().chain([("to-tag", "bob")]).collect()
+}
+
+/// Two telephones without a camera talk; what the first of them has said.
+fn telephones_talk(world: &mut World) -> String {
+    let talk = phone("203.0.113.8", 30_000);
+    sdp(&world.ask(&about("offer", &offer(&talk, "RTP/AVP", "remove"))));
+    sdp(&world.ask(&about("answer", &answer(&phone("203.0.113.9", 40_000), "RTP/AVP", "remove"))));
+    talk
+}
+
+/// The first of them shows a camera.
+fn offer_camera(talk: String) -> Dict {
+    let camera = talk + &CAMERA_OF_PHONE.replace("40002", "30002");
+    let again: Vec<_> = offer(&camera, "RTP/AVP", "remove").into_iter().chain([("to-tag", "bob")]).collect();
+    about("offer", &again)
 }
 
 /// The section of video.
@@ -81,14 +98,10 @@ fn who_may_not_be_heard_is_not_seen() {
 #[test]
 fn video_that_comes_later_has_a_place_made() {
     let mut world = World::new();
-    let talk = phone("203.0.113.8", 30_000);
-    sdp(&world.ask(&about("offer", &offer(&talk, "RTP/AVP", "remove"))));
-    sdp(&world.ask(&about("answer", &answer(&phone("203.0.113.9", 40_000), "RTP/AVP", "remove"))));
+    let talk = telephones_talk(&mut world);
     assert!(!world.happened().contains("seen"));
 
-    let camera = talk.clone() + &CAMERA_OF_PHONE.replace("40002", "30002");
-    let again: Vec<_> = offer(&camera, "RTP/AVP", "remove").into_iter().chain([("to-tag", "bob")]).collect();
-    let offered = sdp(&world.ask(&about("offer", &again)));
+    let offered = sdp(&world.ask(&offer_camera(talk.clone())));
     assert!(video(&offered).starts_with("m=video 21004 RTP/AVP 99\r\n"), "{offered}");
     assert_eq!(world.happened(), "rtp1 gets a place for video\nrtp2 gets a place for video");
     let seen = phone("203.0.113.9", 40_000) + CAMERA_OF_PHONE;
@@ -111,9 +124,7 @@ fn video_that_comes_later_has_a_place_made() {
 fn where_no_place_can_be_had_the_call_goes_on_without() {
     for (switch_off, refuse) in [(true, false), (false, true)] {
         let mut world = World::with(|settings| settings.video = !switch_off);
-        let talk = phone("203.0.113.8", 30_000);
-        sdp(&world.ask(&about("offer", &offer(&talk, "RTP/AVP", "remove"))));
-        sdp(&world.ask(&about("answer", &answer(&phone("203.0.113.9", 40_000), "RTP/AVP", "remove"))));
+        let talk = telephones_talk(&mut world);
         world.refuses = refuse.then(|| "no ports".to_owned());
         let camera = talk + &CAMERA_OF_PHONE.replace("40002", "30002");
         let again: Vec<_> =
@@ -146,13 +157,9 @@ fn video_from_a_private_address_is_expected_where_its_sip_came_from() {
 #[test]
 fn a_place_for_video_is_not_waited_for_for_ever() {
     let mut world = World::new();
-    let talk = phone("203.0.113.8", 30_000);
-    sdp(&world.ask(&about("offer", &offer(&talk, "RTP/AVP", "remove"))));
-    sdp(&world.ask(&about("answer", &answer(&phone("203.0.113.9", 40_000), "RTP/AVP", "remove"))));
+    let talk = telephones_talk(&mut world);
     world.is_prompt = false;
-    let camera = talk + &CAMERA_OF_PHONE.replace("40002", "30002");
-    let again: Vec<_> = offer(&camera, "RTP/AVP", "remove").into_iter().chain([("to-tag", "bob")]).collect();
-    let cookie = world.ask_only(&about("offer", &again));
+    let cookie = world.ask_only(&offer_camera(talk));
     assert_eq!(world.answer_to(&cookie), None);
     world.pass(4);
     let offered = sdp(&world.answer_to(&cookie).unwrap());

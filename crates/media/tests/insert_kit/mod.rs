@@ -10,31 +10,48 @@ use ringback_media::codec::{Encoder, MAX_PAYLOAD};
 use ringback_media::sdp::{Codec, Description};
 use ringback_media::session::LegKey;
 
-/// A codec as a session description has it, as in `0 PCMU/8000`.
-pub fn codec(format: &str) -> Codec {
-    let number = format.split(' ').next().unwrap();
-    let sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-         m=audio 4000 RTP/AVP {number}\r\na=rtpmap:{format}\r\n"
+/// Codecs as a session description has them, as in `0 PCMU/8000`.
+pub fn codecs(formats: &[&str]) -> Vec<Codec> {
+    let numbers: Vec<&str> = formats.iter().filter_map(|format| format.split(' ').next()).collect();
+    let mut sdp = format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP {}\r\n",
+        numbers.join(" ")
     );
-    Description::parse(sdp.as_bytes()).unwrap().sections.remove(0).codecs.remove(0)
+    for format in formats {
+        sdp.push_str(&format!("a=rtpmap:{format}\r\n"));
+    }
+    Description::parse(sdp.as_bytes()).unwrap().sections.remove(0).codecs
+}
+
+pub fn codec(format: &str) -> Codec {
+    codecs(&[format]).remove(0)
 }
 
 /// A far end that says a tone in packets of 20 ms.
 pub struct Speaker {
     pub leg: LegKey,
     pub codec: Codec,
+    pub hertz: f32,
+    /// Of the next packet.
+    pub timestamp: u32,
     encoder: Encoder,
-    hertz: f32,
     said: usize,
     sequence: u16,
-    timestamp: u32,
 }
 
 impl Speaker {
     pub fn new(leg: LegKey, codec: Codec, hertz: f32) -> Self {
-        let encoder = Encoder::new(&codec, 16_000).unwrap();
-        Speaker { leg, codec, encoder, hertz, said: 0, sequence: 7, timestamp: 90_000 }
+        Self::at(16_000, leg, codec, hertz)
+    }
+
+    /// One whose own side of its codec has so many samples a second, if the codec can choose.
+    pub fn at(rate: u32, leg: LegKey, codec: Codec, hertz: f32) -> Self {
+        let encoder = Encoder::new(&codec, rate).unwrap();
+        Speaker { leg, codec, hertz, timestamp: 90_000, encoder, said: 0, sequence: 100 * leg.0 as u16 }
+    }
+
+    pub fn clock_rate(&self) -> u32 {
+        self.encoder.format().clock_rate()
     }
 
     /// The next packet of its tone.
@@ -52,13 +69,19 @@ impl Speaker {
     pub fn say_samples(&mut self, samples: &[i16]) -> Vec<u8> {
         let mut payload = [0; MAX_PAYLOAD];
         let len = self.encoder.encode(samples, &mut payload).unwrap();
-        let mut packet = vec![0x80, self.codec.payload_type];
+        let timestamp = self.timestamp;
+        self.timestamp = timestamp.wrapping_add(self.clock_rate() / 50);
+        self.packet(self.codec.payload_type, false, timestamp, &payload[..len])
+    }
+
+    pub fn packet(&mut self, payload_type: u8, marker: bool, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        let marker = if marker { 0x80 } else { 0 };
+        let mut packet = vec![0x80, payload_type | marker];
         packet.extend(self.sequence.to_be_bytes());
-        packet.extend(self.timestamp.to_be_bytes());
+        packet.extend(timestamp.to_be_bytes());
         packet.extend([0, 0, 0, self.leg.0 as u8]);
-        packet.extend(&payload[..len]);
+        packet.extend(payload);
         self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(self.encoder.format().clock_rate() / 50);
         packet
     }
 }

@@ -1,18 +1,16 @@
 //! Phones that talk by a desk, and its clock.
 
-use std::f32::consts::TAU;
 use std::time::Instant;
 
-use ringback_media::codec::{Decoder, Encoder, MAX_PAYLOAD, MAX_SAMPLES};
+use ringback_media::codec::{Decoder, MAX_SAMPLES};
 use ringback_media::dtmf::TelephoneEvent;
 use ringback_media::insert::{Desk, TICK};
 use ringback_media::negotiation::{Keys, Patch};
 use ringback_media::rtp::Header;
-use ringback_media::sdp::{Codec, Description};
 use ringback_media::session::LegKey;
 use ringback_sansio::sim::Clock;
 
-use super::share;
+use super::{Speaker, codec, codecs, share};
 
 pub const A: LegKey = LegKey(1);
 pub const B: LegKey = LegKey(2);
@@ -25,34 +23,14 @@ pub const G722: &str = "9 G722/8000";
 pub const EVENTS: &str = "101 telephone-event/8000";
 pub const EVENTS_48: &str = "110 telephone-event/48000";
 
-/// Codecs as a session description has them.
-pub fn codecs(formats: &[&str]) -> Vec<Codec> {
-    let numbers: Vec<&str> = formats.iter().filter_map(|format| format.split(' ').next()).collect();
-    let mut sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP {}\r\n",
-        numbers.join(" ")
-    );
-    sdp.push_str("c=IN IP4 127.0.0.1\r\n");
-    for format in formats {
-        sdp.push_str(&format!("a=rtpmap:{format}\r\n"));
-    }
-    Description::parse(sdp.as_bytes()).unwrap().sections.remove(0).codecs
-}
-
 pub fn patch(from: &[&str], to: &[&str]) -> Patch {
     Patch { from: codecs(from), to: codecs(to), ptime: 20, keys: Keys::Heard }
 }
 
 /// A far end: it says a tone in 20 ms packets, and decodes what it gets.
 pub struct Phone {
-    pub leg: LegKey,
-    pub payload_type: u8,
-    pub encoder: Encoder,
-    pub decoder: Decoder,
-    pub hertz: f32,
-    pub said: usize,
-    pub sequence: u16,
-    pub timestamp: u32,
+    pub mouth: Speaker,
+    decoder: Decoder,
     /// What it got: samples at the rate of its decoder, timestamps, and events.
     pub heard: Vec<i16>,
     pub stamps: Vec<(u16, u32)>,
@@ -65,53 +43,24 @@ impl Phone {
     }
 
     /// A phone whose own side of its codec has so many samples a second, if the codec can choose.
-    pub fn at(rate: u32, leg: LegKey, codec: &str, hertz: f32) -> Self {
-        let codec = codecs(&[codec]).remove(0);
-        let encoder = Encoder::new(&codec, rate).unwrap();
+    pub fn at(rate: u32, leg: LegKey, format: &str, hertz: f32) -> Self {
+        let codec = codec(format);
         let decoder = Decoder::new(&codec, rate).unwrap();
-        Phone {
-            leg,
-            payload_type: codec.payload_type,
-            encoder,
-            decoder,
-            hertz,
-            said: 0,
-            sequence: 100 * leg.0 as u16,
-            timestamp: 90_000,
-            heard: Vec::new(),
-            stamps: Vec::new(),
-            events: Vec::new(),
-        }
+        let mouth = Speaker::at(rate, leg, codec, hertz);
+        Phone { mouth, decoder, heard: Vec::new(), stamps: Vec::new(), events: Vec::new() }
+    }
+
+    pub fn leg(&self) -> LegKey {
+        self.mouth.leg
     }
 
     pub fn clock_rate(&self) -> u32 {
-        self.encoder.format().clock_rate()
-    }
-
-    pub fn packet(&mut self, payload_type: u8, marker: bool, timestamp: u32, payload: &[u8]) -> Vec<u8> {
-        let marker = if marker { 0x80 } else { 0 };
-        let mut packet = vec![0x80, payload_type | marker];
-        packet.extend(self.sequence.to_be_bytes());
-        packet.extend(timestamp.to_be_bytes());
-        packet.extend([0, 0, 0, self.leg.0 as u8]);
-        packet.extend(payload);
-        self.sequence = self.sequence.wrapping_add(1);
-        packet
+        self.mouth.clock_rate()
     }
 
     /// The next packet of its tone.
     pub fn say(&mut self) -> Vec<u8> {
-        let rate = self.encoder.sample_rate();
-        let samples: Vec<i16> = (0..rate as usize / 50)
-            .map(|n| ((self.said + n) as f32 * self.hertz / rate as f32 * TAU).sin() * 8000.0)
-            .map(|sample| sample as i16)
-            .collect();
-        self.said += samples.len();
-        let mut payload = [0; MAX_PAYLOAD];
-        let len = self.encoder.encode(&samples, &mut payload).unwrap();
-        let timestamp = self.timestamp;
-        self.timestamp += self.clock_rate() / 50;
-        self.packet(self.payload_type, false, timestamp, &payload[..len])
+        self.mouth.say()
     }
 
     /// A packet that is lost on its way, or a frame in which nothing is said.
@@ -122,7 +71,7 @@ impl Phone {
     pub fn hear(&mut self, packet: &[u8]) {
         let header = Header::parse(packet).unwrap();
         let payload = &packet[header.payload..];
-        if header.payload_type != self.payload_type {
+        if header.payload_type != self.mouth.codec.payload_type {
             let event = TelephoneEvent::read(payload).unwrap();
             self.events.push((header.timestamp, header.marker, event));
             return;
@@ -155,7 +104,7 @@ impl World {
 
     pub fn deliver(&mut self) {
         while let Some(made) = self.desk.poll_made() {
-            let phone = self.phones.iter_mut().find(|phone| phone.leg == made.leg).unwrap();
+            let phone = self.phones.iter_mut().find(|phone| phone.leg() == made.leg).unwrap();
             assert_eq!(made.clock_rate, phone.clock_rate());
             phone.hear(made.bytes());
             self.desk.recycle(made);
@@ -171,7 +120,7 @@ impl World {
     pub fn step(&mut self, speakers: &[usize]) {
         for &speaker in speakers {
             let packet = self.phones[speaker].say();
-            let leg = self.phones[speaker].leg;
+            let leg = self.phones[speaker].leg();
             self.hand(leg, &packet);
         }
         self.pass();
