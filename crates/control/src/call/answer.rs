@@ -136,7 +136,6 @@ impl Exchange {
         self.arm_service(now, call);
         self.place(call, key);
         self.configure_leg(call, call.caller.key);
-        self.record_if_due(call);
         self.stats.calls_answered += 1;
         self.events.push_back(Event::CallAnswered { id: call.record.id.clone() });
     }
