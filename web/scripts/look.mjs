@@ -15,7 +15,7 @@ const POLICY =
   "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; script-src 'self'; img-src 'self' data: ; " +
   "media-src 'self' blob: ; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 const SCENES = [
-  'sign-in wrong-password insecure connecting waiting registered calling ringing incoming active held muted',
+  'sign-in wrong-password insecure connecting waiting registered calling ringing incoming active held to-be-held muted',
   'hung-up busy no-codec no-microphone lost markup',
 ].flatMap((line) => line.split(' '));
 const VIEWS = [

@@ -165,6 +165,13 @@ describe('the words of a call that goes on', () => {
     expect(said()).toBe('Call ended');
   });
 
+  it('say what a press on the button for holding does', () => {
+    const holding = [false, true].flatMap((heldHere) =>
+      [null, !heldHere].map((toBeHeld) => words.holdWords({ heldHere, toBeHeld })),
+    );
+    expect(holding).toEqual(['Hold', 'Holding…', 'Resume', 'Resuming…']);
+  });
+
   it('say what to do about a microphone', () => {
     expect(words.problemWords('microphone-lost')).toContain('Plug it in');
     expect(words.problemWords('microphone-refused')).toContain('Allow it');

@@ -70,7 +70,8 @@ async function play(
   }
   session.events.accepted();
   session.events.peerConnection(sounding());
-  if (scene === 'held') phone.setHeld(true);
+  if (scene === 'to-be-held') session.isOffering = true;
+  if (scene === 'held' || scene === 'to-be-held') phone.setHeld(true);
   if (scene === 'muted') phone.setMuted(true);
   if (scene === 'hung-up') session.events.ended(failure({ cause: 'Terminated' }));
   if (scene === 'lost') agent.events.closed(Date.now() + 30_000);

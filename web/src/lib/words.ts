@@ -54,6 +54,12 @@ export const BY_CAUSE: Readonly<Record<Cause, (call: EndedCall) => string>> = {
     'The microphone could not be opened. Unplug it, plug it in again, then try again.',
 };
 
+/** What a press on the button for holding does, or what is waited for since the last one. */
+export function holdWords({ heldHere, toBeHeld }: Pick<CallView, 'heldHere' | 'toBeHeld'>): string {
+  if (toBeHeld !== null) return toBeHeld ? 'Holding…' : 'Resuming…';
+  return heldHere ? 'Resume' : 'Hold';
+}
+
 /** What goes wrong in a call that goes on. */
 export function problemWords(problem: NonNullable<CallView['problem']>): string {
   if (problem === 'microphone-lost') {
