@@ -20,7 +20,12 @@ async function load(engine, kind, args = []) {
   return { ...end, report: end.stdout === '' ? undefined : JSON.parse(end.stdout) };
 }
 
-const ENGINES = { rtpengine: startRtpengine, ringback: startEngine };
+const ENGINES = {
+  rtpengine: startRtpengine,
+  ringback: startEngine,
+  // What is used where a machine does not allow the other.
+  'ringback with epoll': (ports) => startEngine(ports, { more: ['--set', 'media.io_uring=false'] }),
+};
 sideBySide(
   Object.keys(ENGINES).flatMap((engine) =>
     ['plain', 'sdes', 'webrtc', 'opus'].map((kind) => `${kind} by ${engine}`),

@@ -8,7 +8,9 @@
 //! apart by itself). A thread that ends all the same tells control to end its calls and turns `/healthz` red.
 
 mod candidates;
+mod epoll;
 mod inbox;
+mod kernel;
 mod news;
 mod opening;
 mod pair;
@@ -27,7 +29,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -50,7 +51,8 @@ use crate::sounds::Sounds;
 use crate::telemetry::{NOBODY, Telemetry, limited};
 use crate::voice_thread::{Datagram, Order, Output, Voice};
 use inbox::{FAILED, refusal};
-use sockets::{Ready, Sockets};
+use kernel::Kernel;
+use sockets::{Counts, Sockets};
 
 /// The longest that a packet waits for others while more than two thousand of them come in a second.
 const TICK: Duration = Duration::from_millis(1);
@@ -76,6 +78,8 @@ pub struct Surroundings {
     pub ports: Ports,
     /// How many sockets it may open besides, for what they save.
     pub spare_sockets: usize,
+    /// Whether it uses io_uring where the machine allows it.
+    pub io_uring: bool,
     /// What is advertised.
     pub candidates: Candidates,
     /// The certificate that WebRTC legs show.
@@ -157,6 +161,7 @@ impl MediaThread {
             news,
             ports,
             spare_sockets,
+            io_uring,
             candidates,
             identity,
             clock,
@@ -168,11 +173,12 @@ impl MediaThread {
         random.fill_bytes(&mut seed);
         let mut secret = [0; 16];
         random.fill_bytes(&mut secret);
+        let kernel = Kernel::new(io_uring, number)?;
         let worker = Worker::new(Settings { identity: identity.clone(), seed, clock });
         Ok(MediaThread {
             number,
             worker,
-            sockets: Sockets::new(shared, &commands.waker, Seeded::new(secret), spare_sockets)?,
+            sockets: Sockets::new(kernel, shared, &commands.waker, Seeded::new(secret), spare_sockets)?,
             commands,
             voice,
             inserted: HashSet::new(),
@@ -215,18 +221,12 @@ impl MediaThread {
         let mut reported = Instant::now();
         loop {
             let rest = self.pace.rest(Instant::now()).filter(|_| !self.sockets.may_have_more());
-            if let Some(rest) = rest {
-                thread::sleep(rest);
-            }
-            self.sockets.wait(self.worker.poll_timeout(), TELEMETRY_EVERY)?;
+            self.sockets.wait(rest, self.worker.poll_timeout(), TELEMETRY_EVERY)?;
             self.pace.wakes(Instant::now());
             self.commands.waker.clear();
             #[cfg(test)]
             self.fail_if_sabotaged(tests::Sabotage::Thread);
-            let mut received = 0;
-            while let Some(ready) = self.sockets.next_ready() {
-                received += self.receive(ready)?;
-            }
+            let mut received = self.receive()?;
             loop {
                 match self.commands.next() {
                     Ok((leg, command)) => self.carry_out(Instant::now(), leg, command),
@@ -267,16 +267,16 @@ impl MediaThread {
     fn report(&self) {
         let stats = self.worker.stats();
         let panics = self.counters.panics + stats.panics;
-        let counters = Counters { panics, unconnected: self.sockets.unconnected(), ..self.counters };
+        let Counts { send_failed, no_socket, unconnected } = self.sockets.counts();
+        let counters = Counters { panics, send_failed, no_socket, unconnected, ..self.counters };
         self.telemetry.set_worker(self.number, stats, counters);
     }
 
-    /// Takes what has come by one socket; says how many packets.
-    fn receive(&mut self, ready: Ready) -> io::Result<usize> {
+    /// Takes what has come; says how many packets.
+    fn receive(&mut self) -> io::Result<usize> {
         let MediaThread { worker, sockets, packet, counters, voice, owed, ways, .. } = self;
         let now = Instant::now();
-        let socket = ready.socket();
-        let received = sockets.receive(ready, packet, |datagram, packet| {
+        let received = sockets.round(packet, |socket, datagram, packet| {
             if datagram.truncated || !packet.fill(datagram.payload) {
                 counters.truncated += 1;
                 return None;
@@ -333,10 +333,8 @@ impl MediaThread {
                 None
             })
         })?;
-        self.counters.send_failed += received.failed;
-        self.counters.no_socket += received.no_socket;
         self.hand_out();
-        Ok(received.count)
+        Ok(received)
     }
 
     /// Sends and tells what the worker has to send and to tell.
@@ -377,11 +375,7 @@ impl MediaThread {
     }
 
     fn send(&mut self, destination: Destination) {
-        match self.sockets.send(destination, self.packet.bytes()) {
-            Some(Ok(())) => {}
-            Some(Err(_)) => self.counters.send_failed += 1,
-            None => self.counters.no_socket += 1,
-        }
+        self.sockets.send(destination, self.packet.bytes());
     }
 
     fn tell(&self, event: MediaEvent) {

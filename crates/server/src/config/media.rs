@@ -16,6 +16,8 @@ pub struct Media {
     pub rtp_ports: PortRange,
     /// How many threads carry media. Each has a WebRTC port of its own.
     pub workers: u16,
+    /// Whether io_uring carries packets where the machine allows it.
+    pub io_uring: bool,
     /// Which calls have their media past Ringback.
     pub bypass: Bypass,
     /// Whether the media of telephones is encrypted.
@@ -136,6 +138,7 @@ impl Default for Media {
         Media {
             rtp_ports: PortRange { first: 20_000, last: 29_999 },
             workers: 1,
+            io_uring: true,
             bypass: Bypass::default(),
             transcode: Transcode::default(),
             srtp: Srtp::Auto,

@@ -61,13 +61,16 @@ impl Pair {
         self.local.is_ipv4() == remote.is_ipv4()
     }
 
-    /// Sends RTP. Says whether it has gone the same way so often that it is worth a [`Pair::connect`].
+    /// The socket that is connected with where a datagram goes, the way it goes.
+    pub(super) fn beside_towards(&self, destination: &Destination) -> Option<&DatagramSocket> {
+        let way = Way { local: destination.local.ip(), remote: destination.remote };
+        self.beside.as_ref().filter(|beside| beside.way == way).map(|beside| &beside.socket)
+    }
+
+    /// Sends RTP by the socket that hears everybody. Says whether it has gone the same way so often that it is worth a
+    /// [`Pair::connect`].
     pub(super) fn send_rtp(&self, destination: &Destination, bytes: &[u8]) -> io::Result<bool> {
         let way = Way { local: destination.local.ip(), remote: destination.remote };
-        if let Some(beside) = self.beside.as_ref().filter(|beside| beside.way == way) {
-            beside.socket.send_connected(bytes)?;
-            return Ok(false);
-        }
         self.send(&self.rtp, destination, bytes)?;
         // It comes to STEADY again after some twenty minutes: what was refused may be had then.
         let steady = if way == self.way.replace(way) { self.steady.get().wrapping_add(1) } else { 1 };

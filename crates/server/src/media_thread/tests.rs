@@ -65,6 +65,7 @@ impl World {
             news: News::of_exchange(control),
             ports: Ports::share(free_ports(pairs), 0, 1),
             spare_sockets: 1,
+            io_uring: true,
             candidates: Candidates::new(Vec::new()),
             identity: Arc::new(Identity::from_der(certificate.der().to_vec(), key.serialize_der()).unwrap()),
             clock: NtpClock::new(Instant::now(), Duration::from_secs(1_700_000_000)),

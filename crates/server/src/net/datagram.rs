@@ -7,7 +7,7 @@
 #![allow(unsafe_code, reason = "recvmmsg, sendmsg and control messages have no safe counterpart")]
 
 use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -138,22 +138,11 @@ impl DatagramSocket {
 
     /// Sends one datagram from the address `local`.
     pub fn send(&self, local: IpAddr, remote: SocketAddr, payload: &[u8]) -> io::Result<()> {
-        let name = SockAddr::from(remote);
-        let mut control = Control::default();
-        let mut buffer = libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() };
-        // SAFETY: an all-zero msghdr is a valid one.
-        let mut header: libc::msghdr = unsafe { mem::zeroed() };
-        header.msg_name = name.as_ptr().cast_mut().cast();
-        header.msg_namelen = name.len();
-        header.msg_iov = &raw mut buffer;
-        header.msg_iovlen = 1;
-        if self.bound.ip().is_unspecified() && !local.is_unspecified() {
-            header.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_controllen = control.write(local);
-        }
-        // SAFETY: the header points at `name`, `buffer` and `control`, which live until the call returns; the kernel
+        let mut cover = Cover::new();
+        let header = cover.write(self, local, remote, payload);
+        // SAFETY: the header points at `payload` and at parts of `cover`, which live until the call returns; the kernel
         // does not write to what `iov_base` points at.
-        let sent = unsafe { libc::sendmsg(self.socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT) };
+        let sent = unsafe { libc::sendmsg(self.socket.as_raw_fd(), header, libc::MSG_DONTWAIT) };
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
@@ -164,10 +153,52 @@ impl AsFd for DatagramSocket {
     }
 }
 
+/// What `sendmsg` is told of one datagram; used again for the next.
+pub(super) struct Cover {
+    name: SockAddr,
+    control: Control,
+    vector: libc::iovec,
+    header: libc::msghdr,
+}
+
+// SAFETY: the raw pointers inside are set anew before every use.
+unsafe impl Send for Cover {}
+
+impl Cover {
+    pub(super) fn new() -> Self {
+        // SAFETY: an all-zero iovec and an all-zero msghdr are valid.
+        let (vector, header) = unsafe { (mem::zeroed(), mem::zeroed()) };
+        let name = SockAddr::from(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0));
+        Cover { name, control: Control::default(), vector, header }
+    }
+
+    /// Writes that `payload` goes from `local` to `remote` by `socket`. What it gives points at `payload` and into this,
+    /// and may be used while neither is moved or changed.
+    pub(super) fn write(
+        &mut self,
+        socket: &DatagramSocket,
+        local: IpAddr,
+        remote: SocketAddr,
+        payload: &[u8],
+    ) -> *const libc::msghdr {
+        self.name = SockAddr::from(remote);
+        self.vector = libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() };
+        self.header.msg_name = self.name.as_ptr().cast_mut().cast();
+        self.header.msg_namelen = self.name.len();
+        self.header.msg_iov = &raw mut self.vector;
+        self.header.msg_iovlen = 1;
+        let chosen = socket.bound.ip().is_unspecified() && !local.is_unspecified();
+        self.header.msg_controllen = if chosen { self.control.write(local) } else { 0 };
+        self.header.msg_control =
+            if chosen { self.control.0.as_mut_ptr().cast() } else { std::ptr::null_mut() };
+        &raw const self.header
+    }
+}
+
 /// Room for datagrams of up to `SIZE` bytes each, used again for every receive.
 pub struct Batch<const SIZE: usize> {
     buffers: Vec<[u8; SIZE]>,
-    names: Vec<MaybeUninit<libc::sockaddr_storage>>,
+    names: Vec<Name>,
     controls: Vec<Control>,
     vectors: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
@@ -197,7 +228,7 @@ impl<const SIZE: usize> Batch<SIZE> {
         let (vector, header) = unsafe { (mem::zeroed::<libc::iovec>(), mem::zeroed::<libc::mmsghdr>()) };
         Batch {
             buffers: vec![[0; SIZE]; count],
-            names: vec![MaybeUninit::zeroed(); count],
+            names: vec![Name::default(); count],
             controls: vec![Control::default(); count],
             vectors: vec![vector; count],
             headers: vec![header; count],
@@ -213,8 +244,8 @@ impl<const SIZE: usize> Batch<SIZE> {
         for ((((buffer, name), control), vector), header) in parts.take(most) {
             *vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: SIZE };
             let header = &mut header.msg_hdr;
-            header.msg_name = name.as_mut_ptr().cast();
-            header.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_name = name.0.as_mut_ptr().cast();
+            header.msg_namelen = NAME_SPACE as libc::socklen_t;
             header.msg_iov = vector;
             header.msg_iovlen = 1;
             header.msg_control = control.0.as_mut_ptr().cast();
@@ -228,7 +259,7 @@ impl<const SIZE: usize> Batch<SIZE> {
     pub fn datagrams(&self, bound: SocketAddr) -> impl Iterator<Item = Datagram<'_>> {
         let headers = self.headers.iter().take(self.received);
         headers.zip(&self.buffers).zip(&self.names).filter_map(move |((header, buffer), name)| {
-            let remote = address_of(name)?;
+            let remote = address_in(&name.0)?;
             let local = local_of(&header.msg_hdr).unwrap_or(bound.ip());
             Some(Datagram {
                 local: canonical(SocketAddr::new(local, bound.port())),
@@ -245,7 +276,16 @@ impl<const SIZE: usize> Batch<SIZE> {
 #[repr(align(8))]
 struct Control([u8; CONTROL_SPACE]);
 
-const CONTROL_SPACE: usize = 64;
+/// Bytes of a [`Control`].
+pub(super) const CONTROL_SPACE: usize = 64;
+
+/// Room for the address of who sent a datagram, of either family.
+#[derive(Clone, Copy, Default)]
+#[repr(align(8))]
+struct Name([u8; NAME_SPACE]);
+
+/// Bytes of a `sockaddr_in6`, which is the longer one, and what keeps what follows aligned.
+pub(super) const NAME_SPACE: usize = 32;
 
 /// The figures of `SO_MEMINFO`; the last is that of dropped datagrams.
 const MEMINFO_LEN: usize = 9;
@@ -298,37 +338,27 @@ impl Control {
 /// Whether a receive failed because of what we asked for. Everything else is told once and passes: an ICMP message about
 /// an earlier datagram, which a connected socket is told and which whoever knows its ports can forge, a signal, a lack of
 /// memory. None of that may end a thread.
-fn is_ours(error: &io::Error) -> bool {
+pub(super) fn is_ours(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EINVAL))
 }
 
 /// Errors in a row that are passed over before what else there is has its turn.
 const MOST_ERRORS: usize = 8;
 
-/// The address that the kernel wrote.
-fn address_of(name: &MaybeUninit<libc::sockaddr_storage>) -> Option<SocketAddr> {
-    let pointer = name.as_ptr();
-    // SAFETY: the storage was zeroed at first and written by the kernel since; the family says which type it holds, and
-    // a sockaddr_storage is large enough and aligned for each of them.
-    unsafe {
-        match libc::c_int::from((*pointer).ss_family) {
-            libc::AF_INET => {
-                let v4 = &*pointer.cast::<libc::sockaddr_in>();
-                let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
-                Some(SocketAddr::new(ip.into(), u16::from_be(v4.sin_port)))
-            }
-            libc::AF_INET6 => {
-                let v6 = &*pointer.cast::<libc::sockaddr_in6>();
-                let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-                Some(SocketAddr::new(ip.into(), u16::from_be(v6.sin6_port)))
-            }
-            _ => None,
-        }
-    }
+/// The address in the bytes of a `sockaddr_in` or a `sockaddr_in6`.
+pub(super) fn address_in(name: &[u8]) -> Option<SocketAddr> {
+    let family = name.first_chunk().map(|bytes| libc::c_int::from(u16::from_ne_bytes(*bytes)))?;
+    let port = name.get(2..4)?.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))?;
+    let ip = match family {
+        libc::AF_INET => Ipv4Addr::from(*name.get(4..8)?.first_chunk::<4>()?).into(),
+        libc::AF_INET6 => Ipv6Addr::from(*name.get(8..24)?.first_chunk::<16>()?).into(),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
 }
 
 /// The address that the packet came to, from its control messages.
-fn local_of(header: &libc::msghdr) -> Option<IpAddr> {
+pub(super) fn local_of(header: &libc::msghdr) -> Option<IpAddr> {
     // SAFETY: the header was filled by recvmmsg and its control buffer is alive; the CMSG macros stay within
     // `msg_controllen`.
     unsafe {

@@ -11,6 +11,7 @@ mod farewell;
 pub mod pace;
 mod patience;
 mod proxy_protocol;
+pub mod ring;
 pub mod sip_stream;
 mod source;
 pub mod stun;

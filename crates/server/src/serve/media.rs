@@ -73,6 +73,7 @@ impl Media {
                 news: news.clone(),
                 ports: Ports::share(config.media.rtp_ports, number, config.media.workers),
                 spare_sockets: super::spare_files() / usize::from(config.media.workers.max(1)),
+                io_uring: config.media.io_uring,
                 candidates: Candidates::new(public.clone()),
                 identity: identity.clone(),
                 clock: NtpClock::new(epoch.instant, epoch.time.duration_since(SystemTime::UNIX_EPOCH)?),

@@ -186,7 +186,7 @@ const NO_SUBJECT: &[&str] = &["utils", "util", "common", "helpers", "helper", "c
 const CLOCK: &str = "crates/sansio/src/sim/clock.rs";
 
 /// The files of the server with unsafe code: system calls that have no safe form.
-const UNSAFE: &[&str] = &["src/interfaces.rs", "src/net/datagram.rs"];
+const UNSAFE: &[&str] = &["src/interfaces.rs", "src/net/datagram.rs", "src/net/ring.rs"];
 
 /// What is used in some places of the server only.
 const ONLY_IN: &[(&str, &[&str])] =
