@@ -8,9 +8,7 @@
 //! apart by itself). A thread that ends all the same tells control to end its calls and turns `/healthz` red.
 
 mod candidates;
-mod epoll;
 mod inbox;
-mod kernel;
 mod news;
 mod opening;
 mod pair;
@@ -45,13 +43,13 @@ use ringback_media::session::{
 
 use crate::http::Readiness;
 use crate::net::datagram::DatagramSocket;
+use crate::net::kernel::Kernel;
 use crate::net::pace::Pace;
 use crate::net::stun;
 use crate::sounds::Sounds;
 use crate::telemetry::{NOBODY, Telemetry, limited};
 use crate::voice_thread::{Datagram, Order, Output, Voice};
 use inbox::{FAILED, refusal};
-use kernel::Kernel;
 use sockets::{Counts, Sockets};
 
 /// The longest that a packet waits for others while more than two thousand of them come in a second.
@@ -173,7 +171,7 @@ impl MediaThread {
         random.fill_bytes(&mut seed);
         let mut secret = [0; 16];
         random.fill_bytes(&mut secret);
-        let kernel = Kernel::new(io_uring, number)?;
+        let kernel = Kernel::new(io_uring)?;
         let worker = Worker::new(Settings { identity: identity.clone(), seed, clock });
         Ok(MediaThread {
             number,

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use ringback_media::session::{Destination, LegKey, Packet, Seeded, Socket, Table};
 
-use super::kernel::{Kernel, Out, Ready};
 use super::pair::Pair;
 use crate::net::datagram::{Datagram, DatagramSocket};
+use crate::net::kernel::{Kernel, Out};
+use crate::net::ring::Crowd;
 use crate::net::wake::Waker;
 
 /// The sockets.
@@ -46,6 +47,34 @@ pub struct Counts {
     pub unconnected: u64,
 }
 
+/// What has something to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    /// A shared one, by its number.
+    Shared(usize),
+    /// The one for RTP of a leg that hears everybody.
+    Rtp(LegKey),
+    /// The one for RTCP of a leg.
+    Rtcp(LegKey),
+    /// The one for RTP that is connected with the far end of a leg.
+    Connected(LegKey),
+}
+
+impl Ready {
+    /// What the worker knows it by.
+    fn socket(self) -> Socket {
+        match self {
+            Ready::Shared(_) => Socket::Shared,
+            Ready::Rtp(leg) | Ready::Connected(leg) => Socket::Rtp(leg),
+            Ready::Rtcp(leg) => Socket::Rtcp(leg),
+        }
+    }
+
+    fn crowd(self) -> Crowd {
+        if matches!(self, Ready::Shared(_)) { Crowd::Shared } else { Crowd::Single }
+    }
+}
+
 impl Sockets {
     /// Takes the shared sockets. At most `most_connected` others are connected with the far ends of legs.
     pub fn new(
@@ -56,7 +85,7 @@ impl Sockets {
         most_connected: usize,
     ) -> io::Result<Self> {
         for (number, socket) in shared.iter().enumerate() {
-            kernel.hear(socket, Ready::Shared(number))?;
+            hear(&mut kernel, socket, Ready::Shared(number))?;
         }
         kernel.hear_edges(waker)?;
         let places = Places { shared, plain: Table::with_hasher(seeded) };
@@ -76,8 +105,8 @@ impl Sockets {
         rtp: DatagramSocket,
         rtcp: DatagramSocket,
     ) -> io::Result<()> {
-        self.kernel.hear(&rtp, Ready::Rtp(leg))?;
-        self.kernel.hear(&rtcp, Ready::Rtcp(leg))?;
+        hear(&mut self.kernel, &rtp, Ready::Rtp(leg))?;
+        hear(&mut self.kernel, &rtcp, Ready::Rtcp(leg))?;
         self.places.plain.insert(leg, Pair::new(local, rtp, rtcp));
         Ok(())
     }
@@ -99,7 +128,7 @@ impl Sockets {
     ) -> io::Result<()> {
         let at_most =
             until.map_or(longest, |until| until.saturating_duration_since(Instant::now()).min(longest));
-        self.kernel.wait(rest, at_most, |ready| self.places.socket(ready))
+        self.kernel.wait(rest, at_most, |mark| self.places.marked(mark))
     }
 
     /// Whether a round since the last wait took as much as it can, so that the next one finds more at once.
@@ -123,9 +152,9 @@ impl Sockets {
         let Sockets { places, kernel, noted, .. } = self;
         let received = kernel.round(
             packet,
-            |ready| places.socket(ready),
-            |ready, datagram, packet| handle(ready.socket(), datagram, packet),
-            |out, destination, packet| places.send(out, noted, destination, packet.bytes()),
+            |mark| places.marked(mark),
+            |packet, mark, datagram| handle(ready_of(mark).socket(), datagram, packet),
+            |packet, out, destination| places.send(out, noted, &destination, packet.bytes()),
         )?;
         self.connect_steady();
         Ok(received)
@@ -157,7 +186,7 @@ impl Sockets {
         match pair.connect() {
             Err(_) => false,
             Ok(None) => true,
-            Ok(Some(socket)) if self.kernel.hear(socket, Ready::Connected(leg)).is_ok() => {
+            Ok(Some(socket)) if hear(&mut self.kernel, socket, Ready::Connected(leg)).is_ok() => {
                 self.connected += 1;
                 true
             }
@@ -171,6 +200,11 @@ impl Sockets {
 }
 
 impl Places {
+    fn marked(&self, mark: u64) -> Option<(&DatagramSocket, Crowd)> {
+        let ready = ready_of(mark);
+        self.socket(ready).map(|socket| (socket, ready.crowd()))
+    }
+
     fn socket(&self, ready: Ready) -> Option<&DatagramSocket> {
         match ready {
             Ready::Shared(number) => self.shared.get(number),
@@ -211,12 +245,47 @@ impl Places {
     }
 }
 
+/// Hears a socket from the next wait on.
+fn hear(kernel: &mut Kernel, socket: &DatagramSocket, ready: Ready) -> io::Result<()> {
+    kernel.hear(socket, mark(ready), ready.crowd())
+}
+
+/// The number that the kernel gives back for a socket: which of its sockets it is, and the key of its leg, which has 62 bits, or
+/// its own number.
+fn mark(ready: Ready) -> u64 {
+    match ready {
+        Ready::Shared(number) => (number as u64) << 2,
+        Ready::Rtp(LegKey(key)) => key << 2 | 1,
+        Ready::Rtcp(LegKey(key)) => key << 2 | 2,
+        Ready::Connected(LegKey(key)) => key << 2 | 3,
+    }
+}
+
+fn ready_of(mark: u64) -> Ready {
+    let leg = LegKey(mark >> 2);
+    match mark & 3 {
+        0 => Ready::Shared((mark >> 2) as usize),
+        1 => Ready::Rtp(leg),
+        2 => Ready::Rtcp(leg),
+        _ => Ready::Connected(leg),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use super::super::epoll::{BATCH, FEW};
     use super::*;
+    use crate::net::epoll::{BATCH, FEW};
+
+    #[test]
+    fn a_mark_names_its_socket() {
+        for leg in [LegKey(1), LegKey((7 << 48) | 12_345), LegKey((1 << 62) - 1)] {
+            for ready in [Ready::Shared(3), Ready::Rtp(leg), Ready::Rtcp(leg), Ready::Connected(leg)] {
+                assert_eq!(ready_of(mark(ready)), ready);
+            }
+        }
+    }
 
     fn bind(address: &str) -> DatagramSocket {
         DatagramSocket::bind(address.parse().unwrap()).unwrap()

@@ -48,13 +48,13 @@ const ROOM: usize = (LENGTHS + NAME_SPACE + CONTROL_SPACE + PAYLOAD).next_multip
 /// The longest datagram that goes through here, in bytes; of a longer one the end is lost.
 pub const PAYLOAD: usize = 2048;
 
-/// The sockets that share rooms: a flood of one crowd takes none of the other's.
+/// The sockets that share rooms: a flood at those of one crowd takes none of the other's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crowd {
     /// Sockets at ports that everybody knows.
     Shared,
-    /// Sockets of one leg each.
-    Legs,
+    /// Sockets of one call, or of one client, each.
+    Single,
 }
 
 /// The sockets of a thread, to whoever receives and sends by them.
@@ -102,7 +102,7 @@ impl Ring {
             .setup_cqsize(COMPLETIONS)
             .dontfork()
             .build(REQUESTS)?;
-        let mut rooms = [Rooms::new(Crowd::Shared), Rooms::new(Crowd::Legs)];
+        let mut rooms = [Rooms::new(Crowd::Shared), Rooms::new(Crowd::Single)];
         for rooms in &mut rooms {
             rooms.register(&uring)?;
         }
@@ -216,8 +216,8 @@ impl Ring {
 
     /// Gives the room of a datagram back to the kernel.
     pub fn give_back(&mut self, arrival: Arrival) {
-        let [shared, legs] = &mut self.rooms;
-        let rooms = if arrival.room < ROOMS { shared } else { legs };
+        let [shared, single] = &mut self.rooms;
+        let rooms = if arrival.room < ROOMS { shared } else { single };
         rooms.offer(arrival.room);
     }
 
@@ -352,8 +352,8 @@ impl Ring {
     }
 
     fn rooms(&self, room: u16) -> &Rooms {
-        let [shared, legs] = &self.rooms;
-        if room < ROOMS { shared } else { legs }
+        let [shared, single] = &self.rooms;
+        if room < ROOMS { shared } else { single }
     }
 }
 
@@ -495,7 +495,7 @@ mod tests {
         while heard.len() < count {
             for _ in 0..ring.lapsed() {
                 let mark = ring.next_lapsed().unwrap();
-                ring.hear(sockets[mark as usize], mark, Crowd::Legs).unwrap();
+                ring.hear(sockets[mark as usize], mark, Crowd::Single).unwrap();
             }
             ring.wait(None, LONG).unwrap();
             assert!(ring.arrived() > 0 || ring.has_lapsed(), "{} of {count} came", heard.len());
@@ -514,7 +514,7 @@ mod tests {
         let Some(mut ring) = ring() else { return };
         let (far, ours) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
         ours.enlarge_buffer().unwrap();
-        ring.hear(&ours, 0, Crowd::Legs).unwrap();
+        ring.hear(&ours, 0, Crowd::Single).unwrap();
         // As many as the smallest receive buffer holds by its own accounting, and more than there are rooms.
         let count = 1300;
         for number in 0..count {
@@ -533,7 +533,7 @@ mod tests {
         let many: Vec<_> = (0..usize::from(ROOMS) + 300).map(|_| bind("127.0.0.1:0")).collect();
         let many: Vec<_> = many.iter().collect();
         for (mark, socket) in (0..).zip(&many) {
-            ring.hear(socket, mark, Crowd::Legs).unwrap();
+            ring.hear(socket, mark, Crowd::Single).unwrap();
         }
         for round in 0..3u8 {
             for socket in &many {
@@ -552,7 +552,7 @@ mod tests {
         let (far, shared, leg) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"), bind("127.0.0.1:0"));
         shared.enlarge_buffer().unwrap();
         ring.hear(&shared, 0, Crowd::Shared).unwrap();
-        ring.hear(&leg, 1, Crowd::Legs).unwrap();
+        ring.hear(&leg, 1, Crowd::Single).unwrap();
         (0..1300).for_each(|_| far.send(far.bound().ip(), shared.bound(), b"flood").unwrap());
         far.send(far.bound().ip(), leg.bound(), b"rtp").unwrap();
         ring.wait(Some(Duration::from_millis(50)), LONG).unwrap();
@@ -577,7 +577,7 @@ mod tests {
             }
         }
         ring.wait(None, Duration::ZERO).unwrap();
-        ring.hear(&far, 0, Crowd::Legs).unwrap();
+        ring.hear(&far, 0, Crowd::Single).unwrap();
         let heard = heard(&mut ring, &[&far], count);
         assert!(heard.iter().enumerate().all(|(number, (_, payload))| *payload == [number as u8; 3]));
         assert_eq!(ring.failed(), 0);
@@ -596,7 +596,7 @@ mod tests {
         let far = DatagramSocket::bind(remote).unwrap();
         ring.send_connected(&beside, b"heard").unwrap();
         ring.flush().unwrap();
-        ring.hear(&far, 0, Crowd::Legs).unwrap();
+        ring.hear(&far, 0, Crowd::Single).unwrap();
         assert_eq!(heard(&mut ring, &[&far], 1), [(0, b"heard".to_vec())]);
         assert_eq!(ring.failed(), 0);
     }
@@ -606,7 +606,7 @@ mod tests {
         let Some(mut ring) = ring() else { return };
         let (far, ours) = (bind("[::1]:0"), bind("[::]:0"));
         let target = SocketAddr::new("::1".parse().unwrap(), ours.bound().port());
-        ring.hear(&ours, 0, Crowd::Legs).unwrap();
+        ring.hear(&ours, 0, Crowd::Single).unwrap();
         for len in [3, ROOM] {
             far.send(far.bound().ip(), target, &vec![7; len]).unwrap();
             ring.wait(None, LONG).unwrap();
@@ -644,7 +644,7 @@ mod tests {
         for _ in 0..3 {
             let ours = bind("127.0.0.1:0");
             let address = ours.bound();
-            ring.hear(&ours, 0, Crowd::Legs).unwrap();
+            ring.hear(&ours, 0, Crowd::Single).unwrap();
             ring.wait(None, Duration::ZERO).unwrap();
             ring.forget([&ours]).unwrap();
             drop(ours);

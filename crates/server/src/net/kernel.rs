@@ -1,16 +1,14 @@
-//! How the sockets of a media worker are waited for, read and written: with io_uring where the machine allows it, else
-//! with epoll.
+//! How the sockets of a thread are waited for, read and written: with io_uring where the machine allows it, else with
+//! epoll. Each socket has a mark, by which its owner knows it.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use ringback_media::session::{Destination, LegKey, Packet, Socket};
-
+use super::datagram::{Datagram, DatagramSocket};
 use super::epoll::{BATCH, Epoll, FEW};
-use crate::net::datagram::{Datagram, DatagramSocket};
-use crate::net::ring::{Crowd, Ring};
-use crate::net::wake::Waker;
+use super::ring::{Crowd, Ring};
+use super::wake::Waker;
 
 /// One of both ways.
 pub enum Kernel {
@@ -18,30 +16,6 @@ pub enum Kernel {
     Ring(Box<Ring>),
     /// One for each datagram and each look.
     Epoll(Box<Epoll>),
-}
-
-/// What has something to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ready {
-    /// A shared one, by its number.
-    Shared(usize),
-    /// The one for RTP of a leg that hears everybody.
-    Rtp(LegKey),
-    /// The one for RTCP of a leg.
-    Rtcp(LegKey),
-    /// The one for RTP that is connected with the far end of a leg.
-    Connected(LegKey),
-}
-
-impl Ready {
-    /// What the worker knows it by.
-    pub fn socket(self) -> Socket {
-        match self {
-            Ready::Shared(_) => Socket::Shared,
-            Ready::Rtp(leg) | Ready::Connected(leg) => Socket::Rtp(leg),
-            Ready::Rtcp(leg) => Socket::Rtcp(leg),
-        }
-    }
 }
 
 /// Where datagrams are sent while others are read.
@@ -54,11 +28,11 @@ pub enum Out<'a> {
 
 impl Kernel {
     /// With io_uring if that `may` be, else with epoll.
-    pub fn new(may: bool, worker: u16) -> io::Result<Self> {
+    pub fn new(may: bool) -> io::Result<Self> {
         if may {
             match Kernel::ring() {
                 Ok(ring) => return Ok(ring),
-                Err(error) => tracing::info!(worker, %error, "{WITHOUT_RING}"),
+                Err(error) => tracing::info!(%error, "{WITHOUT_RING}"),
             }
         }
         Kernel::epoll()
@@ -74,11 +48,11 @@ impl Kernel {
         Epoll::new().map(|epoll| Kernel::Epoll(Box::new(epoll)))
     }
 
-    /// Hears a socket from the next wait on.
-    pub fn hear(&mut self, socket: &DatagramSocket, ready: Ready) -> io::Result<()> {
+    /// Hears a socket from the next wait on. Its mark is its own; the highest bit may be set only if one of the two lowest is.
+    pub fn hear(&mut self, socket: &DatagramSocket, mark: u64, crowd: Crowd) -> io::Result<()> {
         match self {
-            Kernel::Ring(ring) => ring.hear(socket, mark(ready), crowd(ready)),
-            Kernel::Epoll(epoll) => epoll.hear(socket, mark(ready)),
+            Kernel::Ring(ring) => ring.hear(socket, mark, crowd),
+            Kernel::Epoll(epoll) => epoll.hear(socket, mark),
         }
     }
 
@@ -115,16 +89,15 @@ impl Kernel {
         &mut self,
         rest: Option<Duration>,
         at_most: Duration,
-        socket: impl Fn(Ready) -> Option<&'a DatagramSocket>,
+        socket: impl Fn(u64) -> Option<(&'a DatagramSocket, Crowd)>,
     ) -> io::Result<()> {
         match self {
             Kernel::Epoll(epoll) => epoll.wait(rest, at_most),
             Kernel::Ring(ring) => {
                 for _ in 0..ring.lapsed() {
                     let Some(mark) = ring.next_lapsed() else { break };
-                    let ready = ready_of(mark);
-                    if let Some(socket) = socket(ready) {
-                        ring.hear(socket, mark, crowd(ready))?;
+                    if let Some((socket, crowd)) = socket(mark) {
+                        ring.hear(socket, mark, crowd)?;
                     }
                 }
                 ring.wait(rest, at_most)
@@ -149,13 +122,13 @@ impl Kernel {
     }
 
     /// Has what is there by each socket handled, up to its share of a round, and sent what comes of it. `socket` knows those
-    /// that are still there. Says how many datagrams there were.
-    pub fn round<'a>(
+    /// that are still there, `state` is for both. Says how many datagrams there were.
+    pub fn round<'a, S, D>(
         &mut self,
-        packet: &mut Packet,
-        socket: impl Fn(Ready) -> Option<&'a DatagramSocket>,
-        mut handle: impl FnMut(Ready, &Datagram<'_>, &mut Packet) -> Option<Destination>,
-        mut send: impl FnMut(&mut Out<'_>, &Destination, &Packet),
+        state: &mut S,
+        socket: impl Fn(u64) -> Option<(&'a DatagramSocket, Crowd)>,
+        mut handle: impl FnMut(&mut S, u64, &Datagram<'_>) -> Option<D>,
+        mut send: impl FnMut(&mut S, &mut Out<'_>, D),
     ) -> io::Result<usize> {
         let mut received = 0;
         match self {
@@ -163,26 +136,25 @@ impl Kernel {
                 // What comes meanwhile is of the next round.
                 for _ in 0..ring.arrived() {
                     let Some(arrival) = ring.next_arrival() else { break };
-                    let ready = ready_of(arrival.mark);
-                    let datagram = socket(ready).and_then(|socket| ring.read(&arrival, socket.bound()));
-                    let destination = datagram.and_then(|datagram| {
+                    let mark = arrival.mark;
+                    let datagram = socket(mark).and_then(|(socket, _)| ring.read(&arrival, socket.bound()));
+                    let made = datagram.and_then(|datagram| {
                         received += 1;
-                        handle(ready, &datagram, packet)
+                        handle(state, mark, &datagram)
                     });
                     ring.give_back(arrival);
-                    if let Some(destination) = destination {
-                        send(&mut Out::Ring(ring), &destination, packet);
+                    if let Some(made) = made {
+                        send(state, &mut Out::Ring(ring), made);
                     }
                 }
             }
             Kernel::Epoll(epoll) => {
                 while let Some(mark) = epoll.next_ready() {
-                    let ready = ready_of(mark);
-                    let Some(socket) = socket(ready) else { continue };
-                    let room = if matches!(ready, Ready::Shared(_)) { BATCH } else { FEW };
+                    let Some((socket, crowd)) = socket(mark) else { continue };
+                    let room = if crowd == Crowd::Shared { BATCH } else { FEW };
                     received += epoll.read(socket, mark, room, |datagram| {
-                        if let Some(destination) = handle(ready, datagram, packet) {
-                            send(&mut Out::Direct, &destination, packet);
+                        if let Some(made) = handle(state, mark, datagram) {
+                            send(state, &mut Out::Direct, made);
                         }
                     })?;
                 }
@@ -224,44 +196,5 @@ impl Out<'_> {
     }
 }
 
-const WITHOUT_RING: &str = "io_uring is not allowed here, so media costs a system call for each packet; Linux has it from \
+const WITHOUT_RING: &str = "io_uring is not allowed here, so each packet costs a system call; Linux has it from \
                             6.1 on, where neither kernel.io_uring_disabled nor a container forbids it";
-
-fn crowd(ready: Ready) -> Crowd {
-    if matches!(ready, Ready::Shared(_)) { Crowd::Shared } else { Crowd::Legs }
-}
-
-/// The number that the kernel gives back for a socket: which of its sockets it is, and the key of its leg, which has 62 bits, or
-/// its own number.
-fn mark(ready: Ready) -> u64 {
-    match ready {
-        Ready::Shared(number) => (number as u64) << 2,
-        Ready::Rtp(LegKey(key)) => key << 2 | 1,
-        Ready::Rtcp(LegKey(key)) => key << 2 | 2,
-        Ready::Connected(LegKey(key)) => key << 2 | 3,
-    }
-}
-
-fn ready_of(mark: u64) -> Ready {
-    let leg = LegKey(mark >> 2);
-    match mark & 3 {
-        0 => Ready::Shared((mark >> 2) as usize),
-        1 => Ready::Rtp(leg),
-        2 => Ready::Rtcp(leg),
-        _ => Ready::Connected(leg),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mark_names_its_socket() {
-        for leg in [LegKey(1), LegKey((7 << 48) | 12_345), LegKey((1 << 62) - 1)] {
-            for ready in [Ready::Shared(3), Ready::Rtp(leg), Ready::Rtcp(leg), Ready::Connected(leg)] {
-                assert_eq!(ready_of(mark(ready)), ready);
-            }
-        }
-    }
-}

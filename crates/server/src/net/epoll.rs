@@ -8,17 +8,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
 
-use ringback_media::session::SLOT_LEN;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
-use crate::net::datagram::{Batch, Datagram, DatagramSocket};
+use super::datagram::{Batch, Datagram, DatagramSocket};
+use super::ring::PAYLOAD;
 
 /// Datagrams that are received with one system call.
-pub(super) const BATCH: usize = 32;
+pub const BATCH: usize = 32;
 
-/// Datagrams that are looked for at a port of one leg: one is there as a rule, and the second look finds that it was all.
-pub(super) const FEW: usize = 2;
+/// Datagrams that are looked for where one is there as a rule: the second look finds that it was all.
+pub const FEW: usize = 2;
 
 /// Sockets that can be told ready at once; others are told by the next wait.
 const EVENTS: usize = 256;
@@ -27,18 +27,18 @@ const EVENTS: usize = 256;
 const EDGE: u64 = u64::MAX << 2;
 
 /// Sockets that are waited for.
-pub(super) struct Epoll {
+pub struct Epoll {
     epoll: OwnedFd,
     /// The marks of what has something to read.
     ready: Vec<u64>,
     unfinished: Vec<u64>,
     may_have_more: bool,
-    batch: Batch<SLOT_LEN>,
+    batch: Batch<PAYLOAD>,
 }
 
 impl Epoll {
     /// Without sockets.
-    pub(super) fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         Ok(Epoll {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             ready: Vec::with_capacity(EVENTS),
@@ -49,18 +49,18 @@ impl Epoll {
     }
 
     /// Hears a socket until it is closed.
-    pub(super) fn hear(&self, socket: &impl AsFd, mark: u64) -> io::Result<()> {
+    pub fn hear(&self, socket: &impl AsFd, mark: u64) -> io::Result<()> {
         let flags = EventFlags::IN | EventFlags::ET;
         Ok(epoll::add(&self.epoll, socket.as_fd(), EventData::new_u64(mark), flags)?)
     }
 
     /// Ends waits whenever the descriptor has an edge.
-    pub(super) fn hear_edges(&self, of: &impl AsFd) -> io::Result<()> {
+    pub fn hear_edges(&self, of: &impl AsFd) -> io::Result<()> {
         self.hear(of, EDGE)
     }
 
     /// Rests for as long as it is told, then waits until something is there, at most so long.
-    pub(super) fn wait(&mut self, rest: Option<Duration>, at_most: Duration) -> io::Result<()> {
+    pub fn wait(&mut self, rest: Option<Duration>, at_most: Duration) -> io::Result<()> {
         if let Some(rest) = rest {
             thread::sleep(rest);
         }
@@ -89,18 +89,18 @@ impl Epoll {
     }
 
     /// Whether a round since the last wait took as much as it can, so that the next one finds more at once.
-    pub(super) fn may_have_more(&self) -> bool {
+    pub fn may_have_more(&self) -> bool {
         self.may_have_more || !self.unfinished.is_empty()
     }
 
     /// The mark of a socket that the last wait found ready.
-    pub(super) fn next_ready(&mut self) -> Option<u64> {
+    pub fn next_ready(&mut self) -> Option<u64> {
         self.ready.pop()
     }
 
     /// Has what is there by a socket handled: what there is `room` for, then a batch. One that holds more is ready for the
     /// next round, since the others have their turn first.
-    pub(super) fn read(
+    pub fn read(
         &mut self,
         socket: &DatagramSocket,
         mark: u64,
