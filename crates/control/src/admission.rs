@@ -15,7 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use ringback_sansio::Flow;
+use ringback_sansio::{Flow, source_prefix};
 
 use crate::budget::{Budgets, LESSER_SHARE, SHARE, STRANGER};
 use crate::pressure::Pressure;
@@ -88,9 +88,9 @@ impl Admission {
                 Pressure::Shared => SHARE,
                 Pressure::High | Pressure::Extreme => LESSER_SHARE,
             };
-            let is_within = self.shares.spend(now, prefix(source), share);
+            let is_within = self.shares.spend(now, source_prefix(source), share);
             if is_within { Standing::Known } else { Standing::BeyondShare }
-        } else if self.budgets.spend(now, prefix(source), STRANGER) {
+        } else if self.budgets.spend(now, source_prefix(source), STRANGER) {
             Standing::Stranger
         } else {
             Standing::OverBudget
@@ -99,12 +99,12 @@ impl Admission {
 
     /// Whether valid credentials have come from the address lately.
     pub fn knows(&self, now: Instant, address: IpAddr) -> bool {
-        self.source(prefix(address)).is_some_and(|source| now < source.trusted_until)
+        self.source(source_prefix(address)).is_some_and(|source| now < source.trusted_until)
     }
 
     /// Whether requests without a dialog are listened to.
     pub fn admits(&self, now: Instant, flow: Flow) -> bool {
-        let source = self.source(prefix(flow.remote().ip()));
+        let source = self.source(source_prefix(flow.remote().ip()));
         source.is_none_or(|source| now >= source.banned_until || now < source.trusted_until)
     }
 
@@ -148,7 +148,7 @@ impl Admission {
 
     /// The place of the source, a fresh one if it had none.
     fn place(&mut self, now: Instant, address: IpAddr) -> Option<&mut Source> {
-        let prefix = prefix(address);
+        let prefix = source_prefix(address);
         let row = self.row(prefix);
         let row = self.rows.get_mut(row)?;
         let known = row.iter().position(|source| source.prefix == Some(prefix));
@@ -179,14 +179,6 @@ impl Admission {
         let mut hasher = DefaultHasher::new();
         (self.secret, prefix).hash(&mut hasher);
         (hasher.finish() as usize) % ROWS
-    }
-}
-
-/// The part of an address that one customer of a provider has.
-fn prefix(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
-        v4 => v4,
     }
 }
 

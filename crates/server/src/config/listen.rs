@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
+use ringback_sansio::Prefix;
 use serde::{Deserialize, Serialize};
 
 use super::addresses::Addresses;
-use super::prefix::Prefix;
 use super::texts;
 
 /// Every listener, and what is believed about who connects to it.

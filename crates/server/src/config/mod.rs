@@ -18,7 +18,6 @@ mod listen;
 mod log;
 mod media;
 mod ng;
-mod prefix;
 mod public_address;
 mod recording;
 #[cfg(test)]
@@ -48,7 +47,6 @@ pub use listen::{Listen, Origin};
 pub use log::{Format, Log};
 pub use media::{Media, PortRange};
 pub use ng::{NamedAddress, Ng};
-pub use prefix::Prefix;
 pub use public_address::PublicAddress;
 pub use recording::{FileFormat, Recording, Tracks};
 pub use source::Source;

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ringback_sansio::source_prefix;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::{End, source_prefix};
+use super::End;
 use crate::config::Listen;
 
 /// How many connections there may be.

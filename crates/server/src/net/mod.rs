@@ -15,7 +15,6 @@ mod patience;
 mod proxy_protocol;
 pub mod ring;
 pub mod sip_stream;
-mod source;
 pub mod stun;
 pub mod wake;
 
@@ -23,4 +22,3 @@ pub use certificates::{Certificates, Freshness};
 pub use doorkeeper::{Bounds, Doorkeeper, Place};
 pub use end::End;
 pub use farewell::discard_rest;
-pub use source::source_prefix;

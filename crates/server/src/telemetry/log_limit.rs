@@ -12,11 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ringback_sansio::source_prefix;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-
-use crate::net::source_prefix;
 
 /// How long one line keeps others of its kind away.
 const EVERY: Duration = Duration::from_secs(1);
