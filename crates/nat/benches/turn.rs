@@ -8,7 +8,7 @@
 mod turn_world;
 
 use divan::{AllocProfiler, Bencher, black_box};
-use ringback_nat::turn::{HEADROOM, TAILROOM, Verdict};
+use ringback_nat::turn::{HEADROOM, Quotas, TAILROOM, Verdict};
 use turn_world::*;
 
 #[global_allocator]
@@ -20,7 +20,7 @@ fn main() {
 
 /// A server with a thousand allocations, of which one has a channel.
 fn world() -> (World, Client) {
-    let mut world = World::with(|settings| settings.limits.allocations_per_account = 1000);
+    let mut world = World::with(|settings| settings.quotas = Quotas::new(10_000, 1000));
     for port in 1..1000 {
         let mut other = Client::new("bob", "builder", &format!("192.0.2.20:{port}")).challenged(&mut world);
         other.allocate(&mut world);

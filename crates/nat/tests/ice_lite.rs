@@ -136,7 +136,7 @@ fn what_is_no_check_is_dropped_with_its_reason() {
     allocate[..2].copy_from_slice(&[0, 3]);
     assert_eq!(leg.drop_reason(&allocate), Reason::NotBinding);
     assert!(matches!(leg.drop_reason(b"noise"), Reason::Malformed(_)));
-    let mut small = [0; REPLY_ROOM - 1];
+    let mut small = [0; 40];
     let check = leg.agent.handle_check(
         leg.clock.now(),
         address(SERVER),

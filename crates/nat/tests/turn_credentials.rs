@@ -1,18 +1,22 @@
-//! Who may ask what: RFC 8489 §9.2, credentials for a time, and how often a stranger is answered.
+//! Who may ask what: RFC 8489 §9.2, and credentials for a time.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod turn_world;
 
-use ringback_nat::turn::{PasswordAlgorithm, Rate, Reason, Verdict};
+use ringback_nat::turn::{PasswordAlgorithm, Reason, Verdict};
 use turn_world::*;
 
 #[test]
 fn a_stranger_is_challenged() {
     let mut world = World::new();
-    let mut alice = Client::alice();
-    for method in [ALLOCATE, REFRESH, CREATE_PERMISSION, CHANNEL_BIND] {
-        let packet = alice.plain(method, &[transport(17)]);
+    let mut alice = Client::alice().challenged(&mut world);
+    alice.allocate(&mut world);
+    let mut stranger = Client::new("mallory", "", "192.0.2.66:666");
+    let with_allocation = [REFRESH, CREATE_PERMISSION, CHANNEL_BIND].map(|method| (method, alice.clone()));
+    for (method, mut client) in with_allocation.into_iter().chain([(ALLOCATE, stranger.clone())]) {
+        let packet = client.plain(method, &[transport(17)]);
+        let alice = &client;
         let answer = world.ask(alice.flow, &packet).unwrap();
         assert_eq!(answer.error(), Some(401));
         assert_eq!(answer.value(REALM_ATTRIBUTE).unwrap(), REALM.as_bytes());
@@ -22,7 +26,13 @@ fn a_stranger_is_challenged() {
             assert_eq!(answer.value(absent), None);
         }
     }
-    assert!(world.server.is_empty() && world.sockets.is_empty());
+    assert_eq!((world.server.len(), world.server.stats().challenged), (1, 5));
+    // What credentials would not help is told at once, and shortly.
+    for (method, code) in [(ALLOCATE, 400), (REFRESH, 437), (CREATE_PERMISSION, 437), (CHANNEL_BIND, 437)] {
+        let packet = stranger.plain(method, &[]);
+        let answer = world.ask(stranger.flow, &packet).unwrap();
+        assert_eq!((answer.error(), answer.bytes.len()), (Some(code), 28));
+    }
 }
 
 #[test]
@@ -54,7 +64,8 @@ fn wrong_password_and_unknown_user_are_told_the_same() {
     let long = "x".repeat(509);
     assert_eq!(refused(&mut world, &long, "sesame"), wrong);
     assert!(world.server.is_empty());
-    assert_eq!(world.server.stats().errors.of(401), 8, "four challenges as well");
+    let stats = world.server.stats();
+    assert_eq!((stats.errors.of(401), stats.challenged, stats.wrong_credentials), (8, 4, 4));
 }
 
 #[test]
@@ -137,9 +148,31 @@ fn a_nonce_of_another_client_is_none() {
     alice.password = "simsim".into();
     assert_eq!(
         alice.ask(&mut world, ALLOCATE, &[transport(17)]).error(),
-        Some(401),
-        "the password comes first"
+        Some(438),
+        "no word of the password"
     );
+    assert_eq!(world.lookups(), 0);
+}
+
+/// RFC 8489 §9.2.4: the code of the answer is not that of the request, but SHA-256 for whoever names an algorithm.
+#[test]
+fn rfc8489_9_2_4_the_integrity_of_an_answer() {
+    use IntegrityAlgorithm::{Sha1, Sha256};
+    for (algorithm, answered) in
+        [(None, Sha1), (Some(PasswordAlgorithm::Md5), Sha256), (Some(PasswordAlgorithm::Sha256), Sha256)]
+    {
+        for asked in [Sha1, Sha256] {
+            let mut world = World::new();
+            let mut alice = Client { algorithm, ..Client::alice() }.challenged(&mut world);
+            for (method, code) in [(REFRESH, Some(437)), (ALLOCATE, None)] {
+                let attributes = alice.with_credentials(&[transport(17)]);
+                let packet = alice.protected_by(asked, method, &attributes);
+                let answer = world.ask(alice.flow, &packet).unwrap();
+                assert_eq!(answer.error(), code, "{algorithm:?} {asked:?}");
+                assert_eq!(alice.integrity_of(&answer), answered, "{algorithm:?} {asked:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -166,6 +199,49 @@ fn credentials_for_a_time_begin_nothing_after_it() {
 }
 
 #[test]
+fn a_refresh_with_newer_credentials_keeps_the_allocation_by_them() {
+    let mut world = World::new();
+    let mut first = Client::limited("alice", UNIX_TIME + 60, "192.0.2.10:4000").challenged(&mut world);
+    assert!(first.allocate(&mut world).is_success());
+    world.pass(secs(50));
+    let newer = Client::limited("alice", UNIX_TIME + 300, "192.0.2.10:4000");
+    let mut newer = Client { nonce: first.nonce.clone(), ..newer };
+    assert!(newer.permit(&mut world, &[PEER]).is_success());
+    assert!(newer.refresh(&mut world, 3600).is_success());
+    // All are over now, and the allocation is theirs who have refreshed it last.
+    world.pass(secs(350));
+    assert!(newer.refresh(&mut world, 3600).is_success());
+    assert_eq!(first.refresh(&mut world, 3600).error(), Some(401));
+}
+
+#[test]
+fn credentials_for_longer_than_the_longest_time_are_none() {
+    let mut world = World::new();
+    for (lifetime, code) in [(3600, None), (3660, None), (3661, Some(401)), (1_000_000, Some(401))] {
+        let client =
+            Client::limited("alice", UNIX_TIME + lifetime, &format!("192.0.2.10:{}", lifetime % 9999));
+        let mut client = client.challenged(&mut world);
+        assert_eq!(client.allocate(&mut world).error(), code, "{lifetime}");
+    }
+}
+
+#[test]
+fn credentials_for_a_time_end_with_their_account() {
+    let mut world = World::new();
+    let mut before = Client::limited("carol", UNIX_TIME + 600, "192.0.2.10:4000").challenged(&mut world);
+    assert!(before.allocate(&mut world).is_success());
+    world.accounts.lock().unwrap().remove("carol");
+    let mut after = Client::limited("carol", UNIX_TIME + 600, "192.0.2.10:4001").challenged(&mut world);
+    assert_eq!(after.allocate(&mut world).error(), Some(401));
+    // What was allocated is ended by who closes the account.
+    assert!(before.refresh(&mut world, 600).is_success());
+    world.server.close_account(b"carol");
+    world.drive();
+    assert!(world.server.is_empty());
+    assert_eq!(before.allocate(&mut world).error(), Some(401));
+}
+
+#[test]
 fn the_clock_of_credentials_can_be_set() {
     let mut world = World::new();
     let mut client = Client::limited("alice", UNIX_TIME + 60, "192.0.2.10:4000").challenged(&mut world);
@@ -186,44 +262,6 @@ fn another_users_credentials_are_wrong_for_an_allocation() {
     assert_eq!(bob.permit(&mut world, &[PEER]).error(), Some(441));
     assert_eq!(bob.bind(&mut world, 0x4000, PEER).error(), Some(441));
     assert_eq!(world.server.len(), 1);
-}
-
-#[test]
-fn a_source_is_told_so_often_that_it_is_unknown() {
-    let mut world = World::with(|settings| settings.limits.challenges = Rate { per_second: 2, burst: 10 });
-    let mut alice = Client::alice().challenged(&mut world);
-    alice.allocate(&mut world);
-    let mut stranger = Client::new("mallory", "", "192.0.2.10:666");
-    let mut answered = |world: &mut World| {
-        let packets: Vec<_> = (0..100).map(|_| stranger.plain(ALLOCATE, &[])).collect();
-        packets.iter().filter(|packet| world.ask(stranger.flow, packet).is_some()).count()
-    };
-    assert_eq!(answered(&mut world), 9, "one went to alice, who is behind the same address");
-    world.pass(secs(1));
-    assert_eq!(answered(&mut world), 2);
-    assert_eq!(world.server.stats().drops.of(Reason::ChallengeBudget), 189);
-    // Who has an allocation is told of its nonce all the same, and another source is another one.
-    world.pass(secs(598));
-    alice.refresh(&mut world, 3600);
-    answered(&mut world);
-    world.pass(secs(2));
-    answered(&mut world);
-    assert_eq!(alice.refresh(&mut world, 3600).error(), Some(438));
-    Client::bob().challenged(&mut world);
-}
-
-#[test]
-fn a_binding_request_is_answered_without_credentials_and_small() {
-    let mut world = World::new();
-    let mut alice = Client::alice();
-    let packet = alice.plain(1, &[]);
-    let answer = world.ask(alice.flow, &packet).unwrap();
-    assert!(answer.is_success());
-    assert_eq!(answer.addresses(XOR_MAPPED_ADDRESS), [alice.flow.remote()]);
-    assert!((answer.bytes.len() + 28) * 2 <= (packet.len() + 28) * 3);
-    let keep_alive = alice.indication(1, &[]);
-    assert_eq!(world.ask(alice.flow, &keep_alive), None);
-    assert_eq!(world.server.stats().drops.total(), 0);
 }
 
 #[test]

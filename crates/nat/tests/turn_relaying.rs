@@ -155,9 +155,22 @@ fn permissions_and_channels_are_counted() {
     assert!(alice.permit(&mut world, &["9.9.9.3:1"]).is_success());
 }
 
+/// Each is compared with every other, and a message has room for five thousand.
+#[test]
+fn a_request_names_no_more_peers_than_there_may_be() {
+    let (mut world, mut alice) = allocated_with(World::with(|settings| settings.limits.permissions = 3));
+    assert!(alice.permit(&mut world, &[PEER; 3]).is_success());
+    assert_eq!(alice.permit(&mut world, &[PEER; 4]).error(), Some(508));
+    assert_eq!(
+        alice.permit(&mut world, &["127.0.0.1:1"; 4000]).error(),
+        Some(508),
+        "before anything is looked at"
+    );
+}
+
 #[test]
 fn bandwidth_is_of_an_allocation_and_of_both_ways() {
-    let rate = Rate { per_second: 1000, burst: 2000 };
+    let rate = Rate::per_second(1000, 2000);
     let (mut world, mut alice) =
         allocated_with(World::with(|settings| settings.limits.bandwidth = Some(rate)));
     alice.bind(&mut world, 0x4001, PEER);
@@ -250,6 +263,13 @@ fn two_allocations_of_ours_meet_without_a_socket() {
     assert_eq!((from, world.sockets[&relay]), (of_alice, of_bob));
     let data = data.to_vec();
     assert_eq!(world.sent_by_peer(relay, from, &data), Ok((bob.flow, channel_data(0x4002, b"hello"))));
+    // A permission is of both sides: bob has none for alice any more.
+    world.pass(secs(299));
+    assert!(alice.bind(&mut world, 0x4001, &of_bob.to_string()).is_success());
+    world.pass(secs(1));
+    let now = world.clock.now();
+    assert!(matches!(world.server.handle_datagram(now, alice.flow, &packet), Verdict::ToRelay { .. }));
+    assert_eq!(world.sent_by_peer(relay, from, &data), Err(Reason::NoPermission));
     // When bob has gone its address is one of ours, and no peer.
     bob.refresh(&mut world, 0);
     let verdict = world.server.handle_datagram(now, alice.flow, &packet);
@@ -268,10 +288,26 @@ fn our_own_media_is_a_peer_by_address_and_port() {
     let (relay, own) = (world.relay(), *world.sockets.values().next().unwrap());
     let (now, packet) = (world.clock.now(), channel_data(0x4001, b"hello"));
     let verdict = world.server.handle_datagram(now, alice.flow, &packet);
-    assert_eq!(verdict, Verdict::ToMedia { to: media, from: own, data: b"hello" });
+    assert_eq!(verdict, Verdict::ToMedia { relay, to: media, from: own, data: b"hello" });
     assert_eq!(world.sent_by_peer(relay, media, b"hello"), Ok((alice.flow, channel_data(0x4001, b"hello"))));
     assert_eq!(alice.bind(&mut world, 0x4002, "203.0.113.1:8444").error(), Some(403));
     assert_eq!(world.sent_by_peer(relay, at("203.0.113.1:8444"), b"hello"), Err(Reason::PeerRefused));
+}
+
+#[test]
+fn no_allowed_range_opens_an_address_of_ours() {
+    let (mut world, mut alice) = allocated_with(World::with(|settings| {
+        settings.policy.allowed = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+        settings.policy.own = vec!["10.0.0.1".parse().unwrap()];
+    }));
+    for own in ["127.0.0.1:80", "127.1.2.3:80", "10.0.0.1:22", "203.0.113.1:22"] {
+        assert_eq!(alice.bind(&mut world, 0x4001, own).error(), Some(403), "{own}");
+    }
+    assert!(alice.bind(&mut world, 0x4001, "10.0.0.2:22").is_success());
+    let policy = PeerPolicy { allowed_own: vec!["127.0.0.0/8".parse().unwrap()], ..PeerPolicy::default() };
+    world.server.set_policy(policy);
+    assert!(alice.bind(&mut world, 0x4002, "127.0.0.1:80").is_success());
+    assert_eq!(alice.bind(&mut world, 0x4003, "203.0.113.1:22").error(), Some(403));
 }
 
 #[test]

@@ -26,15 +26,19 @@ pub fn respond(remote: SocketAddr, packet: &[u8], reply: &mut [u8]) -> Answer {
     if !request.is_binding() || request.class() != MessageClass::Request {
         return Answer::Drop(Reason::NotBindingRequest);
     }
-    let answer = write::Answer { request: &request, key: None };
-    let written = if request.unknown_attributes().next().is_some() {
+    match answer(remote, &request, reply) {
+        Ok(length) => Answer::Reply(length),
+        Err(NoRoom) => Answer::Drop(Reason::NoRoom),
+    }
+}
+
+/// The same for a Binding request that was read already. Gives the length of the answer.
+pub(crate) fn answer(remote: SocketAddr, request: &Message<'_>, reply: &mut [u8]) -> Result<usize, NoRoom> {
+    let answer = write::Answer { request, key: None };
+    if request.unknown_attributes().next().is_some() {
         answer.error(ErrorCode::UNKNOWN_ATTRIBUTE, reply)
     } else {
         answer.success(canonical(remote), reply)
-    };
-    match written {
-        Ok(length) => Answer::Reply(length),
-        Err(NoRoom) => Answer::Drop(Reason::NoRoom),
     }
 }
 

@@ -26,14 +26,14 @@ pub struct Answer<'a> {
 impl Answer<'_> {
     /// Writes a success response that tells `mapped`, and gives its length.
     pub fn success(&self, mapped: SocketAddr, out: &mut [u8]) -> Result<usize, NoRoom> {
-        let mut message = self.begin(MessageClass::Success, out)?;
+        let mut message = self.begin(MessageClass::Success, out);
         message.xor_address(XOR_MAPPED_ADDRESS, mapped);
         self.finish(message)
     }
 
     /// Writes an error response, and gives its length. With 420 go the attributes that were not understood.
     pub fn error(&self, code: u16, out: &mut [u8]) -> Result<usize, NoRoom> {
-        let mut message = self.begin(MessageClass::Error, out)?;
+        let mut message = self.begin(MessageClass::Error, out);
         message.error_code(code);
         if code == ErrorCode::UNKNOWN_ATTRIBUTE {
             message.unknown_attributes(self.request);
@@ -41,8 +41,8 @@ impl Answer<'_> {
         self.finish(message)
     }
 
-    fn begin<'b>(&self, class: MessageClass, out: &'b mut [u8]) -> Result<Writer<'b>, NoRoom> {
-        begin(class, self.request.transaction(), out)
+    fn begin<'b>(&self, class: MessageClass, out: &'b mut [u8]) -> Writer<'b> {
+        Writer::new(class, BINDING, self.request.transaction(), out)
     }
 
     /// ICE demands a FINGERPRINT of both sides; a plain client gets one when it sent one.
@@ -75,7 +75,7 @@ pub struct BindingRequest<'a> {
 impl BindingRequest<'_> {
     /// Writes the request with a FINGERPRINT, and gives its length.
     pub fn write(&self, key: Option<(&Key, Algorithm)>, out: &mut [u8]) -> Result<usize, NoRoom> {
-        let mut message = begin(MessageClass::Request, self.transaction, out)?;
+        let mut message = Writer::new(MessageClass::Request, BINDING, self.transaction, out);
         if let Some(username) = self.username {
             message.attribute(USERNAME, username.as_bytes());
         }
@@ -109,14 +109,6 @@ pub enum Role {
     Controlling,
     /// Follows; a lite agent always does when the other is full.
     Controlled,
-}
-
-/// An answer is only begun where the largest would fit.
-fn begin(class: MessageClass, transaction: TransactionId, out: &mut [u8]) -> Result<Writer<'_>, NoRoom> {
-    if out.len() < REPLY_ROOM {
-        return Err(NoRoom);
-    }
-    Ok(Writer::new(class, BINDING, transaction, out))
 }
 
 /// Room that is enough for every answer: the largest is a 420 with SHA-256 of 92 bytes.
@@ -175,6 +167,6 @@ mod tests {
         let message = Message::parse(&out[..len]).unwrap();
         assert_eq!(message.mapped_address(), Some("[2001:db8::1]:65535".parse().unwrap()));
         assert_eq!(message.verify(&key), Ok(Algorithm::Sha256));
-        assert_eq!(answer.error(400, &mut out[..REPLY_ROOM - 1]), Err(NoRoom));
+        assert_eq!(answer.error(400, &mut out[..60]), Err(NoRoom));
     }
 }

@@ -9,6 +9,7 @@ use stun_types::message::TransactionId;
 use super::budget::Bucket;
 use super::channel_data::ChannelNumber;
 use super::credentials::{PasswordAlgorithm, UserName};
+use super::quotas::Place;
 use super::reply::Reply;
 use crate::stun::Key;
 
@@ -32,10 +33,12 @@ pub(super) struct Allocation {
     permissions: Vec<Permission>,
     channels: Vec<Channel>,
     pub(super) bucket: Bucket,
+    /// In the quotas, for as long as the allocation is.
+    _place: Place,
 }
 
 /// Whose allocation it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Owner {
     pub(super) account: Box<[u8]>,
     pub(super) name: OwnerName,
@@ -125,7 +128,7 @@ struct Channel {
 }
 
 impl Allocation {
-    pub(super) fn new(owner: Owner, asked: Reply, granted: Duration) -> Self {
+    pub(super) fn new(owner: Owner, place: Place, asked: Reply, granted: Duration) -> Self {
         Allocation {
             owner,
             transaction: asked.transaction(),
@@ -136,6 +139,7 @@ impl Allocation {
             permissions: Vec::new(),
             channels: Vec::new(),
             bucket: Bucket::default(),
+            _place: place,
         }
     }
 
@@ -218,15 +222,16 @@ impl Allocation {
 pub(super) struct Full;
 
 /// [RFC 8656 §9](https://www.rfc-editor.org/rfc/rfc8656#section-9)
-pub const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
+const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
 /// [RFC 8656 §12](https://www.rfc-editor.org/rfc/rfc8656#section-12)
-pub const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
+const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
     use ringback_sansio::sim::Clock;
 
     use super::super::ALLOCATE;
+    use super::super::quotas::Quotas;
     use super::*;
     use crate::stun::{Message, MessageClass, Writer};
 
@@ -240,7 +245,8 @@ mod tests {
         let mut request = [0; 64];
         let length = Writer::new(MessageClass::Request, ALLOCATE, 1.into(), &mut request).finish().unwrap();
         let asked = Reply::to(&Message::parse(&request[..length]).unwrap());
-        Allocation::new(owner, asked, Duration::from_secs(600))
+        let place = Quotas::default().take(&owner.account).unwrap();
+        Allocation::new(owner, place, asked, Duration::from_secs(600))
     }
 
     #[test]

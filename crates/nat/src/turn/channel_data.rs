@@ -4,41 +4,28 @@
 //! [RFC 8656 §12.5]: https://www.rfc-editor.org/rfc/rfc8656#section-12.5
 //! [RFC 8489 §6.2.2]: https://www.rfc-editor.org/rfc/rfc8489#section-6.2.2
 
-use std::fmt;
-
 use crate::demux::{Class, classify};
 
 /// The number of a channel, from 0x4000 to 0x4FFF.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ChannelNumber(u16);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ChannelNumber(u16);
 
 impl ChannelNumber {
     /// The number, when it is one that a channel may have.
-    pub const fn new(number: u16) -> Option<Self> {
+    pub(super) const fn new(number: u16) -> Option<Self> {
         if number >= 0x4000 && number <= 0x4fff { Some(ChannelNumber(number)) } else { None }
-    }
-
-    /// The number.
-    pub const fn get(self) -> u16 {
-        self.0
-    }
-}
-
-impl fmt::Display for ChannelNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#06x}", self.0)
     }
 }
 
 /// Takes a ChannelData message apart. What follows the application data is padding, in a datagram as well.
-pub fn parse(message: &[u8]) -> Option<(ChannelNumber, &[u8])> {
+pub(super) fn parse(message: &[u8]) -> Option<(ChannelNumber, &[u8])> {
     let (&[n1, n2, l1, l2], rest) = message.split_first_chunk()?;
     let number = ChannelNumber::new(u16::from_be_bytes([n1, n2]))?;
     Some((number, rest.get(..usize::from(u16::from_be_bytes([l1, l2])))?))
 }
 
 /// What stands before `length` bytes of application data.
-pub const fn header(number: ChannelNumber, length: u16) -> [u8; HEADER] {
+pub(super) const fn header(number: ChannelNumber, length: u16) -> [u8; HEADER] {
     let ([n1, n2], [l1, l2]) = (number.0.to_be_bytes(), length.to_be_bytes());
     [n1, n2, l1, l2]
 }
@@ -71,7 +58,7 @@ fn is_turn(received: &[u8]) -> bool {
 pub struct NotTurn;
 
 /// How long the header of a ChannelData message is.
-pub const HEADER: usize = 4;
+pub(super) const HEADER: usize = 4;
 /// The longest message that is taken out of a stream, and so what a connection may make us keep: a datagram of a network
 /// with jumbo frames.
 pub const LONGEST_IN_STREAM: usize = 9216;
@@ -91,8 +78,7 @@ mod tests {
     fn numbers_are_those_of_rfc_8656() {
         assert_eq!(ChannelNumber::new(0x3fff), None);
         assert_eq!(ChannelNumber::new(0x5000), None, "RFC 5766 had them, RFC 8656 reserves them");
-        assert_eq!(number(0x4000).to_string(), "0x4000");
-        assert_eq!(number(0x4fff).get(), 0x4fff);
+        assert!([0x4000, 0x4fff].iter().all(|&inside| ChannelNumber::new(inside).is_some()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! [RFC 8489 §9.2]: https://www.rfc-editor.org/rfc/rfc8489#section-9.2
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -87,14 +88,22 @@ pub struct User {
 pub trait Users {
     /// The users that the name may stand for: none, one, or one for each secret that is good at the time.
     fn candidates(&self, lookup: &Lookup<'_>) -> SmallVec<[User; 1]>;
+
+    /// Whether there is such an account and it may allocate. It is asked of whom a key has shown to be right: credentials
+    /// that were made for a time outlive the account that they were made for, if nobody asks.
+    fn has_account(&self, account: &[u8]) -> bool;
 }
 
-/// Both of them.
+/// Both of them: an account of either is one.
 impl<A: Users, B: Users> Users for (A, B) {
     fn candidates(&self, lookup: &Lookup<'_>) -> SmallVec<[User; 1]> {
         let mut users = self.0.candidates(lookup);
         users.extend(self.1.candidates(lookup));
         users
+    }
+
+    fn has_account(&self, account: &[u8]) -> bool {
+        self.0.has_account(account) || self.1.has_account(account)
     }
 }
 
@@ -102,19 +111,25 @@ impl<A: Users, B: Users> Users for (A, B) {
 ///
 /// It is what several TURN servers and web services do alike, though no RFC says it: the expiry is in seconds since 1970,
 /// the HMAC has SHA-1 and is in base64. `Debug` shows no secret.
+///
+/// It knows no accounts: put it in a pair with what does, `(store, time_limited)`.
 #[derive(Clone)]
 pub struct TimeLimited {
     /// The first makes passwords; the others are good until what was made with them is over.
     secrets: Vec<Box<[u8]>>,
+    longest: Duration,
 }
 
 impl TimeLimited {
     /// By these secrets: one to make passwords with, and those that went before it. An empty one is none.
-    pub fn new(secrets: impl IntoIterator<Item = Box<[u8]>>) -> Self {
-        TimeLimited { secrets: secrets.into_iter().filter(|secret| !secret.is_empty()).collect() }
+    ///
+    /// A name whose expiry is further away than `longest` is refused, whoever has made it: what is good for days is worth
+    /// stealing. Its clock may be a minute before ours.
+    pub fn new(secrets: impl IntoIterator<Item = Box<[u8]>>, longest: Duration) -> Self {
+        TimeLimited { secrets: secrets.into_iter().filter(|secret| !secret.is_empty()).collect(), longest }
     }
 
-    /// A name and a password for an account until a time; `None` without a secret.
+    /// A name and a password for an account until a time, in seconds since 1970; `None` without a secret.
     pub fn issue(&self, account: &str, expiry: u64) -> Option<(String, String)> {
         let name = format!("{expiry}:{account}");
         let password = password(self.secrets.first()?, name.as_bytes())?;
@@ -127,12 +142,17 @@ impl Users for TimeLimited {
         // Who names itself by a hash cannot be told when its time is over.
         let UserName::Name(name) = lookup.name else { return SmallVec::new() };
         let Some((expiry, account)) = split(name) else { return SmallVec::new() };
-        if expiry <= lookup.unix_time {
+        let latest = lookup.unix_time.saturating_add(self.longest.saturating_add(CLOCKS).as_secs());
+        if expiry <= lookup.unix_time || expiry > latest {
             return SmallVec::new();
         }
         let passwords = self.secrets.iter().filter_map(|secret| password(secret, name));
         let key = |password: String| lookup.algorithm.key(name, lookup.realm, password.as_bytes());
         passwords.map(|password| User { key: key(password), account: account.into() }).collect()
+    }
+
+    fn has_account(&self, _account: &[u8]) -> bool {
+        false
     }
 }
 
@@ -159,6 +179,9 @@ fn password(secret: &[u8], name: &[u8]) -> Option<String> {
     Some(STANDARD.encode(mac.finalize().into_bytes()))
 }
 
+/// By how much the clock of who makes credentials may be before ours.
+const CLOCKS: Duration = Duration::from_secs(60);
+
 fn hash<D: Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
     let mut digest = D::new();
     parts.iter().for_each(|part| digest.update(part));
@@ -177,7 +200,7 @@ mod tests {
     }
 
     fn secrets(secrets: &[&str]) -> TimeLimited {
-        TimeLimited::new(secrets.iter().map(|secret| secret.as_bytes().into()))
+        TimeLimited::new(secrets.iter().map(|secret| secret.as_bytes().into()), Duration::from_secs(3600))
     }
 
     /// Reckoned with `openssl dgst -sha1 -hmac`.
@@ -203,6 +226,17 @@ mod tests {
         let hash = userhash(b"1000:alice", REALM);
         let by_hash = Lookup { name: UserName::Hash(&hash), ..lookup("", 1) };
         assert!(users.candidates(&by_hash).is_empty());
+    }
+
+    #[test]
+    fn a_name_is_good_for_the_longest_lifetime_and_no_longer() {
+        let users = secrets(&["north"]);
+        let is_good = |expiry: u64| !users.candidates(&lookup(&format!("{expiry}:alice"), 1000)).is_empty();
+        assert!(is_good(1000 + 3600) && is_good(1000 + 3600 + 60), "clocks differ");
+        assert!(!is_good(1000 + 3600 + 61) && !is_good(u64::MAX));
+        let endless = TimeLimited { longest: Duration::MAX, ..users.clone() };
+        assert!(!endless.candidates(&lookup("2000:alice", 1000)).is_empty(), "and nothing overflows");
+        assert!(!users.has_account(b"alice"), "that is for others to say");
     }
 
     #[test]

@@ -15,6 +15,10 @@ reasons! {
     UnknownAttribute = "unknown_attribute",
     /// A request without valid credentials from a source that has been told so often enough.
     ChallengeBudget = "challenge_budget",
+    /// A Binding request from a source that has been answered often enough.
+    BindingBudget = "binding_budget",
+    /// A request with credentials from a source that has shown wrong ones so often that none are looked at.
+    GuessBudget = "guess_budget",
     /// An Allocate request that came again while its sockets are being opened.
     Opening = "opening",
     /// Data from a client that has no allocation.
@@ -42,9 +46,16 @@ pub struct Stats {
     pub allocations: u64,
     /// Allocations that ended because nobody refreshed them.
     pub expired: u64,
+    /// Binding requests that were answered.
+    pub bindings: u64,
     /// Requests that were done.
     pub successes: u64,
-    /// Requests that were refused, by error code.
+    /// Requests without credentials that were answered: such is the first of every client.
+    pub challenged: u64,
+    /// Requests with wrong credentials, answered or not. Those that are not looked at any more are counted as
+    /// [`Reason::GuessBudget`].
+    pub wrong_credentials: u64,
+    /// Requests that were refused, by error code: 401 are those without credentials and with wrong ones.
     pub errors: Errors,
     /// Packets to peers.
     pub to_peers: u64,

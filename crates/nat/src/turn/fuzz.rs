@@ -18,7 +18,9 @@ use crate::stun::{Algorithm, Key, Message, MessageClass, Writer};
 /// was opened is closed once, and in the end nothing is left.
 pub fn turn(data: &[u8], now: Instant) -> Stats {
     let _ = first_message(data);
-    let Ok(server) = Server::new(now, Known, settings()) else { return Stats::default() };
+    let settings = settings();
+    let quotas = settings.quotas.clone();
+    let Ok(server) = Server::new(now, Known, settings) else { return Stats::default() };
     let mut world = World { server, now, open: BTreeSet::new(), asked: Vec::new(), nonces: [None; 3] };
     let mut script = Input(data);
     while let Some(step) = script.byte() {
@@ -47,7 +49,7 @@ pub fn turn(data: &[u8], now: Instant) -> Stats {
     }
     world.drive();
     assert!(world.server.is_empty() && world.open.is_empty(), "everything ends");
-    assert_eq!(world.server.poll_timeout(), None);
+    assert_eq!((world.server.poll_timeout(), quotas.taken()), (None, 0));
     *world.server.stats()
 }
 
@@ -59,7 +61,7 @@ struct World {
     /// Sockets that were asked for.
     asked: Vec<RelayKey>,
     /// The last nonce of each client.
-    nonces: [Option<[u8; NONCE_LENGTH]>; 3],
+    nonces: [Option<[u8; nonce::LENGTH]>; 3],
 }
 
 impl World {
@@ -68,10 +70,12 @@ impl World {
         match verdict {
             Verdict::ToPeer { relay, peer, data } => {
                 assert!(self.open.contains(&relay) && data.len() <= packet.len());
-                assert!(PeerPolicy::default().is_open(peer.ip()) && peer.port() != 0);
+                assert!(PeerPolicy::default().lets_reach(peer.ip(), &[]) && peer.port() != 0);
             }
             Verdict::ToRelay { relay, .. } => assert!(self.open.contains(&relay)),
-            Verdict::ToMedia { to, .. } => assert_eq!(to, media()),
+            Verdict::ToMedia { relay, to, .. } => {
+                assert!(self.open.contains(&relay) && to == media());
+            }
             Verdict::ToClient { .. } => unreachable!("a client sends to no client"),
             Verdict::Consumed | Verdict::Drop(_) => {}
         }
@@ -218,19 +222,18 @@ fn flow(client: usize) -> Flow {
 
 fn settings() -> Settings {
     let limits = Limits {
-        allocations: 3,
-        allocations_per_account: 2,
         permissions: 3,
         channels: 2,
-        bandwidth: Some(Rate { per_second: 100, burst: 1000 }),
+        bandwidth: Some(Rate::per_second(100, 1000)),
         ..Limits::default()
     };
     Settings {
         realm: "r".to_owned(),
         password_algorithms: vec![PasswordAlgorithm::Md5],
-        secret: [7; 32],
+        secret: Secret::new([7; 32]),
         families: vec![Family::Ipv4, Family::Ipv6],
         limits,
+        quotas: Quotas::new(3, 2),
         policy: PeerPolicy { media: vec![media()], ..PeerPolicy::default() },
         unix_time: 0,
     }
@@ -245,7 +248,10 @@ impl Users for Known {
         let UserName::Name(name) = lookup.name else { return SmallVec::new() };
         SmallVec::from_iter([User { key: Key::long_term(KEY), account: name.into() }])
     }
+
+    fn has_account(&self, _account: &[u8]) -> bool {
+        true
+    }
 }
 
 const KEY: &[u8] = b"a key of sixteen";
-const NONCE_LENGTH: usize = 41;

@@ -148,12 +148,6 @@ impl<U: Users> Server<U> {
             self.close_relay(flow, relay);
         }
         self.deadlines.cancel(flow);
-        let Some(allocation) = self.allocations.remove(flow) else { return };
-        if let Some(count) = self.allocations_by_account.get_mut(&allocation.owner.account) {
-            *count -= 1;
-            if *count == 0 {
-                self.allocations_by_account.remove(&allocation.owner.account);
-            }
-        }
+        self.allocations.remove(flow);
     }
 }

@@ -5,31 +5,40 @@
 //! whatever form its address is written, and nothing but global unicast is reached ([RFC 6890], and the registries of
 //! special-purpose addresses since then) unless the settings open a range.
 //!
-//! Left out: prefixes of NAT64 other than the two that RFCs name ([RFC 6052 §2.1], [RFC 8215]). Who runs a translator of its
-//! own with another one denies it by listing its prefix in [`PeerPolicy::denied`].
+//! A range of [`PeerPolicy::allowed`] opens its addresses whatever they stand for, except for what is ours or denied: who
+//! allows the prefix of a translator allows what the translator does.
+//!
+//! Left out: prefixes of NAT64 other than the two that RFCs name ([RFC 6052 §2.1], [RFC 8215]). Who runs a translator of
+//! its own with another one denies it by listing its prefix in [`PeerPolicy::denied`].
 //!
 //! [RFC 6890]: https://www.rfc-editor.org/rfc/rfc6890
 //! [RFC 6052 §2.1]: https://www.rfc-editor.org/rfc/rfc6052#section-2.1
 //! [RFC 8215]: https://www.rfc-editor.org/rfc/rfc8215
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
 
-use ringback_sansio::canonical;
+use ringback_sansio::{Prefix, canonical};
 use smallvec::SmallVec;
 
 /// The addresses that peers may have.
+///
+/// Our own addresses are none, and neither is loopback, which is ours on every machine: nothing that only listens there
+/// has reckoned with strangers. There are three exceptions: relay sockets of ours, [`PeerPolicy::media`] and
+/// [`PeerPolicy::allowed_own`].
 #[derive(Debug, Clone, Default)]
 pub struct PeerPolicy {
     /// Ranges that are reached although they are not global, by the addresses that are written so and by no other form of
     /// them. They open no address of ours, and neither multicast, broadcast nor the unspecified address.
     pub allowed: Vec<Prefix>,
-    /// Ranges that are not reached although they are global.
+    /// Ranges that are not reached although they are global, or allowed; relay sockets and `media` are.
     pub denied: Vec<Prefix>,
-    /// Our own addresses, as they are seen from inside and from outside: none of our listeners is a peer. The addresses of
-    /// relay sockets are known without being listed.
+    /// Our own addresses, as they are seen from inside and from outside: none of our listeners is a peer. Loopback and the
+    /// addresses of relay sockets are known without being listed.
     pub own: Vec<IpAddr>,
-    /// The exceptions, by address and port: where our own media waits for browsers.
+    /// Ranges in which our own addresses are reached, loopback among them, and so every service that listens there: for
+    /// tests whose peers are on the same machine.
+    pub allowed_own: Vec<Prefix>,
+    /// The exceptions by address and port: where our own media waits for browsers. No packet to them leaves the process.
     pub media: Vec<SocketAddr>,
 }
 
@@ -41,76 +50,24 @@ impl PeerPolicy {
         self
     }
 
-    /// Whether a peer with this address may be reached, one of ours aside.
-    pub(super) fn is_open(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        if is_in(&self.denied, address) || embedded(address).any(|inner| is_in(&self.denied, inner)) {
-            return false;
-        }
-        is_in(&self.allowed, address) && is_unicast(address)
-            || is_global(address) && embedded(address).all(is_global)
-    }
-
-    /// Whether packets to this address would come to us, whose relay sockets have the addresses `hosts`.
-    pub(super) fn is_own(&self, address: IpAddr, hosts: &[IpAddr]) -> bool {
+    /// Whether packets may leave to this address from relay sockets, which have the addresses `hosts`.
+    pub(super) fn lets_reach(&self, address: IpAddr, hosts: &[IpAddr]) -> bool {
         let address = address.to_canonical();
         let mut forms = std::iter::once(address).chain(embedded(address));
-        forms.any(|form| self.own.contains(&form) || hosts.contains(&form))
-    }
-}
-
-/// A range of addresses, such as `192.168.0.0/16`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Prefix {
-    address: IpAddr,
-    length: u8,
-}
-
-impl Prefix {
-    /// The addresses that begin with the first `length` bits of `address`; `None` when it does not have as many, or is an
-    /// IPv4-mapped address, which is compared as the IPv4 address that it is.
-    pub fn new(address: IpAddr, length: u8) -> Option<Self> {
-        let is_range = u32::from(length) <= width(address) && address.to_canonical() == address;
-        is_range.then_some(Prefix { address, length })
-    }
-
-    /// Whether the address is one of them.
-    pub fn contains(self, address: IpAddr) -> bool {
-        let behind = width(address) - u32::from(self.length).min(width(address));
-        match (self.address, address) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-                (ours.to_bits() ^ theirs.to_bits()).checked_shr(behind).unwrap_or_default() == 0
-            }
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
-                (ours.to_bits() ^ theirs.to_bits()).checked_shr(behind).unwrap_or_default() == 0
-            }
-            _ => false,
+        if forms.any(|form| is_in(&self.denied, form)) || !is_unicast(address) {
+            return false;
         }
+        if self.is_own(address, hosts) {
+            return is_in(&self.allowed_own, address);
+        }
+        is_in(&self.allowed, address) || is_global(address) && embedded(address).all(is_global)
     }
-}
 
-impl FromStr for Prefix {
-    type Err = InvalidPrefix;
-
-    /// An address alone is a range of one.
-    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length.parse().map_err(|_| InvalidPrefix)?)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| InvalidPrefix)?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        Prefix::new(address, length.unwrap_or(most)).ok_or(InvalidPrefix)
+    /// Whether packets to this address would come to us.
+    fn is_own(&self, address: IpAddr, hosts: &[IpAddr]) -> bool {
+        let mut forms = std::iter::once(address).chain(embedded(address));
+        forms.any(|form| form.is_loopback() || self.own.contains(&form) || hosts.contains(&form))
     }
-}
-
-/// The text is no range of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an address with a prefix length, such as 192.168.0.0/16")]
-pub struct InvalidPrefix;
-
-fn width(address: IpAddr) -> u32 {
-    if address.is_ipv4() { 32 } else { 128 }
 }
 
 fn is_in(prefixes: &[Prefix], address: IpAddr) -> bool {
@@ -144,28 +101,31 @@ fn is_teredo(address: Ipv6Addr) -> bool {
 /// The IPv4 addresses that an IPv6 address stands for in one of the forms of transition: what a translator or the end of a
 /// tunnel would send to. An IPv4-mapped address is not among them: it is the IPv4 address.
 fn embedded(address: IpAddr) -> impl Iterator<Item = IpAddr> {
-    let mut found: SmallVec<[Ipv4Addr; 2]> = SmallVec::new();
+    let mut found: SmallVec<[Ipv4Addr; 6]> = SmallVec::new();
     if let IpAddr::V6(address) = address {
         let bits = address.to_bits();
-        let low = Ipv4Addr::from_bits(bits as u32);
+        let at = |bit: u32| Ipv4Addr::from_bits((bits >> (96 - bit)) as u32);
         match address.segments() {
-            // IPv4-compatible, RFC 4291 §2.5.5.1, and IPv4-translated, RFC 2765 §2.1.
-            [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => found.push(low),
-            // NAT64, RFC 6052 §2.1.
-            [0x64, 0xff9b, 0, 0, 0, 0, ..] => found.push(low),
-            // NAT64, RFC 8215: an operator may use any of the lengths of RFC 6052 §2.2 below its 48 bits.
+            // IPv4-compatible, RFC 4291 §2.5.5.1, IPv4-translated, RFC 2765 §2.1, and NAT64, RFC 6052 §2.1.
+            [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+                found.push(at(96));
+            }
+            // NAT64, RFC 8215: an operator may use any of the lengths of RFC 6052 §2.2 from its 48 bits on. In all but the
+            // last, the byte at bit 64 is not of the address.
             [0x64, 0xff9b, 1, ..] => {
-                found.push(low);
-                found.push(Ipv4Addr::from_bits(((bits >> 64) as u32) << 16 | (bits >> 40) as u32 & 0xffff));
+                let without = bits >> 64 << 64 | bits << 72 >> 64;
+                found.extend([48, 56, 64].map(|bit| Ipv4Addr::from_bits((without >> (96 - bit)) as u32)));
+                found.push(at(96));
             }
             // Teredo, RFC 4380 §4: the server, and the client with every bit turned.
-            [0x2001, 0, ..] => {
-                found.push(Ipv4Addr::from_bits((bits >> 64) as u32));
-                found.push(Ipv4Addr::from_bits(!(bits as u32)));
-            }
+            [0x2001, 0, ..] => found.extend([at(32), Ipv4Addr::from_bits(!(bits as u32))]),
             // 6to4, RFC 3056 §2.
-            [0x2002, ..] => found.push(Ipv4Addr::from_bits((bits >> 80) as u32)),
+            [0x2002, ..] => found.push(at(16)),
             _ => {}
+        }
+        // ISATAP, RFC 5214 §6.1: whatever the prefix is.
+        if let [_, _, _, _, 0 | 0x0200, 0x5efe, ..] = address.segments() {
+            found.push(at(96));
         }
     }
     found.into_iter().map(IpAddr::V4)
@@ -269,7 +229,15 @@ mod tests {
             ("Teredo server", v6([0x2001, 0, high, low, 0, 0x1234, !0x0808, !0x0808])),
             ("NAT64", v6([0x64, 0xff9b, 0, 0, 0, 0, high, low])),
             ("local NAT64 of 48 bits", v6([0x64, 0xff9b, 1, high, low >> 8, low << 8, 0, 0])),
+            ("local NAT64 of 56 bits", v6([0x64, 0xff9b, 1, 0x0300 | high >> 8, high & 0xff, low, 0, 0])),
+            (
+                "local NAT64 of 64 bits",
+                v6([0x64, 0xff9b, 1, 0x344, high >> 8, high << 8 | low >> 8, low << 8, 0]),
+            ),
             ("local NAT64 of 96 bits", v6([0x64, 0xff9b, 1, 0, 0, 0, high, low])),
+            ("ISATAP", v6([0x2a00, 1, 2, 3, 0, 0x5efe, high, low])),
+            ("ISATAP of a global address", v6([0x2a00, 1, 2, 3, 0x0200, 0x5efe, high, low])),
+            ("ISATAP behind 6to4", v6([0x2002, 0x0808, 0x0808, 3, 0, 0x5efe, high, low])),
         ]
     }
 
@@ -277,13 +245,17 @@ mod tests {
         address.parse().unwrap()
     }
 
+    fn reaches(policy: &PeerPolicy, address: IpAddr) -> bool {
+        policy.lets_reach(address, &[])
+    }
+
     #[test]
     fn every_class_is_refused_in_every_encoding() {
         let policy = PeerPolicy::default();
         for address in REFUSED {
-            assert!(!policy.is_open(ip(address)), "{address}");
+            assert!(!reaches(&policy, ip(address)), "{address}");
             for (form, encoded) in encodings(address.parse().unwrap()) {
-                assert!(!policy.is_open(encoded.into()), "{address} as {form}: {encoded}");
+                assert!(!reaches(&policy, encoded.into()), "{address} as {form}: {encoded}");
             }
         }
     }
@@ -292,15 +264,14 @@ mod tests {
     fn global_unicast_is_open_where_its_encoding_is_routed() {
         let policy = PeerPolicy::default();
         for address in OPEN {
-            assert!(policy.is_open(ip(address)), "{address}");
+            assert!(reaches(&policy, ip(address)), "{address}");
             for (form, encoded) in encodings(address.parse().unwrap()) {
-                let is_routed =
-                    matches!(form, "mapped" | "6to4" | "Teredo client" | "Teredo server" | "NAT64");
-                assert_eq!(policy.is_open(encoded.into()), is_routed, "{address} as {form}: {encoded}");
+                let is_routed = !matches!(form, "compatible" | "translated") && !form.starts_with("local");
+                assert_eq!(reaches(&policy, encoded.into()), is_routed, "{address} as {form}: {encoded}");
             }
         }
         for address in ["2606:4700:4700::1111", "2a00:1450::1", "3ffe::1", "2001:200::1"] {
-            assert!(policy.is_open(ip(address)), "{address}");
+            assert!(reaches(&policy, ip(address)), "{address}");
         }
     }
 
@@ -326,63 +297,93 @@ mod tests {
             "fec0::1",
             "ff02::1",
         ] {
-            assert!(!PeerPolicy::default().is_open(ip(address)), "{address}");
+            assert!(!reaches(&PeerPolicy::default(), ip(address)), "{address}");
+        }
+    }
+
+    fn prefixes(prefixes: &[&str]) -> Vec<Prefix> {
+        prefixes.iter().map(|prefix| prefix.parse().unwrap()).collect()
+    }
+
+    /// The examples of RFC 6052 §2.4, behind the prefix of RFC 8215.
+    #[test]
+    fn rfc6052_2_4_local_nat64() {
+        for address in [
+            "64:ff9b:1:c000:2:2100::",
+            "64:ff9b:1:3c0:0:221::",
+            "64:ff9b:1:344:c0:2:2100::",
+            "64:ff9b:1:344::192.0.2.33",
+        ] {
+            let stands_for: Vec<_> = embedded(ip(address)).collect();
+            assert!(stands_for.contains(&ip("192.0.2.33")), "{address}: {stands_for:?}");
         }
     }
 
     #[test]
     fn an_allowed_range_opens_itself_in_its_own_form() {
-        let allowed = ["10.0.0.0/8", "127.0.0.1", "fd00::/8", "224.0.0.0/3"];
+        let allowed = prefixes(&["10.0.0.0/8", "fd00::/8", "224.0.0.0/3"]);
+        let policy = PeerPolicy { allowed, ..PeerPolicy::default() };
+        for open in ["10.9.8.7", "::ffff:10.9.8.7", "fd12::1", "240.0.0.1"] {
+            assert!(reaches(&policy, ip(open)), "{open}");
+        }
+        for refused in ["2002:0a09:0807::1", "64:ff9b::10.9.8.7", "224.0.0.1", "255.255.255.255"] {
+            assert!(!reaches(&policy, ip(refused)), "{refused}");
+        }
+        let everything = PeerPolicy { allowed: prefixes(&["::/0"]), ..PeerPolicy::default() };
+        assert!(reaches(&everything, ip("fe80::1")));
+        assert!(!reaches(&everything, ip("::")) && !reaches(&everything, ip("ff02::1")));
+    }
+
+    #[test]
+    fn no_allowed_range_opens_an_address_of_ours() {
+        let allowed = prefixes(&["0.0.0.0/0", "::/0"]);
+        let policy =
+            PeerPolicy { allowed, own: vec![ip("10.0.0.1"), ip("fd00::1")], ..PeerPolicy::default() };
+        for own in ["127.0.0.1", "127.255.255.254", "::1", "10.0.0.1", "fd00::1", "192.168.0.7"] {
+            assert!(!policy.lets_reach(ip(own), &[ip("192.168.0.7")]), "{own}");
+        }
+        for v4 in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1)] {
+            for (form, encoded) in encodings(v4) {
+                assert!(!reaches(&policy, encoded.into()), "{v4} as {form}: {encoded}");
+            }
+        }
+        assert!(reaches(&policy, ip("10.0.0.2")) && reaches(&policy, ip("64:ff9b:1:a00:0:200::")));
+    }
+
+    #[test]
+    fn our_own_addresses_are_opened_by_a_setting_of_their_own() {
         let policy = PeerPolicy {
-            allowed: allowed.iter().map(|prefix| prefix.parse().unwrap()).collect(),
+            allowed_own: prefixes(&["127.0.0.0/8", "10.0.0.1", "10.9.0.0/16"]),
+            own: vec![ip("10.0.0.1"), ip("10.0.0.2")],
+            denied: prefixes(&["127.0.0.53"]),
             ..PeerPolicy::default()
         };
-        for open in ["10.9.8.7", "::ffff:10.9.8.7", "127.0.0.1", "fd12::1", "240.0.0.1"] {
-            assert!(policy.is_open(ip(open)), "{open}");
+        assert!(reaches(&policy, ip("127.0.0.1")) && reaches(&policy, ip("10.0.0.1")));
+        for refused in ["127.0.0.53", "10.0.0.2", "::1", "::127.0.0.1", "64:ff9b::127.0.0.1", "10.9.9.9"] {
+            assert!(!reaches(&policy, ip(refused)), "{refused}");
         }
-        for refused in ["2002:0a09:0807::1", "64:ff9b::10.9.8.7", "127.0.0.2", "224.0.0.1", "255.255.255.255"]
-        {
-            assert!(!policy.is_open(ip(refused)), "{refused}");
-        }
-        let everything = PeerPolicy { allowed: vec!["::/0".parse().unwrap()], ..PeerPolicy::default() };
-        assert!(everything.is_open(ip("fe80::1")) && everything.is_open(ip("::1")));
-        assert!(!everything.is_open(ip("::")) && !everything.is_open(ip("ff02::1")));
     }
 
     #[test]
     fn a_denied_range_is_closed_in_every_encoding_that_is_open() {
         let policy = PeerPolicy {
-            allowed: vec!["8.0.0.0/8".parse().unwrap()],
-            denied: vec!["8.8.0.0/16".parse().unwrap()],
+            allowed: prefixes(&["8.0.0.0/8", "64:ff9b:1::/48"]),
+            denied: prefixes(&["8.8.0.0/16"]),
             ..PeerPolicy::default()
         };
-        assert!(policy.is_open(ip("8.9.8.8")) && !policy.is_open(ip("8.8.8.8")));
+        assert!(reaches(&policy, ip("8.9.8.8")) && !reaches(&policy, ip("8.8.8.8")));
         for (form, encoded) in encodings(Ipv4Addr::new(8, 8, 8, 8)) {
-            assert!(!policy.is_open(encoded.into()), "{form}");
+            assert!(!reaches(&policy, encoded.into()), "{form}");
         }
     }
 
     #[test]
     fn our_own_address_is_known_in_every_encoding() {
         let policy = PeerPolicy { own: vec![ip("2a00::1")], ..PeerPolicy::default() };
-        let is_own = |address| policy.is_own(address, &[ip("9.9.9.9")]);
+        let is_own = |address: IpAddr| policy.is_own(address.to_canonical(), &[ip("9.9.9.9")]);
         assert!(is_own(ip("9.9.9.9")) && is_own(ip("2a00::1")) && !is_own(ip("9.9.9.8")));
         for (form, encoded) in encodings(Ipv4Addr::new(9, 9, 9, 9)) {
             assert!(is_own(encoded.into()), "{form}");
-        }
-    }
-
-    #[test]
-    fn a_prefix_is_read_and_bounded() {
-        let prefix: Prefix = "192.168.4.0/22".parse().unwrap();
-        assert!(prefix.contains(ip("192.168.7.255")) && !prefix.contains(ip("192.168.8.0")));
-        assert!(!prefix.contains(ip("::ffff:192.168.4.1")), "callers compare canonical addresses");
-        assert!("0.0.0.0/0".parse::<Prefix>().unwrap().contains(ip("1.2.3.4")));
-        assert!("::/0".parse::<Prefix>().unwrap().contains(ip("fe80::1")));
-        for wrong in
-            ["", "192.168.0.0/33", "::/129", "192.168.0.0/", "192.168.0.0/-1", "lan/8", "::ffff:10.0.0.0/104"]
-        {
-            assert_eq!(wrong.parse::<Prefix>(), Err(InvalidPrefix), "{wrong}");
         }
     }
 }

@@ -85,7 +85,7 @@ impl<U: Users> Server<U> {
         Ok(match route {
             Route::Outside => Verdict::ToPeer { relay, peer, data },
             Route::Relay(relay) => Verdict::ToRelay { relay, from, data },
-            Route::Media => Verdict::ToMedia { to: peer, from, data },
+            Route::Media => Verdict::ToMedia { relay, to: peer, from, data },
         })
     }
 

@@ -74,10 +74,6 @@ pub(super) fn address_error_code(message: &mut Writer<'_>, family: Family, code:
     message.attribute(ADDRESS_ERROR_CODE, &[family.number(), 0, class, number]);
 }
 
-/// The largest answer is a challenge: 96 bytes and the longest realm. The next is that to an Allocate request for two
+/// The largest answer is a challenge: 84 bytes and the longest realm. The next is that to an Allocate request for two
 /// families over IPv6, with 160.
 const ROOM: usize = 320;
-/// The longest realm ([RFC 8489 §14.9] says fewer than 128 characters).
-///
-/// [RFC 8489 §14.9]: https://www.rfc-editor.org/rfc/rfc8489#section-14.9
-pub(super) const LONGEST_REALM: usize = 127;

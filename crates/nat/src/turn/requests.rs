@@ -7,10 +7,12 @@ use ringback_sansio::{Flow, canonical};
 use smallvec::SmallVec;
 use stun_types::attribute::ErrorCode;
 
+use super::ALLOCATE;
 use super::allocation::{Allocation, Family, Owner, Relay, RelayKey};
 use super::channel_data::ChannelNumber;
 use super::credentials::Users;
 use super::drops::Reason;
+use super::quotas::Exhausted;
 use super::reply::Reply;
 use super::server::{Command, Server};
 use crate::stun::Message;
@@ -35,18 +37,33 @@ impl From<Code> for NotAllocated {
     }
 }
 
+/// A request that has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) now: Instant,
+    /// The same in seconds since 1970.
+    pub(super) unix_time: u64,
+    pub(super) flow: Flow,
+    pub(super) message: &'a Message<'a>,
+}
+
+/// A request of somebody who is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) request: Request<'a>,
+    /// Who asks.
+    pub(super) asker: &'a Owner,
+    /// What answers it.
+    pub(super) reply: &'a Reply,
+}
+
 impl<U: Users> Server<U> {
     /// [RFC 8656 §7.2](https://www.rfc-editor.org/rfc/rfc8656#section-7.2). The answer is given when the sockets are open.
-    pub(super) fn allocate(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        request: &Message<'_>,
-        owner: Owner,
-        reply: &Reply,
-    ) -> Result<(), NotAllocated> {
+    pub(super) fn allocate(&mut self, asked: &Asked<'_>) -> Result<(), NotAllocated> {
+        let Asked { request: Request { now, flow, message, .. }, asker, reply } = *asked;
         if let Some(allocation) = self.allocations.get(&flow) {
-            if allocation.transaction != request.transaction() {
+            let is_again = allocation.transaction == message.transaction();
+            if !is_again || allocation.owner.account != asker.account {
                 return Err(ALLOCATION_MISMATCH.into());
             }
             if allocation.is_opening() {
@@ -55,18 +72,13 @@ impl<U: Users> Server<U> {
             self.tell_allocated(flow, reply);
             return Ok(());
         }
-        let wanted = self.wanted(request)?;
-        let count = self.allocations_by_account.get(&owner.account).copied().unwrap_or_default();
-        if count >= self.limits.allocations_per_account {
-            return Err(ALLOCATION_QUOTA_REACHED.into());
-        }
-        if self.allocations.len() >= self.limits.allocations {
-            return Err(INSUFFICIENT_CAPACITY.into());
-        }
-
-        let granted = self.granted(lifetime(request)?);
-        self.allocations_by_account.insert(owner.account.clone(), count + 1);
-        let mut allocation = Allocation::new(owner, reply.clone(), granted);
+        let wanted = self.wanted(message)?;
+        let granted = self.granted(lifetime(message)?);
+        let place = self.quotas.take(&asker.account).map_err(|exhausted| match exhausted {
+            Exhausted::OfAccount => ALLOCATION_QUOTA_REACHED,
+            Exhausted::OfAll => INSUFFICIENT_CAPACITY,
+        })?;
+        let mut allocation = Allocation::new(asker.clone(), place, reply.clone(), granted);
         allocation.missing = wanted.missing;
         let expires = now + OPENING;
         for family in wanted.families {
@@ -124,15 +136,17 @@ impl<U: Users> Server<U> {
     }
 
     /// [RFC 8656 §8.2](https://www.rfc-editor.org/rfc/rfc8656#section-8.2). Gives the lifetime, which the answer tells.
-    pub(super) fn refresh(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        request: &Message<'_>,
-        asker: &Owner,
-    ) -> Result<Option<Duration>, Code> {
+    ///
+    /// Newer credentials of the same account are the allocation's from here on: it is they that keep it when both are over.
+    pub(super) fn refresh(&mut self, asked: &Asked<'_>) -> Result<Option<Duration>, Code> {
+        let Asked { request: Request { now, flow, message, .. }, asker, .. } = *asked;
         let allocation = self.held(&flow, asker)?;
-        let requested = request.attribute(REQUESTED_ADDRESS_FAMILY).map(family).transpose()?;
+        let requested = message.attribute(REQUESTED_ADDRESS_FAMILY).map(family).transpose();
+        // A family that nobody knows is none that the allocation has.
+        let requested = requested.map_err(|code| match code {
+            ADDRESS_FAMILY_NOT_SUPPORTED => PEER_ADDRESS_FAMILY_MISMATCH,
+            code => code,
+        })?;
         let concerned: SmallVec<[RelayKey; 2]> = allocation
             .relays
             .iter()
@@ -142,8 +156,8 @@ impl<U: Users> Server<U> {
         if concerned.is_empty() {
             return Err(PEER_ADDRESS_FAMILY_MISMATCH);
         }
-        let asked = lifetime(request)?;
-        let lifetime = if asked.is_zero() { asked } else { self.granted(asked) };
+        let wanted = lifetime(message)?;
+        let lifetime = if wanted.is_zero() { wanted } else { self.granted(wanted) };
         if lifetime.is_zero() {
             for relay in concerned {
                 self.close_relay(&flow, relay);
@@ -151,23 +165,23 @@ impl<U: Users> Server<U> {
         } else if let Some(allocation) = self.allocations.get_mut(&flow) {
             let refreshed = allocation.relays.iter_mut().filter(|relay| concerned.contains(&relay.key));
             refreshed.for_each(|relay| relay.expires = now + lifetime);
+            allocation.owner = asker.clone();
         }
         self.settle(&flow);
         Ok(Some(lifetime))
     }
 
     /// [RFC 8656 §10.2](https://www.rfc-editor.org/rfc/rfc8656#section-10.2): all permissions or none.
-    pub(super) fn create_permission(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        request: &Message<'_>,
-        asker: &Owner,
-    ) -> Result<Option<Duration>, Code> {
-        let allocation = self.held(&flow, asker)?;
+    pub(super) fn create_permission(&mut self, asked: &Asked<'_>) -> Result<Option<Duration>, Code> {
+        let Asked { request: Request { now, flow, message, .. }, asker, .. } = *asked;
+        let (allocation, most) = (self.held(&flow, asker)?, self.limits.permissions);
+        // Before anything is compared with anything: a message has room for thousands.
+        if message.attributes(XOR_PEER_ADDRESS).nth(most).is_some() {
+            return Err(INSUFFICIENT_CAPACITY);
+        }
         let mut peers: SmallVec<[IpAddr; 8]> = SmallVec::new();
-        for value in request.attributes(XOR_PEER_ADDRESS) {
-            let peer = peer(request, value)?;
+        for value in message.attributes(XOR_PEER_ADDRESS) {
+            let peer = peer(message, value)?;
             if allocation.relay(Family::of(peer.ip())).is_none() {
                 return Err(PEER_ADDRESS_FAMILY_MISMATCH);
             }
@@ -179,27 +193,21 @@ impl<U: Users> Server<U> {
         if peers.is_empty() {
             return Err(ErrorCode::BAD_REQUEST);
         }
-        let most = self.limits.permissions;
         let allocation = self.allocations.get_mut(&flow).ok_or(ALLOCATION_MISMATCH)?;
         allocation.permit(now, &peers, most).map_err(|_| INSUFFICIENT_CAPACITY)?;
         Ok(None)
     }
 
     /// [RFC 8656 §12.2](https://www.rfc-editor.org/rfc/rfc8656#section-12.2): a channel, and the permission for its peer.
-    pub(super) fn channel_bind(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        request: &Message<'_>,
-        asker: &Owner,
-    ) -> Result<Option<Duration>, Code> {
+    pub(super) fn channel_bind(&mut self, asked: &Asked<'_>) -> Result<Option<Duration>, Code> {
+        let Asked { request: Request { now, flow, message, .. }, asker, .. } = *asked;
         let allocation = self.held(&flow, asker)?;
-        let number = match request.attribute(CHANNEL_NUMBER) {
+        let number = match message.attribute(CHANNEL_NUMBER) {
             Some(&[n1, n2, _, _]) => ChannelNumber::new(u16::from_be_bytes([n1, n2])),
             _ => None,
         };
         let number = number.ok_or(ErrorCode::BAD_REQUEST)?;
-        let peer = peer(request, request.attribute(XOR_PEER_ADDRESS).ok_or(ErrorCode::BAD_REQUEST)?)?;
+        let peer = peer(message, message.attribute(XOR_PEER_ADDRESS).ok_or(ErrorCode::BAD_REQUEST)?)?;
         let is_of_another = allocation.peer_of(now, number).is_some_and(|bound| bound != peer)
             || allocation.channel_of(now, peer).is_some_and(|bound| bound != number);
         if is_of_another {
@@ -219,6 +227,17 @@ impl<U: Users> Server<U> {
         allocation.permit(now, &[peer.ip()], permissions).map_err(|_| INSUFFICIENT_CAPACITY)?;
         allocation.bind(now, number, peer);
         Ok(None)
+    }
+
+    /// The code for a request without credentials. What would be refused with them as well is refused at once: that is
+    /// shorter than a challenge, and it may go to whoever did not send it.
+    pub(super) fn without_credentials(&self, request: &Request<'_>) -> Code {
+        match request.message.method() {
+            ALLOCATE if request.message.attribute(REQUESTED_TRANSPORT).is_none() => ErrorCode::BAD_REQUEST,
+            ALLOCATE => ErrorCode::UNAUTHORIZED,
+            _ if self.allocations.contains_key(&request.flow) => ErrorCode::UNAUTHORIZED,
+            _ => ALLOCATION_MISMATCH,
+        }
     }
 
     /// The lifetime that who asks for this one gets.
@@ -276,6 +295,6 @@ pub(super) const INSUFFICIENT_CAPACITY: Code = 508;
 const UDP: u8 = 17;
 /// Of an allocation whose client asks for none in particular, and the least that one is given
 /// ([RFC 8656 §7.2, §8.2](https://www.rfc-editor.org/rfc/rfc8656#section-7.2)).
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 /// How long a socket may take to open. The client asks again for 39.5 s (RFC 8489 §6.2.1).
 const OPENING: Duration = Duration::from_secs(5);

@@ -6,23 +6,20 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ringback_sansio::{Deadlines, Flow, Transmit};
-use stun_types::attribute::ErrorCode;
-use stun_types::message::{MessageClass, TransactionId};
+use stun_types::message::TransactionId;
 
 use super::allocation::{Allocation, Family, RelayKey};
-use super::authentication::{Authenticator, Refused};
-use super::budget::{Sources, since};
+use super::authentication::Authenticator;
+use super::budget::since;
 use super::credentials::Users;
 use super::drops::{Reason, Stats};
 use super::nonce::derive;
 use super::peer_policy::PeerPolicy;
+use super::quotas::Quotas;
 use super::relaying::Route;
-use super::reply::{self, LONGEST_REALM, Reply};
-use super::requests::NotAllocated;
-use super::settings::{Limits, RealmTooLong, Settings};
-use super::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SEND};
+use super::settings::{Limits, Secret, Settings, UnsoundSettings};
+use super::sources::Budgets;
 use crate::demux::{Class, classify};
-use crate::stun::{self, Message, REPLY_ROOM};
 
 /// A TURN server without sockets.
 ///
@@ -40,17 +37,17 @@ pub struct Server<U> {
     start: Instant,
     /// A time in seconds since 1970, and when it was that.
     unix_time: (Instant, u64),
-    challenges: Sources,
+    pub(super) budgets: Budgets,
+    pub(super) quotas: Quotas,
     pub(super) allocations: HashMap<Flow, Allocation>,
     pub(super) flows_by_relay: HashMap<RelayKey, Flow>,
     pub(super) relays_by_address: HashMap<SocketAddr, RelayKey>,
     /// The addresses that relay sockets have had.
     pub(super) hosts: Vec<IpAddr>,
-    pub(super) allocations_by_account: HashMap<Box<[u8]>, usize>,
     pub(super) deadlines: Deadlines<Flow>,
     pub(super) next_relay: u64,
     next_transaction: u128,
-    transmits: VecDeque<Transmit>,
+    pub(super) transmits: VecDeque<Transmit>,
     pub(super) commands: VecDeque<Command>,
     pub(super) stats: Stats,
 }
@@ -90,7 +87,7 @@ pub enum Verdict<'p> {
         /// The message.
         message: &'p [u8],
     },
-    /// Give the data to [`Server::handle_relayed`] of the server that has the socket: the peer is an allocation of ours.
+    /// Give the data to [`Server::handle_relayed`] of this server: the peer is another allocation of it.
     ToRelay {
         /// The socket that it would have come to.
         relay: RelayKey,
@@ -99,8 +96,11 @@ pub enum Verdict<'p> {
         /// The data.
         data: &'p [u8],
     },
-    /// Give the data to our own media: the peer is one of [`PeerPolicy::media`].
+    /// Give the data to our own media: the peer is one of [`PeerPolicy::media`]. What media answers goes to
+    /// [`Server::handle_relayed`] with this `relay`, from `to`.
     ToMedia {
+        /// The socket that it would have come from.
+        relay: RelayKey,
         /// The address of ours that it would have come to.
         to: SocketAddr,
         /// The address that it would have come from.
@@ -114,15 +114,16 @@ pub enum Verdict<'p> {
 
 impl<U: Users> Server<U> {
     /// A server with no allocations.
-    pub fn new(now: Instant, users: U, settings: Settings) -> Result<Self, RealmTooLong> {
-        let Settings { realm, password_algorithms, secret, families, limits, policy, unix_time } = settings;
-        if realm.len() > LONGEST_REALM {
-            return Err(RealmTooLong);
-        }
+    pub fn new(now: Instant, users: U, settings: Settings) -> Result<Self, UnsoundSettings> {
+        settings.check()?;
+        let Settings { realm, password_algorithms, secret, families, limits, quotas, policy, unix_time } =
+            settings;
+        let Secret(secret) = secret;
         Ok(Server {
             authenticator: Authenticator::new(users, realm, password_algorithms, &secret, now),
             families,
-            challenges: Sources::new(&derive(&secret, "sources"), limits.challenges),
+            budgets: Budgets::new(now, &derive(&secret, "sources"), &limits),
+            quotas,
             limits,
             policy: policy.canonical(),
             start: now,
@@ -131,7 +132,6 @@ impl<U: Users> Server<U> {
             flows_by_relay: HashMap::new(),
             relays_by_address: HashMap::new(),
             hosts: Vec::new(),
-            allocations_by_account: HashMap::new(),
             deadlines: Deadlines::new(),
             next_relay: 0,
             next_transaction: u128::from_be_bytes(first_half(derive(&secret, "transactions"))),
@@ -252,93 +252,6 @@ impl<U: Users> Server<U> {
         }
     }
 
-    fn message<'p>(&mut self, now: Instant, flow: Flow, packet: &'p [u8]) -> Result<Verdict<'p>, Reason> {
-        let message = Message::parse(packet).map_err(|_| Reason::Malformed)?;
-        match message.class() {
-            MessageClass::Request if message.is_binding() => self.binding(flow, packet),
-            MessageClass::Request => self.request(now, flow, &message).map(|()| Verdict::Consumed),
-            MessageClass::Indication if message.method() == SEND => {
-                if message.unknown_attributes().next().is_some() {
-                    return Err(Reason::UnknownAttribute);
-                }
-                self.send(now, &flow, &message)
-            }
-            // A keep-alive ([RFC 8489 §6.1]): that it came is all that it does.
-            MessageClass::Indication if message.is_binding() => Ok(Verdict::Consumed),
-            _ => Err(Reason::Unexpected),
-        }
-    }
-
-    fn binding<'p>(&mut self, flow: Flow, packet: &[u8]) -> Result<Verdict<'p>, Reason> {
-        let mut reply = [0; REPLY_ROOM];
-        let stun::server::Answer::Reply(length) = stun::server::respond(flow.remote(), packet, &mut reply)
-        else {
-            return Err(Reason::Malformed);
-        };
-        let payload = reply.get(..length).map(Bytes::copy_from_slice).ok_or(Reason::NoRoom)?;
-        self.transmits.push_back(Transmit { flow, payload });
-        Ok(Verdict::Consumed)
-    }
-
-    fn request(&mut self, now: Instant, flow: Flow, request: &Message<'_>) -> Result<(), Reason> {
-        if ![ALLOCATE, REFRESH, CREATE_PERMISSION, CHANNEL_BIND].contains(&request.method()) {
-            return Err(Reason::UnknownMethod);
-        }
-        let mut reply = Reply::to(request);
-        let holder = self.allocations.get(&flow).map(|allocation| &allocation.owner);
-        let unix_time = self.unix_time(now);
-        let asked = self.authenticator.authenticate(now, unix_time, flow.remote(), request, holder);
-        let asker = match asked {
-            Ok(asker) => asker,
-            Err(refused) => return self.challenge(now, flow, &reply, refused),
-        };
-        reply.key = Some((asker.owner.key.clone(), asker.integrity));
-        if request.unknown_attributes().next().is_some() {
-            let code = ErrorCode::UNKNOWN_ATTRIBUTE;
-            self.refuse(flow, code, reply.error(code, |message| message.unknown_attributes(request)));
-            return Ok(());
-        }
-        let done = match request.method() {
-            ALLOCATE => match self.allocate(now, flow, request, asker.owner, &reply) {
-                Ok(()) => return Ok(()),
-                Err(NotAllocated::Refused(code)) => Err(code),
-                Err(NotAllocated::Dropped(reason)) => return Err(reason),
-            },
-            REFRESH => self.refresh(now, flow, request, &asker.owner),
-            CREATE_PERMISSION => self.create_permission(now, flow, request, &asker.owner),
-            _ => self.channel_bind(now, flow, request, &asker.owner),
-        };
-        match done {
-            Ok(lifetime) => {
-                let payload = reply.success(|message| {
-                    if let Some(lifetime) = lifetime {
-                        reply::lifetime(message, lifetime.as_secs());
-                    }
-                });
-                self.succeed(flow, payload);
-            }
-            Err(code) => self.refuse(flow, code, reply.error(code, |_| {})),
-        }
-        Ok(())
-    }
-
-    /// Answers who is not known: so often for each source that nobody is flooded in its name. A client that has an
-    /// allocation here and right credentials is no such source.
-    fn challenge(&mut self, now: Instant, flow: Flow, reply: &Reply, refused: Refused) -> Result<(), Reason> {
-        let is_known = refused == Refused::StaleNonce && self.allocations.contains_key(&flow);
-        if !is_known && !self.challenges.take(self.elapsed(now), flow.remote().ip()) {
-            return Err(Reason::ChallengeBudget);
-        }
-        let payload = reply.error(refused.code(), |message| match refused {
-            Refused::BadRequest => {}
-            Refused::Unauthenticated | Refused::StaleNonce => {
-                self.authenticator.challenge(now, flow.remote(), message);
-            }
-        });
-        self.refuse(flow, refused.code(), payload);
-        Ok(())
-    }
-
     pub(super) fn succeed(&mut self, flow: Flow, payload: Bytes) {
         self.stats.successes += 1;
         self.transmits.push_back(Transmit { flow, payload });
@@ -357,7 +270,7 @@ impl<U: Users> Server<U> {
         if self.policy.media.contains(&peer) {
             return Some(Route::Media);
         }
-        let is_outside = peer.port() != 0 && !self.is_own(peer.ip()) && self.policy.is_open(peer.ip());
+        let is_outside = peer.port() != 0 && self.policy.lets_reach(peer.ip(), &self.hosts);
         is_outside.then_some(Route::Outside)
     }
 
@@ -365,11 +278,7 @@ impl<U: Users> Server<U> {
     pub(super) fn may_be_peer(&self, address: IpAddr) -> bool {
         let is_exception =
             self.hosts.contains(&address) || self.policy.media.iter().any(|media| media.ip() == address);
-        is_exception || !self.is_own(address) && self.policy.is_open(address)
-    }
-
-    fn is_own(&self, address: IpAddr) -> bool {
-        self.policy.is_own(address, &self.hosts)
+        is_exception || self.policy.lets_reach(address, &self.hosts)
     }
 
     /// The number of our next indication, which nobody answers: it has to differ from the last.
@@ -382,7 +291,7 @@ impl<U: Users> Server<U> {
         since(self.start, now)
     }
 
-    fn unix_time(&self, now: Instant) -> u64 {
+    pub(super) fn unix_time(&self, now: Instant) -> u64 {
         let (at, unix_time) = self.unix_time;
         unix_time.saturating_add(now.saturating_duration_since(at).as_secs())
     }
