@@ -158,7 +158,7 @@ class Server {
 
 function configuration(users) {
   const lines = [`realm = "${REALM}"`, '[listen]'];
-  for (const key of ['http', 'https', 'sip_udp', 'sip_tcp', 'sip_tls', 'webrtc']) {
+  for (const key of ['http', 'https', 'sip_udp', 'sip_tcp', 'sip_tls', 'webrtc', 'turn', 'turn_tls']) {
     lines.push(`${key} = "127.0.0.1:0"`);
   }
   for (const name of users) lines.push('[[user]]', `name = "${name}"`, `password = "${password(name)}"`);

@@ -38,6 +38,18 @@ fn rfc8656_7_an_allocation_has_the_families_that_were_asked_for() {
 }
 
 #[test]
+fn rfc8656_7_2_a_port_is_even_where_that_is_asked_for() {
+    let mut world = World::new();
+    let asks =
+        [(Client::alice(), vec![transport(17), (EVEN_PORT, vec![0])]), (Client::bob(), vec![transport(17)])];
+    let ports = asks.map(|(client, attributes)| {
+        let answer = client.challenged(&mut world).ask(&mut world, ALLOCATE, &attributes);
+        answer.addresses(XOR_RELAYED_ADDRESS).first().map(|address| address.port())
+    });
+    assert_eq!(ports, [Some(50_002), Some(50_003)], "the first free one is 50001");
+}
+
+#[test]
 fn rfc8656_7_2_what_is_refused_and_how() {
     let mut world = World::with(|settings| settings.families = vec![Family::Ipv4]);
     let mut alice = Client::alice().challenged(&mut world);
@@ -51,7 +63,6 @@ fn rfc8656_7_2_what_is_refused_and_how() {
         (vec![transport(17), token()], 508),
         (vec![transport(17), token(), (EVEN_PORT, vec![0])], 400),
         (vec![transport(17), token(), attribute(V6)], 400),
-        (vec![transport(17), (EVEN_PORT, vec![0])], 508),
         (vec![transport(17), (EVEN_PORT, vec![0x80])], 508),
         (vec![transport(17), (EVEN_PORT, vec![])], 400),
         (vec![transport(17), (EVEN_PORT, vec![0x80]), attribute(BOTH)], 400),

@@ -277,7 +277,9 @@ fn what_no_client_sends_is_dropped_by_name() {
         (alice.plain(SEND, &[]), Reason::UnknownMethod),
         (alice.indication(DATA_METHOD, &[]), Reason::Unexpected),
         (alice.indication(ALLOCATE, &[]), Reason::Unexpected),
-        (b"REGISTER sip:example.org SIP/2.0".to_vec(), Reason::NotTurn),
+        (b"\x80\x00RTP".to_vec(), Reason::NotTurn),
+        // Its first bytes are those of a channel, and then a length.
+        (b"REGISTER sip:example.org SIP/2.0".to_vec(), Reason::Malformed),
         (vec![0, 3, 0, 0], Reason::Malformed),
         (vec![], Reason::NotTurn),
         (vec![0x40, 0, 0, 9], Reason::Malformed),
@@ -286,5 +288,5 @@ fn what_no_client_sends_is_dropped_by_name() {
         let verdict = world.server.handle_datagram(now, alice.flow, &packet);
         assert_eq!(verdict, Verdict::Drop(reason), "{packet:?}");
     }
-    assert_eq!(world.server.stats().drops.total(), 10);
+    assert_eq!(world.server.stats().drops.total(), 11);
 }

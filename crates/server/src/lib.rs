@@ -25,5 +25,6 @@ pub mod store;
 pub mod tap;
 pub mod telemetry;
 pub mod trace;
+pub mod turn_thread;
 pub mod user_socket;
 pub mod voice_thread;

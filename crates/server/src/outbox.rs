@@ -52,6 +52,14 @@ pub fn outbox(place: Arc<Place>) -> (Outbox, Outgoing) {
 }
 
 impl Outbox {
+    /// Hands a copy of a message to the connection, unless so many bytes wait.
+    pub fn send_within(&self, message: &[u8], most: usize) -> Result<(), NotSent> {
+        if self.waiting.load(Ordering::Relaxed) > most {
+            return Err(NotSent::Full);
+        }
+        self.send(Bytes::copy_from_slice(message))
+    }
+
     /// Hands a message to the connection.
     pub fn send(&self, message: Bytes) -> Result<(), NotSent> {
         let length = message.len();

@@ -9,6 +9,7 @@ mod log;
 pub mod media;
 pub mod ng;
 mod stop;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -40,10 +41,11 @@ use crate::telemetry::{LogLimit, NOBODY, Telemetry, limited};
 use crate::trace::Tracer;
 use crate::user_socket::{AccountChange, Directory, UserSocket};
 use announce::announce;
-use listeners::Listeners;
+use listeners::{Datagrams, Listeners};
 use media::{Media, With};
 use ng::Ng;
 use stop::Machine;
+use turn::Turn;
 
 /// Runs the exchange until it is told to stop.
 pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
@@ -95,8 +97,10 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         exchange.set_features(&name, features);
     }
 
-    let (sip_udp, webrtc, ng, streams) = listeners.split();
+    let (Datagrams { sip, webrtc, ng, turn }, streams) = listeners.split();
     let ng = Ng::new(ng)?;
+    let turn = Turn::new(turn)?;
+    let relayed = turn.inbox();
     read_sounds(sounds.clone(), ng.as_ref().map(Ng::inbox))?;
     let news = News { exchange: Some(inbox.clone()), ng: ng.as_ref().map(Ng::inbox) };
     let with = With {
@@ -120,7 +124,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let control = ControlThread::new(
         exchange,
         control_thread::Surroundings {
-            sockets: sip_udp,
+            sockets: sip,
             inputs,
             waker,
             workers,
@@ -137,8 +141,9 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     .context("the control thread cannot wait for its sockets")?;
     let control = thread::Builder::new().name("ringback-control".to_owned()).spawn(move || control.run())?;
     let control = Machine { name: "the control thread", inbox: inbox.clone(), thread: control };
-    let machines: Vec<Machine> = [Some(control), ng].into_iter().flatten().collect();
-    let _user_socket = open_user_socket(&config, &prepared, &inbox)?;
+    let turn = turn.start(&config, prepared.accounts.iter().map(user), &telemetry)?;
+    let machines: Vec<Machine> = [Some(control), ng, Some(turn)].into_iter().flatten().collect();
+    let _user_socket = open_user_socket(&config, &prepared, [inbox.clone(), relayed.clone()])?;
 
     let server = Server {
         config: config.clone(),
@@ -158,7 +163,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         let signals = stop::Signals::listen()?;
         let freshness = Freshness::listen().context("SIGHUP cannot be waited for")?;
         tokio::spawn(freshness.keep(certificates.clone()));
-        streams.start(&server, &doorkeeper, &certificates)?;
+        let turn = Server { inbox: relayed, ..server.clone() };
+        streams.start(&server, &turn, &doorkeeper, &certificates)?;
         let client = Client::new(server.clone(), doorkeeper.clone(), opened.clone(), trust);
         tokio::spawn(client.serve(orders));
         let out = io::stdout();
@@ -301,19 +307,23 @@ fn ha1(credentials: &Credentials) -> Vec<Ha1> {
     hashes.into_iter().filter_map(|(algorithm, hash)| Ha1::from_bytes(algorithm, hash)).collect()
 }
 
-fn open_user_socket(config: &Config, prepared: &Prepared, inbox: &Inbox) -> anyhow::Result<UserSocket> {
+/// `inboxes` are those of the threads that know users.
+fn open_user_socket(config: &Config, prepared: &Prepared, inboxes: [Inbox; 2]) -> anyhow::Result<UserSocket> {
     let directory = Directory::new(&prepared.store, config)?;
-    let inbox = inbox.clone();
-    let on_change = Box::new(move |change| {
-        let input = match change {
+    let on_change = Box::new(move |change: AccountChange| {
+        let input = || match &change {
             AccountChange::Put(account) => {
-                Input::UserChanged(account.name.clone(), Some(Box::new(user(&account))))
+                Input::UserChanged(account.name.clone(), Some(Box::new(user(account))))
             }
-            AccountChange::Removed { name } => Input::UserChanged(name, None),
-            AccountChange::Features { name, features } => Input::FeaturesChanged(name, features),
+            AccountChange::Removed { name } => Input::UserChanged(name.clone(), None),
+            AccountChange::Features { name, features } => {
+                Input::FeaturesChanged(name.clone(), features.clone())
+            }
         };
-        if let Err(refused) = inbox.send(input) {
-            tracing::error!(%refused, "a change of a user takes effect at the next start");
+        for inbox in &inboxes {
+            if let Err(refused) = inbox.send(input()) {
+                tracing::error!(%refused, "a change of a user takes effect at the next start");
+            }
         }
     });
     UserSocket::open(prepared.data_dir.path(), directory, on_change).with_context(|| {

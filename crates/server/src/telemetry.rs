@@ -27,6 +27,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use ringback_control::{Exchange, ng};
 use ringback_media::insert::DeskStats;
 use ringback_media::session;
+use ringback_nat::turn;
 use ringback_sansio::FiveTuple;
 use ringback_sip::digest;
 
@@ -34,7 +35,7 @@ use crate::http::Refusal;
 use crate::net::{Doorkeeper, End};
 use crate::recordings::Counts;
 use crate::store::Writer;
-use crate::{control_thread, media_thread, ng_thread, voice_thread};
+use crate::{control_thread, media_thread, ng_thread, turn_thread, voice_thread};
 
 /// The last copies.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct Telemetry {
     voices: Mutex<BTreeMap<u16, (DeskStats, voice_thread::Counters)>>,
     /// What the thread of the ng protocol counts, where there is one, and its calls.
     ng: Mutex<Option<(ng::Stats, ng_thread::Counters, usize)>>,
+    /// What the thread of TURN counts, and its allocations.
+    turn: Mutex<Option<(turn::Stats, turn_thread::Counters, usize)>>,
     doorkeeper: Arc<Doorkeeper>,
     writer: Option<Writer>,
     /// Requests over HTTP that were refused.
@@ -78,6 +81,7 @@ impl Telemetry {
             workers: Mutex::default(),
             voices: Mutex::default(),
             ng: Mutex::default(),
+            turn: Mutex::default(),
             doorkeeper,
             writer: writer.into(),
             http_refused: Tally::default(),
@@ -123,6 +127,32 @@ impl Telemetry {
     pub fn set_ng(&self, engine: &ng::Engine, thread: ng_thread::Counters) {
         let counted = (engine.stats().clone(), thread, engine.calls());
         *self.ng.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
+    }
+
+    /// Takes what the thread of TURN has counted.
+    pub fn set_turn(&self, stats: &turn::Stats, allocations: usize, thread: turn_thread::Counters) {
+        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some((*stats, thread, allocations));
+    }
+
+    fn encode_turn(&self, out: &mut Families<'_, '_>) -> fmt::Result {
+        let counted = *self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((stats, thread, allocations)) = counted else { return Ok(()) };
+        out.gauge("ringback_turn_allocations", "Allocations of TURN", allocations as u64)?;
+        let mut events = names::turn(&stats);
+        events.extend(names::turn_thread(&thread));
+        out.counters("ringback_turn", "What TURN did, by kind", "event", &events)?;
+        let errors: Vec<(String, u64)> =
+            stats.errors.iter().map(|(code, count)| (code.to_string(), count)).collect();
+        let errors: Vec<(&str, u64)> = errors.iter().map(|(code, count)| (code.as_str(), *count)).collect();
+        out.counters(
+            "ringback_turn_errors",
+            "Requests of TURN that were refused, by error code",
+            "code",
+            &errors,
+        )?;
+        let drops: Vec<(&str, u64)> =
+            stats.drops.iter().map(|(reason, count)| (reason.name(), count)).collect();
+        out.counters("ringback_turn_drops", "What TURN dropped, by reason", "reason", &drops)
     }
 
     fn encode_ng(&self, out: &mut Families<'_, '_>) -> fmt::Result {
@@ -273,6 +303,7 @@ impl Collector for Telemetry {
         self.encode_control(&mut out)?;
         self.encode_media(&mut out)?;
         self.encode_ng(&mut out)?;
+        self.encode_turn(&mut out)?;
         self.encode_connections(&mut out)?;
         self.encode_sound(&mut out)?;
         out.counters(

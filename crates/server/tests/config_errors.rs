@@ -76,9 +76,9 @@ fn duplicate_keys_are_errors() {
 #[test]
 fn keys_of_later_versions_are_not_in_this_version() {
     for (text, key) in [
-        ("[turn]\nsecret = 'x'\n", "turn"),
+        ("[turn]\nsecret = 'x'\n", "turn.secret"),
         ("[cluster]\nurl = 'redis://x'\n", "cluster"),
-        ("[listen]\nturn = '0.0.0.0:3478'\n", "listen.turn"),
+        ("[rooms]\nanonymous = true\n", "rooms"),
         ("[media]\nstun = ''\n", "media.stun"),
     ] {
         let sentence = refusal(text);
@@ -189,6 +189,14 @@ fn two_listeners_cannot_have_one_address() {
             "`listen.sip_tls` wants 0.0.0.0:5060, which `listen.sip_tcp` has",
         ),
         (
+            "[turn]\nrelay_ports = '25000-35000'\n",
+            "`turn.relay_ports` (25000-35000) and `media.rtp_ports` (20000-29999) have ports in common; move one of them",
+        ),
+        (
+            "[turn]\nrelay_ports = '5000-6000'\n",
+            "the port of `listen.sip_udp` (0.0.0.0:5060) lies in `turn.relay_ports`; move one of them",
+        ),
+        (
             "[listen]\nsip_udp = '127.0.0.1:8444'\n[media]\nworkers = 2\n",
             "`listen.webrtc` wants 0.0.0.0:8444, which `listen.sip_udp` has",
         ),
@@ -208,7 +216,7 @@ fn two_listeners_cannot_have_one_address() {
     let free =
         "[listen]\nhttp = '127.0.0.1:0'\nhttps = '127.0.0.1:0'\nsip_tcp = ['0.0.0.0:5060', '[::]:5060']\n";
     assert!(Setting::new(free).check(&[]).status.success());
-    let off = "[listen]\nhttp = ''\nhttps = ''\nsip_udp = ''\nsip_tcp = []\nsip_tls = ''\nwebrtc = ''\n";
+    let off = "[listen]\nhttp = ''\nhttps = ''\nsip_udp = ''\nsip_tcp = []\nsip_tls = ''\nwebrtc = ''\nturn = ''\nturn_tls = ''\n";
     assert!(refusal(off).contains("every listener is turned off"));
 }
 
@@ -295,7 +303,7 @@ fn set_overrides_the_file_and_is_checked_like_it() {
             "limits.calls=many",
             "--set limits.calls: `limits.calls`: invalid type: string \"many\", expected u32",
         ),
-        ("turn.secret=x", "--set turn.secret: `turn` is not in this version; remove it"),
+        ("turn.secret=x", "--set turn.secret: `turn.secret` is not in this version; remove it"),
         ("user.password=x", "users cannot be given by --set"),
         (
             "listen.http=127.0.0.1",

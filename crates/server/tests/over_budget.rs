@@ -33,7 +33,7 @@ impl Server {
         let directory = data.path().join("data");
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
         command.arg("serve").arg("--data-dir").arg(&directory).args(["--set", "log.level=error"]);
-        for listener in ["http", "https", "sip_udp", "sip_tcp", "sip_tls", "webrtc"] {
+        for listener in ["http", "https", "sip_udp", "sip_tcp", "sip_tls", "webrtc", "turn", "turn_tls"] {
             command.args(["--set", &format!("listen.{listener}=127.0.0.1:0")]);
         }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();

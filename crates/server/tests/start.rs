@@ -17,7 +17,7 @@ use tempfile::TempDir;
 fn serve(data_dir: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
     command.arg("serve").arg("--data-dir").arg(data_dir).args(more).args(["--set", "log.level=error"]);
-    for listener in ["http", "https", "sip_udp", "sip_tcp", "sip_tls", "webrtc"] {
+    for listener in ["http", "https", "sip_udp", "sip_tcp", "sip_tls", "webrtc", "turn", "turn_tls"] {
         command.args(["--set", &format!("listen.{listener}=127.0.0.1:0")]);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

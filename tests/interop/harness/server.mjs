@@ -20,6 +20,8 @@ export const BINARY =
 /** What the log holds for a failing test. */
 const LOG_LEVEL = process.env.RINGBACK_TEST_LOG ?? 'debug';
 const RTP_PORTS = 100;
+/** Ports for allocations of TURN. */
+const RELAY_PORTS = 20;
 const execute = promisify(execFile);
 
 /** An address as it stands in a URI, and before a port. */
@@ -81,8 +83,11 @@ export class Server {
       sip_tcp: ports.one(),
       sip_tls: ports.one(),
       webrtc: ports.one(),
+      turn: ports.one(),
+      turn_tls: ports.one(),
     };
     this.rtpPorts = ports.range(RTP_PORTS);
+    this.relayPorts = ports.range(RELAY_PORTS);
     this.#folder = mkdtempSync(join(tmpdir(), 'ringback-interop-'));
     atExit(() => rmSync(this.#folder, { recursive: true, force: true }));
     writeFileSync(this.configFile, this.#config(), { mode: 0o600 });
@@ -236,6 +241,7 @@ export class Server {
     const lines = ['[listen]'];
     for (const [key, port] of Object.entries(this.listen)) lines.push(`${key} = ${at(key, port)}`);
     lines.push('[media]', `rtp_ports = "${this.rtpPorts.first}-${this.rtpPorts.last}"`);
+    lines.push('[turn]', `relay_ports = "${this.relayPorts.first}-${this.relayPorts.last}"`);
     lines.push('[log]', `level = "${LOG_LEVEL}"`);
     for (const name of users) {
       lines.push('[[user]]', `name = "${name}"`, `password = "${this.password(name)}"`);

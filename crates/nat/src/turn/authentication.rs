@@ -67,6 +67,10 @@ impl<U: Users> Authenticator<U> {
         Authenticator { users, realm, algorithms, nonces, nobody }
     }
 
+    pub(super) fn users_mut(&mut self) -> &mut U {
+        &mut self.users
+    }
+
     /// Checks a request; `holder` is whose allocation there is for its 5-tuple.
     ///
     /// The key of an allocation stays good for it: credentials that were given for an hour do not end the call that began

@@ -6,14 +6,19 @@
 
 use crate::demux::{Class, classify};
 
-/// The number of a channel, from 0x4000 to 0x4FFF.
+/// The number of a channel, from 0x4000 to 0x7FFE.
+///
+/// RFC 8656 has only those up to 0x4FFF, so that they are told from DTLS-SRTP at a port that both share. There are clients
+/// that choose among all those of [RFC 5766 §11]; at a port of TURN alone nothing else begins like them.
+///
+/// [RFC 5766 §11]: https://www.rfc-editor.org/rfc/rfc5766#section-11
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChannelNumber(u16);
 
 impl ChannelNumber {
     /// The number, when it is one that a channel may have.
     pub(super) const fn new(number: u16) -> Option<Self> {
-        if number >= 0x4000 && number <= 0x4fff { Some(ChannelNumber(number)) } else { None }
+        if number >= 0x4000 && number <= 0x7ffe { Some(ChannelNumber(number)) } else { None }
     }
 }
 
@@ -37,9 +42,9 @@ pub fn first_message(received: &[u8]) -> Result<Option<usize>, NotTurn> {
         return if received.is_empty() || is_turn(received) { Ok(None) } else { Err(NotTurn) };
     };
     let length = usize::from(u16::from_be_bytes([l1, l2]));
-    let whole = match classify(&[first]) {
-        Class::TurnChannel => HEADER + length.next_multiple_of(4),
-        Class::Stun if length.is_multiple_of(4) => STUN_HEADER + length,
+    let whole = match kind(&[first]) {
+        Some(Kind::ChannelData) => HEADER + length.next_multiple_of(4),
+        Some(Kind::Stun) if length.is_multiple_of(4) => STUN_HEADER + length,
         _ => return Err(NotTurn),
     };
     if whole > LONGEST_IN_STREAM {
@@ -49,7 +54,22 @@ pub fn first_message(received: &[u8]) -> Result<Option<usize>, NotTurn> {
 }
 
 fn is_turn(received: &[u8]) -> bool {
-    matches!(classify(received), Class::Stun | Class::TurnChannel)
+    kind(received).is_some()
+}
+
+/// What a message to a TURN server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Stun,
+    ChannelData,
+}
+
+/// Tells both apart by the first byte; `None` for anything else.
+pub(super) fn kind(message: &[u8]) -> Option<Kind> {
+    match message {
+        [64..=127, ..] => Some(Kind::ChannelData),
+        _ => (classify(message) == Class::Stun).then_some(Kind::Stun),
+    }
 }
 
 /// What a stream brought is no TURN, or too long: nothing that follows can be made out.
@@ -75,10 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_those_of_rfc_8656() {
-        assert_eq!(ChannelNumber::new(0x3fff), None);
-        assert_eq!(ChannelNumber::new(0x5000), None, "RFC 5766 had them, RFC 8656 reserves them");
-        assert!([0x4000, 0x4fff].iter().all(|&inside| ChannelNumber::new(inside).is_some()));
+    fn numbers_are_those_of_rfc_5766_and_so_those_of_rfc_8656() {
+        assert_eq!([0x3fff, 0x7fff, 0x8000].map(ChannelNumber::new), [None; 3]);
+        assert!([0x4000, 0x4fff, 0x5000, 0x7ffe].iter().all(|&inside| ChannelNumber::new(inside).is_some()));
     }
 
     #[test]
@@ -87,7 +106,7 @@ mod tests {
         assert_eq!(parse(&[0x40, 1, 0, 3, 7, 8, 9, 0]), Some((number(0x4001), &[7, 8, 9][..])));
         assert_eq!(parse(&[0x40, 1, 0, 0]), Some((number(0x4001), &[][..])), "an empty datagram");
         assert_eq!(parse(&[0x40, 1, 0, 4, 7, 8, 9]), None, "cut short");
-        assert_eq!(parse(&[0x50, 1, 0, 0]), None);
+        assert_eq!(parse(&[0x7f, 0xff, 0, 0]), None);
         assert_eq!(parse(&[0x40, 1, 0]), None);
     }
 
@@ -114,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(channel in 0x4000u16..0x5000, data in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn what_is_written_is_read(channel in 0x4000u16..0x7fff, data in prop::collection::vec(any::<u8>(), 0..64)) {
             let mut message = header(number(channel), data.len() as u16).to_vec();
             message.extend_from_slice(&data);
             prop_assert_eq!(parse(&message), Some((number(channel), &data[..])));

@@ -154,7 +154,7 @@ impl World {
     fn drive(&mut self) {
         while let Some(command) = self.server.poll_command() {
             match command {
-                Command::Open(relay, _) => self.asked.push(relay),
+                Command::Open(relay, ..) => self.asked.push(relay),
                 Command::Close(relay) => assert!(self.open.remove(&relay), "open, and closed once"),
             }
         }

@@ -52,7 +52,8 @@
 //!
 //! # Left out
 //!
-//! EVEN-PORT and RESERVATION-TOKEN (refused with 508, as by a server that has no such ports), DONT-FRAGMENT (refused
+//! EVEN-PORT that reserves the next port, and RESERVATION-TOKEN (refused with 508, as by a server that has no such ports:
+//! whoever has rtcp-mux needs no two ports in a row), DONT-FRAGMENT (refused
 //! with 420), relayed transport addresses of TCP ([RFC 6062]; 442), mobility ([RFC 8016]; its attribute need not be
 //! understood and is not), ALTERNATE-SERVER, ICMP in Data indications, user names that SASLprep would change, the
 //! security feature "Username anonymity": a USERHASH is understood and not asked for.
@@ -93,7 +94,7 @@ pub use drops::{Drops, Errors, Reason, Stats};
 pub use peer_policy::PeerPolicy;
 pub use quotas::Quotas;
 pub use relaying::{HEADROOM, TAILROOM};
-pub use server::{Command, NotOpened, Server, Verdict};
+pub use server::{Command, NotOpened, Port, Server, Verdict};
 pub use settings::{Limits, Secret, Settings, UnsoundSettings};
 
 /// The methods of [RFC 8656 §17](https://www.rfc-editor.org/rfc/rfc8656#section-17).

@@ -14,7 +14,7 @@ use super::credentials::Users;
 use super::drops::Reason;
 use super::quotas::Exhausted;
 use super::reply::Reply;
-use super::server::{Command, Server};
+use super::server::{Command, Port, Server};
 use crate::stun::Message;
 use crate::stun::attribute::{
     ADDITIONAL_ADDRESS_FAMILY, CHANNEL_NUMBER, EVEN_PORT, LIFETIME, REQUESTED_ADDRESS_FAMILY,
@@ -86,7 +86,7 @@ impl<U: Users> Server<U> {
             self.next_relay += 1;
             allocation.relays.push(Relay { key, family, address: None, expires });
             self.flows_by_relay.insert(key, flow);
-            self.commands.push_back(Command::Open(key, family));
+            self.commands.push_back(Command::Open(key, family, wanted.port));
         }
         self.allocations.insert(flow, allocation);
         self.deadlines.set(flow, expires);
@@ -119,20 +119,19 @@ impl<U: Users> Server<U> {
             (None, Some(_)) => return Err(ErrorCode::BAD_REQUEST),
             (None, None) => SmallVec::from_slice(&[Family::Ipv4]),
         };
-        match even_port {
-            Some([bits]) if bits & 0x80 != 0 && additional.is_some() => return Err(ErrorCode::BAD_REQUEST),
-            // Nobody who has rtcp-mux needs two ports in a row.
-            Some([_]) => return Err(INSUFFICIENT_CAPACITY),
+        let port = match even_port {
+            None => Port::Any,
+            Some([bits]) if bits & 0x80 == 0 => Port::Even,
+            Some([_]) if additional.is_none() => return Err(INSUFFICIENT_CAPACITY),
             Some(_) => return Err(ErrorCode::BAD_REQUEST),
-            None => {}
-        }
+        };
         let (supported, unsupported): (SmallVec<[Family; 2]>, SmallVec<[Family; 2]>) =
             families.into_iter().partition(|family| self.families.contains(family));
         if supported.is_empty() {
             return Err(ADDRESS_FAMILY_NOT_SUPPORTED);
         }
         let missing = unsupported.first().map(|&family| (family, ADDRESS_FAMILY_NOT_SUPPORTED));
-        Ok(Wanted { families: supported, missing })
+        Ok(Wanted { families: supported, missing, port })
     }
 
     /// [RFC 8656 §8.2](https://www.rfc-editor.org/rfc/rfc8656#section-8.2). Gives the lifetime, which the answer tells.
@@ -258,6 +257,7 @@ struct Wanted {
     families: SmallVec<[Family; 2]>,
     /// What it wants and cannot have.
     missing: Option<(Family, Code)>,
+    port: Port,
 }
 
 /// The lifetime that a request asks for.

@@ -11,6 +11,7 @@ use stun_types::message::TransactionId;
 use super::allocation::{Allocation, Family, RelayKey};
 use super::authentication::Authenticator;
 use super::budget::since;
+use super::channel_data::{Kind, kind};
 use super::credentials::Users;
 use super::drops::{Reason, Stats};
 use super::nonce::derive;
@@ -19,7 +20,6 @@ use super::quotas::Quotas;
 use super::relaying::Route;
 use super::settings::{Limits, Secret, Settings, UnsoundSettings};
 use super::sources::Budgets;
-use crate::demux::{Class, classify};
 
 /// A TURN server without sockets.
 ///
@@ -56,9 +56,18 @@ pub struct Server<U> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Open a UDP socket for peers of a family, and tell by [`Server::handle_opened`] what became of it.
-    Open(RelayKey, Family),
+    Open(RelayKey, Family, Port),
     /// Close it.
     Close(RelayKey),
+}
+
+/// Which port a socket has to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Any.
+    Any,
+    /// An even one, as RTP has by custom.
+    Even,
 }
 
 /// The driver could not open a socket.
@@ -144,10 +153,10 @@ impl<U: Users> Server<U> {
     /// Handles one message of a client: a datagram, or [`first_message`](super::first_message) of a stream.
     pub fn handle_datagram<'p>(&mut self, now: Instant, flow: Flow, packet: &'p [u8]) -> Verdict<'p> {
         self.handle_timeout(now);
-        let done = match classify(packet) {
-            Class::TurnChannel => self.channel_data(now, &flow, packet),
-            Class::Stun => self.message(now, flow, packet),
-            _ => Err(Reason::NotTurn),
+        let done = match kind(packet) {
+            Some(Kind::ChannelData) => self.channel_data(now, &flow, packet),
+            Some(Kind::Stun) => self.message(now, flow, packet),
+            None => Err(Reason::NotTurn),
         };
         self.judge(done)
     }
@@ -195,6 +204,11 @@ impl<U: Users> Server<U> {
         for flow in flows {
             self.remove(&flow);
         }
+    }
+
+    /// Who may allocate, to be changed. What has been allocated stays: see [`Server::close_account`].
+    pub fn users_mut(&mut self) -> &mut U {
+        self.authenticator.users_mut()
     }
 
     /// Judges peers by another policy from here on, those of live allocations too.

@@ -176,8 +176,12 @@ impl World {
     pub fn drive(&mut self) {
         while let Some(command) = self.server.poll_command() {
             match command {
-                Command::Open(relay, family) if self.is_slow => self.asked.push((relay, family)),
-                Command::Open(relay, family) => self.open(relay, family),
+                Command::Open(relay, family, _) if self.is_slow => self.asked.push((relay, family)),
+                Command::Open(relay, family, port) => {
+                    // The next one that will do.
+                    self.next_port += u16::from(port == Port::Even && self.next_port.is_multiple_of(2));
+                    self.open(relay, family);
+                }
                 Command::Close(relay) => {
                     assert!(self.sockets.remove(&relay).is_some(), "{relay:?} is not open")
                 }

@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, places: &BTreeMap<String, Place>) -> Result
         .chain(config.store.ranges())
         .chain(config.trace.ranges())
         .chain(config.ng.ranges())
+        .chain(config.turn.ranges())
         .chain(config.recording.ranges())
     {
         if !(least..=greatest).contains(&value) {
@@ -79,6 +80,8 @@ fn check_listeners(config: &Config) -> Result<(), (&'static str, Problem)> {
         ("listen.https", &listen.https),
         ("listen.sip_tcp", &listen.sip_tcp),
         ("listen.sip_tls", &listen.sip_tls),
+        ("listen.turn", &listen.turn),
+        ("listen.turn_tls", &listen.turn_tls),
     ];
     let tcp: Vec<_> = tcp
         .iter()
@@ -86,6 +89,7 @@ fn check_listeners(config: &Config) -> Result<(), (&'static str, Problem)> {
         .collect();
     let mut udp: Vec<_> =
         listen.sip_udp.as_slice().iter().map(|&address| ("listen.sip_udp", address)).collect();
+    udp.extend(listen.turn.as_slice().iter().map(|&address| ("listen.turn", address)));
     udp.extend(config.ng.listen.as_slice().iter().map(|&address| ("ng.listen", address)));
     for &base in listen.webrtc.as_slice() {
         // Every worker has a port of its own; `check_workers` has seen that they do not run over.
@@ -112,6 +116,17 @@ fn check_listeners(config: &Config) -> Result<(), (&'static str, Problem)> {
     for &(listener, address) in udp.iter().filter(|(listener, _)| *listener != "ng.listen") {
         if (rtp.first..=rtp.last).contains(&address.port()) {
             return Err(("media.rtp_ports", Problem::ListenerInRtpPorts { listener, address }));
+        }
+    }
+    let relays = config.turn.relay_ports;
+    if !listen.turn.as_slice().is_empty() || !listen.turn_tls.as_slice().is_empty() {
+        if relays.first <= rtp.last && rtp.first <= relays.last {
+            return Err(("turn.relay_ports", Problem::RelayPortsInRtpPorts { relays, rtp }));
+        }
+        for &(listener, address) in &udp {
+            if (relays.first..=relays.last).contains(&address.port()) {
+                return Err(("turn.relay_ports", Problem::ListenerInRelayPorts { listener, address }));
+            }
         }
     }
     Ok(())

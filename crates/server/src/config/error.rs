@@ -171,6 +171,26 @@ pub enum Problem {
         /// The address of the other.
         address: SocketAddr,
     },
+    /// A listener within the ports of allocations.
+    #[error("the port of `{listener}` ({address}) lies in `turn.relay_ports`; move one of them")]
+    ListenerInRelayPorts {
+        /// The listener.
+        listener: &'static str,
+        /// Its address.
+        address: SocketAddr,
+    },
+
+    /// Ports that are to be both.
+    #[error(
+        "`turn.relay_ports` ({relays}) and `media.rtp_ports` ({rtp}) have ports in common; move one of them"
+    )]
+    RelayPortsInRtpPorts {
+        /// The ports of allocations.
+        relays: PortRange,
+        /// The ports of RTP.
+        rtp: PortRange,
+    },
+
     /// A UDP listener inside the range of RTP ports.
     #[error("the port of `{listener}` ({address}) lies in `media.rtp_ports`; move one of them")]
     ListenerInRtpPorts {

@@ -53,6 +53,8 @@ fn consequences(config: &Config) -> Vec<String> {
         ("HTTPS and WSS", &listen.https),
         ("HTTP and WS", &listen.http),
         ("WebRTC media over UDP", &listen.webrtc),
+        ("STUN and TURN over UDP and TCP", &listen.turn),
+        ("TURN over TLS", &listen.turn_tls),
     ] {
         lines.push(format!("{what}: {}", where_to(addresses)));
     }
@@ -61,6 +63,8 @@ fn consequences(config: &Config) -> Vec<String> {
     }
     let ports = config.media.rtp_ports;
     lines.push(format!("RTP over UDP: ports {} to {}", ports.first, ports.last));
+    let ports = config.turn.relay_ports;
+    lines.push(format!("TURN allocations over UDP: ports {} to {}", ports.first, ports.last));
     lines
 }
 

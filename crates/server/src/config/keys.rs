@@ -141,19 +141,8 @@ fn join(prefix: &str, name: &str) -> String {
 }
 
 /// Keys and sections that the plan has and this version does not.
-const LATER: &[&str] = &[
-    "admin",
-    "cluster",
-    "edge",
-    "listen.turn",
-    "listen.turn_tls",
-    "media.stun",
-    "rooms",
-    "route",
-    "store.url",
-    "trunk",
-    "turn",
-];
+const LATER: &[&str] =
+    &["admin", "cluster", "edge", "media.stun", "rooms", "route", "store.url", "trunk", "turn.secret"];
 
 #[cfg(test)]
 mod tests {

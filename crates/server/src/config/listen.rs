@@ -25,6 +25,10 @@ pub struct Listen {
     pub sip_tls: Addresses,
     /// WebRTC media over UDP: media worker i takes the port plus i.
     pub webrtc: Addresses,
+    /// STUN and TURN over UDP and TCP.
+    pub turn: Addresses,
+    /// TURN over TLS.
+    pub turn_tls: Addresses,
     /// The origins whose pages may open `/ws`; none allows every origin.
     #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_list")]
     pub origins: Vec<Origin>,
@@ -80,6 +84,8 @@ impl Default for Listen {
             sip_tcp: everywhere(5060),
             sip_tls: everywhere(5061),
             webrtc: everywhere(8443),
+            turn: everywhere(3478),
+            turn_tls: everywhere(5349),
             origins: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_protocol: Vec::new(),

@@ -27,6 +27,7 @@ mod store;
 mod texts;
 mod tls;
 mod trace;
+mod turn;
 mod user;
 mod warnings;
 
@@ -54,6 +55,7 @@ pub use store::StoreSettings;
 pub(crate) use tls::READABLE_BY_OTHERS;
 pub use tls::{Identity, NamedCertificate, Tls, TlsProblem};
 pub use trace::Trace;
+pub use turn::Turn;
 pub use user::{User, UserName};
 pub use warnings::{Surroundings, Warning};
 
@@ -86,6 +88,8 @@ pub struct Config {
     pub media: Media,
     /// `[ng]`.
     pub ng: Ng,
+    /// `[turn]`.
+    pub turn: Turn,
     /// `[recording]`.
     pub recording: Recording,
     /// `[limits]`.
@@ -153,6 +157,7 @@ impl Default for Config {
             dns: Dns::default(),
             media: Media::default(),
             ng: Ng::default(),
+            turn: Turn::default(),
             recording: Recording::default(),
             limits: Limits::default(),
             store: StoreSettings::default(),

@@ -17,6 +17,12 @@ pub struct Opened {
     pub sip_tcp: Vec<SocketAddr>,
     /// SIP over TLS.
     pub sip_tls: Vec<SocketAddr>,
+    /// STUN and TURN over UDP.
+    pub turn: Vec<SocketAddr>,
+    /// TURN over TCP.
+    pub turn_tcp: Vec<SocketAddr>,
+    /// TURN over TLS.
+    pub turn_tls: Vec<SocketAddr>,
     /// The ng protocol.
     pub ng: Vec<SocketAddr>,
 }
@@ -24,8 +30,9 @@ pub struct Opened {
 impl Opened {
     /// Every listener.
     pub fn all(&self) -> impl Iterator<Item = SocketAddr> {
-        let Opened { https, http, sip_udp, sip_tcp, sip_tls, ng } = self;
-        [https, http, sip_udp, sip_tcp, sip_tls, ng].into_iter().flatten().copied()
+        let Opened { https, http, sip_udp, sip_tcp, sip_tls, turn, turn_tcp, turn_tls, ng } = self;
+        let sip = [sip_udp, sip_tcp, sip_tls];
+        [https, http].into_iter().chain(sip).chain([turn, turn_tcp, turn_tls, ng]).flatten().copied()
     }
 }
 
@@ -53,6 +60,14 @@ pub(super) fn announcement(
         for address in addresses {
             let addresses: Vec<String> = reachable(address).iter().map(ToString::to_string).collect();
             lines.push(format!("  SIP {transport}   {}", addresses.join("  ")));
+        }
+    }
+    for (addresses, transport) in
+        [(&opened.turn, "UDP"), (&opened.turn_tcp, "TCP"), (&opened.turn_tls, "TLS")]
+    {
+        for address in addresses {
+            let addresses: Vec<String> = reachable(address).iter().map(ToString::to_string).collect();
+            lines.push(format!("  TURN {transport}  {}", addresses.join("  ")));
         }
     }
     for address in &opened.ng {
@@ -118,6 +133,9 @@ mod tests {
             sip_udp: addresses(&["0.0.0.0:5060", "[::]:5060"]),
             sip_tcp: addresses(&["0.0.0.0:5060"]),
             sip_tls: addresses(&["198.51.100.9:5061"]),
+            turn: addresses(&["0.0.0.0:3478"]),
+            turn_tcp: addresses(&["0.0.0.0:3478"]),
+            turn_tls: addresses(&["0.0.0.0:5349"]),
             ng: Vec::new(),
         }
     }
@@ -138,6 +156,9 @@ mod tests {
   SIP UDP   [2001:db8::7]:5060  [::1]:5060
   SIP TCP   192.0.2.7:5060  10.0.0.7:5060  127.0.0.1:5060
   SIP TLS   198.51.100.9:5061
+  TURN UDP  192.0.2.7:3478  10.0.0.7:3478  127.0.0.1:3478
+  TURN TCP  192.0.2.7:3478  10.0.0.7:3478  127.0.0.1:3478
+  TURN TLS  192.0.2.7:5349  10.0.0.7:5349  127.0.0.1:5349
   user      alice  password {}
   user      bob  password {}
   first passwords of alice and bob: {data}/demo-users

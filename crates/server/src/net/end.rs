@@ -39,6 +39,8 @@ reasons! {
         TooLarge = "too_large",
         /// A stream that cannot be cut into SIP messages.
         Unframed = "unframed",
+        /// A stream that carries no TURN.
+        NotTurn = "not_turn",
         /// Frames that break the rules of WebSocket.
         WebSocketError = "websocket_error",
         /// What came was no HTTP.
@@ -71,6 +73,7 @@ impl End {
             End::NoPong => "two pings without an answer",
             End::TooLarge => "a message above limits.message_bytes",
             End::Unframed => "what came cannot be cut into SIP messages",
+            End::NotTurn => "what came is no TURN",
             End::WebSocketError => "frames that break the rules of WebSocket",
             End::NotHttp => "what came is no HTTP",
             End::Overloaded => "the control thread is overloaded",

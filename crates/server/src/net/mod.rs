@@ -16,6 +16,7 @@ mod proxy_protocol;
 pub mod ring;
 pub mod sip_stream;
 pub mod stun;
+pub mod turn_stream;
 pub mod wake;
 
 pub use certificates::{Certificates, Freshness};

@@ -149,7 +149,7 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, error: &Frame
     }
 }
 
-async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> bool {
+pub(super) async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> bool {
     let written = async {
         stream.write_all(bytes).await?;
         stream.flush().await

@@ -14,7 +14,7 @@ use crate::first_start::Opened;
 use crate::http::{self, Peer, Server};
 use crate::net::accept::{self, FirstBytes};
 use crate::net::datagram::DatagramSocket;
-use crate::net::{Certificates, Doorkeeper, End, Place, sip_stream};
+use crate::net::{Certificates, Doorkeeper, End, Place, sip_stream, turn_stream};
 use crate::telemetry::Telemetry;
 
 /// Everything that is bound.
@@ -23,6 +23,7 @@ pub struct Listeners {
     /// The shared sockets of each media worker.
     webrtc: Vec<Vec<DatagramSocket>>,
     ng: Vec<DatagramSocket>,
+    turn: Vec<DatagramSocket>,
     streams: Streams,
 }
 
@@ -32,6 +33,20 @@ pub struct Streams {
     https: Vec<TcpListener>,
     sip_tcp: Vec<TcpListener>,
     sip_tls: Vec<TcpListener>,
+    turn_tcp: Vec<TcpListener>,
+    turn_tls: Vec<TcpListener>,
+}
+
+/// The UDP sockets of everything that is bound.
+pub struct Datagrams {
+    /// Those of the control thread.
+    pub sip: Vec<DatagramSocket>,
+    /// Those that the WebRTC legs of each media worker share.
+    pub webrtc: Vec<Vec<DatagramSocket>>,
+    /// Those of the ng protocol.
+    pub ng: Vec<DatagramSocket>,
+    /// Those of TURN.
+    pub turn: Vec<DatagramSocket>,
 }
 
 impl Listeners {
@@ -43,11 +58,14 @@ impl Listeners {
             sip_udp: datagrams("listen.sip_udp", &listen.sip_udp, 0)?,
             webrtc: bind_webrtc(config)?,
             ng: bind_ng(config)?,
+            turn: datagrams("listen.turn", &listen.turn, 0)?,
             streams: Streams {
                 http: streams("listen.http", &listen.http)?,
                 https: streams("listen.https", &listen.https)?,
                 sip_tcp: streams("listen.sip_tcp", &listen.sip_tcp)?,
                 sip_tls: streams("listen.sip_tls", &listen.sip_tls)?,
+                turn_tcp: streams("listen.turn", &listen.turn)?,
+                turn_tls: streams("listen.turn_tls", &listen.turn_tls)?,
             },
         })
     }
@@ -63,22 +81,26 @@ impl Listeners {
             sip_udp: self.sip_udp.iter().map(DatagramSocket::bound).collect(),
             sip_tcp: addresses(&self.streams.sip_tcp),
             sip_tls: addresses(&self.streams.sip_tls),
+            turn: self.turn.iter().map(DatagramSocket::bound).collect(),
+            turn_tcp: addresses(&self.streams.turn_tcp),
+            turn_tls: addresses(&self.streams.turn_tls),
             ng: self.ng.iter().map(DatagramSocket::bound).collect(),
         }
     }
 
-    /// The sockets of the control thread, those of each media worker, those of the ng protocol, and the listeners of
-    /// streams.
-    pub fn split(self) -> (Vec<DatagramSocket>, Vec<Vec<DatagramSocket>>, Vec<DatagramSocket>, Streams) {
-        (self.sip_udp, self.webrtc, self.ng, self.streams)
+    /// The sockets of UDP, and the listeners of streams.
+    pub fn split(self) -> (Datagrams, Streams) {
+        let Listeners { sip_udp, webrtc, ng, turn, streams } = self;
+        (Datagrams { sip: sip_udp, webrtc, ng, turn }, streams)
     }
 }
 
 impl Streams {
-    /// Accepts connections on every listener.
+    /// Accepts connections on every listener. The inbox of `turn` is that of its thread.
     pub fn start(
         self,
         server: &Server,
+        turn: &Server,
         doorkeeper: &Arc<Doorkeeper>,
         certificates: &Arc<Certificates>,
     ) -> anyhow::Result<()> {
@@ -108,6 +130,21 @@ impl Streams {
         let plain = server.clone();
         start.all(self.sip_tcp, plain_first, move |peer, stream, place| {
             sip_stream::serve(plain.clone(), peer, stream, place)
+        })?;
+        let plain = turn.clone();
+        start.all(self.turn_tcp, plain_first, move |peer, stream, place| {
+            turn_stream::serve(plain.clone(), peer, stream, place)
+        })?;
+        let (secure, shown) = (turn.clone(), certificates.clone());
+        start.all(self.turn_tls, secure_first, move |peer, stream, place| {
+            let (server, acceptor) = (secure.clone(), shown.https());
+            async move {
+                let shaken =
+                    accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
+                if let Some((peer, stream)) = shaken {
+                    turn_stream::serve(server, peer, stream, place).await;
+                }
+            }
         })?;
         let (secure, shown) = (server.clone(), certificates.clone());
         start.all(self.sip_tls, secure_first, move |peer, stream, place| {

@@ -1,6 +1,6 @@
 //! The names of counters: a machine counts in plain fields, and a field's name is its label.
 
-use crate::{control_thread, media_thread, ng_thread, voice_thread};
+use crate::{control_thread, media_thread, ng_thread, turn_thread, voice_thread};
 
 /// Lists every field of a struct of counters. The pattern has no `..`, so a counter that is added and not listed here
 /// does not compile.
@@ -111,6 +111,27 @@ counters! {
     /// Those of [`media_thread::Counters`].
     media_thread(media_thread::Counters) {
         send_failed, no_socket, stun_answered, truncated, panics, voice_full, unconnected,
+    }
+}
+
+/// Those of [`ringback_nat::turn::Stats`], but for errors and drops, which have families of their own.
+pub fn turn(stats: &ringback_nat::turn::Stats) -> Vec<(&'static str, u64)> {
+    macro_rules! named {
+        ($($field:ident,)*) => {{
+            let ringback_nat::turn::Stats { $($field,)* errors: _, drops: _ } = stats;
+            vec![$((stringify!($field), *$field),)*]
+        }};
+    }
+    named! {
+        allocations, expired, bindings, successes, challenged, wrong_credentials, to_peers, bytes_to_peers,
+        to_clients, bytes_to_clients,
+    }
+}
+
+counters! {
+    /// Those of [`turn_thread::Counters`].
+    turn_thread(turn_thread::Counters) {
+        send_failed, no_socket, truncated, not_opened, outbox_full, connection_gone, panics,
     }
 }
 

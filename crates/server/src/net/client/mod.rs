@@ -126,7 +126,7 @@ impl Client {
     /// Our address that the far end of a connection can connect to: that of the listener of the transport. Without one it
     /// is the address of the connection itself.
     fn listening(&self, transport: Transport, local: SocketAddr) -> SocketAddr {
-        let Opened { https, http, sip_udp, sip_tcp, sip_tls, ng: _ } = &self.opened;
+        let Opened { https, http, sip_udp, sip_tcp, sip_tls, .. } = &self.opened;
         let listeners = match transport {
             Transport::Udp => sip_udp,
             Transport::Tcp => sip_tcp,

@@ -1,0 +1,119 @@
+// Relaying by TURN: coturn's client and Chromium against our server.
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { before } from 'node:test';
+
+import { run } from './harness/child.mjs';
+import { startChromium } from './harness/chromium.mjs';
+import { scenario, sideBySide } from './harness/evidence.mjs';
+import { atEnd } from './harness/lifetime.mjs';
+import { openPage } from './harness/page.mjs';
+import { startServer } from './harness/server.mjs';
+import { until } from './harness/waiting.mjs';
+
+const MESSAGES = 20;
+const CLIENTS = 2;
+
+let server;
+before(async () => {
+  server = await startServer();
+});
+
+/** Runs coturn's client as alice; each of its clients has an allocation. */
+function client(name, { secure = false, password = server.password('alice'), more = [] } = {}) {
+  const port = secure ? server.listen.turn_tls : server.listen.turn;
+  // -c: a port for RTP and none for RTCP beside it.
+  const load = ['-c', '-n', `${MESSAGES}`, '-m', `${CLIENTS}`, '-u', 'alice', '-w', password];
+  return run(name, 'turnutils_uclient', [...load, ...more, '-p', `${port}`, '127.0.0.1']);
+}
+
+/** How many messages the clients sent, and how many came back. */
+function passed(output) {
+  const last = [...output.matchAll(/tot_send_msgs=(\d+), tot_recv_msgs=(\d+)/g)].at(-1);
+  return last === undefined ? undefined : last.slice(1).map(Number);
+}
+
+const WAYS = {
+  UDP: { more: ['-y'] },
+  'UDP with Send indications': { more: ['-y', '-s'] },
+  TCP: { more: ['-y', '-t'] },
+  TLS: { more: ['-y', '-t', '-S'], secure: true },
+};
+sideBySide(
+  Object.keys(WAYS),
+  (way) => {
+    scenario(`clients over ${way} reach each other by their allocations`, async () => {
+      const { code, output } = await client(`clients-${way}`, WAYS[way]);
+      assert.deepEqual(passed(output), [MESSAGES * CLIENTS, MESSAGES * CLIENTS], output.slice(-600));
+      assert.equal(code, 0);
+    });
+  },
+  2,
+);
+
+scenario('a wrong password allocates nothing', async () => {
+  const { output } = await client('wrong-password', { password: 'wrong', more: ['-y'] });
+  assert.match(output, /Cannot complete Allocation/);
+  assert.equal(passed(output), undefined, 'nothing is sent');
+  await until(
+    'the wrong credentials in the metrics',
+    async () => (await server.metric('ringback_turn_total', 'event="wrong_credentials"')) > 0,
+  );
+});
+
+scenario('a peer on this machine is refused, and what listens there hears nothing', async () => {
+  const canary = createSocket('udp4');
+  let heard = 0;
+  canary.on('message', () => (heard += 1));
+  await new Promise((resolve) => canary.bind(0, '127.0.0.1', resolve));
+  atEnd('the canary', () => new Promise((resolve) => canary.close(resolve)));
+  for (const method of [[], ['-s']]) {
+    const more = ['-e', '127.0.0.1', '-r', `${canary.address().port}`, ...method];
+    const { output } = await client(`peer-on-loopback${method}`, { more });
+    assert.match(output, /error 403/);
+  }
+  assert.equal(heard, 0);
+});
+
+/**
+ * In a page: two peers that may use TURN alone open a data channel, and what is said comes back. Resolves to how the pair
+ * was made up.
+ */
+async function relayed({ urls, username, credential }) {
+  const configuration = { iceServers: [{ urls, username, credential }], iceTransportPolicy: 'relay' };
+  const [one, other] = [new RTCPeerConnection(configuration), new RTCPeerConnection(configuration)];
+  one.onicecandidate = ({ candidate }) => other.addIceCandidate(candidate);
+  other.onicecandidate = ({ candidate }) => one.addIceCandidate(candidate);
+  other.ondatachannel = ({ channel }) => (channel.onmessage = ({ data }) => channel.send(`${data} back`));
+  const channel = one.createDataChannel('test');
+  const answer = new Promise((resolve) => {
+    channel.onmessage = ({ data }) => resolve(data);
+    channel.onopen = () => channel.send('there and');
+  });
+  await one.setLocalDescription();
+  await other.setRemoteDescription(one.localDescription);
+  await other.setLocalDescription();
+  await one.setRemoteDescription(other.localDescription);
+  const said = await answer;
+  const stats = [...(await one.getStats()).values()];
+  const pair = stats.find((it) => it.type === 'candidate-pair' && it.nominated && it.state === 'succeeded');
+  const [local, remote] = [pair.localCandidateId, pair.remoteCandidateId].map((id) =>
+    stats.find((it) => it.id === id),
+  );
+  one.close();
+  other.close();
+  return { said, types: [local.candidateType, remote.candidateType], protocol: local.relayProtocol };
+}
+
+scenario('peers in a page that may use nothing else talk by our allocations', async () => {
+  const { page } = await openPage(await startChromium(440), server.httpUrl, 'relayed');
+  for (const protocol of ['udp', 'tcp']) {
+    const urls = `turn:127.0.0.1:${server.listen.turn}?transport=${protocol}`;
+    const told = { urls, username: 'alice', credential: server.password('alice') };
+    const { said, types, protocol: used } = await page.evaluate(relayed, told);
+    assert.deepEqual(
+      { said, types, used },
+      { said: 'there and back', types: ['relay', 'relay'], used: protocol },
+    );
+  }
+});
