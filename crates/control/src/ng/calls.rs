@@ -63,6 +63,8 @@ pub(super) struct Side {
     pub signalling: Flow,
     /// How our own offers to it want its media protected.
     pub srtp: Srtp,
+    /// Whether they are in the profile with feedback.
+    pub has_feedback: bool,
     /// What is advertised in place of what the media workers would; nothing where they know best.
     pub advertised: Vec<IpAddr>,
     pub state: State,
@@ -241,6 +243,7 @@ impl Side {
             source: None,
             signalling,
             srtp: Srtp::Offered,
+            has_feedback: false,
             advertised: Vec::new(),
             state: State::Opening,
             video: LegVideo::default(),
@@ -254,6 +257,15 @@ impl Side {
         }
     }
 
+    /// Says how our own offers want its media protected, and whether they are in the profile with feedback, as long as
+    /// none of them is answered.
+    pub fn set_transport(&mut self, srtp: Srtp, has_feedback: bool) {
+        (self.srtp, self.has_feedback) = (srtp, has_feedback);
+        if let State::Open(party) = &mut self.state {
+            party.set_transport(srtp, has_feedback);
+        }
+    }
+
     pub fn party(&self) -> Option<&Party> {
         match &self.state {
             State::Open(party) => Some(party),
@@ -263,7 +275,6 @@ impl Side {
 
     /// What the media workers opened, at the addresses of the interface that was asked for.
     pub fn advertise(&self, mut local: Local) -> Local {
-        local.srtp = self.srtp;
         let Some(first) = self.advertised.first() else { return local };
         local.address = *first;
         if local.profile == Profile::WebRtc {

@@ -156,6 +156,7 @@ impl Engine {
                             // What is agreed is for who drives us to say: codecs of ours only where they are asked for.
                             let mut party = Party::new(local, session);
                             party.set_transcoding(Transcoding::Never);
+                            party.set_transport(side.srtp, side.has_feedback);
                             State::Open(Box::new(party))
                         }
                         Err(why) => State::Failed(why),

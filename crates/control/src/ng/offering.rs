@@ -14,7 +14,7 @@ use super::calls::{Call, Side, State};
 use super::command::Exchange;
 use super::edit::edited;
 use super::engine::{Engine, Step, Timer, ok};
-use super::flags::Switch;
+use super::flags::{Switch, TransportProtocol};
 use super::recording::with_recordings;
 use super::refusal::Reason;
 use super::value::Value;
@@ -224,12 +224,20 @@ impl Engine {
             Some((a, _)) => a,
             // It is answered in kind.
             None => {
-                let towards = plan::Towards { profile, srtp: Srtp::Offered };
+                let towards = plan::Towards { profile, srtp: Srtp::Offered, has_feedback: false };
                 self.open_side(now, call, towards, way_from, has_video)?
             }
         };
         let b = match answerer {
-            Some((b, _)) => b,
+            Some((b, _)) => {
+                // One that was refused with one protocol may be offered another.
+                if flags.transport.is_some_and(|transport| transport != TransportProtocol::Accept)
+                    && let Some(side) = call.side_mut(b)
+                {
+                    side.set_transport(towards.srtp, towards.has_feedback);
+                }
+                b
+            }
             None => match self.open_side(now, call, towards, way_to, has_video) {
                 Ok(b) => b,
                 Err(reason) => {
@@ -268,10 +276,10 @@ impl Engine {
         let number = call.next_leg().ok_or(Reason::TooManySides)?;
         let leg = owner::leg_key(owner::NG_WORKER, call.number, number);
         let plan::Way { signalling, advertised } = way;
-        let plan::Towards { profile, srtp } = towards;
+        let plan::Towards { profile, srtp, has_feedback } = towards;
         // Most calls have two sides and no more.
         call.sides.reserve_exact(if call.sides.is_empty() { 2 } else { 1 });
-        call.sides.push(Side { advertised, srtp, ..Side::new(now, leg, profile, signalling) });
+        call.sides.push(Side { advertised, srtp, has_feedback, ..Side::new(now, leg, profile, signalling) });
         let medium = match profile {
             Profile::WebRtc => Medium::WebRtc,
             Profile::Rtp => Medium::Rtp,

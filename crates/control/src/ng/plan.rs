@@ -22,6 +22,8 @@ pub(super) struct Towards {
     pub profile: Profile,
     /// How our own offers want it protected.
     pub srtp: Srtp,
+    /// Whether they are in the profile with feedback.
+    pub has_feedback: bool,
 }
 
 /// The side that a description goes to: what it is `known` to be, or else what the flags say, or else as the side that
@@ -42,7 +44,7 @@ pub(super) fn towards(
         None | Some(TransportProtocol::Accept) => match known {
             Some(profile) => {
                 check(flags, profile, warnings)?;
-                return Ok(Towards { profile, srtp: Srtp::Offered });
+                return Ok(Towards { profile, srtp: Srtp::Offered, has_feedback: false });
             }
             None => protocol_of(sdp),
         },
@@ -50,14 +52,12 @@ pub(super) fn towards(
     };
     let has_dtls = flags.dtls != Some(Dtls::Off);
     let has_sdes = !flags.sdes.contains(&Sdes::Off);
-    let with_ports = |srtp| Towards { profile: Profile::Rtp, srtp };
-    let web_rtc = Towards { profile: Profile::WebRtc, srtp: Srtp::Never };
+    let has_feedback = transport.is_some_and(TransportProtocol::has_feedback);
+    let with_ports = |srtp| Towards { profile: Profile::Rtp, srtp, has_feedback };
+    let web_rtc = Towards { profile: Profile::WebRtc, srtp: Srtp::Never, has_feedback: true };
     let wants_sdes = flags.sdes.iter().any(|sdes| matches!(sdes, Sdes::Only(_)));
     let asked = match transport {
         None | Some(TransportProtocol::Avp | TransportProtocol::Avpf | TransportProtocol::Accept) => {
-            if transport == Some(TransportProtocol::Avpf) {
-                warnings.push("RTP/AVPF is written as RTP/AVP in this version");
-            }
             let is_offered = flags.osrtp.iter().any(|osrtp| osrtp.is_offer());
             with_ports(if is_offered && has_sdes { Srtp::Preferred } else { Srtp::Offered })
         }

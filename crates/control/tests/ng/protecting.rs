@@ -74,11 +74,61 @@ fn osrtp_is_offered_when_it_is_asked_for() {
 }
 
 #[test]
+fn the_profile_with_feedback_is_offered_where_it_is_asked_for() {
+    let plain = phone("203.0.113.9", 4000);
+    for (asked, flags, has_keys) in [
+        ("RTP/AVP", &[][..], false),
+        ("RTP/AVPF", &[], false),
+        ("RTP/AVPF", &[("OSRTP", "|offer")], true),
+        ("RTP/SAVP", &[], true),
+        ("RTP/SAVPF", &[], true),
+        ("UDP/TLS/RTP/SAVP", &[("ICE", "remove")], false),
+        ("UDP/TLS/RTP/SAVPF", &[("ICE", "remove")], false),
+    ] {
+        let mut world = World::new();
+        let told = offer(&mut world, &plain, &[&[("transport-protocol", asked)], flags].concat());
+        assert_eq!(told.text("warning"), None, "{told:?}");
+        let offered = sdp(&told);
+        assert!(offered.contains(&format!(" {asked} 8 0 101\r\n")), "{asked}: {offered}");
+        assert_eq!(offered.contains("a=crypto"), has_keys, "{asked}: {offered}");
+        // Whoever offers is answered in the protocol of the offer.
+        let keys: String = offered.lines().filter(|it| it.contains("AES_CM_128")).map(|it| format!("{it}\r\n")).collect();
+        if asked.starts_with("RTP/") {
+            let answered = sdp(&answer(&mut world, &(plain.replace("RTP/AVP", asked) + &keys), &[]));
+            assert!(answered.contains(" RTP/AVP 8 0 101\r\n"), "{asked}: {answered}");
+        }
+    }
+    // Without a word the other side is like this one.
+    let mut world = World::new();
+    let offered = sdp(&offer(&mut world, &plain.replace("RTP/AVP", "RTP/AVPF"), &[]));
+    assert!(offered.contains(" RTP/AVPF 8 0 101\r\n"), "{offered}");
+    let answered = sdp(&answer(&mut world, &plain.replace("RTP/AVP", "RTP/AVPF"), &[]));
+    assert!(answered.contains(" RTP/AVPF 8 0 101\r\n"), "{answered}");
+}
+
+/// What a script does when a telephone has answered 488: the same offer again, in another protocol.
+#[test]
+fn an_offer_that_was_refused_is_made_again_in_another_protocol() {
+    let mut world = World::new();
+    let plain = phone("203.0.113.9", 4000);
+    let offered = sdp(&offer(&mut world, &plain, &[("transport-protocol", "RTP/SAVPF")]));
+    assert!(offered.contains(" RTP/SAVPF ") && offered.contains("a=crypto"), "{offered}");
+    let offered = sdp(&offer(&mut world, &plain, &[("transport-protocol", "RTP/AVP")]));
+    assert!(offered.contains(" RTP/AVP ") && !offered.contains("a=crypto"), "{offered}");
+    sdp(&answer(&mut world, &phone("203.0.113.7", 4000), &[]));
+    assert!(world.legs[&world.leg("rtp2")].settings.as_ref().unwrap().sdes.is_none());
+    // What is agreed stays.
+    let more = [("transport-protocol", "RTP/SAVPF"), ("to-tag", "bob")];
+    let offered = sdp(&offer(&mut world, &plain, &more));
+    assert!(offered.contains(" RTP/AVP ") && !offered.contains("a=crypto"), "{offered}");
+}
+
+#[test]
 fn a_handshake_needs_no_ice() {
     let mut world = World::new();
     let more = [("transport-protocol", "UDP/TLS/RTP/SAVPF"), ("ICE", "remove"), ("SDES", "|off")];
     let offered = sdp(&offer(&mut world, &phone("203.0.113.9", 4000), &more));
-    assert!(offered.contains(" UDP/TLS/RTP/SAVP ") && offered.contains("a=setup:actpass"), "{offered}");
+    assert!(offered.contains(" UDP/TLS/RTP/SAVPF ") && offered.contains("a=setup:actpass"), "{offered}");
     assert!(!offered.contains("ice-") && !offered.contains("a=crypto"), "{offered}");
     let fingerprint = browser("active", "brow");
     let fingerprint: Vec<&str> =

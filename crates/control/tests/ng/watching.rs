@@ -74,6 +74,25 @@ fn a_browser_sees_a_video_phone() {
     );
 }
 
+/// What the engine can do about lost pictures is offered with the profile with feedback, for video and for nothing else.
+#[test]
+fn a_video_phone_is_offered_feedback() {
+    for protocol in ["RTP/AVPF", "RTP/SAVPF"] {
+        let mut world = World::new();
+        let camera = browser_with_camera("actpass");
+        // With keys of its own SAVPF is not that of a browser.
+        let mut more = offer(&camera, protocol, "remove");
+        more.push(("SDES", "|only-AES_CM_128_HMAC_SHA1_80"));
+        let offered = sdp(&world.ask(&about("offer", &more)));
+        assert!(video(&offered).starts_with(&format!("m=video 21004 {protocol} 96\r\n")), "{offered}");
+        for line in ["a=rtcp-fb:96 nack\r\n", "a=rtcp-fb:96 nack pli\r\n", "a=rtcp-fb:96 ccm fir\r\n"] {
+            assert!(video(&offered).contains(line), "no {line} in {offered}");
+        }
+        assert_eq!(offered.matches("a=rtcp-fb").count(), 3, "{offered}");
+        assert_eq!(video(&offered).contains("a=crypto"), protocol == "RTP/SAVPF", "{offered}");
+    }
+}
+
 #[test]
 fn who_may_not_be_heard_is_not_seen() {
     let mut world = World::new();

@@ -104,7 +104,7 @@ impl Party {
     pub(super) fn offered_place(&self, content: &Content) -> (usize, Frame) {
         let is_fax = content.fax.is_some();
         let Some(agreed) = &self.agreed else {
-            return (0, if is_fax { Frame::of_fax(None) } else { Frame::first(&self.local) });
+            return (0, if is_fax { Frame::of_fax(None) } else { Frame::first(&self.local, self.has_feedback) });
         };
         let sections = &agreed.ours.description.sections;
         let place_of = |media: MediaType| sections.iter().position(|section| section.media == media);
@@ -120,7 +120,7 @@ impl Party {
                 let crypto = frame.crypto.iter().filter_map(|line| self.rekeyed(line, agreed)).collect();
                 (*place, Frame { crypto, ..frame.clone() })
             }
-            None => (place_of(MediaType::Audio).unwrap_or(agreed.served), Frame::first(&self.local)),
+            None => (place_of(MediaType::Audio).unwrap_or(agreed.served), Frame::first(&self.local, self.has_feedback)),
         }
     }
 

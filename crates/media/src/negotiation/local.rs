@@ -76,8 +76,8 @@ impl Profile {
         }
     }
 
-    /// Whether a section of this transport protocol is taken. Feedback (`F`) is agreed by `a=rtcp-fb`, which we do not
-    /// write, so its absence or presence changes nothing; clients of old wrote `RTP/SAVPF` for DTLS-SRTP.
+    /// Whether a section of this transport protocol is taken. Feedback is agreed by `a=rtcp-fb`, with and without the `F`;
+    /// clients of old wrote `RTP/SAVPF` for DTLS-SRTP.
     pub(super) fn takes(self, protocol: &str) -> bool {
         let protocols: &[&str] = match self {
             Profile::WebRtc => &["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP"],

@@ -15,7 +15,7 @@ use super::formats::{
 use super::protection::{Protection, shakes_hands, to_answer};
 use super::video::{check_video, choose_video, in_order};
 use super::writing::{Content, Frame, Live, describe};
-use super::{Candidates, Dtls, LegSettings, Local, Payload, Profile, Refusal, Sdes, Seed, Transcoding};
+use super::{Candidates, Dtls, LegSettings, Local, Payload, Profile, Refusal, Sdes, Seed, Srtp, Transcoding};
 use crate::dtls::Role;
 use crate::sdp::{Codec, Crypto, Description, Direction, Feedback, Kind, MediaType, Origin, Section, Setup};
 
@@ -26,6 +26,8 @@ pub struct Party {
     /// Where the far end's signalling comes from, while its media goes past us.
     pub(super) past: Option<Source>,
     transcoding: Transcoding,
+    /// Whether our own first offer has the profile with feedback in its protocol.
+    pub(super) has_feedback: bool,
     /// Whether there is music for it while others neither speak to it nor listen.
     has_music: bool,
     /// The address of our `o=` line, which stays as it is (RFC 3264 §8).
@@ -54,6 +56,7 @@ impl Party {
         Party {
             past: None,
             transcoding: Transcoding::default(),
+            has_feedback: false,
             has_music: false,
             origin: local.address,
             local,
@@ -67,6 +70,18 @@ impl Party {
     /// Says when codecs of ours are offered to this party behind those of another.
     pub fn set_transcoding(&mut self, transcoding: Transcoding) {
         self.transcoding = transcoding;
+    }
+
+    /// Says how our first offer to this party is protected, and whether its protocol is that of the profile with feedback:
+    /// `RTP/AVPF` ([RFC 4585]) or `RTP/SAVPF` ([RFC 5124]). An exchange that is completed stays as it is.
+    ///
+    /// [RFC 4585]: https://www.rfc-editor.org/rfc/rfc4585
+    /// [RFC 5124]: https://www.rfc-editor.org/rfc/rfc5124
+    pub fn set_transport(&mut self, srtp: Srtp, has_feedback: bool) {
+        if self.agreed.is_none() {
+            self.local.srtp = srtp;
+            self.has_feedback = has_feedback;
+        }
     }
 
     /// Says whether music is played to this party while others hold it: it is told to listen then, also where they are

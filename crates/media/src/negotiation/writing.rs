@@ -52,12 +52,15 @@ pub(super) struct Frame {
 
 impl Frame {
     /// The frame of the first offer on a leg.
-    pub(super) fn first(local: &Local) -> Self {
+    pub(super) fn first(local: &Local, has_feedback: bool) -> Self {
         let is_webrtc = local.profile == Profile::WebRtc;
-        let protocol = match (local.profile, local.srtp) {
-            (Profile::Rtp, Srtp::Required) => "RTP/SAVP",
-            (Profile::Rtp, Srtp::Handshake) => "UDP/TLS/RTP/SAVP",
-            (profile, _) => profile.protocol(),
+        let protocol = match (local.profile, local.srtp, has_feedback) {
+            (Profile::Rtp, Srtp::Required, false) => "RTP/SAVP",
+            (Profile::Rtp, Srtp::Required, true) => "RTP/SAVPF",
+            (Profile::Rtp, Srtp::Handshake, false) => "UDP/TLS/RTP/SAVP",
+            (Profile::Rtp, Srtp::Handshake, true) => "UDP/TLS/RTP/SAVPF",
+            (Profile::Rtp, _, true) => "RTP/AVPF",
+            (profile, ..) => profile.protocol(),
         };
         Frame {
             protocol: protocol.to_owned(),

@@ -34,6 +34,14 @@ impl TransportProtocol {
         })
     }
 
+    /// Whether it is that of a profile with feedback ([RFC 4585], [RFC 5124]).
+    ///
+    /// [RFC 4585]: https://www.rfc-editor.org/rfc/rfc4585
+    /// [RFC 5124]: https://www.rfc-editor.org/rfc/rfc5124
+    pub(in crate::ng) const fn has_feedback(self) -> bool {
+        matches!(self, Self::Avpf | Self::Savpf | Self::DtlsSavpf)
+    }
+
     /// The protocol after a word of a script, which may say half of it: `SRTP` and then `AVPF`.
     pub(super) fn of_word(word: &[u8], before: Option<Self>) -> Option<Self> {
         let (mut secure, mut feedback, mut dtls) = match before {
