@@ -12,7 +12,7 @@ mod sdp_peers;
 use ringback_media::dtls::Role;
 use ringback_media::negotiation::{Party, Refusal, Sdes, Srtp};
 use ringback_media::sdp::{Section, Setup};
-use ringback_media::srtp::Suite;
+use ringback_media::srtp::{Mki, Suite};
 use sdp_peers::{line, rtp, rtp_with_ports, rtp_with_srtp, sections, shown, text, version, webrtc};
 
 /// Keys and salts of the suites with 128 bits, as phones write them.
@@ -96,6 +96,56 @@ fn the_first_line_that_can_be_used_is_answered_by_its_tag_and_suite() {
     assert_eq!((section.crypto[0].tag, section.crypto[0].master.suite), (6, CM_32));
     assert_eq!(sdes(&party).receive.suite, CM_32);
     assert_eq!(&*sdes(&party).receive.key, b"wDfvg&T+)xG7@fb5");
+}
+
+/// Who puts identifiers into its packets is answered with one that ours carry.
+#[test]
+fn a_line_of_several_keys_is_answered_with_one_of_ours_and_the_identifier_of_the_first() {
+    let [first, second, third] = KEYS;
+    let several = |len: u8| {
+        format!("a=crypto:2 {} inline:{first}|2^20|7:{len};inline:{second}|2^20|8:{len}", CM_80.name())
+    };
+    let mut party = rtp();
+    let section = answered(&mut party, &phone("RTP/SAVP", &[&several(4)]));
+    let keys = sdes(&party);
+    let mki = |value| Some(Mki { value, len: 4 });
+    assert_eq!((section.crypto[0].tag, &section.crypto[0].master), (2, &keys.send));
+    assert_eq!((keys.send.mki, keys.send.others.len()), (mki(7), 0), "one key of ours");
+    assert_eq!((keys.receive.mki, keys.receive.others[0].mki), (mki(7), mki(8)));
+    assert!(String::from_utf8_lossy(&party.current().unwrap()).contains("|7:4\r\n"));
+    // The same again changes nothing; another key among theirs does.
+    answered(&mut party, &phone("RTP/SAVP", &[&several(4)]));
+    assert_eq!(sdes(&party), keys);
+    let next = format!("a=crypto:2 {} inline:{second}|8:4;inline:{third}|9:4", CM_80.name());
+    answered(&mut party, &phone("RTP/SAVP", &[&next]));
+    assert_ne!(sdes(&party).send.key, keys.send.key);
+    assert_eq!((sdes(&party).send.mki, sdes(&party).receive.mki), (mki(8), mki(8)));
+
+    // What cannot be told apart is passed over for the next line, or refused.
+    let mut party = rtp();
+    let section = answered(&mut party, &phone("RTP/SAVP", &[&several(5), &crypto(3, CM_32, 2)]));
+    assert_eq!((section.crypto[0].tag, sdes(&party).send.mki), (3, None));
+    let mut party = rtp();
+    assert_eq!(party.handle_offer(phone("RTP/SAVP", &[&several(5)]).as_bytes()), Err(Refusal::NoCrypto));
+    // One key needs no telling apart: a long identifier is taken off, and none of ours put in.
+    let long = crypto(4, CM_80, 0) + "|7:32";
+    answered(&mut party, &phone("RTP/SAVP", &[&long]));
+    let keys = sdes(&party);
+    assert_eq!((keys.send.mki, keys.receive.mki), (None, Some(Mki { value: 7, len: 32 })));
+}
+
+/// Our own offers have one key in each line and no identifier; the far end may have both.
+#[test]
+fn an_answer_may_have_several_keys() {
+    let mut party = rtp_with_srtp(Srtp::Required);
+    let offer = sections(party.offer_alone());
+    let ours = &offer[0].crypto[2];
+    assert!(ours.master.mki.is_none() && ours.master.others.is_empty());
+    let [first, second, _] = KEYS;
+    let line = format!("a=crypto:3 {} inline:{first}|1:1;inline:{second}|2:1", CM_80.name());
+    party.handle_answer(phone("RTP/SAVP", &[&line]).as_bytes()).unwrap();
+    let keys = sdes(&party);
+    assert_eq!((keys.send.mki, keys.receive.others.len()), (None, 1));
 }
 
 #[test]

@@ -13,6 +13,10 @@ use session_world::*;
 
 const SDES: Kind = Kind::Sdes("RTP/SAVP", Suite::AesCm128HmacSha1_80);
 
+/// A line with two keys.
+const SEVERAL: &str = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4;\
+                       inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20|2:4\r\n";
+
 /// A far end of this kind that talks with a plain phone at B.
 fn with_phone(kind: Kind) -> (World, FarEnd) {
     let mut world = World::new();
@@ -68,6 +72,34 @@ fn every_pair_carries_audio_both_ways_as_each_has_agreed() {
             assert_eq!((world.drops(A).total(), world.drops(B).total()), (0, 0), "{kind_a:?} {kind_b:?}");
         }
     }
+}
+
+/// Each packet says which key it is under, and so do those that it gets.
+#[test]
+fn a_far_end_takes_its_next_key_without_a_word() {
+    let mut world = World::new();
+    let mut far = FarEnd::connect(&mut world, A, Kind::Clear("RTP/AVP"), PHONE_A);
+    world.phone(B, PHONE_B);
+    world.worker.join(A, B);
+    let settings = far.offer(&mut world, 2, SEVERAL);
+    let sdes = settings.sdes.unwrap();
+    for (n, key) in [&sdes.receive, &sdes.receive.others[0], &sdes.receive].into_iter().enumerate() {
+        let packet = Rtp::nth(7, n as u32 + 1);
+        let wire = protect(&mut key.sender().unwrap(), &packet);
+        assert_eq!(wire.len(), 12 + 160 + 10 + 4, "with an identifier");
+        let (_, bytes) = forwarded(far.send_bytes(&mut world, &wire));
+        assert_eq!(Rtp::parse(&bytes).payload, packet.payload);
+        let mut unnamed = protect(&mut key.sender().unwrap(), &Rtp::nth(7, n as u32 + 2));
+        let at = unnamed.len() - 11;
+        unnamed[at] ^= 4;
+        assert_eq!(reason(far.send_bytes(&mut world, &unnamed)), Reason::Unauthentic);
+    }
+    let packet = Rtp::nth(9, 1);
+    let (_, bytes) = forwarded(world.deliver(Socket::Rtp(B), OURS, PHONE_B, &packet.bytes()));
+    assert_eq!(bytes.len(), 12 + 160 + 10 + 4);
+    assert_eq!(bytes[12 + 160..][..4], [0, 0, 0, 1], "the identifier of its first key");
+    assert_eq!(far.read(&bytes).payload, packet.payload);
+    assert_eq!(world.drops(A).of(Reason::Unauthentic), 3);
 }
 
 #[test]

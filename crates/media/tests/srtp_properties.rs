@@ -105,6 +105,92 @@ fn an_identifier_is_taken_off_what_it_is_named_for() {
     }
 }
 
+/// The place of the identifier is that of RFC 3711 §3.1 and RFC 7714 §8.2: before the tag of AES-CM, behind that of GCM.
+#[test]
+fn a_sender_writes_the_identifier_of_its_key() {
+    for suite in Suite::ALL {
+        let mut key = MasterKey::split(suite, &vec![3; suite.key_len() + suite.salt_len()]).unwrap();
+        let mut bare = key.sender().unwrap();
+        key.mki = Some(Mki { value: 0x0102, len: 4 });
+        let mut sender = key.sender().unwrap();
+        let is_aead = suite.rtp_overhead() == 16;
+        let marked = |packet: Vec<u8>, tag: usize| {
+            let at = packet.len() - if is_aead { 0 } else { tag };
+            [&packet[..at], &[0, 0, 1, 2], &packet[at..]].concat()
+        };
+        let plain = packet(1, 7, b"marked");
+        let expected = marked(protect(&mut bare, &plain).unwrap(), suite.rtp_overhead());
+        assert_eq!(protect(&mut sender, &plain).unwrap(), expected, "{suite:?}");
+        let expected = marked(protect_rtcp(&mut bare, &report(5)).unwrap(), 10);
+        assert_eq!(protect_rtcp(&mut sender, &report(5)).unwrap(), expected, "{suite:?}");
+        // Without room the index is not used up.
+        let mut short = packet(1, 8, b"next");
+        let len = short.len();
+        short.resize(len + suite.rtp_overhead() + 3, 0);
+        assert_eq!(sender.protect_rtp(&mut short, len), Err(SrtpError::NoTailRoom));
+        assert!(protect(&mut sender, &packet(1, 8, b"next")).is_ok());
+    }
+}
+
+/// The far end takes the next key whenever it likes, and goes on counting.
+#[test]
+fn several_keys_are_told_apart_by_their_identifiers() {
+    for suite in Suite::ALL {
+        let key = |number: u8| {
+            let mut key = MasterKey::split(suite, &vec![number; suite.key_len() + suite.salt_len()]).unwrap();
+            key.mki = Some(Mki { value: number.into(), len: 2 });
+            key
+        };
+        let mut keys = key(1);
+        keys.others = vec![key(2), key(3)];
+        let mut receiver = keys.receiver().unwrap();
+        let mut sender = keys.sender().unwrap();
+        let mut sequence = 0xfff0u16;
+        let mut last = Vec::new();
+        for number in [1, 2, 1, 3, 2] {
+            let mut own = key(number).sender().unwrap();
+            // All of them know how often the sequence has rolled over.
+            for earlier in [0xfff0u16, sequence] {
+                let _ = protect(&mut own, &packet(1, earlier, b"counted"));
+            }
+            for _ in 0..8 {
+                sequence = sequence.wrapping_add(1);
+                let plain = packet(1, sequence, b"under one of several keys");
+                let mut wire = protect(&mut own, &plain).unwrap();
+                let mut forged = wire.clone();
+                *forged.last_mut().unwrap() ^= 1;
+                assert_eq!(receiver.unprotect_rtp(&mut forged), Err(SrtpError::Unauthentic), "{suite:?}");
+                last = wire.clone();
+                let len = receiver
+                    .unprotect_rtp(&mut wire)
+                    .unwrap_or_else(|why| panic!("{suite:?} {number} {sequence}: {why}"));
+                assert_eq!(wire[..len], plain, "{suite:?} {number}");
+            }
+        }
+        assert_eq!(receiver.unprotect_rtp(&mut last), Err(SrtpError::Replayed), "{suite:?}");
+        // An index that was accepted under one key is not under another.
+        let again = packet(1, sequence, b"again");
+        let mut of_first = key(1).sender().unwrap();
+        for earlier in [0xfff0u16, sequence - 1] {
+            let _ = protect(&mut of_first, &packet(1, earlier, b"counted"));
+        }
+        assert_eq!(
+            receiver.unprotect_rtp(&mut protect(&mut of_first, &again).unwrap()),
+            Err(SrtpError::Replayed)
+        );
+        // The first key is what is sent with, and another number is no key of ours.
+        let mut first = key(1).receiver().unwrap();
+        assert!(first.unprotect_rtp(&mut protect(&mut sender, &packet(9, 1, b"first")).unwrap()).is_ok());
+        let mut other = protect(&mut key(4).sender().unwrap(), &packet(1, sequence + 1, b"other")).unwrap();
+        assert_eq!(receiver.unprotect_rtp(&mut other), Err(SrtpError::Unauthentic));
+        for number in [3, 1] {
+            let mut wire = protect_rtcp(&mut key(number).sender().unwrap(), &report(number.into())).unwrap();
+            let len = receiver.unprotect_rtcp(&mut wire).unwrap();
+            assert_eq!(wire[..len], report(number.into()), "{suite:?}");
+        }
+    }
+}
+
 #[test]
 fn reordering_over_a_wrap_is_accepted_within_the_window() {
     for suite in Suite::ALL {

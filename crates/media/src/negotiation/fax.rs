@@ -104,7 +104,10 @@ impl Party {
     pub(super) fn offered_place(&self, content: &Content) -> (usize, Frame) {
         let is_fax = content.fax.is_some();
         let Some(agreed) = &self.agreed else {
-            return (0, if is_fax { Frame::of_fax(None) } else { Frame::first(&self.local, self.has_feedback) });
+            return (
+                0,
+                if is_fax { Frame::of_fax(None) } else { Frame::first(&self.local, self.has_feedback) },
+            );
         };
         let sections = &agreed.ours.description.sections;
         let place_of = |media: MediaType| sections.iter().position(|section| section.media == media);
@@ -120,14 +123,18 @@ impl Party {
                 let crypto = frame.crypto.iter().filter_map(|line| self.rekeyed(line, agreed)).collect();
                 (*place, Frame { crypto, ..frame.clone() })
             }
-            None => (place_of(MediaType::Audio).unwrap_or(agreed.served), Frame::first(&self.local, self.has_feedback)),
+            None => (
+                place_of(MediaType::Audio).unwrap_or(agreed.served),
+                Frame::first(&self.local, self.has_feedback),
+            ),
         }
     }
 
     /// The line with the key that is in force after a fax.
     fn rekeyed(&self, line: &Crypto, agreed: &Agreed) -> Option<Crypto> {
         let [changes, _] = agreed.key_changes;
-        self.local.seed.as_ref()?.crypto(line.tag, line.master.suite, changes)
+        let crypto = self.local.seed.as_ref()?.crypto(line.tag, line.master.suite, changes)?;
+        Some(crypto.with_mki(line.master.mki))
     }
 
     /// What an exchange leaves of the audio, when it agrees on a fax, and how often keys have changed then: that of the

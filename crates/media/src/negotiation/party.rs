@@ -18,6 +18,7 @@ use super::writing::{Content, Frame, Live, describe};
 use super::{Candidates, Dtls, LegSettings, Local, Payload, Profile, Refusal, Sdes, Seed, Srtp, Transcoding};
 use crate::dtls::Role;
 use crate::sdp::{Codec, Crypto, Description, Direction, Feedback, Kind, MediaType, Origin, Section, Setup};
+use crate::srtp::Mki;
 
 /// One leg's state of offer and answer (RFC 3264): plain data, without a socket or a clock.
 #[derive(Debug, Clone)]
@@ -623,7 +624,9 @@ impl Party {
         }
         let seed = seed.ok_or(Refusal::NoCrypto)?;
         *changes += u32::from(self.agreed.is_some());
-        Ok(seed.crypto(first.tag, first.master.suite, *changes))
+        // Who puts identifiers into its packets looks for them in ours.
+        let mki = first.master.mki.filter(|mki| mki.len <= Mki::MAX_SENT);
+        Ok(seed.crypto(first.tag, first.master.suite, *changes).map(|crypto| crypto.with_mki(mki)))
     }
 
     fn key_changes(&self) -> [u32; 2] {

@@ -14,6 +14,9 @@ pub struct MasterKey {
     pub salt: Secret,
     /// The identifier that packets under this key carry.
     pub mki: Option<Mki>,
+    /// Other keys of the suite that the same far end may take at any moment: packets under them carry other identifiers of
+    /// the same length.
+    pub others: Vec<MasterKey>,
 }
 
 impl MasterKey {
@@ -23,17 +26,22 @@ impl MasterKey {
         if salt.len() != suite.salt_len() {
             return None;
         }
-        Some(MasterKey { suite, key: Secret::new(key)?, salt: Secret::new(salt)?, mki: None })
+        let (key, salt) = (Secret::new(key)?, Secret::new(salt)?);
+        Some(MasterKey { suite, key, salt, mki: None, others: Vec::new() })
     }
 
-    /// What protects packets under this key. They carry no identifier, because our own keys have none.
+    /// What protects packets under this key, not under the others.
     pub fn sender(&self) -> Result<Sender, KeyError> {
-        Sender::new(self.suite, &self.key, &self.salt)
+        let sender = Sender::new(self.suite, &self.key, &self.salt)?;
+        Ok(sender.with_mki(self.mki))
     }
 
-    /// What opens packets under this key.
+    /// What opens packets under this key and under the others.
     pub fn receiver(&self) -> Result<Receiver, KeyError> {
-        let receiver = Receiver::new(self.suite, &self.key, &self.salt)?;
-        Ok(receiver.with_mki(self.mki))
+        let mut receiver = Receiver::new(self.suite, &self.key, &self.salt)?.with_mki(self.mki);
+        for other in &self.others {
+            receiver.add_key(&other.key, &other.salt, other.mki)?;
+        }
+        Ok(receiver)
     }
 }

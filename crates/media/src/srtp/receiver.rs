@@ -1,4 +1,4 @@
-//! The receiving side of one master key.
+//! The receiving side of one master key, or of several that packets tell apart.
 
 use std::fmt;
 
@@ -12,20 +12,31 @@ use crate::{rtcp, rtp};
 
 /// Opens the RTP and RTCP packets of one far end.
 ///
+/// Under several keys an SSRC has one roll-over counter and one replay window, which go on when the far end takes another
+/// key ([RFC 3711 §3.3.1]).
+///
 /// A packet changes the state only after it was authenticated, so that what an attacker sends can neither use up an
 /// index nor push out a stream.
+///
+/// [RFC 3711 §3.3.1]: https://www.rfc-editor.org/rfc/rfc3711#section-3.3.1
 pub struct Receiver {
     suite: Suite,
-    rtp: Transform,
-    rtcp: Transform,
+    /// One, or a few that have identifiers.
+    keys: SmallVec<[Key; 1]>,
     /// At most [`MAX_SOURCES`].
     streams: SmallVec<[Stream; 1]>,
     /// Packets accepted, which is the clock that says which stream has been idle for longest.
     accepted: u64,
     evicted: u64,
-    mki: Option<Mki>,
     /// Where the SSRCs under the key before were when this one took its place.
     former: SmallVec<[(u32, Window); 1]>,
+}
+
+/// What opens packets under one master key.
+struct Key {
+    mki: Option<Mki>,
+    rtp: Transform,
+    rtcp: Transform,
 }
 
 /// What was received with one SSRC.
@@ -39,22 +50,26 @@ struct Stream {
 impl Receiver {
     /// A receiver under a master key and salt of the suite's lengths.
     pub fn new(suite: Suite, master_key: &[u8], master_salt: &[u8]) -> Result<Self, KeyError> {
-        let derivation = Derivation::new(suite, master_key, master_salt)?;
         Ok(Receiver {
             suite,
-            rtp: Transform::rtp(suite, &derivation)?,
-            rtcp: Transform::rtcp(suite, &derivation)?,
+            keys: SmallVec::from_iter([Key::new(suite, master_key, master_salt, None)?]),
             streams: SmallVec::new(),
             accepted: 0,
             evicted: 0,
-            mki: None,
             former: SmallVec::new(),
         })
     }
 
     /// The same, for packets that carry this identifier.
-    pub(super) fn with_mki(self, mki: Option<Mki>) -> Self {
-        Receiver { mki, ..self }
+    pub(super) fn with_mki(mut self, mki: Option<Mki>) -> Self {
+        self.keys.iter_mut().for_each(|key| key.mki = mki);
+        self
+    }
+
+    /// The same, also for packets under another master key of the suite, which carry its identifier.
+    pub(super) fn add_key(&mut self, key: &[u8], salt: &[u8], mki: Option<Mki>) -> Result<(), KeyError> {
+        self.keys.push(Key::new(self.suite, key, salt, mki)?);
+        Ok(())
     }
 
     /// Takes the place of a receiver under the key before.
@@ -86,39 +101,37 @@ impl Receiver {
     ///
     /// After an error the packet's payload may be overwritten, but the state is as it was.
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
-        let behind = self.rtp.behind_mki();
-        let packet = without(self.mki, packet, behind)?;
+        let (key, packet) = named(&self.keys, packet, |key| key.rtp.behind_mki())?;
         let header = rtp::Header::parse(packet).ok_or(SrtpError::Malformed)?;
         let index = match self.find(header.ssrc).and_then(|stream| stream.rtp) {
-            None => self.first_index(&header, packet),
+            None => self.first_index(&key.rtp, &header, packet),
             Some(window) => {
                 let index = window.estimate(header.sequence)?;
                 window.check(index)?;
                 index
             }
         };
-        let len = self.rtp.open_rtp(header.ssrc, index, packet, header.payload)?;
+        let len = key.rtp.open_rtp(header.ssrc, index, packet, header.payload)?;
         accept(&mut self.authenticated(header.ssrc).rtp, index);
         Ok(len)
     }
 
     /// Authenticates and decrypts a compound RTCP packet in place; returns its length without index and tag.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
-        let behind = self.rtcp.behind_mki();
-        let packet = without(self.mki, packet, behind)?;
+        let (key, packet) = named(&self.keys, packet, |key| key.rtcp.behind_mki())?;
         let ssrc = rtcp::sender_ssrc(packet).ok_or(SrtpError::Malformed)?;
-        let index = self.rtcp.rtcp_index(packet)?;
+        let index = key.rtcp.rtcp_index(packet)?;
         if let Some(window) = self.find(ssrc).and_then(|stream| stream.rtcp) {
             window.check(index.into())?;
         }
-        let len = self.rtcp.open_rtcp(ssrc, index, packet)?;
+        let len = key.rtcp.open_rtcp(ssrc, index, packet)?;
         accept(&mut self.authenticated(ssrc).rtcp, index.into());
         Ok(len)
     }
 
     /// The index of the first packet of an SSRC: its sequence number, unless it went on from the key before and is
     /// authentic that way.
-    fn first_index(&self, header: &rtp::Header, packet: &[u8]) -> u64 {
+    fn first_index(&self, key: &Transform, header: &rtp::Header, packet: &[u8]) -> u64 {
         let first = u64::from(header.sequence);
         let known = self.former.iter().find(|(ssrc, _)| *ssrc == header.ssrc);
         let Some(Ok(going_on)) = known.map(|(_, window)| window.estimate(header.sequence)) else {
@@ -129,7 +142,7 @@ impl Receiver {
         match copy.get_mut(..packet.len()) {
             Some(copy) if going_on != first => {
                 copy.copy_from_slice(packet);
-                let opened = self.rtp.open_rtp(header.ssrc, going_on, copy, header.payload);
+                let opened = key.open_rtp(header.ssrc, going_on, copy, header.payload);
                 if opened.is_ok() { going_on } else { first }
             }
             _ => first,
@@ -170,12 +183,30 @@ impl fmt::Debug for Receiver {
     }
 }
 
-/// The packet without its identifier.
+impl Key {
+    fn new(suite: Suite, key: &[u8], salt: &[u8], mki: Option<Mki>) -> Result<Self, KeyError> {
+        let derivation = Derivation::new(suite, key, salt)?;
+        let (rtp, rtcp) = (Transform::rtp(suite, &derivation)?, Transform::rtcp(suite, &derivation)?);
+        Ok(Key { mki, rtp, rtcp })
+    }
+}
+
+/// The key that a packet names by its identifier, and the packet without that; `behind` says how much stands behind it.
 #[inline]
-fn without(mki: Option<Mki>, packet: &mut [u8], behind: usize) -> Result<&mut [u8], SrtpError> {
-    let Some(mki) = mki else { return Ok(packet) };
-    let len = mki.strip(packet, behind)?;
-    packet.get_mut(..len).ok_or(SrtpError::Malformed)
+fn named<'k, 'p>(
+    keys: &'k [Key],
+    packet: &'p mut [u8],
+    behind: fn(&Key) -> usize,
+) -> Result<(&'k Key, &'p mut [u8]), SrtpError> {
+    let mut error = SrtpError::Unauthentic;
+    for key in keys {
+        let Some(mki) = key.mki else { return Ok((key, packet)) };
+        match mki.strip(packet, behind(key)) {
+            Ok(len) => return Ok((key, packet.get_mut(..len).ok_or(SrtpError::Malformed)?)),
+            Err(why) => error = why,
+        }
+    }
+    Err(error)
 }
 
 fn accept(window: &mut Option<Window>, index: u64) {

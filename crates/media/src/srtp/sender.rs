@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::derivation::Derivation;
 use super::index::{MAX_RTCP_INDEX, Window};
 use super::transform::Transform;
-use super::{KeyError, SrtpError, Suite};
+use super::{KeyError, Mki, SrtpError, Suite};
 use crate::{rtcp, rtp};
 
 /// Protects the RTP and RTCP packets that we send to one far end.
@@ -15,6 +15,7 @@ pub struct Sender {
     suite: Suite,
     rtp: Transform,
     rtcp: Transform,
+    mki: Option<Mki>,
     /// At most [`MAX_SOURCES`]; none is ever forgotten, since its indices would be used twice.
     streams: SmallVec<[Stream; 1]>,
 }
@@ -34,8 +35,14 @@ impl Sender {
             suite,
             rtp: Transform::rtp(suite, &derivation)?,
             rtcp: Transform::rtcp(suite, &derivation)?,
+            mki: None,
             streams: SmallVec::new(),
         })
+    }
+
+    /// The same, for packets that carry this identifier.
+    pub(super) fn with_mki(self, mki: Option<Mki>) -> Self {
+        Sender { mki, ..self }
     }
 
     /// The suite.
@@ -58,7 +65,14 @@ impl Sender {
                 index
             }
         };
-        let len = self.rtp.seal_rtp(header.ssrc, index, buffer, header.payload, len)?;
+        let field = self.mki.map_or(0, |mki| usize::from(mki.len));
+        if buffer.len() < len + self.suite.rtp_overhead() + field {
+            return Err(SrtpError::NoTailRoom);
+        }
+        let mut len = self.rtp.seal_rtp(header.ssrc, index, buffer, header.payload, len)?;
+        if let Some(mki) = self.mki {
+            len = mki.insert(buffer, len, self.rtp.behind_mki())?;
+        }
         match &mut stream.rtp {
             None => stream.rtp = Some(Window::at(index)),
             Some(window) => window.accept(index),
@@ -75,7 +89,14 @@ impl Sender {
         if u64::from(index) > MAX_RTCP_INDEX {
             return Err(SrtpError::KeyExhausted);
         }
-        let len = self.rtcp.seal_rtcp(ssrc, index, buffer, len)?;
+        let field = self.mki.map_or(0, |mki| usize::from(mki.len));
+        if buffer.len() < len + self.suite.rtcp_overhead() + field {
+            return Err(SrtpError::NoTailRoom);
+        }
+        let mut len = self.rtcp.seal_rtcp(ssrc, index, buffer, len)?;
+        if let Some(mki) = self.mki {
+            len = mki.insert(buffer, len, self.rtcp.behind_mki())?;
+        }
         stream.next_rtcp += 1;
         Ok(len)
     }
