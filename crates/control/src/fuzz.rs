@@ -593,7 +593,8 @@ impl Play {
             | MediaCommand::Record(_)
             | MediaCommand::PauseRecording(_)
             | MediaCommand::ResumeRecording(_)
-            | MediaCommand::StopRecording(_) => {}
+            | MediaCommand::StopRecording(_)
+            | MediaCommand::DiscardRecording(_) => {}
         }
     }
 

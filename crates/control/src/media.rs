@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringback_media::audio::Signal;
 use ringback_media::dtmf::Press;
@@ -78,6 +79,8 @@ pub enum MediaCommand {
     ResumeRecording(RecordingKey),
     /// Ends a recording.
     StopRecording(RecordingKey),
+    /// Ends a recording and throws it away.
+    DiscardRecording(RecordingKey),
     /// Ends the leg.
     Close,
 }
@@ -106,6 +109,8 @@ pub struct Play {
     pub what: What,
     /// How often; `None` until it is stopped. A tone does not end by itself.
     pub times: Option<u32>,
+    /// Where the first time begins.
+    pub from: Duration,
     /// Whether it goes before what the leg would hear.
     pub manner: Manner,
     /// What the leg understands.

@@ -64,6 +64,21 @@ fn plain_to_sdes_and_back() {
     }
 }
 
+/// With several keys of the far end, and their identifiers.
+#[test]
+fn plain_to_several_keys_and_back() {
+    let mut world = World::new();
+    let mut far = FarEnd::connect(&mut world, A, Kind::Clear("RTP/AVP"), PHONE_A);
+    world.phone(B, PHONE_B);
+    world.worker.join(A, B);
+    let key = |number: u32| format!("inline:{}|{number}:4", "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz");
+    far.offer(&mut world, 2, &format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 {};{}\r\n", key(1), key(2)));
+    let plain: Vec<_> = (0..1100).map(|n| Rtp::nth(9, n).bytes()).collect();
+    assert_eq!(forward(&mut world, Socket::Rtp(B), OURS, PHONE_B, &plain), 0);
+    let protected: Vec<_> = (0..1100).map(|n| far.wire(&Rtp::nth(7, n))).collect();
+    assert_eq!(forward(&mut world, Socket::Rtp(A), OURS, PHONE_A, &protected), 0);
+}
+
 #[test]
 fn video_and_what_is_sent_again() {
     for has_repairs in [true, false] {
@@ -329,7 +344,7 @@ fn audio_that_is_made_anew() {
         .unwrap();
     }
     let clip = Clip { rate: 16_000, samples: vec![1000; 5000].into() };
-    let play = Play { sound: Sound::Clip(clip.into()), times: None, manner: Manner::Under };
+    let play = Play { sound: Sound::Clip(clip.into()), times: None, from: std::time::Duration::ZERO, manner: Manner::Under };
     desk.play(now, LegKey(9), play, &patch).unwrap();
     let mut pass = |n: u32| {
         let now = now + ms(u64::from(n) * 20);

@@ -251,7 +251,7 @@ fn a_tone_goes_before_what_others_say() {
         world.step(&[0]);
     }
     let sound = Sound::Tone(Signal::RingBack, Region::Europe);
-    let play = Play { sound, times: None, manner: Manner::Over };
+    let play = Play { sound, times: None, from: Duration::ZERO, manner: Manner::Over };
     world.desk.play(world.now, B, play, &patch(&[PCMA], &[PCMA])).unwrap();
     for _ in 0..40 {
         world.step(&[0]);

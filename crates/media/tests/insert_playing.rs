@@ -5,7 +5,7 @@
 mod insert_kit;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use insert_kit::{Speaker, codec, loudness, share};
 use ringback_media::codec::{Decoder, MAX_SAMPLES};
@@ -90,7 +90,7 @@ impl World {
 fn a_leg_whose_packets_are_passed_on_hears_a_file_as_often_as_asked() {
     for codec in [pcma(), opus()] {
         let mut world = World::new(&codec);
-        let play = Play { sound: clip(600.0), times: Some(3), manner: Manner::Over };
+        let play = Play { sound: clip(600.0), times: Some(3), from: Duration::ZERO, manner: Manner::Over };
         world.desk.play(world.now, B, play, &patch(codec.clone(), codec.clone())).unwrap();
         world.pass(60);
         assert!(world.share(600.0) > 0.9, "{}", world.share(600.0));
@@ -105,10 +105,25 @@ fn a_leg_whose_packets_are_passed_on_hears_a_file_as_often_as_asked() {
     }
 }
 
+/// The first time is shorter; the others are whole.
+#[test]
+fn a_file_begins_where_it_is_to_begin() {
+    for (from, times, expected) in [(300, 1, 10), (300, 3, 60), (480, 1, 1), (500, 2, 25), (9_000, 1, 0)] {
+        let mut world = World::new(&pcma());
+        let (times, from) = (Some(times), Duration::from_millis(from));
+        let play = Play { sound: clip(600.0), times, from, manner: Manner::Over };
+        world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
+        world.pass(80);
+        assert_eq!(world.desk.poll_ended(), Some((B, PlayEnd::Finished)));
+        let frames = world.stamps.len();
+        assert!((expected..=expected + 2).contains(&frames), "{frames} frames from {from:?} on");
+    }
+}
+
 #[test]
 fn what_has_no_end_is_played_until_it_is_stopped() {
     let mut world = World::new(&pcma());
-    let play = Play { sound: clip(600.0), times: None, manner: Manner::Under };
+    let play = Play { sound: clip(600.0), times: None, from: Duration::ZERO, manner: Manner::Under };
     world.desk.play(world.now, B, play.clone(), &patch(pcma(), pcma())).unwrap();
     world.pass(200);
     assert!(world.share(600.0) > 0.9);
@@ -128,7 +143,7 @@ fn music_ends_where_somebody_is_heard_to_speak_and_not_for_silence() {
     let mut world = World::new(&pcma());
     let mut speaker = Speaker::new(A, opus(), 1000.0);
     world.desk.patch(A, B, &patch(opus(), pcma())).unwrap();
-    let play = Play { sound: Sound::Cadence(HOLD_TONES), times: None, manner: Manner::Under };
+    let play = Play { sound: Sound::Cadence(HOLD_TONES), times: None, from: Duration::ZERO, manner: Manner::Under };
     world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
     for n in 0..45 {
         // What a telephone has said last before it holds comes a moment later.
@@ -154,7 +169,7 @@ fn music_ends_where_somebody_is_heard_to_speak_and_not_for_silence() {
 #[test]
 fn nothing_is_played_to_who_understands_nothing() {
     let mut desk = Desk::new(1);
-    let play = Play { sound: clip(600.0), times: None, manner: Manner::Over };
+    let play = Play { sound: clip(600.0), times: None, from: Duration::ZERO, manner: Manner::Over };
     let unknown = codec("18 G729/8000");
     let now = Clock::new().now();
     assert_eq!(desk.play(now, B, play, &patch(unknown.clone(), unknown)), Err(DeskError::Codec));
@@ -166,7 +181,7 @@ fn nothing_is_played_to_who_understands_nothing() {
 fn music_goes_on_when_the_one_who_spoke_has_left() {
     let mut world = World::new(&pcma());
     world.desk.patch(A, B, &patch(opus(), pcma())).unwrap();
-    let play = Play { sound: clip(600.0), times: None, manner: Manner::Under };
+    let play = Play { sound: clip(600.0), times: None, from: Duration::ZERO, manner: Manner::Under };
     world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
     world.pass(50);
     assert!(world.share(600.0) > 0.9);
@@ -208,7 +223,7 @@ fn a_leg_without_a_voice_gets_one_for_its_keys() {
 #[test]
 fn a_key_is_heard_in_the_place_of_what_is_played() {
     let mut world = World::new(&pcma());
-    let play = Play { sound: clip(600.0), times: Some(4), manner: Manner::Over };
+    let play = Play { sound: clip(600.0), times: Some(4), from: Duration::ZERO, manner: Manner::Over };
     world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
     world.pass(20);
     let press = Press::new(Digit::from_char('#').unwrap(), 500);
@@ -224,7 +239,7 @@ fn a_key_is_heard_in_the_place_of_what_is_played() {
 #[test]
 fn a_key_that_is_pressed_at_the_end_of_a_file_is_heard_to_its_end() {
     let mut world = World::new(&pcma());
-    let play = Play { sound: clip(600.0), times: Some(1), manner: Manner::Over };
+    let play = Play { sound: clip(600.0), times: Some(1), from: Duration::ZERO, manner: Manner::Over };
     world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
     world.pass(23);
     let press = Press::new(Digit::from_char('#').unwrap(), 500);

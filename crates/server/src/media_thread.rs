@@ -455,6 +455,7 @@ impl MediaThread {
             MediaCommand::PauseRecording(key) => self.order(Order::PauseRecording(leg, key, true)),
             MediaCommand::ResumeRecording(key) => self.order(Order::PauseRecording(leg, key, false)),
             MediaCommand::StopRecording(key) => self.order(Order::StopRecording(leg, key)),
+            MediaCommand::DiscardRecording(key) => self.order(Order::DiscardRecording(leg, key)),
             MediaCommand::Close => {
                 let report = self.worker.close(now, leg);
                 self.voices.remove(&leg);
@@ -503,7 +504,7 @@ impl MediaThread {
 
     /// Plays something to a leg.
     fn play(&mut self, leg: LegKey, play: ringback_control::Play) -> Option<MediaEvent> {
-        let ringback_control::Play { number, what, times, manner, patch } = play;
+        let ringback_control::Play { number, what, times, from, manner, patch } = play;
         let Some(sound) = self.sounds.find(&what) else {
             limited!(
                 self.telemetry.log,
@@ -519,7 +520,7 @@ impl MediaThread {
         self.heard.insert(leg);
         self.worker.set_played(leg, Some(manner));
         self.plays.insert(leg, number);
-        self.order(Order::Play(leg, number, Box::new((insert::Play { sound, times, manner }, patch))));
+        self.order(Order::Play(leg, number, Box::new((insert::Play { sound, times, from, manner }, patch))));
         None
     }
 

@@ -7,8 +7,8 @@
 
 mod file;
 
-use std::collections::{HashMap, HashSet};
-use std::fs::{DirBuilder, OpenOptions};
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,10 @@ reasons! {
         Begun = "begun",
         /// One was ended because it was told to be.
         Stopped = "stopped",
+        /// One was thrown away because that was asked for.
+        Discarded = "discarded",
+        /// One that was to be thrown away could not be.
+        NotDiscarded = "not_discarded",
         /// One was ended with its call.
         Over = "over",
         /// One was as long as it may be.
@@ -87,8 +91,8 @@ pub struct RecordingThread {
     recorded: Receiver<(usize, Recorded)>,
     spares: Vec<SyncSender<Piece>>,
     files: HashMap<RecordingKey, RecordingFile>,
-    /// Recordings whose files failed and that have not ended.
-    failed: HashSet<RecordingKey>,
+    /// The files that failed of recordings that have not ended.
+    failed: HashMap<RecordingKey, RecordingFile>,
 }
 
 impl RecordingThread {
@@ -103,7 +107,7 @@ impl RecordingThread {
             recorded,
             spares: Vec::new(),
             files: HashMap::new(),
-            failed: HashSet::new(),
+            failed: HashMap::new(),
         }
     }
 
@@ -152,7 +156,7 @@ struct Writer<'a> {
     format: FileFormat,
     telemetry: &'a Telemetry,
     files: &'a mut HashMap<RecordingKey, RecordingFile>,
-    failed: &'a mut HashSet<RecordingKey>,
+    failed: &'a mut HashMap<RecordingKey, RecordingFile>,
 }
 
 impl Writer<'_> {
@@ -161,11 +165,13 @@ impl Writer<'_> {
         let made =
             make_directory(self.directory).and_then(|()| RecordingFile::create(&path, self.format, channels));
         match made {
-            Ok(file) => {
+            Ok(mut file) => {
                 self.telemetry.recordings.count(News::Begun);
                 tracing::info!(file = name, "a call is recorded");
+                let noted = note.map(|note| write_note(&path, note));
+                file.has_note = matches!(noted, Some(Ok(())));
                 self.files.insert(recording, file);
-                if let Some(Err(error)) = note.map(|note| write_note(&path, note)) {
+                if let Some(Err(error)) = noted {
                     self.telemetry.recordings.count(News::NoNote);
                     let words =
                         "what is to be kept beside a recording cannot be written; look at the data directory";
@@ -174,7 +180,6 @@ impl Writer<'_> {
             }
             Err(error) => {
                 self.telemetry.recordings.count(News::NotMade);
-                self.failed.insert(recording);
                 let words = "a call is not recorded: its file cannot be made; look at the data directory";
                 limited!(self.telemetry.log, ERROR, NOBODY, "recording_not_made", %error, file = name, "{words}");
             }
@@ -193,7 +198,10 @@ impl Writer<'_> {
     }
 
     fn end(&mut self, recording: RecordingKey, length: u64, why: RecordingEnd) {
-        self.failed.remove(&recording);
+        let failed = self.failed.remove(&recording);
+        if why == RecordingEnd::Discarded {
+            return self.files.remove(&recording).or(failed).iter().for_each(|file| self.discard(file));
+        }
         let Some(mut file) = self.files.remove(&recording) else { return };
         if let Err(error) = file.finish(length) {
             self.files.insert(recording, file);
@@ -202,21 +210,38 @@ impl Writer<'_> {
             return;
         }
         self.telemetry.recordings.count(match why {
-            RecordingEnd::Stopped => News::Stopped,
+            RecordingEnd::Stopped | RecordingEnd::Discarded => News::Stopped,
             RecordingEnd::Over => News::Over,
             RecordingEnd::TooLong => News::TooLong,
         });
         tracing::info!(file = %file.path().display(), seconds = file.seconds(), ?why, "a recording has ended");
     }
 
+    /// Takes a recording away, and what is kept beside it.
+    fn discard(&self, recording: &RecordingFile) {
+        let (path, file) = (recording.path(), recording.path().display());
+        let note = if recording.has_note { fs::remove_file(path.with_extension(NOTE)) } else { Ok(()) };
+        match fs::remove_file(path).and(note) {
+            Ok(()) => {
+                self.telemetry.recordings.count(News::Discarded);
+                tracing::info!(%file, "a recording is thrown away, as was asked for");
+            }
+            Err(error) => {
+                self.telemetry.recordings.count(News::NotDiscarded);
+                let words = "a recording that was to be thrown away is still there; remove it by hand";
+                limited!(self.telemetry.log, ERROR, NOBODY, "recording_not_discarded", %error, %file, "{words}");
+            }
+        }
+    }
+
     /// The disk takes nothing: what there is of the file is kept.
     fn give_up(&mut self, recording: RecordingKey, error: &io::Error) {
         let Some(file) = self.files.remove(&recording) else { return };
-        self.failed.insert(recording);
         self.telemetry.recordings.count(News::NotWritten);
         let path = file.path().display();
         let words = "a recording ends because its file cannot be written; its call goes on";
         limited!(self.telemetry.log, ERROR, NOBODY, "recording_not_written", %error, file = %path, "{words}");
+        self.failed.insert(recording, file);
     }
 }
 
@@ -239,10 +264,13 @@ fn make_directory(path: &Path) -> io::Result<()> {
 
 /// Writes what is kept beside a recording, under its name with another extension.
 fn write_note(recording: &Path, note: &str) -> io::Result<()> {
-    let path = recording.with_extension("txt");
+    let path = recording.with_extension(NOTE);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(note.as_bytes())
 }
+
+/// The extension of what is kept beside a recording.
+const NOTE: &str = "txt";
 
 /// What may wait for the disk: ten seconds of a hundred recordings.
 const QUEUE: usize = 5000;
@@ -273,6 +301,10 @@ mod tests {
 
     /// Two seconds of a recording in which nobody says anything, and its end.
     fn recorded() -> Vec<Recorded> {
+        recorded_until(Desk::stop_recording)
+    }
+
+    fn recorded_until(end: fn(&mut Desk, RecordingKey)) -> Vec<Recorded> {
         let mut desk = Desk::new(1);
         let mut now = Instant::now();
         let codecs = vec![Format::Pcmu.describe(0)];
@@ -288,7 +320,7 @@ mod tests {
             now += TICK;
             desk.handle_timeout(now);
         }
-        desk.stop_recording(RECORDING);
+        end(&mut desk, RECORDING);
         std::iter::from_fn(|| desk.poll_recorded()).collect()
     }
 
@@ -349,10 +381,48 @@ mod tests {
     }
 
     #[test]
+    fn what_is_thrown_away_leaves_nothing_behind() {
+        for is_in_the_way in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let folder = directory.path().join(Recording::DIRECTORY);
+            fs::create_dir(&folder).unwrap();
+            if is_in_the_way {
+                fs::write(folder.join("one.txt"), "of somebody else").unwrap();
+            }
+            let counts = &write(directory.path(), recorded_until(Desk::discard_recording)).recordings;
+            let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+            assert_eq!(left.len(), usize::from(is_in_the_way), "{left:?}");
+            assert_eq!((counts.of(News::Begun), counts.of(News::Discarded)), (1, 1));
+            assert_eq!((counts.of(News::Stopped), counts.of(News::NotDiscarded)), (0, 0));
+        }
+    }
+
+    /// What a full disk has left of a recording goes as well.
+    #[test]
+    fn what_has_failed_is_thrown_away_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let telemetry = telemetry(directory.path());
+        let path = directory.path().join("one.wav");
+        let (mut files, mut failed) = (HashMap::new(), HashMap::new());
+        files.insert(RECORDING, RecordingFile::create(&path, FileFormat::Wav, 1).unwrap());
+        let mut writer = Writer {
+            directory: directory.path(),
+            format: FileFormat::Wav,
+            telemetry: &telemetry,
+            files: &mut files,
+            failed: &mut failed,
+        };
+        writer.give_up(RECORDING, &io::Error::other("full"));
+        assert!(path.exists() && writer.files.is_empty());
+        writer.end(RECORDING, 0, RecordingEnd::Discarded);
+        assert!(!path.exists() && failed.is_empty());
+    }
+
+    #[test]
     fn a_full_disk_ends_the_recording_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let telemetry = telemetry(directory.path());
-        let (mut files, mut failed) = (HashMap::new(), HashSet::new());
+        let (mut files, mut failed) = (HashMap::new(), HashMap::new());
         files.insert(RECORDING, RecordingFile::on_a_full_disk());
         let mut writer = Writer {
             directory: directory.path(),

@@ -52,6 +52,8 @@ pub enum Order {
     PauseRecording(LegKey, RecordingKey, bool),
     /// Ends a recording; the leg is one that is heard in it.
     StopRecording(LegKey, RecordingKey),
+    /// Ends a recording and throws it away; the leg is one that is heard in it.
+    DiscardRecording(LegKey, RecordingKey),
     /// Presses a key for the far end of a leg.
     Press(LegKey, Press),
     /// The same for one that may have no voice.
@@ -244,6 +246,7 @@ impl VoiceThread {
             | Order::Way(leg, _)
             | Order::PauseRecording(leg, ..)
             | Order::StopRecording(leg, _)
+            | Order::DiscardRecording(leg, _)
             | Order::Press(leg, _)
             | Order::PressAlone(leg, ..)
             | Order::Loss(leg, _)
@@ -290,6 +293,7 @@ impl VoiceThread {
             Order::Way(leg, way) => return self.desk.set_way(leg, way),
             Order::PauseRecording(_, key, is_paused) => return self.desk.pause_recording(key, is_paused),
             Order::StopRecording(_, key) => return self.desk.stop_recording(key),
+            Order::DiscardRecording(_, key) => return self.desk.discard_recording(key),
             Order::Play(leg, number, play) => {
                 self.numbers.insert(leg, number);
                 let (play, patch) = *play;

@@ -7,7 +7,7 @@
 //! `play-NAME` plays the file of that name, once, and hangs up; `tone-busy` and its like a tone of the network, for as long as one
 //! cares to listen. Left out: announcements before the answer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringback_media::audio::Signal;
 use ringback_media::insert::{Manner, PlayEnd};
@@ -71,7 +71,7 @@ impl Exchange {
         let command = match patch {
             Some(patch) => {
                 let (number, what, manner) = (self.last_play.advance(), What::HoldMusic, Manner::Under);
-                MediaCommand::Play(Box::new(Play { number, what, times: None, manner, patch: *patch }))
+                MediaCommand::Play(Box::new(Play { number, what, times: None, from: Duration::ZERO, manner, patch: *patch }))
             }
             None => MediaCommand::StopPlaying,
         };
@@ -82,7 +82,7 @@ impl Exchange {
     pub(super) fn play_once(&mut self, call: &Call, key: LegKey, what: What) {
         let Some(patch) = call.leg(key).and_then(|leg| patch_alone(leg.party()?)) else { return };
         let number = self.last_play.advance();
-        let play = Play { number, what, times: Some(1), manner: Manner::Over, patch };
+        let play = Play { number, what, times: Some(1), from: Duration::ZERO, manner: Manner::Over, patch };
         self.command(call.worker, key, MediaCommand::Play(Box::new(play)));
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Call {
     pub recording: Option<Recording>,
     /// The names of the files of its recordings, those of recordings that have ended included.
     pub recordings: Vec<Arc<str>>,
+    /// How many of its recordings were thrown away.
+    pub discarded: usize,
     next_leg: u16,
 }
 
@@ -130,6 +132,7 @@ impl Call {
             blocked: Blocked::default(),
             recording: None,
             recordings: Vec::new(),
+            discarded: 0,
             next_leg: 0,
         }
     }

@@ -36,6 +36,8 @@ pub enum Command {
     StartRecording(Whose, Wish),
     /// Its recording ends.
     StopRecording(Whose),
+    /// Its recording ends, and nothing of it is kept.
+    DiscardRecording(Whose),
     /// Its recording has a gap from here on, until it is started again.
     PauseRecording(Whose),
     /// Something for media that flows.
@@ -81,6 +83,8 @@ pub struct Delete {
     pub delay: Option<Duration>,
     /// Whether it is an error that there is no such call.
     pub is_fatal: bool,
+    /// Whether the recording of the call is thrown away.
+    pub discards_recording: bool,
 }
 
 /// What is to be played.
@@ -88,10 +92,12 @@ pub struct Delete {
 pub struct PlayMedia {
     /// The name of a file, as it was said: a path may stand before it.
     pub file: Bytes,
-    /// How often, 1 or more.
-    pub times: u32,
-    /// Whether it was not to begin at its beginning.
-    pub is_within: bool,
+    /// How often; `None` as often as `during` says, or once.
+    pub times: Option<u32>,
+    /// For how long it is begun again.
+    pub during: Option<Duration>,
+    /// Where the first time begins.
+    pub from: Duration,
 }
 
 /// What is said of a recording that is to begin.
@@ -163,6 +169,7 @@ impl Command {
             b"start recording" => Command::StartRecording(Whose::read(dict)?, Wish::read(dict)?),
             b"pause recording" => Command::PauseRecording(Whose::read(dict)?),
             b"stop recording" if is_pause(dict) => Command::PauseRecording(Whose::read(dict)?),
+            b"stop recording" if has_flag(dict, DISCARD) => Command::DiscardRecording(Whose::read(dict)?),
             b"stop recording" => Command::StopRecording(Whose::read(dict)?),
             word => match MediaAction::of(word) {
                 Some(action) => Command::Media(action, Whose::read(dict)?),
@@ -219,7 +226,12 @@ impl Delete {
                 Some(Duration::from_secs(seconds.into()))
             }
         };
-        Ok(Delete { whose: Whose::read(dict)?, delay, is_fatal: has_flag(dict, b"fatal") })
+        Ok(Delete {
+            whose: Whose::read(dict)?,
+            delay,
+            is_fatal: has_flag(dict, b"fatal"),
+            discards_recording: has_flag(dict, DISCARD),
+        })
     }
 }
 
@@ -235,14 +247,31 @@ impl PlayMedia {
         let file = file.as_text().filter(|file| !file.is_empty() && file.len() <= MAX_NAME_LEN);
         let file = file.ok_or(CommandError::Invalid("file", "the name of a file"))?.clone();
         let times = match said(dict, "repeat-times") {
-            None => Some(1),
-            Some(times) => times.as_number(),
+            None => None,
+            Some(times) => {
+                let times = times.as_number().ok_or(CommandError::Invalid("repeat-times", "a number"))?;
+                // Less than once is once, as rtpengine has it.
+                Some(u32::try_from(times.max(1)).unwrap_or(u32::MAX))
+            }
         };
-        let times = times.ok_or(CommandError::Invalid("repeat-times", "a number"))?;
-        // Less than once is once, as rtpengine has it.
-        let times = u32::try_from(times.max(1)).unwrap_or(u32::MAX);
-        let is_within = said(dict, "start-pos").and_then(|at| at.as_number()).is_some_and(|at| at != 0);
-        Ok(PlayMedia { file, times, is_within })
+        let milliseconds = |key| {
+            let number = number(dict, key, 0, "a number of milliseconds")?;
+            // A negative one is none.
+            Ok::<_, CommandError>(Duration::from_millis(u64::try_from(number).unwrap_or(0)))
+        };
+        let during = Some(milliseconds("repeat-duration")?).filter(|during| !during.is_zero());
+        Ok(PlayMedia { file, times, during, from: milliseconds("start-pos")? })
+    }
+}
+
+impl PlayMedia {
+    /// How often a file of this length is played: until its time is over, but to the end that it has come to.
+    pub(super) fn times_of(&self, length: Duration) -> u32 {
+        let Some(during) = self.during else { return self.times.unwrap_or(1) };
+        let rest = during.saturating_sub(length.saturating_sub(self.from));
+        let more = rest.as_nanos().div_ceil(length.as_nanos().max(1));
+        let enough = u32::try_from(more.saturating_add(1)).unwrap_or(u32::MAX);
+        enough.min(self.times.unwrap_or(u32::MAX))
     }
 }
 
@@ -352,6 +381,8 @@ pub(super) fn shown(word: &[u8]) -> String {
     word.iter().take(MAX_SHOWN).map(printable).filter(|character| *character != '"').collect()
 }
 
+/// The flag that throws a recording away.
+const DISCARD: &[u8] = b"discard-recording";
 /// The longest Call-ID, tag or branch.
 const MAX_NAME_LEN: usize = 1_024;
 /// The longest delay of a delete, in seconds.

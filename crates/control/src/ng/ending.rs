@@ -21,6 +21,9 @@ impl Engine {
             }
             return Ok(Step::Done(warned(ok(), &[Reason::NoTag.to_string().as_str()])));
         };
+        if branch.is_none() && delete.discards_recording {
+            self.discard_recording(call);
+        }
         let delay = delete.delay.filter(|_| !self.is_draining).unwrap_or(self.settings.delete_delay);
         let told = self.told(call);
         match (branch, delay) {

@@ -292,6 +292,7 @@ impl Engine {
             | Command::StopMedia(_)
             | Command::StartRecording(..)
             | Command::StopRecording(_)
+            | Command::DiscardRecording(_)
             | Command::PauseRecording(_)
             | Command::Media(..) => None,
         };
@@ -311,6 +312,7 @@ impl Engine {
             Command::StopMedia(whose) => self.stop_media(now, whose).map(Err),
             Command::StartRecording(whose, wish) => self.start_recording(now, whose, wish).map(Err),
             Command::StopRecording(whose) => self.stop_recording(now, whose).map(Err),
+            Command::DiscardRecording(whose) => self.throw_recording_away(now, whose).map(Err),
             Command::PauseRecording(whose) => self.pause_recording(now, whose).map(Err),
             Command::Offer(exchange) => self.call_to_offer(now, &exchange.whose.call).map(Ok),
             Command::Answer(exchange) => self.number_of(&exchange.whose.call).map(Ok),

@@ -164,6 +164,7 @@ impl World {
                     | MediaCommand::PauseRecording(_)
                     | MediaCommand::ResumeRecording(_)
                     | MediaCommand::StopRecording(_)
+                    | MediaCommand::DiscardRecording(_)
                     | MediaCommand::Echo => {
                         assert!(self.open.contains(&leg), "a closed leg is configured");
                     }

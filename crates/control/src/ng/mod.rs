@@ -46,8 +46,7 @@
 //! Left out: ICE without DTLS-SRTP, rtcp-mux in offers without ICE, `start forwarding`, `publish` and
 //! `subscribe`, T.38 made out of audio (a fax is passed on as it is), a second m= section of video, video in `query`,
 //! packets of calls in progress in `statistics`, and the transports TCP, HTTP and WebSocket; of recordings more than two
-//! sides at a time and `discard-recording`; of playing `blob`, `db-id`, `start-pos`, the `pause` between keys (60 ms),
-//! and media for who has not agreed on any yet.
+//! sides at a time; of playing `blob`, `db-id`, `last-frame-pos`, the `pause` between keys (60 ms), and media for who has not agreed on any yet.
 
 mod bencode;
 mod blocking;

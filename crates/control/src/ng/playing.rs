@@ -18,7 +18,7 @@ use ringback_media::session::LegKey;
 
 use super::calls::{Call, Side};
 use super::command::{PlayMedia, Whose, shown};
-use super::engine::{Engine, ok, warned};
+use super::engine::{Engine, ok};
 use super::refusal::Reason;
 use super::value::{Dict, Value};
 use crate::media::{MediaCommand, Play, PlayNumber, What};
@@ -34,19 +34,21 @@ impl Engine {
     pub(super) fn play(&mut self, now: Instant, whose: &Whose, media: &PlayMedia) -> Result<Dict, Reason> {
         let number = self.number_of(&whose.call)?;
         let (name, duration) = self.sound(&media.file)?;
+        if !media.from.is_zero() && media.from >= duration {
+            return Err(Reason::BehindSound(duration));
+        }
+        let times = media.times_of(duration);
         let mut call = self.take(number).ok_or(Reason::NoCall)?;
         call.signalled = now;
         let played = call.meant(whose).and_then(|legs| {
             let what = What::File(name);
-            let results = legs.into_iter().map(|leg| self.play_to(&mut call, leg, &what, media.times));
+            let results = legs.into_iter().map(|leg| self.play_to(&mut call, leg, &what, times, media.from));
             any(results)
         });
         self.calls.insert(number, call);
         played?;
         let milliseconds = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let answer = ok().with("duration", Value::Number(milliseconds));
-        let warnings: &[&str] = if media.is_within { &["a file is played from its beginning"] } else { &[] };
-        Ok(warned(answer, warnings))
+        Ok(ok().with("duration", Value::Number(milliseconds)))
     }
 
     /// Plays nothing more to the sides that are meant. It is as it should be where nothing was.
@@ -97,13 +99,14 @@ impl Engine {
         leg: LegKey,
         what: &What,
         times: u32,
+        from: Duration,
     ) -> Result<(), Reason> {
         let side = call.side_mut(leg).ok_or(Reason::NoTag)?;
         let party = side.party().filter(|party| party.agreed().is_some()).ok_or(Reason::NotTalking)?;
         let patch = patch_alone(party).ok_or(Reason::NoCodec)?;
         let number = self.last_play.advance();
         let (what, manner) = (what.clone(), Manner::Over);
-        let play = Box::new(Play { number, what, times: Some(times), manner, patch });
+        let play = Box::new(Play { number, what, times: Some(times), from, manner, patch });
         if side.playing.replace(play.clone()).is_some() {
             self.command(leg, MediaCommand::StopPlaying);
         }

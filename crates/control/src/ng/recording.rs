@@ -9,7 +9,7 @@
 //! the most, and text that is kept beside it; a number that is drawn keeps the names apart.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::Rng;
@@ -96,6 +96,15 @@ impl Engine {
         })
     }
 
+    /// Ends the recording of a call and throws it away. It is as it should be where there is none; those that have ended
+    /// before stay.
+    pub(super) fn throw_recording_away(&mut self, now: Instant, whose: &Whose) -> Result<Dict, Reason> {
+        self.about_recording(now, whose, |engine, call| {
+            engine.discard_recording(call);
+            Ok(())
+        })
+    }
+
     /// Leaves a gap in the recording of a call from here on.
     pub(super) fn pause_recording(&mut self, now: Instant, whose: &Whose) -> Result<Dict, Reason> {
         self.about_recording(now, whose, |engine, call| engine.set_paused(call, true))
@@ -129,7 +138,10 @@ impl Engine {
             Some(true) if call.recording.is_some() => Ok(()),
             Some(true) => self.begin_recording(call, &flags.wish),
             Some(false) => {
-                self.end_recording(call);
+                match flags.has(Switch::DiscardRecording) {
+                    true => self.discard_recording(call),
+                    false => self.end_recording(call),
+                }
                 Ok(())
             }
             None => Ok(()),
@@ -164,7 +176,7 @@ impl Engine {
         if self.recorded.len() >= self.settings.max_recordings {
             return Err(NotRecorded::TooMany);
         }
-        if call.recordings.len() >= MOST_RECORDINGS {
+        if call.recordings.len() + call.discarded >= MOST_RECORDINGS {
             return Err(NotRecorded::TooManyOfCall);
         }
         let as_packets = self.settings.recording.keeps_packets;
@@ -218,7 +230,7 @@ impl Engine {
                 // Who hears a file is told by that, or by nothing: the beep would end it.
                 if call.side(leg).is_some_and(|side| side.playing.is_none()) {
                     // Who has no codec of ours cannot be told.
-                    let _ = self.play_to(call, leg, &What::Beep, 1);
+                    let _ = self.play_to(call, leg, &What::Beep, 1, Duration::ZERO);
                 }
             }
         }
@@ -241,10 +253,29 @@ impl Engine {
 
     /// Ends the recording of a call, if there is one.
     pub(super) fn end_recording(&mut self, call: &mut Call) {
+        if let Some(recording) = call.recording.take() {
+            self.command_end(call, &recording, MediaCommand::StopRecording);
+        }
+    }
+
+    /// Ends the recording of a call, if there is one, and leaves nothing of it.
+    pub(super) fn discard_recording(&mut self, call: &mut Call) {
+        if let Some(recording) = call.recording.take() {
+            call.recordings.retain(|name| *name != recording.name);
+            call.discarded += 1;
+            self.command_end(call, &recording, MediaCommand::DiscardRecording);
+        }
+    }
+
+    fn command_end(
+        &mut self,
+        call: &Call,
+        recording: &Recording,
+        command: fn(RecordingKey) -> MediaCommand,
+    ) {
         self.recorded.remove(&call.number);
-        let Some(recording) = call.recording.take().filter(|recording| recording.is_begun) else { return };
-        if let Some(leg) = any_open(call) {
-            self.command(leg, MediaCommand::StopRecording(recording.key));
+        if let Some(leg) = any_open(call).filter(|_| recording.is_begun) {
+            self.command(leg, command(recording.key));
         }
     }
 

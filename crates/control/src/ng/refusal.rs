@@ -1,5 +1,7 @@
 //! Why a command is not done.
 
+use std::time::Duration;
+
 use ringback_media::negotiation::Refusal;
 
 use super::command::CommandError;
@@ -39,6 +41,9 @@ pub enum Reason {
     /// There is no such file.
     #[error("There is no sound \"{0}\" to play: put it into \"sounds\" of the data directory, as WAV or Ogg")]
     NoSound(String),
+    /// It is to begin where there is nothing left of it.
+    #[error("start-pos lies behind the end of the sound, which lasts {} ms", .0.as_millis())]
+    BehindSound(Duration),
     /// The call is not recorded.
     #[error("{}", .0.words())]
     NotRecorded(NotRecorded),

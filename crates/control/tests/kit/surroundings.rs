@@ -341,6 +341,7 @@ impl Media {
                 self.log.push("the recording goes on".to_owned());
                 self.assert_recorded(key, recording);
             }
+            MediaCommand::DiscardRecording(_) => panic!("no call of the exchange is thrown away"),
             MediaCommand::StopRecording(recording) => {
                 self.log.push("the recording ends".to_owned());
                 self.assert_recorded(key, recording);

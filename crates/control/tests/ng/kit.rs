@@ -255,10 +255,12 @@ impl World {
             MediaCommand::Echo => panic!("nobody asks for an echo"),
             MediaCommand::Play(play) => {
                 let leg = self.legs.get(&key).expect("only an open leg is played to");
-                let Play { number, what, times, patch, .. } = *play;
+                let Play { number, what, times, from, patch, .. } = *play;
                 self.plays.insert(key, number);
                 let codec = &patch.to[0].name;
-                self.log.push(format!("{} hears {what:?} {} times in {codec}", leg.name, times.unwrap()));
+                let from = if from.is_zero() { String::new() } else { format!(" from {from:?}") };
+                let times = times.unwrap();
+                self.log.push(format!("{} hears {what:?} {times} times{from} in {codec}", leg.name));
             }
             MediaCommand::StopPlaying => {
                 self.log.push(format!("{} hears nothing more", name(&self.legs, key)));
@@ -272,6 +274,7 @@ impl World {
             MediaCommand::PauseRecording(recording) => self.tell_recording(recording, "pauses"),
             MediaCommand::ResumeRecording(recording) => self.tell_recording(recording, "goes on"),
             MediaCommand::StopRecording(recording) => self.tell_recording(recording, "ends"),
+            MediaCommand::DiscardRecording(recording) => self.tell_recording(recording, "is thrown away"),
             MediaCommand::Close => {
                 self.log.push(format!("{} closes", name(&self.legs, key)));
                 self.legs.remove(&key);

@@ -64,8 +64,44 @@ fn a_file_is_played_as_often_as_asked_and_to_all() {
         world.happened(),
         "web1 hears File(\"v1.2\") 1 times in PCMU\nrtp2 hears File(\"v1.2\") 1 times in PCMA"
     );
-    let answer = play(&mut world, &[("from-tag", "alice"), ("file", "welcome"), ("start-pos", "100")]);
-    assert_eq!(text(&answer, "warning"), "a file is played from its beginning");
+}
+
+#[test]
+fn a_file_begins_where_it_is_to_begin() {
+    let mut world = in_call();
+    for (place, from) in [("100", " from 100ms"), ("1499", " from 1.499s"), ("0", ""), ("-5", "")] {
+        let more = [("from-tag", "bob"), ("file", "welcome"), ("start-pos", place), ("repeat-times", "2")];
+        let answer = play(&mut world, &more);
+        assert_eq!((answer.text("warning"), text(&answer, "result").as_str()), (None, "ok"), "{place}");
+        assert_eq!(answer.value("duration"), Some(&Value::Number(1_500)), "of all of it");
+        let happened = world.happened();
+        assert!(happened.ends_with(&format!("2 times{from} in PCMA")), "{place}: {happened}");
+    }
+}
+
+/// What has begun is played to its end.
+#[test]
+fn a_file_is_begun_again_as_long_as_asked() {
+    for (duration, times, from, expected) in [
+        ("10000", None, None, 7),
+        ("15000", None, None, 10),
+        ("15001", None, None, 11),
+        ("1", None, None, 1),
+        ("0", None, None, 1),
+        ("15000", Some("3"), None, 3),
+        ("4000", Some("9"), None, 3),
+        ("1500", None, Some("1000"), 2),
+        ("500", None, Some("1000"), 1),
+        ("9999999999999999", None, None, u32::MAX),
+    ] {
+        let mut world = in_call();
+        let mut more = vec![("from-tag", "bob"), ("file", "welcome"), ("repeat-duration", duration)];
+        more.extend(times.map(|times| ("repeat-times", times)));
+        more.extend(from.map(|from| ("start-pos", from)));
+        play(&mut world, &more);
+        let happened = world.happened();
+        assert!(happened.contains(&format!(") {expected} times")), "{more:?}: {happened}");
+    }
 }
 
 #[test]
@@ -138,6 +174,9 @@ fn what_cannot_be_played_is_an_error_in_words() {
         ),
         (&[("from-tag", "bob"), ("file", "/")], "There is no sound \"\" to play"),
         (&[("from-tag", "bob"), ("file", "welcome"), ("repeat-times", "often")], "The value of repeat-times"),
+        (&[("from-tag", "bob"), ("file", "welcome"), ("start-pos", "1500")], "start-pos lies behind the end"),
+        (&[("from-tag", "bob"), ("file", "welcome"), ("start-pos", "soon")], "The value of start-pos"),
+        (&[("from-tag", "bob"), ("file", "welcome"), ("repeat-duration", "long")], "The value of repeat-d"),
         (&[("from-tag", "carol"), ("file", "welcome")], "No side of the call"),
         (&[("label", "door"), ("file", "welcome")], "No side of the call"),
         (&[("file", "welcome")], "Nobody is meant: say a from-tag, an address, a label or the flag all"),

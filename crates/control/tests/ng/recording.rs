@@ -52,6 +52,54 @@ fn a_call_is_recorded_until_it_is_told_to_stop() {
 }
 
 #[test]
+fn what_is_thrown_away_is_named_no_more() {
+    for (command, more) in [
+        ("stop recording", [("flags", "|discard-recording")]),
+        ("stop recording", [("flags", "|discard recording")]),
+        ("stop recording", [("rtpp-flags", "discard-recording")]),
+        ("delete", [("flags", "|discard-recording")]),
+    ] {
+        let mut world = in_call();
+        let kept = recordings(&ask(&mut world, "start recording", &[]));
+        ask(&mut world, "stop recording", &[]);
+        let both = recordings(&ask(&mut world, "start recording", &[]));
+        ask(&mut world, "pause recording", &[]);
+        world.happened();
+        let answer = ask(&mut world, command, &more);
+        assert!(world.happened().starts_with(&format!("{} is thrown away", both[1])), "{command} {more:?}");
+        assert_eq!(recordings(&answer), kept, "what has ended before stays");
+    }
+    // In a description, too; and before anybody is heard.
+    let mut world = in_call();
+    let plain = [("transport-protocol", "UDP/TLS/RTP/SAVPF"), ("ICE", "force")];
+    let names = recordings(&ask(&mut world, "start recording", &[]));
+    let off = [&plain[..], &[("record-call", "off"), ("flags", "|discard-recording")]].concat();
+    phone_answers(&mut world, &off);
+    assert!(world.happened().ends_with(&format!("{} is thrown away", names[0])));
+    ask(&mut world, "stop recording", &[("flags", "|discard-recording")]);
+    assert_eq!(world.happened(), "", "there is none");
+    let mut world = World::new();
+    browser_calls(&mut world);
+    ask(&mut world, "start recording", &[]);
+    let answer = ask(&mut world, "stop recording", &[("flags", "|discard-recording")]);
+    assert_eq!(answer.value("recordings"), None);
+    phone_answers(&mut world, &[]);
+    assert!(!world.happened().contains("recorded"));
+}
+
+/// Nor has one that throws them all away.
+#[test]
+fn what_was_thrown_away_counts_among_the_recordings_of_a_call() {
+    let mut world = in_call();
+    for _ in 0..32 {
+        ask(&mut world, "start recording", &[]);
+        ask(&mut world, "stop recording", &[("flags", "|discard-recording")]);
+    }
+    let words = reason(&world.ask(&about("start recording", &[])));
+    assert!(words.ends_with("it has had 32 recordings already"), "{words}");
+}
+
+#[test]
 fn a_pause_is_a_gap_and_starting_again_goes_on() {
     let mut world = in_call();
     let names = recordings(&ask(&mut world, "start recording", &[]));

@@ -38,7 +38,8 @@ pub fn insert(data: &[u8], start: Instant) -> DeskStats {
                     0 => (Sound::Tone(Signal::Busy, Region::Europe), None),
                     _ => (Sound::Clip(Arc::new(clip)), Some(3)),
                 };
-                let _ = desk.play(now, leg, Play { sound, times, manner }, &patch(&mut input));
+                let from = Duration::from_millis(u64::from(step) / 2);
+                let _ = desk.play(now, leg, Play { sound, times, from, manner }, &patch(&mut input));
             }
             3 => desk.stop(leg),
             4 => {

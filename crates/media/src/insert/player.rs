@@ -1,7 +1,7 @@
 //! Playing: tones and what was read from files, to one leg, by the clock.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::TICK;
 use super::desk::{Desk, DeskError, MOST, next};
@@ -35,6 +35,14 @@ pub struct Clip {
     pub samples: Box<[i16]>,
 }
 
+impl Clip {
+    /// How many samples lie before a moment of it.
+    fn place(&self, from: Duration) -> usize {
+        let samples = from.as_micros().saturating_mul(self.rate.into()) / 1_000_000;
+        usize::try_from(samples).unwrap_or(usize::MAX).min(self.samples.len())
+    }
+}
+
 impl std::fmt::Debug for Clip {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Clip({} samples at {} Hz)", self.samples.len(), self.rate)
@@ -57,6 +65,8 @@ pub struct Play {
     pub sound: Sound,
     /// How often, from its beginning to its end; `None` until it is stopped. A tone has no end.
     pub times: Option<u32>,
+    /// Where the first time begins; the others begin at its beginning. A tone has no such place.
+    pub from: Duration,
     /// How.
     pub manner: Manner,
 }
@@ -118,7 +128,7 @@ impl Desk {
         if !self.players.contains_key(&leg) {
             self.seed = next(self.seed);
             let own = Voice::new(leg, leg, patch, MOST, self.seed).map_err(|_| DeskError::Codec)?;
-            let play = Play { sound: Sound::Keys, times: Some(1), manner: Manner::Over };
+            let play = Play { sound: Sound::Keys, times: Some(1), from: Duration::ZERO, manner: Manner::Over };
             self.players.insert(leg, Player::new(play, patch.clone(), Some(own)));
             self.start_clock(now);
         }
@@ -176,7 +186,8 @@ impl Player {
             (Sound::Clip(clip), Sound::Clip(other)) => Arc::ptr_eq(clip, other),
             _ => false,
         };
-        same && self.play.manner == play.manner && self.play.times == play.times && self.patch == *patch
+        let Play { times, from, manner, .. } = self.play;
+        same && (times, from, manner) == (play.times, play.from, play.manner) && self.patch == *patch
     }
 
     /// Hears what is said to the leg meanwhile; says whether that ends it. A click does not, since a telephone that holds
@@ -199,7 +210,7 @@ impl Player {
         let Some(voice) = voice.or(own.as_mut()) else { return true };
         let rate = voice.sample_rate();
         if source.as_ref().is_none_or(|(known, _)| *known != rate) {
-            *source = Source::new(&play.sound, rate, play.times).map(|source| (rate, source));
+            *source = Source::new(play, rate).map(|source| (rate, source));
         }
         let Some((_, source)) = source else { return true };
         let len = (rate / 1000) as usize * TICK.as_millis() as usize;
@@ -212,8 +223,8 @@ impl Player {
 }
 
 impl Source {
-    fn new(sound: &Sound, rate: u32, times: Option<u32>) -> Option<Source> {
-        Some(match sound {
+    fn new(play: &Play, rate: u32) -> Option<Source> {
+        Some(match &play.sound {
             Sound::Keys => Source::Silence,
             Sound::Tone(signal, region) => {
                 Source::Tone(ToneGenerator::new(*signal, *region, rate, TONE_LEVEL))
@@ -224,9 +235,9 @@ impl Source {
                     true => None,
                     false => Some(Resampler::new(clip.rate, rate)?),
                 },
-                at: 0,
+                at: clip.place(play.from),
                 ready: Vec::with_capacity(2 * MAX_SAMPLES),
-                times: times.unwrap_or(1),
+                times: play.times.unwrap_or(1),
             },
         })
     }

@@ -97,6 +97,8 @@ pub enum Recorded {
 pub enum RecordingEnd {
     /// It was told to.
     Stopped,
+    /// It was told to, and nothing of it is to be kept.
+    Discarded,
     /// Nobody is left who could be heard in it.
     Over,
     /// It is as long as it may be.
@@ -173,6 +175,11 @@ impl Desk {
     /// Ends a recording.
     pub fn stop_recording(&mut self, recording: RecordingKey) {
         self.end_recording(recording, RecordingEnd::Stopped);
+    }
+
+    /// Ends a recording that is to be thrown away.
+    pub fn discard_recording(&mut self, recording: RecordingKey) {
+        self.end_recording(recording, RecordingEnd::Discarded);
     }
 
     /// Whether a leg is heard in a recording.

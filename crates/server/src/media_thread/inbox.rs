@@ -94,7 +94,8 @@ pub(super) fn refusal(leg: LegKey, command: &MediaCommand, why: &str) -> Option<
         | MediaCommand::Record(_)
         | MediaCommand::PauseRecording(_)
         | MediaCommand::ResumeRecording(_)
-        | MediaCommand::StopRecording(_) => None,
+        | MediaCommand::StopRecording(_)
+        | MediaCommand::DiscardRecording(_) => None,
         MediaCommand::Play(play) => Some(MediaEvent::Played(leg, play.number, PlayEnd::Finished)),
     }
 }

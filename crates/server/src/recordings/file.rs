@@ -19,6 +19,8 @@ use crate::trace::pcap;
 
 /// A file that is being written.
 pub struct RecordingFile {
+    /// Whether text of ours lies beside it.
+    pub has_note: bool,
     path: PathBuf,
     file: File,
     channels: u8,
@@ -71,8 +73,9 @@ impl RecordingFile {
                 Coding::Ogg { encoder: Box::new(encoder), writer: Box::new(writer) }
             }
         };
+        let (has_note, path) = (false, path.to_owned());
         let mut made =
-            RecordingFile { path: path.to_owned(), file, channels, coding, written: 0, bytes: 0, buffer };
+            RecordingFile { has_note, path, file, channels, coding, written: 0, bytes: 0, buffer };
         made.append()?;
         Ok(made)
     }
@@ -83,7 +86,8 @@ impl RecordingFile {
         let path = PathBuf::from("/dev/full");
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         let coding = Coding::Wav { counted: 0 };
-        RecordingFile { path, file, channels: 1, coding, written: 0, bytes: 0, buffer: Vec::new() }
+        let (has_note, channels, buffer) = (false, 1, Vec::new());
+        RecordingFile { has_note, path, file, channels, coding, written: 0, bytes: 0, buffer }
     }
 
     /// Where it is.
