@@ -50,6 +50,9 @@ pub enum RecordingRefused {
     /// A party may not.
     #[error("recordings are not for the parties to begin and end: set recording.calls = \"asked\"")]
     NotAllowed,
+    /// What is recorded for the exchange a party may not stop.
+    #[error("every call is recorded, and a party cannot stop that: set recording.calls = \"asked\"")]
+    OfExchange,
     /// Nothing that they say can be decoded.
     #[error(
         "the parties speak a codec that cannot be decoded here: offer opus, G722, PCMA or PCMU, or set \
@@ -59,6 +62,20 @@ pub enum RecordingRefused {
     /// A party has begun too many.
     #[error("a call has {MOST_RECORDINGS} recordings at the most")]
     TooMany,
+}
+
+impl RecordingRefused {
+    /// What the telephone shows whose record key was pressed.
+    const fn phrase(self) -> &'static str {
+        match self {
+            RecordingRefused::NotAllowed => "Recording Is Not Allowed",
+            RecordingRefused::OfExchange => "This Recording Cannot Be Stopped",
+            RecordingRefused::Bypassed => "Media Goes Past The Recorder",
+            RecordingRefused::Codec => "Codec Cannot Be Recorded",
+            RecordingRefused::TooMany => "Too Many Recordings Of This Call",
+            RecordingRefused::NoCall | RecordingRefused::NotRecorded => "Nothing To Record",
+        }
+    }
 }
 
 impl Exchange {
@@ -209,6 +226,7 @@ impl Exchange {
         }
         let done = match self.settings.recording.calls {
             RecordedCalls::All if is_on && call.recording.is_some() => Ok(()),
+            RecordedCalls::All if call.recording.is_some() => Err(RecordingRefused::OfExchange),
             RecordedCalls::All | RecordedCalls::None => Err(RecordingRefused::NotAllowed),
             // Who only waits for its BYE has no say.
             RecordedCalls::Asked if !call.is_party(key) => Err(RecordingRefused::NotAllowed),
@@ -224,10 +242,13 @@ impl Exchange {
             Err(refused) => {
                 self.stats.recordings_refused += 1;
                 let status = match refused {
-                    RecordingRefused::NotAllowed | RecordingRefused::TooMany => 403,
+                    RecordingRefused::NotAllowed
+                    | RecordingRefused::OfExchange
+                    | RecordingRefused::TooMany => 403,
                     _ => 488,
                 };
-                self.refuse(now, server, request, status, &refused.to_string());
+                let (phrase, sentence) = (Some(refused.phrase()), refused.to_string());
+                self.refuse_with(now, server, request, status, phrase, &sentence);
             }
         }
         true

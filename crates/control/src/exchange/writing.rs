@@ -35,7 +35,25 @@ impl Exchange {
         status: u16,
         sentence: &str,
     ) {
-        let mut reply = self.reply(request, status).header(Name::Warning, warning(sentence));
+        self.refuse_with(now, server, request, status, None, sentence);
+    }
+
+    /// The same with a reason phrase of its own: what a telephone shows, which shows no Warning.
+    pub(crate) fn refuse_with(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Message,
+        status: u16,
+        phrase: Option<&str>,
+        sentence: &str,
+    ) {
+        let reply = match phrase {
+            Some(phrase) => Builder::reply_with_phrase(request, status, phrase)
+                .to_tag(self.stateless_tag(request).as_bytes()),
+            None => self.reply(request, status),
+        };
+        let mut reply = reply.header(Name::Warning, warning(sentence));
         if status == 503 {
             reply = reply.header(Name::RetryAfter, self.retry_after());
         }

@@ -30,6 +30,11 @@ fn record_key(world: &mut World, phone: PhoneId, value: &str) -> u16 {
     world.phone(phone).last_status("INFO").unwrap()
 }
 
+/// What the telephone shows of that.
+fn shown(world: &mut World, phone: PhoneId) -> String {
+    world.phone(phone).last_phrase("INFO").unwrap()
+}
+
 fn finish(world: &mut World, phone: PhoneId) {
     world.phone(phone).hang_up();
     world.settle();
@@ -49,6 +54,7 @@ fn every_call_is_recorded_from_its_answer_and_its_record_names_the_file() {
     );
     // A party cannot stop what is recorded for the exchange.
     assert_eq!(record_key(&mut world, bob, "off"), 403);
+    assert_eq!(shown(&mut world, bob), "This Recording Cannot Be Stopped");
     assert_eq!(record_key(&mut world, bob, "on"), 200);
     assert_eq!(world.media.recordings(), recordings);
     let name = name.clone();
@@ -71,6 +77,7 @@ fn a_call_in_a_codec_that_is_not_ours_is_kept_as_packets_or_not_at_all() {
         let (alice, bob) = talking_by(&mut world, Client::Foreign, Client::Foreign);
         if calls == RecordedCalls::Asked {
             assert_eq!(record_key(&mut world, bob, "on"), 488);
+            assert_eq!(shown(&mut world, bob), "Codec Cannot Be Recorded");
         }
         assert_eq!(world.media.recordings().len(), if keeps_packets { 2 } else { 0 });
         finish(&mut world, alice);
@@ -106,6 +113,7 @@ pub fn refused() -> World {
     let mut world = World::new(1);
     let (alice, _) = talking(&mut world);
     assert_eq!(record_key(&mut world, alice, "on"), 403);
+    assert_eq!(shown(&mut world, alice), "Recording Is Not Allowed");
     assert_eq!(world.exchange.stats().recordings_refused, 1);
     assert_eq!(world.media.recordings(), []);
     finish(&mut world, alice);

@@ -41,6 +41,13 @@ impl Phone {
         self.statuses(method).last().copied()
     }
 
+    /// The reason phrase of the last response to a method.
+    pub fn last_phrase(&self, method: &str) -> Option<String> {
+        let bytes = self.responses(method).last()?.bytes().to_vec();
+        let line = String::from_utf8(bytes).unwrap().lines().next()?.to_owned();
+        Some(line.splitn(3, ' ').nth(2)?.to_owned())
+    }
+
     /// The last response to an INVITE that was a failure and no challenge.
     pub fn last_failure(&self) -> Option<u16> {
         self.statuses("INVITE").into_iter().rfind(|status| *status >= 300 && *status != 407)
