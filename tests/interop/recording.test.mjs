@@ -48,6 +48,19 @@ async function startRecorder(...set) {
   return server;
 }
 
+/** What tcpdump reads of the datagrams of a capture that a filter leaves. */
+const dump = (path, type, filter) =>
+  execFileSync('tcpdump', ['-n', '-v', '-r', path, '-T', type, filter], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+
+/** A second byte of RTCP (RFC 5761), at a port beside those of RTP. */
+const RTCP = '(udp[9] & 0x7f) >= 64 and (udp[9] & 0x7f) <= 95 and (udp[0:2] & 1) = 1';
+
+/** How many reports are in a capture that is being written. */
+const reports = (path) => dump(path, 'rtcp', RTCP).match(/: +(sr|rr) /g)?.length ?? 0;
+
 const folderOf = (server) => join(server.dataDir, 'recordings');
 
 /** The channels of a file that the browser can play. */
@@ -109,6 +122,8 @@ scenario('the packets of both, as a capture', async () => {
     await alice.dial('bob');
     await Promise.all([alice.established(), bob.established()]);
     await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
+    const [name] = readdirSync(folderOf(server));
+    await until('a report of a telephone', () => reports(join(folderOf(server), name)) > 0);
     await alice.hangUp();
     await bob.closed();
   });
@@ -124,11 +139,8 @@ scenario('the packets of both, as a capture', async () => {
     said.assertOnly(tone);
     assert.ok(Math.abs(said.seconds - talked) < 2, `${said.seconds} s of ${talked} s`);
   }
-  // Another reader finds an RTP packet of G.711 in each datagram.
-  const lines = execFileSync('tcpdump', ['-n', '-v', '-r', path, '-T', 'rtp'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  // Another reader finds an RTP packet of G.711 in each datagram that is no RTCP.
+  const lines = dump(path, 'rtp', `not (${RTCP})`);
   const datagrams = lines.match(/proto UDP/g)?.length ?? 0;
   const packets = lines.match(/: udp\/rtp 160 c[08] /g)?.length ?? 0;
   assert.ok(datagrams > 50 * talked && packets === datagrams, `${packets} of ${datagrams}: ${lines}`);

@@ -202,6 +202,7 @@ mod tests {
                 evicted: 0,
                 history,
                 quality: Summary::default(),
+                video: None,
             }),
             reported: None,
         }

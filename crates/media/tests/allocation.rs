@@ -344,7 +344,12 @@ fn audio_that_is_made_anew() {
         .unwrap();
     }
     let clip = Clip { rate: 16_000, samples: vec![1000; 5000].into() };
-    let play = Play { sound: Sound::Clip(clip.into()), times: None, from: std::time::Duration::ZERO, manner: Manner::Under };
+    let play = Play {
+        sound: Sound::Clip(clip.into()),
+        times: None,
+        from: std::time::Duration::ZERO,
+        manner: Manner::Under,
+    };
     desk.play(now, LegKey(9), play, &patch).unwrap();
     let mut pass = |n: u32| {
         let now = now + ms(u64::from(n) * 20);

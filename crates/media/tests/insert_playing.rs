@@ -143,7 +143,8 @@ fn music_ends_where_somebody_is_heard_to_speak_and_not_for_silence() {
     let mut world = World::new(&pcma());
     let mut speaker = Speaker::new(A, opus(), 1000.0);
     world.desk.patch(A, B, &patch(opus(), pcma())).unwrap();
-    let play = Play { sound: Sound::Cadence(HOLD_TONES), times: None, from: Duration::ZERO, manner: Manner::Under };
+    let play =
+        Play { sound: Sound::Cadence(HOLD_TONES), times: None, from: Duration::ZERO, manner: Manner::Under };
     world.desk.play(world.now, B, play, &patch(pcma(), pcma())).unwrap();
     for n in 0..45 {
         // What a telephone has said last before it holds comes a moment later.

@@ -299,6 +299,31 @@ fn packets_are_kept_as_they_came_and_a_pause_leaves_some_out() {
     assert_eq!(world.kept, expected);
 }
 
+/// RTCP stands beside the RTP of its leg, whichever port it came by; a file of sound has nothing of it.
+#[test]
+fn reports_are_kept_beside_what_they_are_about() {
+    let report = [0x80, 201, 0, 1, 0, 0, 0, 7];
+    let mut world = World::new(RecordingSettings { keeps_packets: true, ..settings(false) });
+    world.desk.set_way(A, way(4000));
+    world.talk(1);
+    world.desk.handle_copy(world.now, A, &report);
+    world.desk.handle_copy(world.now, B, &report);
+    world.talk(1);
+    world.stop();
+    let ports: Vec<_> = world.kept.iter().map(|(_, port, kind)| (*port, *kind)).collect();
+    assert_eq!(ports, [(4000, 111), (0, 0), (4001, 73), (1, 73), (4000, 111), (0, 0)]);
+    assert_eq!(world.desk.stats().recorded, 4, "packets of RTP");
+
+    let mut world = World::new(settings(false));
+    for _ in 0..50 {
+        world.desk.handle_copy(world.now, A, &report);
+        world.pass();
+    }
+    world.stop();
+    assert!(world.channels[0].len() == SECOND && world.channels[0].iter().all(|sample| *sample == 0));
+    assert_eq!((world.desk.stats().unreadable, world.desk.stats().recorded), (0, 0));
+}
+
 /// What cannot be decoded can be kept, but no more than anybody says.
 #[test]
 fn packets_of_any_codec_are_kept() {

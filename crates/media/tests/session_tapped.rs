@@ -28,6 +28,28 @@ fn a_tapped_leg_is_passed_on_and_copied_as_it_came() {
 }
 
 #[test]
+fn the_reports_of_a_tapped_leg_are_copied_opened() {
+    let mut world = World::new();
+    let mut browser = Browser::connect(&mut world, A);
+    let report = |ssrc: u32| [&[0x80, 201, 0, 1][..], &ssrc.to_be_bytes()].concat();
+    let mut tell = |world: &mut World, is_forged: bool| {
+        let mut bytes = report(7);
+        bytes.resize(64, 0);
+        let len = browser.keys.as_mut().unwrap().0.protect_rtcp(&mut bytes, 8).unwrap();
+        bytes[len - 1] ^= u8::from(is_forged);
+        world.deliver(Socket::Shared, SHARED, browser.address, &bytes[..len]).0
+    };
+    assert_eq!(tell(&mut world, false), Verdict::Consumed);
+    assert!(world.worker.poll_copy().is_none());
+    world.worker.tap(A, true);
+    assert!(matches!(tell(&mut world, true), Verdict::Drop(_)));
+    assert!(world.worker.poll_copy().is_none(), "what is not authentic is no report");
+    assert_eq!(tell(&mut world, false), Verdict::Consumed);
+    assert_eq!(world.worker.poll_copy(), Some((A, &report(7)[..])));
+    assert!(world.worker.poll_copy().is_none(), "once");
+}
+
+#[test]
 fn what_is_said_under_an_announcement_is_dropped() {
     let mut world = World::phones();
     world.worker.set_played(B, Some(Manner::Over));

@@ -7,7 +7,7 @@ use ringback_media::dtls::Role;
 use ringback_media::negotiation::PayloadMap;
 use ringback_media::rtcp::{self, Feedback, Request};
 use ringback_media::sdp;
-use ringback_media::session::{Event, Reason, Socket, Verdict};
+use ringback_media::session::{Event, FeedbackCounts, LegReport, Reason, Socket, Verdict};
 use session_world::video::*;
 use session_world::*;
 
@@ -30,6 +30,51 @@ fn audio_and_video_of_one_port_go_to_their_own_sections() {
     let verdict = browser.send(&mut world, &Rtp { payload_type: 55, ..picture(8, 1) }).0;
     assert_eq!(verdict, Verdict::Drop(Reason::PayloadType));
     assert_eq!(world.worker.stats().legs, 2, "a section is no leg of its own");
+}
+
+/// Who asks for a picture twice within a moment is counted twice, and asks its sender once.
+#[test]
+fn what_is_asked_for_is_counted_on_either_side_of_us() {
+    let all = sdp::Feedback { nack: true, pli: true, ..sdp::Feedback::default() };
+    let (mut world, mut browser) = browser_and_phone(true, all);
+    let sent: Vec<Rtp> = [0, 1, 3].map(|n| from_phone(&mut world, &mut browser, n)).into();
+    browser.send(&mut world, &picture(8, 0));
+    world.pass(secs(1));
+    phone_asked(&mut world);
+    let before = world.worker.report(B).unwrap().video.unwrap().feedback;
+    let lost = sent[1].sequence.wrapping_add(1);
+    browser.tell(&mut world, &[Request::Nack(&[sent[0].sequence, lost]), Request::PictureLoss]);
+    browser.tell(&mut world, &[Request::PictureLoss, Request::FullIntra(1)]);
+    phone_asked(&mut world);
+    let check = |a: LegReport, b: LegReport| {
+        let (seen, shown) = (a.video.unwrap(), b.video.unwrap());
+        let of_browser = FeedbackCounts {
+            nacks_in: 1,
+            plis_in: 2,
+            firs_in: 1,
+            repeated_out: 1,
+            // It is asked for a picture when the phone begins to see.
+            plis_out: seen.feedback.plis_out,
+            ..FeedbackCounts::default()
+        };
+        assert_eq!(seen.feedback, of_browser);
+        let of_phone = FeedbackCounts { nacks_out: 1, plis_out: before.plis_out + 1, ..before };
+        assert_eq!(shown.feedback, of_phone);
+        assert_eq!((seen.section.packets_out, shown.section.packets_in), (3, 3));
+        assert_eq!((shown.section.lost, shown.section.ssrc), (1, Some(9)));
+        assert_eq!((seen.section.octets_out, seen.section.packets_in), (2700, 1));
+        assert_eq!(
+            (&seen.section.video, a.packets_in),
+            (&None, 0),
+            "the audio beside it is counted by itself"
+        );
+        assert!(a.rtcp_in > 0 && seen.section.rtcp_in == 0, "the RTCP of a bundle is counted once");
+    };
+    let worker = &mut world.worker;
+    check(worker.report(A).unwrap(), worker.report(B).unwrap());
+    let now = world.clock.now();
+    check(worker.close(now, A).unwrap(), worker.close(now, B).unwrap());
+    assert_eq!(worker.report(A.video()), None);
 }
 
 #[test]
@@ -137,6 +182,8 @@ fn what_a_browser_sends_again_becomes_what_it_repeats() {
     assert_eq!(verdict, Verdict::Drop(Reason::Duplicate));
     let verdict = browser.send(&mut world, &repeat(vec![0, 7], 502)).0;
     assert_eq!(verdict, Verdict::Drop(Reason::NothingRepeated));
+    let video = world.worker.report(A).unwrap().video.unwrap();
+    assert_eq!((video.feedback.repeated_in, video.section.packets_in), (2, 2));
 }
 
 #[test]

@@ -40,6 +40,7 @@ use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
     Destination, Event, Gone, LegKey, Packet, Seeded, Settings, Socket, Verdict, Way, Worker,
 };
+use ringback_nat::demux::{Class, classify};
 
 use crate::http::Readiness;
 use crate::net::datagram::DatagramSocket;
@@ -302,7 +303,10 @@ impl MediaThread {
                     }
                 };
                 if let Some((leg, copy)) = worker.poll_copy() {
-                    came(leg);
+                    // RTCP is told beside RTP, wherever it comes from.
+                    if classify(copy) == Class::Rtp {
+                        came(leg);
+                    }
                     let copy = Datagram::new(copy).filter(|_| owed.is_empty());
                     if copy.is_none_or(|it| voice.order(Order::Copy(leg, it)).is_err()) {
                         counters.voice_full += 1;

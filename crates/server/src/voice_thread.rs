@@ -38,7 +38,7 @@ pub enum Order {
     Patch(LegKey, LegKey, Box<Patch>),
     /// Lets a leg into a conference.
     Join(LegKey, ConferenceKey, Box<Patch>),
-    /// A copy of an opened RTP packet of a leg, for a recording.
+    /// A copy of an opened packet of a leg, RTP or RTCP, for a recording.
     Copy(LegKey, Datagram),
     /// Plays something to a leg.
     Play(LegKey, PlayNumber, Box<(Play, Patch)>),

@@ -9,9 +9,9 @@ use ringback_sansio::Transport;
 use ringback_server::secret::Secret;
 use ringback_server::store::{
     BindingRow, CdrLegRow, CdrRow, Credentials, DeviceRow, Hundredths, Options, QualityRow, Recovery,
-    ReportedRow, Store, UserRow, Write,
+    ReportedRow, Store, UserRow, VideoRow, Write,
 };
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 fn open(path: &Path) -> Store {
     Store::open(path, Options::default()).unwrap()
@@ -78,6 +78,19 @@ fn cdr(call: &str, started: i64) -> CdrRow {
         },
         silent_because: Some("only_silence".to_owned()),
         verdict: Some("alice's browser is not heard.".to_owned()),
+        video: Some(VideoRow {
+            packets_received: 900,
+            octets_received: 810_000,
+            packets_sent: 901,
+            octets_sent: 820_000,
+            packets_lost: 5,
+            packets_dropped: 6,
+            packets_repeated: 7,
+            nacks_received: 8,
+            nacks_sent: 9,
+            picture_requests_received: 10,
+            picture_requests_sent: u64::from(u32::MAX),
+        }),
     };
     CdrRow {
         call: call.to_owned(),
@@ -91,7 +104,7 @@ fn cdr(call: &str, started: i64) -> CdrRow {
         reason: "hung up".to_owned(),
         ended_by: "callee".to_owned(),
         recordings: Some("one.wav two.wav".to_owned()),
-        legs: vec![leg.clone(), CdrLegRow { codec: None, party: "bob".to_owned(), ..leg }],
+        legs: vec![leg.clone(), CdrLegRow { codec: None, party: "bob".to_owned(), video: None, ..leg }],
     }
 }
 
@@ -113,9 +126,13 @@ fn cdrs(path: &Path) -> Vec<CdrRow> {
                 reported_mos_lq, reported_mos_cq
          FROM cdr_legs WHERE call = ?1 ORDER BY leg",
     ).unwrap();
+    let mut videos = connection.prepare("SELECT * FROM cdr_videos WHERE call = ?1 AND leg = ?2").unwrap();
     let mut found: Vec<CdrRow> = calls.query_map([], read).unwrap().map(Result::unwrap).collect();
     for cdr in &mut found {
         cdr.legs = legs.query_map([&cdr.call], read_leg).unwrap().map(Result::unwrap).collect();
+        for (number, leg) in cdr.legs.iter_mut().enumerate() {
+            leg.video = videos.query_row(params![cdr.call, number as i64], read_video).optional().unwrap();
+        }
     }
     found
 }
@@ -182,6 +199,24 @@ fn read_leg(row: &Row<'_>) -> rusqlite::Result<CdrLegRow> {
         },
         silent_because: row.get("silent_because")?,
         verdict: row.get("verdict")?,
+        video: None,
+    })
+}
+
+fn read_video(row: &Row<'_>) -> rusqlite::Result<VideoRow> {
+    let count = |name| row.get::<_, i64>(name).map(i64::unsigned_abs);
+    Ok(VideoRow {
+        packets_received: count("packets_received")?,
+        octets_received: count("octets_received")?,
+        packets_sent: count("packets_sent")?,
+        octets_sent: count("octets_sent")?,
+        packets_lost: count("packets_lost")?,
+        packets_dropped: count("packets_dropped")?,
+        packets_repeated: count("packets_repeated")?,
+        nacks_received: count("nacks_received")?,
+        nacks_sent: count("nacks_sent")?,
+        picture_requests_received: count("picture_requests_received")?,
+        picture_requests_sent: count("picture_requests_sent")?,
     })
 }
 
@@ -317,7 +352,7 @@ fn a_database_of_a_later_version_or_of_another_program_is_refused_untouched() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refusal = Store::open(&path, Options::default()).unwrap_err().to_string();
     assert!(
-        refusal.contains("was written by a later version (schema 99, this version knows 10)"),
+        refusal.contains("was written by a later version (schema 99, this version knows 11)"),
         "{refusal}"
     );
 

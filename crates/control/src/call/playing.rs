@@ -71,7 +71,14 @@ impl Exchange {
         let command = match patch {
             Some(patch) => {
                 let (number, what, manner) = (self.last_play.advance(), What::HoldMusic, Manner::Under);
-                MediaCommand::Play(Box::new(Play { number, what, times: None, from: Duration::ZERO, manner, patch: *patch }))
+                MediaCommand::Play(Box::new(Play {
+                    number,
+                    what,
+                    times: None,
+                    from: Duration::ZERO,
+                    manner,
+                    patch: *patch,
+                }))
             }
             None => MediaCommand::StopPlaying,
         };

@@ -176,7 +176,9 @@ impl Engine {
                 self.run(now, call);
             }
             MediaEvent::Closed(_, report) => {
-                if let Some(report) = report {
+                let video =
+                    report.as_ref().and_then(|report| report.video.as_ref()).map(|video| &video.section);
+                for report in report.as_deref().into_iter().chain(video) {
                     let stats = &mut self.stats;
                     stats.packets = stats.packets.saturating_add(report.packets_in);
                     stats.octets = stats.octets.saturating_add(report.octets_in);

@@ -43,10 +43,10 @@
 //! role of DTLS (`actpass` is offered and `passive` answered where that may be), `generate-mid` (WebRTC has it, plain
 //! RTP needs it not), `TOS`, `ptime`, `DTMF-security`. What would be missed is a `warning` of the answer.
 //!
-//! Left out: ICE without DTLS-SRTP, rtcp-mux in offers without ICE, `start forwarding`, `publish` and
-//! `subscribe`, T.38 made out of audio (a fax is passed on as it is), a second m= section of video, video in `query`,
-//! packets of calls in progress in `statistics`, and the transports TCP, HTTP and WebSocket; of recordings more than two
-//! sides at a time; of playing `blob`, `db-id`, `last-frame-pos`, the `pause` between keys (60 ms), and media for who has not agreed on any yet.
+//! Left out: ICE without DTLS-SRTP, rtcp-mux in offers without ICE, `start forwarding`, `publish` and `subscribe`, T.38
+//! made out of audio (a fax is passed on as it is), a second m= section of video, packets of calls in progress in
+//! `statistics`, and the transports TCP, HTTP and WebSocket; of recordings more than two sides at a time; of playing
+//! `blob`, `db-id`, `last-frame-pos`, the `pause` between keys (60 ms), and media for who has not agreed on any yet.
 
 mod bencode;
 mod blocking;

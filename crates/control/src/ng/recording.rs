@@ -267,12 +267,7 @@ impl Engine {
         }
     }
 
-    fn command_end(
-        &mut self,
-        call: &Call,
-        recording: &Recording,
-        command: fn(RecordingKey) -> MediaCommand,
-    ) {
+    fn command_end(&mut self, call: &Call, recording: &Recording, command: fn(RecordingKey) -> MediaCommand) {
         self.recorded.remove(&call.number);
         if let Some(leg) = any_open(call).filter(|_| recording.is_begun) {
             self.command(leg, command(recording.key));

@@ -3,12 +3,13 @@
 //! Counts are of what came from a far end. Bytes are those of RTP with a header of twelve bytes a packet, without what
 //! encryption adds.
 
+use std::iter::once;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use ringback_media::negotiation::{LegSettings, Party, Profile};
 use ringback_media::quality::Mos;
-use ringback_media::session::LegReport;
+use ringback_media::session::{FeedbackCounts, LegReport};
 
 use super::calls::{Call, Side, State};
 use super::command::Whose;
@@ -92,7 +93,8 @@ impl Engine {
                 streams.insert(ssrc.to_string().into(), Value::Dict(told));
             }
         }
-        let sum = |of: fn(&LegReport) -> Tally| reports().map(of).fold(Tally::default(), Tally::plus).told();
+        let sections = || reports().flat_map(|report| once(report).chain(video(report)));
+        let sum = |of: fn(&LegReport) -> Tally| sections().map(of).fold(Tally::default(), Tally::plus).told();
         let totals = Dict::new().with("RTP", sum(Tally::rtp)).with("RTCP", sum(Tally::rtcp));
         let created = self.settings.epoch.unix_ms(call.created);
         with_recordings(ok(), call)
@@ -124,43 +126,78 @@ impl Engine {
                 .with("subscriptions", subscribed())
                 .with("subscribers", subscribed());
         }
-        let medias = side.party().map(|party| Value::Dict(self.media_told(side, party)));
-        told.with("medias", Value::List(medias.into_iter().collect()))
+        let medias = side.party().into_iter().flat_map(|party| {
+            let video = self.video_told(side, party);
+            once(self.audio_told(side, party)).chain(video).map(Value::Dict)
+        });
+        told.with("medias", Value::List(medias.collect()))
     }
 
-    fn media_told(&self, side: &Side, party: &Party) -> Dict {
+    fn audio_told(&self, side: &Side, party: &Party) -> Dict {
         let local = party.local();
-        let agreed = party.agreed();
+        let media = Media {
+            index: 1,
+            kind: "audio",
+            protocol: party.protocol(),
+            address: local.address,
+            ports: (local.rtp, local.rtcp),
+            agreed: party.agreed(),
+            report: side.report.as_deref(),
+        };
+        self.media_told(side, &media)
+    }
+
+    /// The video of a side, as long as there is any or was.
+    fn video_told(&self, side: &Side, party: &Party) -> Option<Dict> {
+        let local = party.local();
+        let report = side.report.as_deref().and_then(|report| report.video.as_deref());
+        let agreed = party.agreed_video();
+        let place = local.video.as_ref().filter(|_| agreed.is_some() || report.is_some())?;
+        let media = Media {
+            index: 2,
+            kind: "video",
+            protocol: party.video_protocol().unwrap_or(party.protocol()),
+            address: local.address,
+            ports: (place.rtp, place.rtcp),
+            agreed: agreed.map(|agreed| agreed.leg),
+            report: report.map(|report| &report.section),
+        };
+        let told = self.media_told(side, &media);
+        Some(match report {
+            Some(report) => told.with("feedback", feedback(&report.feedback)),
+            None => told,
+        })
+    }
+
+    fn media_told(&self, side: &Side, media: &Media<'_>) -> Dict {
+        let Media { index, kind, protocol, address, ports: (rtp, rtcp), agreed, report } = media;
         let remote = agreed.as_ref().and_then(|agreed| agreed.remote);
-        let report = side.report.as_deref();
         let has_mux = side.profile == Profile::WebRtc || remote.is_some_and(|remote| remote.mux);
         // With ICE the far end is where its media comes from, as soon as it does.
         let at = report.and_then(|report| report.remote).or(remote.map(|remote| remote.rtp));
         let rtp = Stream {
-            port: local.rtp,
+            port: *rtp,
             remote: at,
             flags: if has_mux { &["RTP", "RTCP"] } else { &["RTP"] },
             tally: report.map(Tally::rtp),
         };
         let rtcp = Stream {
-            port: local.rtcp,
+            port: *rtcp,
             remote: remote.map(|remote| remote.rtcp),
             flags: &["RTCP"],
             tally: report.map(Tally::rtcp),
         };
-        let streams = [Some(rtp), Some(rtcp).filter(|_| !has_mux)];
-        let streams =
-            streams.into_iter().flatten().map(|stream| self.stream_told(side, &stream, local.address));
+        let streams = [Some(rtp), Some(rtcp).filter(|_| !has_mux)].into_iter().flatten();
+        let streams = streams.map(|stream| self.stream_told(side, *report, &stream, *address));
         Dict::new()
-            .with("index", count(1))
-            .with("type", Value::text("audio"))
-            .with("protocol", Value::text(party.protocol()))
+            .with("index", count(*index))
+            .with("type", Value::text(*kind))
+            .with("protocol", Value::text(*protocol))
             .with("flags", Value::List(flags(side.profile, agreed.as_ref(), has_mux)))
             .with("streams", Value::List(streams.collect()))
     }
 
-    fn stream_told(&self, side: &Side, stream: &Stream, local: IpAddr) -> Value {
-        let report = side.report.as_deref();
+    fn stream_told(&self, side: &Side, report: Option<&LegReport>, stream: &Stream, local: IpAddr) -> Value {
         let last = report.and_then(|report| report.last_media).unwrap_or(side.created);
         let mut told = Dict::new()
             .with("local port", count(stream.port.into()))
@@ -190,6 +227,18 @@ impl Engine {
     fn seconds(&self, at: Instant) -> Value {
         count(self.settings.epoch.unix_ms(at) / 1_000)
     }
+}
+
+/// A section of one side.
+struct Media<'a> {
+    index: u64,
+    kind: &'static str,
+    protocol: &'a str,
+    address: IpAddr,
+    /// Ours for RTP and RTCP.
+    ports: (u16, u16),
+    agreed: Option<LegSettings>,
+    report: Option<&'a LegReport>,
 }
 
 /// A stream of packets of one side.
@@ -234,6 +283,24 @@ impl Tally {
         let told = Dict::new().with("packets", count(packets)).with("bytes", count(octets));
         Value::Dict(told.with("errors", count(errors)))
     }
+}
+
+/// What is counted of the video beside the audio.
+fn video(report: &LegReport) -> Option<&LegReport> {
+    report.video.as_deref().map(|video| &video.section)
+}
+
+/// What the two ends have asked each other for: a word of ours, since rtpengine passes feedback on.
+fn feedback(counts: &FeedbackCounts) -> Value {
+    let FeedbackCounts { nacks_in, nacks_out, plis_in, plis_out, firs_in, firs_out, .. } = *counts;
+    let both =
+        |received, sent| Value::Dict(Dict::new().with("received", count(received)).with("sent", count(sent)));
+    let told = Dict::new()
+        .with("NACK", both(nacks_in, nacks_out))
+        .with("PLI", both(plis_in, plis_out))
+        .with("FIR", both(firs_in, firs_out))
+        .with("retransmissions", both(counts.repeated_in, counts.repeated_out));
+    Value::Dict(told)
 }
 
 fn flags(profile: Profile, agreed: Option<&LegSettings>, has_mux: bool) -> Vec<Value> {

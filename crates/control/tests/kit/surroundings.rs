@@ -457,5 +457,6 @@ fn report(leg: LegKey, last_heard: Option<Instant>) -> LegReport {
         evicted: 0,
         history: ringback_media::quality::History::new(Profile::Rtp),
         quality: ringback_media::quality::Summary::default(),
+        video: None,
     }
 }

@@ -92,7 +92,8 @@ fn the_profile_with_feedback_is_offered_where_it_is_asked_for() {
         assert!(offered.contains(&format!(" {asked} 8 0 101\r\n")), "{asked}: {offered}");
         assert_eq!(offered.contains("a=crypto"), has_keys, "{asked}: {offered}");
         // Whoever offers is answered in the protocol of the offer.
-        let keys: String = offered.lines().filter(|it| it.contains("AES_CM_128")).map(|it| format!("{it}\r\n")).collect();
+        let keys: String =
+            offered.lines().filter(|it| it.contains("AES_CM_128")).map(|it| format!("{it}\r\n")).collect();
         if asked.starts_with("RTP/") {
             let answered = sdp(&answer(&mut world, &(plain.replace("RTP/AVP", asked) + &keys), &[]));
             assert!(answered.contains(" RTP/AVP 8 0 101\r\n"), "{asked}: {answered}");
@@ -265,7 +266,8 @@ fn a_far_end_without_events_hears_a_tone_in_a_codec_of_its_own() {
     assert!(words.starts_with("The far end takes no telephone-event, and has no codec of opus"), "{words}");
 }
 
-fn report(world: &World, packets: u64) -> LegReport {
+/// What a leg is said to have carried.
+pub fn report(world: &World, packets: u64) -> LegReport {
     LegReport {
         leg: LegKey(0),
         packets_in: packets,
@@ -288,11 +290,12 @@ fn report(world: &World, packets: u64) -> LegReport {
         evicted: 0,
         history: History::new(Profile::Rtp),
         quality: Summary::default(),
+        video: None,
     }
 }
 
 /// The value at the end of a path; a number in it is a place in a list.
-fn at<'a>(dict: &'a Dict, path: &[&str]) -> &'a Value {
+pub fn at<'a>(dict: &'a Dict, path: &[&str]) -> &'a Value {
     let mut found = dict.value(path[0]).unwrap_or_else(|| panic!("no {}", path[0]));
     for name in &path[1..] {
         found = match found {

@@ -129,12 +129,7 @@ fn codecs_are_stripped_kept_and_never_all_lost() {
 fn what_is_lost_on_the_way_is_a_warning() {
     let mut world = World::new();
     let offer = phone("203.0.113.9", 4000);
-    let more = [
-        ("from-tag", "a"),
-        ("sdp", &offer[..]),
-        ("ICE", "force"),
-        ("flags", "|codec-transcode-iLBC"),
-    ];
+    let more = [("from-tag", "a"), ("sdp", &offer[..]), ("ICE", "force"), ("flags", "|codec-transcode-iLBC")];
     let answer = world.ask(&about("offer", &more));
     sdp(&answer);
     let warning = text(&answer, "warning");

@@ -1,8 +1,10 @@
 //! Video beside the audio.
 
-use ringback_control::ng::Dict;
+use ringback_control::ng::{Dict, Value};
+use ringback_media::session::{FeedbackCounts, LegReport, VideoReport};
 
 use crate::kit::{World, about, browser, phone, sdp};
+use crate::protecting::{at, report};
 
 /// What a browser says that has a camera.
 fn browser_with_camera(setup: &str) -> String {
@@ -91,6 +93,54 @@ fn a_video_phone_is_offered_feedback() {
         assert_eq!(offered.matches("a=rtcp-fb").count(), 3, "{offered}");
         assert_eq!(video(&offered).contains("a=crypto"), protocol == "RTP/SAVPF", "{offered}");
     }
+}
+
+#[test]
+fn a_query_tells_what_was_seen_and_asked_for() {
+    let mut world = World::new();
+    let camera = browser_with_camera("actpass");
+    sdp(&world.ask(&about("offer", &offer(&camera, "RTP/AVP", "remove"))));
+    let told = world.ask(&about("query", &[]));
+    let Value::List(medias) = at(&told, &["tags", "alice", "medias"]) else { panic!("{told:?}") };
+    assert_eq!(medias.len(), 1, "nothing is agreed of its video yet");
+    let phone = phone("203.0.113.9", 40_000) + CAMERA_OF_PHONE;
+    sdp(&world.ask(&about("answer", &answer(&phone, "UDP/TLS/RTP/SAVPF", "force"))));
+    let counted = FeedbackCounts {
+        nacks_in: 1,
+        nacks_out: 2,
+        plis_in: 3,
+        plis_out: 4,
+        firs_in: 5,
+        firs_out: 6,
+        repeated_in: 7,
+        repeated_out: 8,
+    };
+    let section = LegReport { packets_in: 500, ssrc: Some(99), ..report(&world, 500) };
+    let section = LegReport { remote: Some("203.0.113.9:40010".parse().unwrap()), ..section };
+    let video = Some(Box::new(VideoReport { section, feedback: counted }));
+    let told_of_phone = LegReport { video, ..report(&world, 100) };
+    world.reports.insert("rtp2".to_owned(), told_of_phone);
+    let told = world.ask(&about("query", &[]));
+    let number = |path: &[&str]| at(&told, path).as_number().unwrap();
+    let media = ["tags", "bob", "medias", "1"];
+    let of = |name: &[&'static str]| number(&[&media[..], name].concat());
+    let word = |name: &'static str| at(&told, &[&media[..], &[name]].concat()).as_text().unwrap().to_vec();
+    assert_eq!((of(&["index"]), word("type"), word("protocol")), (2, b"video".to_vec(), b"RTP/AVP".to_vec()));
+    let rtp = |name: &[&'static str]| of(&[&["streams", "0"], name].concat());
+    assert_eq!((rtp(&["stats", "packets"]), rtp(&["stats", "bytes"])), (500, 86_000));
+    assert_eq!((rtp(&["stats_out", "packets"]), rtp(&["packets lost"]), rtp(&["SSRC"])), (90, 2, 99));
+    assert_eq!((rtp(&["endpoint", "port"]), rtp(&["local port"])), (40_010, 21_004));
+    assert_eq!((of(&["streams", "1", "local port"]), of(&["streams", "1", "stats", "packets"])), (21_005, 3));
+    let asked = ["NACK", "PLI", "FIR", "retransmissions"]
+        .map(|what| (of(&["feedback", what, "received"]), of(&["feedback", what, "sent"])));
+    assert_eq!(asked, [(1, 2), (3, 4), (5, 6), (7, 8)]);
+    assert_eq!((number(&["totals", "RTP", "packets"]), number(&["totals", "RTCP", "packets"])), (600, 6));
+    // Of the browser nothing was counted yet.
+    let browser = ["tags", "alice", "medias", "1"];
+    let streams = at(&told, &[&browser[..], &["streams"]].concat());
+    let Value::List(streams) = streams else { panic!("{streams:?}") };
+    assert_eq!(streams.len(), 1, "RTCP shares its port");
+    assert_eq!(number(&[&browser[..], &["streams", "0", "stats", "packets"]].concat()), 0);
 }
 
 #[test]

@@ -28,6 +28,17 @@ pub struct PacketWay {
     pub to: SocketAddr,
 }
 
+impl PacketWay {
+    /// The way of RTCP beside RTP that comes this way: by the ports above, also where it shares those of RTP, so that
+    /// readers of captures know it by its port ([RFC 3550 §11]).
+    ///
+    /// [RFC 3550 §11]: https://www.rfc-editor.org/rfc/rfc3550#section-11
+    pub(super) fn of_rtcp(self) -> PacketWay {
+        let beside = |at: SocketAddr| SocketAddr::new(at.ip(), at.port().saturating_add(1));
+        PacketWay { from: beside(self.from), to: beside(self.to) }
+    }
+}
+
 /// A packet that was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptPacket<'a> {
@@ -35,7 +46,7 @@ pub struct KeptPacket<'a> {
     pub at: Duration,
     /// Where it came from.
     pub way: PacketWay,
-    /// The RTP packet, opened.
+    /// The RTP packet, or the compound one of RTCP, opened.
     pub bytes: &'a [u8],
 }
 
@@ -82,6 +93,9 @@ mod tests {
         }
         let all: Vec<_> = kept.iter().map(|it| (it.at.as_millis(), it.way.from.port(), it.bytes)).collect();
         assert_eq!(all, [(1, 5, &b"one"[..]), (1, 6, b""), (9, 5, b"three")]);
+        let beside = way(4000).of_rtcp();
+        assert_eq!((beside.from.port(), beside.to.port()), (4001, 8));
+        assert_eq!(way(u16::MAX).of_rtcp().from.port(), u16::MAX);
         kept.clear();
         assert_eq!((kept.len(), kept.iter().count()), (0, 0));
     }

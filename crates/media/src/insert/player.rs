@@ -128,7 +128,8 @@ impl Desk {
         if !self.players.contains_key(&leg) {
             self.seed = next(self.seed);
             let own = Voice::new(leg, leg, patch, MOST, self.seed).map_err(|_| DeskError::Codec)?;
-            let play = Play { sound: Sound::Keys, times: Some(1), from: Duration::ZERO, manner: Manner::Over };
+            let play =
+                Play { sound: Sound::Keys, times: Some(1), from: Duration::ZERO, manner: Manner::Over };
             self.players.insert(leg, Player::new(play, patch.clone(), Some(own)));
             self.start_clock(now);
         }

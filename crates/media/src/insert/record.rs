@@ -13,6 +13,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringback_nat::demux::{Class, classify};
+
 use super::TICK;
 use super::desk::{Desk, DeskError};
 use super::ear::{Ear, Workspace};
@@ -158,7 +160,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Says which way the packets of a leg that is recorded come from here on, for recordings that keep packets.
+    /// Says which way the RTP of a leg that is recorded comes from here on, for recordings that keep packets.
     pub fn set_way(&mut self, leg: LegKey, way: PacketWay) {
         if let Some(recorder) = self.recorded.get(&leg).and_then(|key| self.recorders.get_mut(key)) {
             recorder.set_way(leg, way);
@@ -213,7 +215,7 @@ impl Desk {
         }
     }
 
-    /// Takes a copy of an opened RTP packet that is passed on without the desk: for a recording.
+    /// Takes a copy of an opened RTP packet that is passed on without the desk, or of RTCP: for a recording.
     pub fn handle_copy(&mut self, now: Instant, leg: LegKey, packet: &[u8]) {
         match self.recorded.contains_key(&leg) {
             true => self.hear_for_recording(now, leg, packet),
@@ -225,9 +227,14 @@ impl Desk {
         let Some(recorder) = self.recorded.get(&leg).and_then(|key| self.recorders.get_mut(key)) else {
             return;
         };
+        let is_rtcp = classify(packet) == Class::Rtcp;
         if recorder.settings.keeps_packets {
-            self.stats.recorded += 1;
-            return recorder.keep(now, leg, packet, &mut self.pieces);
+            self.stats.recorded += u64::from(!is_rtcp);
+            return recorder.keep(now, leg, packet, is_rtcp, &mut self.pieces);
+        }
+        // It has no sound.
+        if is_rtcp {
+            return;
         }
         let header = Header::parse(packet);
         match header.and_then(|header| Some((header, packet.get(header.content(packet)?)?))) {
@@ -379,13 +386,14 @@ impl Recorder {
     }
 
     /// Keeps a packet as it came.
-    fn keep(&mut self, now: Instant, leg: LegKey, packet: &[u8], pieces: &mut Pieces) {
+    fn keep(&mut self, now: Instant, leg: LegKey, packet: &[u8], is_rtcp: bool, pieces: &mut Pieces) {
         if self.is_paused {
             return;
         }
         let is_it = |side: &&Ears| side.heard.as_ref().is_some_and(|(heard, ..)| *heard == leg);
         let Some(side) = [&self.first, &self.second].into_iter().find(is_it) else { return };
         let way = side.way.unwrap_or(NOWHERE);
+        let way = if is_rtcp { way.of_rtcp() } else { way };
         let at = now.saturating_duration_since(self.begun);
         let piece = self.piece.get_or_insert_with(|| pieces.begin(self.key, self.position));
         if piece.packets.len() < MAX_KEPT && piece.packets.size() + packet.len() <= MAX_KEPT_BYTES {

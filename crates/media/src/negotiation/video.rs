@@ -86,6 +86,11 @@ impl Party {
         self.agreed.as_ref().is_some_and(|agreed| agreed.video.is_some())
     }
 
+    /// The transport protocol of the video, as it stands in our last description.
+    pub fn video_protocol(&self) -> Option<&str> {
+        self.video_sections().map(|(ours, _)| ours.protocol.as_str())
+    }
+
     /// Whether our side of the leg could have video and has no place for it.
     pub const fn lacks_video(&self) -> bool {
         self.local.video.is_none() && self.past.is_none()

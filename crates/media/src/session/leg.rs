@@ -558,6 +558,7 @@ impl Leg {
             evicted: evicted.unwrap_or_default(),
             history: self.history(),
             quality: *self.meter.summary(),
+            video: None,
         }
     }
 

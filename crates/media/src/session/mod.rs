@@ -46,7 +46,7 @@ mod worker;
 pub use drops::{Drops, Reason};
 pub use hash::{Seeded, Table};
 pub use packet::{HEAD_ROOM, Packet, SLOT_LEN};
-pub use report::{FarReport, LegReport, Stats};
+pub use report::{FarReport, FeedbackCounts, LegReport, Stats, VideoReport};
 pub use transit::Way;
 pub use worker::{OpenError, Settings, Worker};
 

@@ -52,6 +52,44 @@ pub struct LegReport {
     pub history: History,
     /// How good it was in both directions, over its whole time.
     pub quality: Summary,
+    /// The video beside it, if it has or had any.
+    pub video: Option<Box<VideoReport>>,
+}
+
+/// The counters of the video of a leg.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VideoReport {
+    /// What is counted of every section. With BUNDLE the RTCP of all sections, and what was dropped, is counted with the
+    /// audio.
+    pub section: LegReport,
+    /// What was asked for.
+    pub feedback: FeedbackCounts,
+}
+
+/// What the two ends of a leg have asked each other for, in packets of feedback ([RFC 4585], [RFC 5104]).
+///
+/// [RFC 4585]: https://www.rfc-editor.org/rfc/rfc4585
+/// [RFC 5104]: https://www.rfc-editor.org/rfc/rfc5104
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FeedbackCounts {
+    /// NACKs of the far end.
+    pub nacks_in: u64,
+    /// NACKs to the far end.
+    pub nacks_out: u64,
+    /// PLIs of the far end.
+    pub plis_in: u64,
+    /// PLIs to the far end.
+    pub plis_out: u64,
+    /// FIRs of the far end, one that is sent again and again included.
+    pub firs_in: u64,
+    /// FIRs to the far end.
+    pub firs_out: u64,
+    /// RTP packets that came again in a stream of their own ([RFC 4588]), which are counted nowhere else.
+    ///
+    /// [RFC 4588]: https://www.rfc-editor.org/rfc/rfc4588
+    pub repeated_in: u64,
+    /// RTP packets that were sent again.
+    pub repeated_out: u64,
 }
 
 /// What a far end says in its last report about the stream that we send.

@@ -256,7 +256,8 @@ impl Worker {
         }
     }
 
-    /// The opened packet of a tapped leg that was passed on by the last [`Worker::handle_packet`], as it came or silenced.
+    /// The opened packet of a tapped leg that was passed on by the last [`Worker::handle_packet`], as it came or silenced, or
+    /// the RTCP that it took.
     #[inline]
     pub fn poll_copy(&mut self) -> Option<(LegKey, &[u8])> {
         let leg = self.copied.take()?;
@@ -273,17 +274,16 @@ impl Worker {
 
     /// Closes a leg and returns its counters. What it still has to say to its far end goes out by `poll_transmit`.
     pub fn close(&mut self, now: Instant, leg: LegKey) -> Option<LegReport> {
-        if !leg.is_video() {
-            // Its video goes first, over a path that is still there.
-            self.close(now, leg.video());
-        }
+        // Its video goes first, over a path that is still there.
+        let video = if leg.is_video() { None } else { self.close_video(now, leg) };
         self.part(leg);
         let slot = self.slots_by_key.remove(&leg)?;
         self.deadlines.cancel(&slot);
         let leg = self.legs.try_remove(slot)?;
         self.latest = Some(now);
         // It is in no table any more, so a panic costs its report and nothing else.
-        self.contain(slot, |worker| worker.say_goodbye(now, slot, leg))
+        let report = self.contain(slot, |worker| worker.say_goodbye(now, slot, leg))?;
+        Some(LegReport { video, ..report })
     }
 
     fn say_goodbye(&mut self, now: Instant, slot: usize, mut leg: Leg) -> LegReport {
@@ -467,7 +467,8 @@ impl Worker {
     /// The counters of an open leg.
     pub fn report(&self, leg: LegKey) -> Option<LegReport> {
         let slot = self.slots_by_key.get(&leg)?;
-        self.legs.get(*slot).map(Leg::report)
+        let report = self.legs.get(*slot)?.report();
+        Some(LegReport { video: self.video_report(leg), ..report })
     }
 
     /// The quality of an open leg over time.
@@ -557,6 +558,9 @@ impl Worker {
         let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
         leg.open_rtcp(arrival, &self.former, packet)?;
         leg.take_rtcp(arrival, &self.former, &self.clock, packet)?;
+        if leg.is_tapped && self.copy.fill(packet.bytes()) {
+            self.copied = Some(leg.key);
+        }
         if let Some(video) = leg.video_slot(slot) {
             if video != slot
                 && let Some(video) = self.legs.get_mut(video)

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use ringback_control::{Cdr, CdrLeg, Event, StoredMessage};
 use ringback_media::negotiation::Profile;
 use ringback_media::quality::Mos;
-use ringback_media::session::LegReport;
+use ringback_media::session::{LegReport, VideoReport};
 use ringback_sansio::FiveTuple;
 use ringback_sip::event::documents::vq_report::Metrics;
 use ringback_sip::location::{BindingId, BindingRecord};
 
-use crate::store::{BindingRow, CdrLegRow, CdrRow, Hundredths, MessageRow, QualityRow, ReportedRow};
+use crate::store::{
+    BindingRow, CdrLegRow, CdrRow, Hundredths, MessageRow, QualityRow, ReportedRow, VideoRow,
+};
 use crate::telemetry::{LogLimit, Shown, limited};
 
 /// Logs the end of a call.
@@ -116,6 +118,24 @@ fn leg_row(number: usize, leg: &CdrLeg, cdr: &Cdr) -> CdrLegRow {
         reported: leg.reported.map(|reported| reported_row(&reported.metrics)).unwrap_or_default(),
         silent_because: cdr.verdict(number).map(|verdict| verdict.cause.name().to_owned()),
         verdict: cdr.told(number).map(|told| told.to_string()),
+        video: media.and_then(|media| media.video.as_deref()).map(video_row),
+    }
+}
+
+fn video_row(video: &VideoReport) -> VideoRow {
+    let VideoReport { section, feedback } = video;
+    VideoRow {
+        packets_received: section.packets_in,
+        octets_received: section.octets_in,
+        packets_sent: section.packets_out,
+        octets_sent: section.octets_out,
+        packets_lost: section.lost,
+        packets_dropped: section.drops.total(),
+        packets_repeated: feedback.repeated_out,
+        nacks_received: feedback.nacks_in,
+        nacks_sent: feedback.nacks_out,
+        picture_requests_received: feedback.plis_in + feedback.firs_in,
+        picture_requests_sent: feedback.plis_out + feedback.firs_out,
     }
 }
 

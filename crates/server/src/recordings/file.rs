@@ -74,8 +74,7 @@ impl RecordingFile {
             }
         };
         let (has_note, path) = (false, path.to_owned());
-        let mut made =
-            RecordingFile { has_note, path, file, channels, coding, written: 0, bytes: 0, buffer };
+        let mut made = RecordingFile { has_note, path, file, channels, coding, written: 0, bytes: 0, buffer };
         made.append()?;
         Ok(made)
     }

@@ -70,6 +70,35 @@ pub struct CdrLegRow {
     pub silent_because: Option<String>,
     /// The same in a sentence.
     pub verdict: Option<String>,
+    /// What was counted of its video, if it had any.
+    pub video: Option<VideoRow>,
+}
+
+/// What was counted of the video of a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VideoRow {
+    /// RTP packets taken from this party.
+    pub packets_received: u64,
+    /// Octets of RTP payload taken from this party.
+    pub octets_received: u64,
+    /// RTP packets sent to this party.
+    pub packets_sent: u64,
+    /// Octets of RTP payload sent to this party.
+    pub octets_sent: u64,
+    /// Packets missing in what this party sent.
+    pub packets_lost: u64,
+    /// Packets of this party dropped here, for a named reason.
+    pub packets_dropped: u64,
+    /// Packets sent to this party again.
+    pub packets_repeated: u64,
+    /// NACKs of this party.
+    pub nacks_received: u64,
+    /// NACKs to this party.
+    pub nacks_sent: u64,
+    /// PLIs and FIRs of this party.
+    pub picture_requests_received: u64,
+    /// PLIs and FIRs to this party.
+    pub picture_requests_sent: u64,
 }
 
 /// How good a leg was: what came from the party (received), and what it says came to it (sent).
@@ -230,7 +259,36 @@ pub(super) fn add(connection: &Connection, cdr: &CdrRow) -> Result<(), StoreErro
             reported.mos_lq,
             reported.mos_cq,
         ])?;
+        if let Some(video) = &leg.video {
+            add_video(connection, &cdr.call, number, video)?;
+        }
     }
+    Ok(())
+}
+
+fn add_video(connection: &Connection, call: &str, leg: i64, video: &VideoRow) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO cdr_videos (call, leg, packets_received, octets_received, packets_sent, octets_sent, packets_lost,
+                                     packets_dropped, packets_repeated, nacks_received, nacks_sent,
+                                     picture_requests_received, picture_requests_sent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            call,
+            leg,
+            clamp(video.packets_received),
+            clamp(video.octets_received),
+            clamp(video.packets_sent),
+            clamp(video.octets_sent),
+            clamp(video.packets_lost),
+            clamp(video.packets_dropped),
+            clamp(video.packets_repeated),
+            clamp(video.nacks_received),
+            clamp(video.nacks_sent),
+            clamp(video.picture_requests_received),
+            clamp(video.picture_requests_sent),
+        ])?;
     Ok(())
 }
 

@@ -29,7 +29,7 @@ use ringback_control::Features;
 use rusqlite::{Connection, OpenFlags};
 
 pub use bindings::BindingRow;
-pub use cdrs::{CdrLegRow, CdrRow, Hundredths, QualityRow, ReportedRow};
+pub use cdrs::{CdrLegRow, CdrRow, Hundredths, QualityRow, ReportedRow, VideoRow};
 pub use credentials::Credentials;
 pub use devices::DeviceRow;
 pub use error::{OpenError, StoreError};

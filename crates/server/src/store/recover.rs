@@ -131,6 +131,7 @@ const TABLES: &[(&str, &str)] = &[
     ("bindings", "aor, key"),
     ("cdrs", "call"),
     ("cdr_legs", "call, leg"),
+    ("cdr_videos", "call, leg"),
     ("settings", "key"),
     ("messages", "number"),
     ("features", "user"),

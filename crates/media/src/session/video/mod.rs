@@ -23,7 +23,7 @@ use super::leg::{Leg, Section};
 use super::path::Path;
 use super::transit::{Arrival, InFlight, Way};
 use super::worker::Worker;
-use super::{Destination, Event, LegKey, Medium, Packet, Reason, Verdict};
+use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Verdict, VideoReport};
 use crate::negotiation::{PayloadMap, VideoSettings};
 use crate::rtcp::{self, Feedback, Request};
 use crate::rtp::Header;
@@ -56,12 +56,25 @@ impl Worker {
         });
     }
 
+    /// Closes the video of a leg, if it has any; gives its last counters.
+    pub(super) fn close_video(&mut self, now: Instant, leg: LegKey) -> Option<Box<VideoReport>> {
+        let report = self.video_report(leg);
+        self.close(now, leg.video());
+        report
+    }
+
     /// Asks the far end of a leg for a whole picture.
     pub fn ask_picture(&mut self, now: Instant, leg: LegKey) {
         if let Some(&slot) = self.slots_by_key.get(&leg.video()) {
             self.latest = Some(now);
             self.contain(slot, |worker| worker.want_picture(now, slot));
         }
+    }
+
+    /// The counters of the video of a leg.
+    pub(super) fn video_report(&self, leg: LegKey) -> Option<Box<VideoReport>> {
+        let leg = self.legs.get(*self.slots_by_key.get(&leg.video())?)?;
+        Some(Box::new(leg.video_report()?))
     }
 
     /// The SSRC that the video of a leg is sent with.
@@ -98,10 +111,12 @@ impl Worker {
             let Section::Video(pictures) = &mut leg.section else { return };
             match feedback {
                 Feedback::PictureLoss { ssrc } if ssrc == ours => {
+                    pictures.counts.plis_in += 1;
                     self.tell_lost_picture(now, peer);
                 }
                 Feedback::FullIntra { entries } => {
                     let number = rtcp::request_for(ours, entries);
+                    pictures.counts.firs_in += u64::from(number.is_some());
                     // The same number is the same request again.
                     if number.is_some()
                         && pictures.answered != number
@@ -112,6 +127,7 @@ impl Worker {
                     }
                 }
                 Feedback::Nack { ssrc, pairs } if ssrc == ours => {
+                    pictures.counts.nacks_in += 1;
                     for number in rtcp::missing(pairs).take(MOST_MISSING) {
                         self.repeat(now, slot, number);
                     }
@@ -240,6 +256,18 @@ impl Leg {
         }
     }
 
+    /// The counters of a section of video.
+    pub(super) fn video_report(&self) -> Option<VideoReport> {
+        let Section::Video(pictures) = &self.section else { return None };
+        let report = self.report();
+        let section = match self.path {
+            // That of the whole bundle is counted once.
+            Path::Bundled(_) => LegReport { rtcp_in: 0, rtcp_octets_in: 0, ..report },
+            Path::Plain(_) | Path::WebRtc(_) => report,
+        };
+        Some(VideoReport { section, feedback: pictures.counts })
+    }
+
     /// Has seen nothing of whom it is joined with.
     pub(super) fn begin_to_see(&mut self) {
         if let Section::Video(pictures) = &mut self.section {
@@ -271,7 +299,9 @@ impl Leg {
         packet: &mut Packet,
     ) -> Result<InFlight, Reason> {
         let Section::Video(pictures) = &self.section else { return Err(Reason::NoLeg) };
-        let in_flight = match pictures.repeated_by(header.payload_type) {
+        let repeated = pictures.repeated_by(header.payload_type);
+        let is_again = repeated.is_some();
+        let in_flight = match repeated {
             None => self.take_rtp(arrival, former, header, packet)?,
             Some(original) => {
                 let ssrc = self.source().ok_or(Reason::NothingRepeated)?;
@@ -280,6 +310,7 @@ impl Leg {
             }
         };
         let Section::Video(pictures) = &mut self.section else { return Err(Reason::NoLeg) };
+        pictures.counts.repeated_in += u64::from(is_again);
         if pictures.has_come(&in_flight.header) {
             return Err(Reason::Duplicate);
         }
@@ -300,7 +331,10 @@ impl Leg {
             while let Some((len, is_clear)) = pictures.write_repeat(now, out.whole()) {
                 out.resize_whole(len);
                 match if is_clear { path.protect_rtp(out) } else { Ok(()) } {
-                    Ok(()) => return Some(destination),
+                    Ok(()) => {
+                        pictures.counts.repeated_out += 1;
+                        return Some(destination);
+                    }
                     Err(reason) => self.drops.count(reason),
                 }
             }
@@ -334,12 +368,15 @@ impl Leg {
         };
         let space = out.space();
         let mut len = report.write(space)?;
-        for request in requests.into_iter().flatten() {
+        for request in requests.iter().flatten() {
             len += request.write(ssrc, source, space.get_mut(len..)?)?;
         }
         out.set_len(len);
         match path.protect_rtcp(out) {
-            Ok(()) => Some(destination),
+            Ok(()) => {
+                requests.iter().flatten().for_each(|request| pictures.note_sent(request));
+                Some(destination)
+            }
             Err(reason) => {
                 self.drops.count(reason);
                 None

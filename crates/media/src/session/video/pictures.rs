@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::cache::Cache;
 use crate::negotiation::{Repairs, VideoSettings};
+use crate::rtcp::Request;
 use crate::rtp::{FIXED_LEN, Header, Rewrite};
 use crate::sdp::Feedback;
-use crate::session::{Packet, Reason};
+use crate::session::{FeedbackCounts, Packet, Reason};
 
 /// The pictures of one far end: what it is asked for, and what it may ask for again.
 #[derive(Default)]
@@ -37,6 +38,7 @@ pub(in crate::session) struct Pictures {
     pub(super) answered: Option<u8>,
     /// When something was asked for last.
     at: Option<Instant>,
+    pub(super) counts: FeedbackCounts,
 }
 
 /// What a far end is to be asked for.
@@ -172,6 +174,16 @@ impl Pictures {
         }
         self.request = self.request.wrapping_add(1);
         Some(self.request)
+    }
+
+    /// Counts what the far end was asked for.
+    pub(super) fn note_sent(&mut self, request: &Request<'_>) {
+        match request {
+            Request::Nack(_) => self.counts.nacks_out += 1,
+            Request::PictureLoss => self.counts.plis_out += 1,
+            Request::FullIntra(_) => self.counts.firs_out += 1,
+            Request::Bitrate(_) => {}
+        }
     }
 
     /// Writes the next packet that is to be sent again; says its length and whether it has to be protected yet.

@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("0008_quality.sql"),
     include_str!("0009_recordings.sql"),
     include_str!("0010_reported.sql"),
+    include_str!("0011_video.sql"),
 ];
 
 /// How many steps this build knows.
