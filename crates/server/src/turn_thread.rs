@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime};
 
-use ringback_nat::turn::{Command, HEADROOM, RelayKey, Server, TAILROOM, Verdict};
+use ringback_nat::turn::{Command, Family, HEADROOM, NotOpened, Port, RelayKey, Server, TAILROOM, Verdict};
 use ringback_sansio::{Flow, Transport};
 
 use crate::inbox::Input;
@@ -167,7 +167,7 @@ impl TurnThread {
             let now = Instant::now();
             self.pace.took(now, received);
             self.server.handle_timeout(now);
-            self.hand_out(now)?;
+            self.hand_out(now);
             if is_over || self.is_drained(now) {
                 self.kernel.flush();
                 self.report();
@@ -260,8 +260,25 @@ impl TurnThread {
         }
     }
 
+    fn open(&mut self, relay: RelayKey, family: Family, port: Port) -> Result<SocketAddr, NotOpened> {
+        let Places { relays, .. } = &mut self.places;
+        let address = relays.open(relay, family, port)?;
+        let socket = relays.socket(relay).ok_or(NotOpened)?;
+        if self.kernel.hear(socket, mark(Ready::Relay(relay)), Crowd::Single).is_err() {
+            self.close(relay);
+            return Err(NotOpened);
+        }
+        Ok(address)
+    }
+
+    fn close(&mut self, relay: RelayKey) {
+        if let Some(socket) = self.places.relays.close(relay) {
+            self.kernel.forget([&socket]);
+        }
+    }
+
     /// Sends what the machine has to send, and opens and closes sockets.
-    fn hand_out(&mut self, now: Instant) -> io::Result<()> {
+    fn hand_out(&mut self, now: Instant) {
         loop {
             while let Some(transmit) = self.server.poll_transmit() {
                 if self.server.has_allocation(&transmit.flow)
@@ -273,23 +290,14 @@ impl TurnThread {
                 let to = To::Client(transmit.flow);
                 self.places.send(&mut self.kernel.out(), &mut self.counters, &to, &transmit.payload);
             }
-            let Some(command) = self.server.poll_command() else { return Ok(()) };
+            let Some(command) = self.server.poll_command() else { return };
             match command {
                 Command::Open(relay, family, port) => {
-                    let opened = self.places.relays.open(relay, family, port);
+                    let opened = self.open(relay, family, port);
                     self.counters.not_opened += u64::from(opened.is_err());
-                    if opened.is_ok()
-                        && let Some(socket) = self.places.relays.socket(relay)
-                    {
-                        self.kernel.hear(socket, mark(Ready::Relay(relay)), Crowd::Single)?;
-                    }
                     self.server.handle_opened(now, relay, opened);
                 }
-                Command::Close(relay) => {
-                    if let Some(socket) = self.places.relays.close(relay) {
-                        self.kernel.forget([&socket]);
-                    }
-                }
+                Command::Close(relay) => self.close(relay),
             }
         }
     }
