@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { before } from 'node:test';
+import { connect } from 'node:tls';
 
-import { run } from './harness/child.mjs';
+import { first, run } from './harness/child.mjs';
 import { startChromium } from './harness/chromium.mjs';
 import { scenario, sideBySide } from './harness/evidence.mjs';
 import { atEnd } from './harness/lifetime.mjs';
@@ -50,6 +51,23 @@ sideBySide(
   },
   2,
 );
+
+scenario('over TLS the application protocol of TURN is agreed on, and none where none is named', async () => {
+  for (const [names, agreed] of [
+    [['stun.turn'], 'stun.turn'],
+    [[], false],
+  ]) {
+    const socket = connect({
+      host: '127.0.0.1',
+      port: server.listen.turn_tls,
+      ALPNProtocols: names,
+      rejectUnauthorized: false,
+    });
+    await first(socket, 'secureConnect', 10_000);
+    assert.equal(socket.alpnProtocol, agreed);
+    socket.destroy();
+  }
+});
 
 scenario('a wrong password allocates nothing', async () => {
   const { output } = await client('wrong-password', { password: 'wrong', more: ['-y'] });

@@ -91,6 +91,18 @@ impl Inbox {
         Ok(outgoing)
     }
 
+    /// Hands in what must not be left out, from a thread that may wait: when the other one is behind, it is waited for, up to
+    /// ten seconds.
+    pub fn send_patiently(&self, input: &dyn Fn() -> Input) -> Result<(), Refused> {
+        for _ in 0..200 {
+            match self.send(input()) {
+                Err(Refused::Full) => std::thread::sleep(Duration::from_millis(50)),
+                sent => return sent,
+            }
+        }
+        Err(Refused::Full)
+    }
+
     /// Hands in what the control thread waits for; when the thread is behind, it is waited for.
     pub async fn send_surely(&self, mut result: Input) {
         loop {

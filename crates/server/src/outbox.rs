@@ -20,6 +20,7 @@ const BYTES: usize = 1 << 20;
 pub struct Outbox {
     sender: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
+    unhandled: Arc<AtomicUsize>,
     /// The connection's place among those of its source.
     pub place: Arc<Place>,
     /// Messages that came over the connection and were not served, because they were beyond its source's budget.
@@ -31,6 +32,7 @@ pub struct Outbox {
 pub struct Outgoing {
     receiver: mpsc::Receiver<Bytes>,
     waiting: Arc<AtomicUsize>,
+    unhandled: Arc<AtomicUsize>,
 }
 
 /// Why a message does not go to a connection.
@@ -48,10 +50,20 @@ pub enum NotSent {
 pub fn outbox(place: Arc<Place>) -> (Outbox, Outgoing) {
     let (sender, receiver) = mpsc::channel(MESSAGES);
     let waiting = Arc::new(AtomicUsize::new(0));
-    (Outbox { sender, waiting: waiting.clone(), place, over_budget: 0 }, Outgoing { receiver, waiting })
+    let unhandled = Arc::new(AtomicUsize::new(0));
+    let outgoing = Outgoing { receiver, waiting: waiting.clone(), unhandled: unhandled.clone() };
+    (Outbox { sender, waiting, unhandled, place, over_budget: 0 }, outgoing)
 }
 
+/// What a message is reckoned as besides its bytes, so that small ones are not for nothing.
+const EACH: usize = 256;
+
 impl Outbox {
+    /// A message of so many bytes that came over the connection has been handled.
+    pub fn handled(&self, length: usize) {
+        self.unhandled.fetch_sub(length + EACH, Ordering::Relaxed);
+    }
+
     /// Hands a copy of a message to the connection, unless so many bytes wait.
     pub fn send_within(&self, message: &[u8], most: usize) -> Result<(), NotSent> {
         if self.waiting.load(Ordering::Relaxed) > most {
@@ -80,6 +92,16 @@ impl Outbox {
 }
 
 impl Outgoing {
+    /// A message of so many bytes that came over the connection was handed in, where [`Outbox::handled`] is told of it.
+    pub fn handed_in(&self, length: usize) {
+        self.unhandled.fetch_add(length + EACH, Ordering::Relaxed);
+    }
+
+    /// How much of what was handed in has not been handled, in bytes.
+    pub fn unhandled(&self) -> usize {
+        self.unhandled.load(Ordering::Relaxed)
+    }
+
     /// The next message; `None` once the control thread has dropped its side.
     pub async fn next(&mut self) -> Option<Bytes> {
         let message = self.receiver.recv().await?;
@@ -107,6 +129,16 @@ mod tests {
         }
         assert_eq!(outbox.send(message.clone()), Err(NotSent::Full));
         assert_eq!(outgoing.next().await, Some(message));
+    }
+
+    #[test]
+    fn what_is_handed_in_counts_until_it_is_handled() {
+        let (outbox, outgoing) = pair();
+        outgoing.handed_in(20);
+        outgoing.handed_in(1000);
+        assert_eq!(outgoing.unhandled(), 1020 + 2 * EACH);
+        outbox.handled(1000);
+        assert_eq!(outgoing.unhandled(), 20 + EACH);
     }
 
     #[tokio::test]

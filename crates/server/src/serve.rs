@@ -99,8 +99,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
 
     let (Datagrams { sip, webrtc, ng, turn }, streams) = listeners.split();
     let ng = Ng::new(ng)?;
-    let turn = Turn::new(turn)?;
-    let relayed = turn.inbox();
+    let turn = Turn::new(&config, turn)?;
+    let relayed = turn.as_ref().map(Turn::inbox);
     read_sounds(sounds.clone(), ng.as_ref().map(Ng::inbox))?;
     let news = News { exchange: Some(inbox.clone()), ng: ng.as_ref().map(Ng::inbox) };
     let with = With {
@@ -141,9 +141,11 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     .context("the control thread cannot wait for its sockets")?;
     let control = thread::Builder::new().name("ringback-control".to_owned()).spawn(move || control.run())?;
     let control = Machine { name: "the control thread", inbox: inbox.clone(), thread: control };
-    let turn = turn.start(&config, prepared.accounts.iter().map(user), &telemetry)?;
-    let machines: Vec<Machine> = [Some(control), ng, Some(turn)].into_iter().flatten().collect();
-    let _user_socket = open_user_socket(&config, &prepared, [inbox.clone(), relayed.clone()])?;
+    let accounts = prepared.accounts.iter().map(user);
+    let turn = turn.map(|turn| turn.start(&config, accounts, &telemetry, &readiness)).transpose()?;
+    let machines: Vec<Machine> = [Some(control), ng, turn].into_iter().flatten().collect();
+    let inboxes = std::iter::once(inbox.clone()).chain(relayed.clone()).collect();
+    let _user_socket = open_user_socket(&config, &prepared, inboxes)?;
 
     let server = Server {
         config: config.clone(),
@@ -163,7 +165,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         let signals = stop::Signals::listen()?;
         let freshness = Freshness::listen().context("SIGHUP cannot be waited for")?;
         tokio::spawn(freshness.keep(certificates.clone()));
-        let turn = Server { inbox: relayed, ..server.clone() };
+        // Without the thread there are no listeners of its connections.
+        let turn = Server { inbox: relayed.unwrap_or(inbox), ..server.clone() };
         streams.start(&server, &turn, &doorkeeper, &certificates)?;
         let client = Client::new(server.clone(), doorkeeper.clone(), opened.clone(), trust);
         tokio::spawn(client.serve(orders));
@@ -308,7 +311,7 @@ fn ha1(credentials: &Credentials) -> Vec<Ha1> {
 }
 
 /// `inboxes` are those of the threads that know users.
-fn open_user_socket(config: &Config, prepared: &Prepared, inboxes: [Inbox; 2]) -> anyhow::Result<UserSocket> {
+fn open_user_socket(config: &Config, prepared: &Prepared, inboxes: Vec<Inbox>) -> anyhow::Result<UserSocket> {
     let directory = Directory::new(&prepared.store, config)?;
     let on_change = Box::new(move |change: AccountChange| {
         let input = || match &change {
@@ -321,7 +324,7 @@ fn open_user_socket(config: &Config, prepared: &Prepared, inboxes: [Inbox; 2]) -
             }
         };
         for inbox in &inboxes {
-            if let Err(refused) = inbox.send(input()) {
+            if let Err(refused) = inbox.send_patiently(&input) {
                 tracing::error!(%refused, "a change of a user takes effect at the next start");
             }
         }

@@ -4,22 +4,25 @@
 //! takes what has come, sends what it leads to, and opens and closes sockets; with io_uring it costs one system call.
 
 mod accounts;
+mod reach;
 mod relays;
 
 pub use accounts::Accounts;
+pub use reach::Reach;
 pub use relays::{Address, Relays};
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime};
 
 use ringback_nat::turn::{Command, Family, HEADROOM, NotOpened, Port, RelayKey, Server, TAILROOM, Verdict};
-use ringback_sansio::{Flow, Transport};
+use ringback_sansio::{Flow, Transmit, Transport};
 
+use crate::http::Readiness;
 use crate::inbox::Input;
 use crate::net::datagram::DatagramSocket;
 use crate::net::kernel::{Kernel, Out};
@@ -27,7 +30,7 @@ use crate::net::pace::Pace;
 use crate::net::ring::{Crowd, PAYLOAD};
 use crate::net::wake::Waker;
 use crate::outbox::{NotSent, Outbox};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{NOBODY, Telemetry, limited};
 
 /// The longest that a packet waits for others while more than two thousand of them come in a second.
 const TICK: Duration = Duration::from_millis(1);
@@ -43,6 +46,9 @@ const WAITING: usize = 64 << 10;
 /// that the far end is there (RFC 7675: every five seconds).
 const SILENT: Duration = Duration::from_secs(10);
 
+/// How often the addresses of the machine are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// How often the counters are handed to the telemetry, and the longest wait.
 const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -54,13 +60,20 @@ pub struct TurnThread {
     made: Made,
     inputs: Receiver<Input>,
     waker: Waker,
+    reach: Reach,
+    /// The addresses of the machine when it was looked at last.
+    own: Vec<IpAddr>,
     telemetry: Arc<Telemetry>,
+    readiness: Arc<Readiness>,
     counters: Counters,
     pace: Pace,
     /// Since when it has been told to drain and nothing was relayed.
     idle_since: Option<Instant>,
     /// What had been relayed then.
     relayed: u64,
+    /// Something that panics.
+    #[cfg(test)]
+    is_sabotaged: bool,
 }
 
 /// What the thread needs besides the machine.
@@ -75,8 +88,12 @@ pub struct Surroundings {
     pub waker: Waker,
     /// Whether it uses io_uring where the machine allows it.
     pub io_uring: bool,
+    /// Which addresses of ours peers see, and which are none.
+    pub reach: Reach,
     /// What `/metrics` tells.
     pub telemetry: Arc<Telemetry>,
+    /// What `/healthz` tells.
+    pub readiness: Arc<Readiness>,
 }
 
 /// What the thread itself drops.
@@ -98,11 +115,29 @@ pub struct Counters {
     pub panics: u64,
 }
 
+impl Counters {
+    /// What became of a message to a connection.
+    fn note(&mut self, sent: Result<(), NotSent>) {
+        match sent {
+            Ok(()) => {}
+            Err(NotSent::Full) => self.outbox_full += 1,
+            Err(NotSent::Gone) => self.connection_gone += 1,
+        }
+    }
+}
+
 /// Where each socket is.
 struct Places {
     clients: Vec<DatagramSocket>,
     relays: Relays,
-    connections: HashMap<Flow, Outbox>,
+    connections: HashMap<Flow, Connection>,
+}
+
+/// A connection of a client.
+struct Connection {
+    outbox: Outbox,
+    /// Whether it has had an allocation.
+    has_allocated: bool,
 }
 
 /// A datagram that is to be sent, in room that is used again for the next.
@@ -110,6 +145,8 @@ struct Made {
     bytes: Box<[u8; HEADROOM + PAYLOAD + TAILROOM]>,
     start: usize,
     end: usize,
+    /// What there was no room for.
+    too_long: u64,
 }
 
 /// Who is to have it.
@@ -123,7 +160,8 @@ enum To {
 impl TurnThread {
     /// A thread that has not started.
     pub fn new(server: Server<Accounts>, surroundings: Surroundings) -> io::Result<Self> {
-        let Surroundings { clients, relays, inputs, waker, io_uring, telemetry } = surroundings;
+        let Surroundings { clients, relays, inputs, waker, io_uring, reach, telemetry, readiness } =
+            surroundings;
         let mut kernel = Kernel::new(io_uring)?;
         for (number, socket) in clients.iter().enumerate() {
             kernel.hear(socket, mark(Ready::Client(number)), Crowd::Shared)?;
@@ -137,22 +175,48 @@ impl TurnThread {
                 bytes: Box::new([0; HEADROOM + PAYLOAD + TAILROOM]),
                 start: HEADROOM,
                 end: HEADROOM,
+                too_long: 0,
             },
             inputs,
             waker,
+            reach,
+            own: Vec::new(),
             telemetry,
+            readiness,
             counters: Counters::default(),
             pace: Pace::new(Instant::now(), TICK),
             idle_since: None,
             relayed: 0,
+            #[cfg(test)]
+            is_sabotaged: false,
         })
     }
 
     /// Runs until it is told to stop, or until nothing is relayed any more after it was told to drain: an allocation stands
     /// for minutes after the call that it was for.
+    ///
+    /// No call of the exchange needs it: when it fails, it says so in the log and on `/healthz`, and the others go on.
     pub fn run(mut self) -> io::Result<()> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.drive())).unwrap_or_else(|_| {
+            Err(io::Error::other("it panicked; this is a mistake in Ringback, please report it"))
+        });
+        let Err(error) = ended else { return Ok(()) };
+        tracing::error!(%error, "TURN failed; nothing is relayed any more until the next start");
+        self.readiness.turn_failed();
+        let TurnThread { inputs, .. } = self;
+        // The sockets are closed, and so are the connections that come.
+        while !matches!(inputs.recv(), Ok(Input::Drain | Input::Stop) | Err(_)) {}
+        Ok(())
+    }
+
+    fn drive(&mut self) -> io::Result<()> {
         let mut reported = Instant::now();
+        let mut looked = None;
         loop {
+            if looked.is_none_or(|looked: Instant| looked.elapsed() >= LOOK_EVERY) {
+                looked = Some(Instant::now());
+                self.look();
+            }
             let rest = self.pace.rest(Instant::now()).filter(|_| !self.kernel.may_have_more());
             let until = self.server.poll_timeout();
             let at_most = until.map_or(TELEMETRY_EVERY, |until| {
@@ -162,6 +226,8 @@ impl TurnThread {
             self.kernel.wait(rest, at_most, |mark| places.socket(mark))?;
             self.pace.wakes(Instant::now());
             self.waker.clear();
+            #[cfg(test)]
+            assert!(!self.is_sabotaged, "a panic that is meant");
             let received = self.receive()?;
             let is_over = self.take_inputs();
             let now = Instant::now();
@@ -177,6 +243,7 @@ impl TurnThread {
                 reported = now;
                 // The clock of the machine may have been set.
                 self.server.set_unix_time(now, unix_time());
+                self.close_ended();
                 self.report();
             }
         }
@@ -193,9 +260,33 @@ impl TurnThread {
         self.server.is_empty() || now.duration_since(since) >= SILENT
     }
 
+    /// Looks whether the machine has other addresses: they are no peers from here on.
+    fn look(&mut self) {
+        match self.reach.look() {
+            Ok(found) if found.policy.own == self.own => {}
+            Ok(found) => {
+                self.own.clone_from(&found.policy.own);
+                self.server.set_policy(found.policy);
+                self.places.relays.set_addresses(found.addresses);
+            }
+            Err(error) => {
+                limited!(self.telemetry.log, WARN, NOBODY, "turn_addresses", %error, "the addresses of this machine cannot be read");
+            }
+        }
+    }
+
+    /// Closes the connections whose allocations have ended: each stood for a user, and would have its place for ever.
+    fn close_ended(&mut self) {
+        let server = &self.server;
+        let stays =
+            |flow: &Flow, connection: &Connection| !connection.has_allocated || server.has_allocation(flow);
+        self.places.connections.retain(|flow, connection| stays(flow, connection));
+    }
+
     fn report(&self) {
         let send_failed = self.counters.send_failed + self.kernel.failed();
-        let counters = Counters { send_failed, ..self.counters };
+        let truncated = self.counters.truncated + self.made.too_long;
+        let counters = Counters { send_failed, truncated, ..self.counters };
         self.telemetry.set_turn(self.server.stats(), self.server.len(), counters);
     }
 
@@ -234,8 +325,16 @@ impl TurnThread {
                     self.server.users_mut().set(&name, user.as_deref());
                     self.server.close_account(name.as_bytes());
                 }
-                Input::Opened(flow, outbox) => drop(self.places.connections.insert(flow, outbox)),
-                Input::Message(flow, message) => self.take_message(flow, &message),
+                Input::Opened(flow, outbox) => {
+                    let connection = Connection { outbox, has_allocated: false };
+                    self.places.connections.insert(flow, connection);
+                }
+                Input::Message(flow, message) => {
+                    self.take_message(flow, &message);
+                    if let Some(connection) = self.places.connections.get(&flow) {
+                        connection.outbox.handled(message.len());
+                    }
+                }
                 Input::Closed(flow) => {
                     self.places.connections.remove(&flow);
                     self.server.close(&flow);
@@ -273,7 +372,8 @@ impl TurnThread {
 
     fn close(&mut self, relay: RelayKey) {
         if let Some(socket) = self.places.relays.close(relay) {
-            self.kernel.forget([&socket]);
+            self.kernel.forget([mark(Ready::Relay(relay))]);
+            drop(socket);
         }
     }
 
@@ -281,14 +381,18 @@ impl TurnThread {
     fn hand_out(&mut self, now: Instant) {
         loop {
             while let Some(transmit) = self.server.poll_transmit() {
-                if self.server.has_allocation(&transmit.flow)
-                    && let Some(outbox) = self.places.connections.get(&transmit.flow)
-                {
-                    // It is that of a user from here on.
-                    outbox.place.authenticated();
+                let Transmit { flow, payload } = transmit;
+                if let Some(connection) = self.places.connections.get_mut(&flow) {
+                    if !connection.has_allocated && self.server.has_allocation(&flow) {
+                        // It is that of a user from here on.
+                        connection.has_allocated = true;
+                        connection.outbox.place.authenticated();
+                    }
+                    // Nobody asks again for an answer over a stream, so it waits behind whatever is relayed.
+                    self.counters.note(connection.outbox.send(payload));
+                    continue;
                 }
-                let to = To::Client(transmit.flow);
-                self.places.send(&mut self.kernel.out(), &mut self.counters, &to, &transmit.payload);
+                self.places.send(&mut self.kernel.out(), &mut self.counters, &To::Client(flow), &payload);
             }
             let Some(command) = self.server.poll_command() else { return };
             match command {
@@ -328,7 +432,7 @@ fn from_client(
     match server.handle_datagram(now, flow, message) {
         Verdict::ToPeer { relay, peer, data } => made.copy(data).then_some(To::Peer(relay, peer)),
         Verdict::ToRelay { relay, from, data } => made.relayed(server, now, relay, from, data),
-        // No port of our media is a peer yet (`PeerPolicy::media` is empty).
+        // No port of our media is a peer: `PeerPolicy::media` is empty.
         Verdict::ToMedia { .. } | Verdict::ToClient { .. } | Verdict::Consumed | Verdict::Drop(_) => None,
     }
 }
@@ -342,6 +446,7 @@ impl Made {
     fn copy(&mut self, data: &[u8]) -> bool {
         (self.start, self.end) = (HEADROOM, HEADROOM + data.len());
         let room = self.bytes.get_mut(self.start..self.end).filter(|_| data.len() <= PAYLOAD);
+        self.too_long += u64::from(room.is_none());
         room.map(|room| room.copy_from_slice(data)).is_some()
     }
 
@@ -380,12 +485,9 @@ impl Places {
     fn send(&self, out: &mut Out<'_>, counters: &mut Counters, to: &To, bytes: &[u8]) {
         let sent = match to {
             To::Client(flow) if flow.transport() != Transport::Udp => {
-                match self.connections.get(flow).map(|outbox| outbox.send_within(bytes, WAITING)) {
-                    Some(Ok(())) => {}
-                    Some(Err(NotSent::Full)) => counters.outbox_full += 1,
-                    Some(Err(NotSent::Gone)) | None => counters.connection_gone += 1,
-                }
-                return;
+                let connection = self.connections.get(flow);
+                let sent = connection.map(|connection| connection.outbox.send_within(bytes, WAITING));
+                return counters.note(sent.unwrap_or(Err(NotSent::Gone)));
             }
             To::Client(flow) => {
                 let local = flow.local();
@@ -437,4 +539,75 @@ fn ready_of(mark: u64) -> Ready {
 /// Seconds since 1970; a clock before that is as good as none.
 pub fn unix_time() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use ringback_nat::turn::{Limits, PasswordAlgorithm, Quotas, Secret, Settings};
+
+    use super::*;
+    use crate::config::{Listen, PortRange};
+    use crate::inbox::Inbox;
+    use crate::net::{Bounds, Doorkeeper};
+    use crate::telemetry::LogLimit;
+
+    fn thread() -> (TurnThread, Inbox, Arc<Readiness>) {
+        let waker = Waker::new().unwrap();
+        let (inbox, inputs) = Inbox::new(waker.clone());
+        let readiness = Arc::new(Readiness::default());
+        let bounds = Bounds { connections: 1, per_source: 1, per_shared_source: 1 };
+        let doorkeeper = Doorkeeper::new(bounds, Listen::default());
+        let settings = Settings {
+            realm: "example.org".to_owned(),
+            password_algorithms: vec![PasswordAlgorithm::Sha256],
+            secret: Secret::new([7; 32]),
+            families: vec![Family::Ipv4],
+            limits: Limits::default(),
+            quotas: Quotas::new(10, 10),
+            policy: ringback_nat::turn::PeerPolicy::default(),
+            unix_time: unix_time(),
+        };
+        let server = Server::new(Instant::now(), Accounts::new("example.org"), settings).unwrap();
+        let surroundings = Surroundings {
+            clients: vec![DatagramSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap()],
+            relays: Relays::new(PortRange { first: 1, last: 2 }, Vec::new(), |_| {}),
+            inputs,
+            waker,
+            io_uring: true,
+            reach: Reach { public: Vec::new(), allowed: Vec::new() },
+            telemetry: Arc::new(Telemetry::new(doorkeeper, None, Arc::new(LogLimit::default()))),
+            readiness: readiness.clone(),
+        };
+        (TurnThread::new(server, surroundings).unwrap(), inbox, readiness)
+    }
+
+    #[test]
+    fn a_mark_names_its_socket() {
+        for ready in [Ready::Client(3), Ready::Relay(RelayKey(0)), Ready::Relay(RelayKey((1 << 62) - 1))] {
+            assert_eq!(ready_of(mark(ready)), ready);
+        }
+    }
+
+    #[test]
+    fn it_ends_when_it_is_told_to_drain_and_has_nothing_to_relay() {
+        let (thread, inbox, readiness) = thread();
+        inbox.send(Input::Drain).unwrap();
+        thread.run().unwrap();
+        assert!(!readiness.has_failed_turn());
+    }
+
+    #[test]
+    fn one_that_fails_takes_nobody_with_it() {
+        let (mut thread, inbox, readiness) = thread();
+        thread.is_sabotaged = true;
+        let running = std::thread::spawn(move || thread.run());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !readiness.has_failed_turn() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(readiness.has_failed_turn());
+        assert!(!running.is_finished(), "it waits for the others");
+        inbox.send(Input::Stop).unwrap();
+        running.join().unwrap().unwrap();
+    }
 }

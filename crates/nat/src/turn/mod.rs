@@ -2,7 +2,7 @@
 //!
 //! # How it is driven
 //!
-//! There is a [`Server`] for each media worker; each is made with [`Settings`] of its own and a clone of one
+//! There is a [`Server`] for each thread that relays; each is made with [`Settings`] of its own and a clone of one
 //! [`Quotas`], and with [`Users`], which are asked for keys and accounts during the calls below: where they are shared,
 //! by a handle.
 //!

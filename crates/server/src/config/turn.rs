@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::media::PortRange;
 use super::texts;
 
-/// What the TURN server relays, for whom and to where. It is on where `listen.turn` names an address.
+/// What the TURN server relays, for whom and to where. It is on where `listen.turn` or `listen.turn_tls` names an address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Turn {

@@ -14,6 +14,7 @@ pub struct Readiness {
     draining: AtomicBool,
     store_failing: AtomicBool,
     media_failed: AtomicBool,
+    turn_failed: AtomicBool,
     /// What an operator should know although the server runs; set once at the start.
     warnings: std::sync::OnceLock<Vec<String>>,
 }
@@ -44,6 +45,17 @@ impl Readiness {
         self.media_failed.store(true, Ordering::Release);
     }
 
+    /// TURN has ended before its time; it does not come back.
+    pub fn turn_failed(&self) {
+        self.turn_failed.store(true, Ordering::Release);
+    }
+
+    /// Whether it has.
+    #[cfg(test)]
+    pub fn has_failed_turn(&self) -> bool {
+        self.turn_failed.load(Ordering::Acquire)
+    }
+
     /// Whether a media worker has.
     #[cfg(test)]
     pub fn has_failed_media(&self) -> bool {
@@ -63,6 +75,9 @@ pub fn healthz(readiness: &Readiness) -> Response<Body> {
     }
     if readiness.media_failed.load(Ordering::Acquire) {
         return plain(StatusCode::SERVICE_UNAVAILABLE, MEDIA_FAILED);
+    }
+    if readiness.turn_failed.load(Ordering::Acquire) {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, TURN_FAILED);
     }
     let mut text = String::from("ok\n");
     for warning in readiness.warnings.get().into_iter().flatten() {
@@ -91,6 +106,9 @@ pub fn readyz(readiness: &Readiness) -> Response<Body> {
 /// Why no calls should be sent here although the server runs.
 const MEDIA_FAILED: &str = "a media worker has failed: restart Ringback, and report what its log says\n";
 
+/// What is gone although calls are taken.
+const TURN_FAILED: &str = "TURN has failed: restart Ringback, and report what its log says\n";
+
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
@@ -115,5 +133,15 @@ mod tests {
             assert_eq!(status, 503);
             assert!(sentence.starts_with("a media worker has failed: restart Ringback"), "{sentence}");
         }
+    }
+
+    #[test]
+    fn without_turn_the_server_is_not_well_and_takes_calls() {
+        let readiness = Readiness::default();
+        readiness.is_ready();
+        readiness.turn_failed();
+        let (status, sentence) = told(healthz(&readiness));
+        assert_eq!((status, told(readyz(&readiness)).0), (503, 200));
+        assert!(sentence.starts_with("TURN has failed: restart Ringback"), "{sentence}");
     }
 }

@@ -115,7 +115,8 @@ impl Sockets {
     pub fn close(&mut self, leg: LegKey) -> Option<u16> {
         let pair = self.places.plain.remove(&leg)?;
         self.connected -= usize::from(pair.beside().is_some());
-        self.kernel.forget([&pair.rtp, &pair.rtcp].into_iter().chain(pair.beside()));
+        let beside = pair.beside().map(|_| Ready::Connected(leg));
+        self.kernel.forget([Ready::Rtp(leg), Ready::Rtcp(leg)].into_iter().chain(beside).map(mark));
         Some(pair.port())
     }
 
@@ -292,7 +293,9 @@ mod tests {
     }
 
     fn sockets(kernel: Kernel, shared: Vec<DatagramSocket>) -> Sockets {
-        Sockets::new(kernel, shared, &Waker::new().unwrap(), Seeded::new([7; 16]), 1).unwrap()
+        // It lives as long as whoever waits by it.
+        let waker = Box::leak(Box::new(Waker::new().unwrap()));
+        Sockets::new(kernel, shared, waker, Seeded::new([7; 16]), 1).unwrap()
     }
 
     /// One of each kind, as far as this machine has it.

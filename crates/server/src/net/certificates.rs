@@ -38,6 +38,8 @@ struct Current {
     stamps: Vec<Stamp>,
     /// Of HTTPS: HTTP/1.1 only.
     https: Arc<ServerConfig>,
+    /// Of TURN.
+    turn: Arc<ServerConfig>,
     /// Of SIP, whose clients name no application protocol.
     sip: Arc<ServerConfig>,
     shown: Arc<ByName>,
@@ -53,6 +55,11 @@ impl Certificates {
     /// What takes the next connection to HTTPS.
     pub fn https(&self) -> TlsAcceptor {
         self.current.read().unwrap_or_else(PoisonError::into_inner).https.clone().into()
+    }
+
+    /// What takes the next connection of TURN.
+    pub fn turn(&self) -> TlsAcceptor {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).turn.clone().into()
     }
 
     /// What takes the next connection of SIP.
@@ -104,6 +111,9 @@ impl Current {
             || ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
         let mut https = builder()?.with_no_client_auth().with_cert_resolver(resolver.clone());
         https.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut turn = builder()?.with_no_client_auth().with_cert_resolver(resolver.clone());
+        // RFC 7443.
+        turn.alpn_protocols = vec![b"stun.turn".to_vec(), b"stun.nat-discovery".to_vec()];
         let sip = match settings.load_client_ca()? {
             None => builder()?.with_no_client_auth(),
             Some(authorities) => {
@@ -114,7 +124,8 @@ impl Current {
             }
         };
         let sip = sip.with_cert_resolver(resolver.clone());
-        Ok(Current { stamps, https: Arc::new(https), sip: Arc::new(sip), shown: resolver })
+        let (https, turn, sip) = (Arc::new(https), Arc::new(turn), Arc::new(sip));
+        Ok(Current { stamps, https, turn, sip, shown: resolver })
     }
 }
 

@@ -27,9 +27,9 @@ pub enum Out<'a> {
 }
 
 impl Kernel {
-    /// With io_uring if that `may` be, else with epoll.
-    pub fn new(may: bool) -> io::Result<Self> {
-        if may {
+    /// With io_uring if it may be used and the machine allows it, else with epoll.
+    pub fn new(may_ring: bool) -> io::Result<Self> {
+        if may_ring {
             match Kernel::ring() {
                 Ok(ring) => return Ok(ring),
                 Err(error) => tracing::info!(%error, "{WITHOUT_RING}"),
@@ -64,11 +64,11 @@ impl Kernel {
         }
     }
 
-    /// Hears sockets no more, which are to be closed.
-    pub fn forget<'a>(&mut self, sockets: impl IntoIterator<Item = &'a DatagramSocket>) {
+    /// Hears the sockets of these marks no more, which are to be closed.
+    pub fn forget(&mut self, marks: impl IntoIterator<Item = u64>) {
         match self {
             // A ring that fails is told by the next wait.
-            Kernel::Ring(ring) => drop(ring.forget(sockets)),
+            Kernel::Ring(ring) => drop(ring.forget(marks)),
             // Closing a descriptor takes it out of epoll.
             Kernel::Epoll(_) => {}
         }

@@ -48,6 +48,9 @@ const ROOM: usize = (LENGTHS + NAME_SPACE + CONTROL_SPACE + PAYLOAD).next_multip
 /// The longest datagram that goes through here, in bytes; of a longer one the end is lost.
 pub const PAYLOAD: usize = 2048;
 
+/// What a slot takes: such a datagram with what is put around it on its way.
+const SLOT: usize = PAYLOAD + 128;
+
 /// The sockets that share rooms: a flood at those of one crowd takes none of the other's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crowd {
@@ -76,6 +79,30 @@ pub struct Ring {
     /// Marks of sockets that the kernel hears no more.
     lapsed: VecDeque<u64>,
     failed: u64,
+    forgetting: Forgetting,
+    /// How often slots were free again, by which a completion tells that it is of what is in its slot now.
+    generation: u32,
+    /// What has gone wrong since the last wait.
+    broken: Option<io::Error>,
+}
+
+/// Requests that are to end.
+#[derive(Default)]
+struct Forgetting {
+    marks: Vec<u64>,
+    /// Marks of which the kernel has said how many requests they have.
+    answered: usize,
+    /// How many they are, and how many of them have ended.
+    requests: usize,
+    ended: usize,
+}
+
+impl Forgetting {
+    /// How many completions are still to come.
+    fn left(&self) -> usize {
+        let unanswered = self.marks.len().saturating_sub(self.answered);
+        unanswered + self.requests.saturating_sub(self.ended)
+    }
 }
 
 // SAFETY: the raw pointers in `asked` are null.
@@ -122,6 +149,9 @@ impl Ring {
             arrivals: VecDeque::with_capacity(2 * usize::from(ROOMS)),
             lapsed: VecDeque::new(),
             failed: 0,
+            forgetting: Forgetting::default(),
+            generation: 0,
+            broken: None,
         })
     }
 
@@ -139,15 +169,32 @@ impl Ring {
         Ok(())
     }
 
-    /// Hears sockets no more, so that they can be closed: until then a request would hold their ports.
-    pub fn forget<'a>(&mut self, sockets: impl IntoIterator<Item = &'a DatagramSocket>) -> io::Result<()> {
-        let mut count = 0;
-        for socket in sockets {
-            let request = opcode::AsyncCancel2::new(CancelBuilder::fd(fd_of(socket)).all());
+    /// Hears the sockets of these marks no more, so that they can be closed: until then a request would hold their ports.
+    /// What has come by them is lost.
+    pub fn forget(&mut self, marks: impl IntoIterator<Item = u64>) -> io::Result<()> {
+        self.forgetting = Forgetting::default();
+        for mark in marks {
+            let request = opcode::AsyncCancel2::new(CancelBuilder::user_data(mark).all());
             self.push(request.build().user_data(FORGOTTEN))?;
-            count += 1;
+            self.forgetting.marks.push(mark);
         }
-        self.enter(count, Some(Duration::ZERO))
+        // A request that is cancelled ends when the kernel comes to it, which may have other work first.
+        for _ in 0..MOST_TRIES {
+            self.enter(self.forgetting.left().max(1), Some(Duration::ZERO))?;
+            if self.forgetting.left() == 0 {
+                break;
+            }
+        }
+        let Forgetting { marks: forgotten, .. } = mem::take(&mut self.forgetting);
+        self.lapsed.retain(|mark| !forgotten.contains(mark));
+        for _ in 0..self.arrivals.len() {
+            match self.arrivals.pop_front() {
+                Some(arrival) if forgotten.contains(&arrival.mark) => self.give_back(arrival),
+                Some(arrival) => self.arrivals.push_back(arrival),
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// Hands over what is to be sent, then waits for something to happen, at most so long. With a `rest` it waits that
@@ -156,6 +203,9 @@ impl Ring {
         if let Some(of) = self.edges.filter(|_| mem::take(&mut self.edges_lapsed)) {
             let request = opcode::PollAdd::new(of, libc::POLLIN as u32).multi(true).build();
             self.push(request.user_data(EDGE))?;
+        }
+        if let Some(error) = self.broken.take() {
+            return Err(error);
         }
         let is_quiet = self.arrivals.is_empty() && self.uring.completion().is_empty();
         match rest {
@@ -175,9 +225,9 @@ impl Ring {
         self.arrivals.pop_front()
     }
 
-    /// Whether datagrams wait that had no room.
+    /// Whether more sockets are to be heard again than can be at once.
     pub fn has_lapsed(&self) -> bool {
-        !self.lapsed.is_empty()
+        self.lapsed.len() > MANY
     }
 
     /// Sockets that are to be heard again now, if they are still there: there was no room, or they told of an error.
@@ -216,9 +266,7 @@ impl Ring {
 
     /// Gives the room of a datagram back to the kernel.
     pub fn give_back(&mut self, arrival: Arrival) {
-        let [shared, single] = &mut self.rooms;
-        let rooms = if arrival.room < ROOMS { shared } else { single };
-        rooms.offer(arrival.room);
+        offer(&mut self.rooms, arrival.room);
     }
 
     /// Sends one datagram from the address `local` with the next wait.
@@ -271,7 +319,7 @@ impl Ring {
     }
 
     fn hand_in(&mut self, request: squeue::Entry, number: usize) -> io::Result<()> {
-        let mark = SENT | (number as u64) << 2;
+        let mark = SENT | u64::from(self.generation) << GENERATION | (number as u64) << 2;
         let request = request.user_data(mark).flags(squeue::Flags::SKIP_SUCCESS);
         self.push(request)?;
         // Whatever was handed over meanwhile, this slot was not.
@@ -303,7 +351,7 @@ impl Ring {
                 }
                 None => self.uring.submitter().submit_and_wait(want),
             };
-            self.take_completions()?;
+            self.take_completions();
             if let Err(error) = entered
                 && !is_passing(&error)
             {
@@ -311,44 +359,54 @@ impl Ring {
             }
             if self.uring.submission().is_empty() {
                 self.filled = 0;
+                self.generation = self.generation.wrapping_add(1) & MOST_GENERATIONS;
                 return Ok(());
             }
         }
         Err(io::Error::other("io_uring does not take what is handed over"))
     }
 
-    fn take_completions(&mut self) -> io::Result<()> {
-        let Ring { uring, arrivals, lapsed, slots, failed, edges_lapsed, .. } = self;
+    fn take_completions(&mut self) {
+        let Ring { uring, arrivals, lapsed, slots, failed, edges_lapsed, rooms, .. } = self;
+        let Ring { forgetting, generation, broken, .. } = self;
         for completion in uring.completion() {
             let (mark, result) = (completion.user_data(), completion.result());
             if mark == EDGE {
                 *edges_lapsed |= !cqueue::more(completion.flags());
+                if result < 0 && result != -libc::ECANCELED {
+                    *broken = Some(io::Error::from_raw_os_error(-result));
+                }
                 continue;
             }
             if mark == FORGOTTEN {
+                forgetting.answered += 1;
+                forgetting.requests += usize::try_from(result).unwrap_or(0);
                 continue;
             }
             if mark & SENT != 0 && mark & 3 == 0 {
-                let slot = slots.get(((mark & !SENT) >> 2) as usize);
+                // One that comes a round late, because there was no room for it, is of what its slot had before.
+                let is_now = (mark & !SENT) >> GENERATION == u64::from(*generation);
+                let slot = slots.get((mark as usize >> 2) % SLOTS).filter(|_| is_now);
                 *failed += u64::from(!slot.is_some_and(|slot| slot.send_again(result)));
                 continue;
             }
-            if let (Ok(len), Some(room)) =
-                (usize::try_from(result), cqueue::buffer_select(completion.flags()))
-            {
-                arrivals.push_back(Arrival { mark, room, len });
+            match (usize::try_from(result), cqueue::buffer_select(completion.flags())) {
+                (Ok(len), Some(room)) => arrivals.push_back(Arrival { mark, room, len }),
+                (Err(_), Some(room)) => offer(rooms, room),
+                (_, None) => {}
             }
-            if result < 0 {
-                let error = io::Error::from_raw_os_error(-result);
-                if is_ours(&error) {
-                    return Err(error);
+            let error = (result < 0).then(|| io::Error::from_raw_os_error(-result));
+            if let Some(error) = error.filter(is_ours) {
+                *broken = Some(error);
+            }
+            if !cqueue::more(completion.flags()) {
+                if forgetting.marks.contains(&mark) {
+                    forgetting.ended += 1;
+                } else if result != -libc::ECANCELED {
+                    lapsed.push_back(mark);
                 }
             }
-            if !cqueue::more(completion.flags()) && result != -libc::ECANCELED {
-                lapsed.push_back(mark);
-            }
         }
-        Ok(())
     }
 
     fn rooms(&self, room: u16) -> &Rooms {
@@ -368,14 +426,14 @@ impl Drop for Ring {
 struct Slot {
     socket: RawFd,
     is_connected: bool,
-    bytes: [u8; PAYLOAD],
+    bytes: [u8; SLOT],
     len: usize,
     cover: Cover,
 }
 
 impl Slot {
     fn new() -> Self {
-        Slot { socket: -1, is_connected: false, bytes: [0; PAYLOAD], len: 0, cover: Cover::new() }
+        Slot { socket: -1, is_connected: false, bytes: [0; SLOT], len: 0, cover: Cover::new() }
     }
 
     /// Sends a datagram again by a connected socket that was told of the one before; says whether it went.
@@ -437,9 +495,15 @@ impl Rooms {
         entry.set_bid(number);
         self.tail = self.tail.wrapping_add(1);
         // SAFETY: the ring of entries begins here, and the tail lies in its first entry, where only this writes.
-        let tail = unsafe { AtomicU16::from_ptr(BufRingEntry::tail(self.ring.0.as_ptr()).cast_mut()) };
+        let tail = unsafe { AtomicU16::from_ptr(BufRingEntry::tail(self.ring.0.as_mut_ptr()).cast_mut()) };
         tail.store(self.tail, Ordering::Release);
     }
+}
+
+/// Lets the kernel write to a room, of whichever crowd it is.
+fn offer([shared, single]: &mut [Rooms; 2], room: u16) {
+    let rooms = if room < ROOMS { shared } else { single };
+    rooms.offer(room);
 }
 
 fn fd_of(socket: &DatagramSocket) -> Fd {
@@ -458,198 +522,14 @@ const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
 // Marks of our own, with the highest bit and not the two lowest.
 
-/// Of what is sent, with the number of its slot above the two lowest bits.
+/// Of what is sent, with the number of its slot above the two lowest bits, and the generation of the slots above that.
 const SENT: u64 = 1 << 63;
+const GENERATION: u32 = 16;
+const MOST_GENERATIONS: u32 = u32::MAX >> 1;
 /// Of a descriptor that ends waits.
 const EDGE: u64 = u64::MAX << 3;
 /// Of what ends requests.
 const FORGOTTEN: u64 = u64::MAX << 2;
 
 #[cfg(test)]
-mod tests {
-    use super::super::wake::Waker;
-    use super::*;
-
-    /// A ring, unless this machine is one that has none.
-    fn ring() -> Option<Ring> {
-        match Ring::new() {
-            Ok(ring) => Some(ring),
-            Err(error) => {
-                let forbidden = [libc::ENOSYS, libc::EPERM, libc::EINVAL].map(Some);
-                assert!(forbidden.contains(&error.raw_os_error()), "{error}");
-                println!("not tested: {error}");
-                None
-            }
-        }
-    }
-
-    fn bind(address: &str) -> DatagramSocket {
-        DatagramSocket::bind(address.parse().unwrap()).unwrap()
-    }
-
-    const LONG: Duration = Duration::from_secs(10);
-
-    /// Waits until so many datagrams have come: their marks and payloads.
-    fn heard(ring: &mut Ring, sockets: &[&DatagramSocket], count: usize) -> Vec<(u64, Vec<u8>)> {
-        let mut heard = Vec::new();
-        while heard.len() < count {
-            for _ in 0..ring.lapsed() {
-                let mark = ring.next_lapsed().unwrap();
-                ring.hear(sockets[mark as usize], mark, Crowd::Single).unwrap();
-            }
-            ring.wait(None, LONG).unwrap();
-            assert!(ring.arrived() > 0 || ring.has_lapsed(), "{} of {count} came", heard.len());
-            for _ in 0..ring.arrived() {
-                let arrival = ring.next_arrival().unwrap();
-                let bound = sockets[arrival.mark as usize].bound();
-                heard.push((arrival.mark, ring.read(&arrival, bound).unwrap().payload.to_vec()));
-                ring.give_back(arrival);
-            }
-        }
-        heard
-    }
-
-    #[test]
-    fn more_than_there_is_room_for_comes_later_and_in_order() {
-        let Some(mut ring) = ring() else { return };
-        let (far, ours) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
-        ours.enlarge_buffer().unwrap();
-        ring.hear(&ours, 0, Crowd::Single).unwrap();
-        // As many as the smallest receive buffer holds by its own accounting, and more than there are rooms.
-        let count = 1300;
-        for number in 0..count {
-            far.send(far.bound().ip(), ours.bound(), &[number as u8]).unwrap();
-        }
-        assert_eq!(ours.dropped().unwrap(), 0);
-        let heard = heard(&mut ring, &[&ours], count);
-        let numbers: Vec<_> = heard.iter().map(|(_, payload)| payload[0]).collect();
-        assert_eq!(numbers, (0..count).map(|number| number as u8).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn sockets_that_found_no_room_are_heard_in_turn() {
-        let Some(mut ring) = ring() else { return };
-        let far = bind("127.0.0.1:0");
-        let many: Vec<_> = (0..usize::from(ROOMS) + 300).map(|_| bind("127.0.0.1:0")).collect();
-        let many: Vec<_> = many.iter().collect();
-        for (mark, socket) in (0..).zip(&many) {
-            ring.hear(socket, mark, Crowd::Single).unwrap();
-        }
-        for round in 0..3u8 {
-            for socket in &many {
-                far.send(far.bound().ip(), socket.bound(), &[round]).unwrap();
-            }
-            let heard = heard(&mut ring, &many, many.len());
-            let marks: std::collections::HashSet<_> = heard.iter().map(|(mark, _)| *mark).collect();
-            assert_eq!(marks.len(), many.len(), "each is heard once");
-            assert!(heard.iter().all(|(_, payload)| *payload == [round]));
-        }
-    }
-
-    #[test]
-    fn a_flood_of_one_crowd_leaves_room_for_the_other() {
-        let Some(mut ring) = ring() else { return };
-        let (far, shared, leg) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"), bind("127.0.0.1:0"));
-        shared.enlarge_buffer().unwrap();
-        ring.hear(&shared, 0, Crowd::Shared).unwrap();
-        ring.hear(&leg, 1, Crowd::Single).unwrap();
-        (0..1300).for_each(|_| far.send(far.bound().ip(), shared.bound(), b"flood").unwrap());
-        far.send(far.bound().ip(), leg.bound(), b"rtp").unwrap();
-        ring.wait(Some(Duration::from_millis(50)), LONG).unwrap();
-        let marks: Vec<_> = std::iter::from_fn(|| ring.next_arrival()).map(|arrival| arrival.mark).collect();
-        assert!(marks.contains(&1), "{} datagrams", marks.len());
-        assert!(marks.len() <= usize::from(ROOMS) + 1);
-    }
-
-    #[test]
-    fn what_is_sent_goes_with_the_next_wait_and_no_slot_is_lost() {
-        let Some(mut ring) = ring() else { return };
-        let (far, ours) = (bind("127.0.0.9:0"), bind("127.0.0.1:0"));
-        far.enlarge_buffer().unwrap();
-        let beside = bind("127.0.0.1:0").connect_beside("127.0.0.1".parse().unwrap(), far.bound()).unwrap();
-        let count = 2 * SLOTS + 10;
-        for number in 0..count {
-            let payload = [number as u8; 3];
-            if number % 2 == 0 {
-                ring.send(&ours, ours.bound().ip(), far.bound(), &payload).unwrap();
-            } else {
-                ring.send_connected(&beside, &payload).unwrap();
-            }
-        }
-        ring.wait(None, Duration::ZERO).unwrap();
-        ring.hear(&far, 0, Crowd::Single).unwrap();
-        let heard = heard(&mut ring, &[&far], count);
-        assert!(heard.iter().enumerate().all(|(number, (_, payload))| *payload == [number as u8; 3]));
-        assert_eq!(ring.failed(), 0);
-    }
-
-    #[test]
-    fn a_far_end_that_is_not_there_yet_costs_no_later_datagram() {
-        let Some(mut ring) = ring() else { return };
-        let (server, far) = (bind("0.0.0.0:0"), bind("127.0.0.9:0"));
-        let remote = far.bound();
-        let beside = server.connect_beside("127.0.0.1".parse().unwrap(), remote).unwrap();
-        drop(far);
-        // Loopback answers at once that nobody is there, and the socket is told with what it does next.
-        ring.send_connected(&beside, b"lost").unwrap();
-        ring.flush().unwrap();
-        let far = DatagramSocket::bind(remote).unwrap();
-        ring.send_connected(&beside, b"heard").unwrap();
-        ring.flush().unwrap();
-        ring.hear(&far, 0, Crowd::Single).unwrap();
-        assert_eq!(heard(&mut ring, &[&far], 1), [(0, b"heard".to_vec())]);
-        assert_eq!(ring.failed(), 0);
-    }
-
-    #[test]
-    fn one_that_is_cut_is_marked() {
-        let Some(mut ring) = ring() else { return };
-        let (far, ours) = (bind("[::1]:0"), bind("[::]:0"));
-        let target = SocketAddr::new("::1".parse().unwrap(), ours.bound().port());
-        ring.hear(&ours, 0, Crowd::Single).unwrap();
-        for len in [3, ROOM] {
-            far.send(far.bound().ip(), target, &vec![7; len]).unwrap();
-            ring.wait(None, LONG).unwrap();
-            let arrival = ring.next_arrival().unwrap();
-            let datagram = ring.read(&arrival, ours.bound()).unwrap();
-            assert_eq!((datagram.local, datagram.remote), (target, far.bound()));
-            assert_eq!(datagram.truncated, len == ROOM);
-            assert!(datagram.payload.len() == len || datagram.truncated);
-            ring.give_back(arrival);
-        }
-    }
-
-    #[test]
-    fn a_waker_ends_each_wait_once() {
-        let Some(mut ring) = ring() else { return };
-        let waker = Waker::new().unwrap();
-        ring.hear_edges(&waker).unwrap();
-        for _ in 0..3 {
-            waker.clear();
-            let other = waker.clone();
-            let woken = std::thread::spawn(move || other.wake());
-            let before = std::time::Instant::now();
-            ring.wait(None, LONG).unwrap();
-            assert!(before.elapsed() < LONG);
-            woken.join().unwrap();
-            let before = std::time::Instant::now();
-            ring.wait(None, Duration::from_millis(20)).unwrap();
-            assert!(before.elapsed() >= Duration::from_millis(20));
-        }
-    }
-
-    #[test]
-    fn what_is_forgotten_gives_its_port_back() {
-        let Some(mut ring) = ring() else { return };
-        for _ in 0..3 {
-            let ours = bind("127.0.0.1:0");
-            let address = ours.bound();
-            ring.hear(&ours, 0, Crowd::Single).unwrap();
-            ring.wait(None, Duration::ZERO).unwrap();
-            ring.forget([&ours]).unwrap();
-            drop(ours);
-            assert!(DatagramSocket::bind(address).is_ok());
-            assert!(!ring.has_lapsed());
-        }
-    }
-}
+mod tests;

@@ -4,13 +4,13 @@
 //! closed. What comes for a client faster than it reads is dropped by the thread that relays it (`turn_thread`).
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use ringback_nat::turn::{LONGEST_IN_STREAM, first_message};
 use ringback_sansio::{FiveTuple, Flow, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::patience::{Patience, Progress};
 use super::sip_stream::write;
@@ -21,6 +21,14 @@ use crate::outbox::Outgoing;
 
 /// The bytes that a connection has room for while it waits.
 const READ_BUFFER: usize = 4 << 10;
+
+/// How much of what a client has sent may wait for the thread of TURN before no more is read, in bytes.
+const CREDIT: usize = 64 << 10;
+/// The same before it has an allocation.
+const CREDIT_OF_STRANGERS: usize = 4 << 10;
+
+/// How long the thread is given to catch up.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// Serves one connection until it ends. `server` is one whose inbox leads to the thread of TURN.
 pub async fn serve<S>(server: Server, peer: Peer, mut stream: S, place: Arc<Place>)
@@ -36,7 +44,7 @@ where
     };
     let closed = server.inbox.owes_closed(flow);
     let end = tokio::select! {
-        end = converse(&server, flow, &mut stream, outgoing) => end,
+        end = converse(&server, flow, &mut stream, &place, outgoing) => end,
         end = place.lost(server.config.limits.sign_in()) => end,
     };
     drop(stream);
@@ -44,7 +52,13 @@ where
     closed.say(Input::Closed(flow)).await;
 }
 
-async fn converse<S>(server: &Server, flow: Flow, stream: &mut S, mut outgoing: Outgoing) -> End
+async fn converse<S>(
+    server: &Server,
+    flow: Flow,
+    stream: &mut S,
+    place: &Place,
+    mut outgoing: Outgoing,
+) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -52,8 +66,12 @@ where
     let mut received = BytesMut::with_capacity(READ_BUFFER);
     loop {
         let (deadline, late) = patience.deadline();
+        // What is not read waits at the client: TCP has it stop.
+        let credit = if place.has_user() { CREDIT } else { CREDIT_OF_STRANGERS };
+        let is_behind = outgoing.unhandled() > credit;
         tokio::select! {
-            read = stream.read_buf(&mut received) => {
+            () = sleep(A_MOMENT), if is_behind => {}
+            read = stream.read_buf(&mut received), if !is_behind => {
                 match read {
                     Ok(0) => return End::ClosedByClient,
                     Ok(_) => {}
@@ -67,6 +85,7 @@ where
                         Err(_) => return End::NotTurn,
                     };
                     has_message = true;
+                    outgoing.handed_in(message.len());
                     if let Err(refused) = server.inbox.send(Input::Message(flow, message)) {
                         return refused.into();
                     }

@@ -137,7 +137,7 @@ impl Streams {
         })?;
         let (secure, shown) = (turn.clone(), certificates.clone());
         start.all(self.turn_tls, secure_first, move |peer, stream, place| {
-            let (server, acceptor) = (secure.clone(), shown.https());
+            let (server, acceptor) = (secure.clone(), shown.turn());
             async move {
                 let shaken =
                     accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;

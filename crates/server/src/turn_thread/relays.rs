@@ -19,7 +19,7 @@ pub struct Relays {
 }
 
 /// One of our addresses.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Address {
     /// As peers see it.
     pub seen: IpAddr,
@@ -36,6 +36,11 @@ impl Relays {
         let mut free: Vec<u16> = (range.first..=range.last).collect();
         shuffle(&mut free);
         Relays { free: free.into(), addresses, sockets: HashMap::new() }
+    }
+
+    /// Takes other addresses, for what is opened from here on.
+    pub fn set_addresses(&mut self, addresses: Vec<Address>) {
+        self.addresses = addresses;
     }
 
     /// The families that there are addresses of.
