@@ -8,6 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use ringback_sansio::Transport;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::config::{Addresses, Config};
 use crate::first_start::Opened;
@@ -104,29 +106,17 @@ impl Streams {
         doorkeeper: &Arc<Doorkeeper>,
         certificates: &Arc<Certificates>,
     ) -> anyhow::Result<()> {
-        let within = server.config.limits.tls_handshake();
         let plain_first = FirstBytes {
             transport: Transport::Tcp,
             within: server.config.limits.first_request(),
             late: End::FirstRequestLate,
         };
-        let secure_first = FirstBytes { transport: Transport::Tls, within, late: End::TlsLate };
-        let start = Start { doorkeeper, telemetry: &server.telemetry };
+        let start = Start { doorkeeper, certificates, telemetry: &server.telemetry };
         let plain = server.clone();
         start.all(self.http, plain_first, move |peer, stream, place| {
             http::serve_connection(plain.clone(), peer, stream, place)
         })?;
-        let (secure, shown) = (server.clone(), certificates.clone());
-        start.all(self.https, secure_first, move |peer, stream, place| {
-            let (server, acceptor) = (secure.clone(), shown.https());
-            async move {
-                let shaken =
-                    accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
-                if let Some((peer, stream)) = shaken {
-                    http::serve_connection(server, peer, stream, place).await;
-                }
-            }
-        })?;
+        start.secure(self.https, Certificates::https, server, http::serve_connection)?;
         let plain = server.clone();
         start.all(self.sip_tcp, plain_first, move |peer, stream, place| {
             sip_stream::serve(plain.clone(), peer, stream, place)
@@ -135,38 +125,45 @@ impl Streams {
         start.all(self.turn_tcp, plain_first, move |peer, stream, place| {
             turn_stream::serve(plain.clone(), peer, stream, place)
         })?;
-        let (secure, shown) = (turn.clone(), certificates.clone());
-        start.all(self.turn_tls, secure_first, move |peer, stream, place| {
-            let (server, acceptor) = (secure.clone(), shown.turn());
-            async move {
-                let shaken =
-                    accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
-                if let Some((peer, stream)) = shaken {
-                    turn_stream::serve(server, peer, stream, place).await;
-                }
-            }
-        })?;
-        let (secure, shown) = (server.clone(), certificates.clone());
-        start.all(self.sip_tls, secure_first, move |peer, stream, place| {
-            let (server, acceptor) = (secure.clone(), shown.sip());
-            async move {
-                let shaken =
-                    accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
-                if let Some((peer, stream)) = shaken {
-                    sip_stream::serve(server, peer, stream, place).await;
-                }
-            }
-        })
+        start.secure(self.turn_tls, Certificates::turn, turn, turn_stream::serve)?;
+        start.secure(self.sip_tls, Certificates::sip, server, sip_stream::serve)
     }
 }
 
 /// What every listener accepts with.
 struct Start<'a> {
     doorkeeper: &'a Arc<Doorkeeper>,
+    certificates: &'a Arc<Certificates>,
     telemetry: &'a Arc<Telemetry>,
 }
 
 impl Start<'_> {
+    /// Accepts connections over TLS, with the certificates that there are by then.
+    fn secure<F>(
+        &self,
+        listeners: Vec<TcpListener>,
+        acceptor: fn(&Certificates) -> TlsAcceptor,
+        server: &Server,
+        serve: impl Fn(Server, Peer, TlsStream<TcpStream>, Arc<Place>) -> F + Copy + Send + Sync + 'static,
+    ) -> anyhow::Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let within = server.config.limits.tls_handshake();
+        let first = FirstBytes { transport: Transport::Tls, within, late: End::TlsLate };
+        let (server, certificates) = (server.clone(), self.certificates.clone());
+        self.all(listeners, first, move |peer, stream, place| {
+            let (server, acceptor) = (server.clone(), acceptor(&certificates));
+            async move {
+                let shaken =
+                    accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
+                if let Some((peer, stream)) = shaken {
+                    serve(server, peer, stream, place).await;
+                }
+            }
+        })
+    }
+
     fn all<F>(
         &self,
         listeners: Vec<TcpListener>,
