@@ -203,18 +203,22 @@ impl TurnThread {
         let Err(error) = ended else { return Ok(()) };
         tracing::error!(%error, "TURN failed; nothing is relayed any more until the next start");
         self.readiness.turn_failed();
-        let TurnThread { inputs, .. } = self;
-        // The sockets are closed, and so are the connections that come.
-        while !matches!(inputs.recv(), Ok(Input::Drain | Input::Stop) | Err(_)) {}
+        let TurnThread { inputs, server, kernel, places, idle_since, .. } = self;
+        // No socket stays open for what nobody relays, and connections that come are closed.
+        drop((server, kernel, places));
+        let mut is_over = idle_since.is_some();
+        while !is_over {
+            is_over = matches!(inputs.recv(), Ok(Input::Drain | Input::Stop) | Err(_));
+        }
         Ok(())
     }
 
     fn drive(&mut self) -> io::Result<()> {
         let mut reported = Instant::now();
-        let mut looked = None;
+        let mut looked = Instant::now();
         loop {
-            if looked.is_none_or(|looked: Instant| looked.elapsed() >= LOOK_EVERY) {
-                looked = Some(Instant::now());
+            if looked.elapsed() >= LOOK_EVERY {
+                looked = Instant::now();
                 self.look();
             }
             let rest = self.pace.rest(Instant::now()).filter(|_| !self.kernel.may_have_more());
@@ -599,6 +603,7 @@ mod tests {
     #[test]
     fn one_that_fails_takes_nobody_with_it() {
         let (mut thread, inbox, readiness) = thread();
+        let address = thread.places.clients[0].bound();
         thread.is_sabotaged = true;
         let running = std::thread::spawn(move || thread.run());
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -607,6 +612,11 @@ mod tests {
         }
         assert!(readiness.has_failed_turn());
         assert!(!running.is_finished(), "it waits for the others");
+        // The kernel may take a moment to give up the port.
+        while DatagramSocket::bind(address).is_err() {
+            assert!(Instant::now() < deadline, "its sockets are closed");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         inbox.send(Input::Stop).unwrap();
         running.join().unwrap().unwrap();
     }

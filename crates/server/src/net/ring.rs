@@ -319,10 +319,13 @@ impl Ring {
     }
 
     fn hand_in(&mut self, request: squeue::Entry, number: usize) -> io::Result<()> {
+        if self.uring.submission().is_full() {
+            // What is handed over here is of the generation before; this one is not among it.
+            self.flush()?;
+        }
         let mark = SENT | u64::from(self.generation) << GENERATION | (number as u64) << 2;
         let request = request.user_data(mark).flags(squeue::Flags::SKIP_SUCCESS);
         self.push(request)?;
-        // Whatever was handed over meanwhile, this slot was not.
         self.filled = number + 1;
         Ok(())
     }
