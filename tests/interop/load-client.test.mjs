@@ -1,11 +1,11 @@
 // `ringback bench`: the load client against a running server and against Debian's kamailio, over every transport of both.
 import assert from 'node:assert/strict';
-import { before } from 'node:test';
 
 import { scenario, sideBySide } from './harness/evidence.mjs';
 import { startKamailio } from './harness/kamailio.mjs';
 import { load } from './harness/load.mjs';
 import { reservePorts } from './harness/ports.mjs';
+import { setUp } from './harness/lifetime.mjs';
 import { startServer } from './harness/server.mjs';
 
 const USERS = ['anna', 'bert', 'carla', 'dirk'];
@@ -58,7 +58,7 @@ sideBySide(
   (way) => {
     const [start, transport] = WAYS[way];
     let peer;
-    before(async () => {
+    setUp(async () => {
       peer = await start();
     });
 

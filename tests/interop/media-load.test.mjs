@@ -1,9 +1,9 @@
 // `ringback bench media`: the load of media through Debian's rtpengine and through `ringback ng`.
 import assert from 'node:assert/strict';
-import { before } from 'node:test';
 
 import { run } from './harness/child.mjs';
 import { scenario, sideBySide } from './harness/evidence.mjs';
+import { setUp } from './harness/lifetime.mjs';
 import { startRtpengine } from './harness/media-engine.mjs';
 import { startEngine } from './harness/ng.mjs';
 import { reservePorts } from './harness/ports.mjs';
@@ -33,7 +33,7 @@ sideBySide(
   (way) => {
     const [kind, name] = way.split(' by ');
     let engine;
-    before(async () => {
+    setUp(async () => {
       engine = await ENGINES[name](await reservePorts());
     });
 

@@ -7,6 +7,7 @@ import { startBaresip } from './harness/baresip.mjs';
 import { startChromium } from './harness/chromium.mjs';
 import { LAMPS, PIDF, basic, eventsPages, lamp } from './harness/events-page.mjs';
 import { scenario, sideBySide } from './harness/evidence.mjs';
+import { setUp } from './harness/lifetime.mjs';
 import { startServer } from './harness/server.mjs';
 import { TONES } from './harness/tones.mjs';
 
@@ -18,7 +19,7 @@ before(async () => {
 sideBySide(['jssip', 'sipjs', 'published'], (mine) => {
   let server;
   let open;
-  before(async () => {
+  setUp(async () => {
     server = await startServer({ users: ['alice', 'bob', 'carol'] });
     open = await eventsPages(browser, server);
   });

@@ -1,6 +1,6 @@
 // The end of everything that a test starts, in the opposite order, whatever happened between.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { after } from 'node:test';
+import { after, before } from 'node:test';
 
 import { bounded } from './waiting.mjs';
 
@@ -35,6 +35,13 @@ export async function withLifetime(body) {
   } finally {
     await end(own);
   }
+}
+
+/** `body` before the scenarios of the `describe` around it; what it starts ends with them, not with the file. */
+export function setUp(body) {
+  const own = [];
+  before(() => ofScenario.run(own, body));
+  after(() => end(own));
 }
 
 async function end(stops) {
