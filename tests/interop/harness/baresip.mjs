@@ -10,7 +10,7 @@ import { Child } from './child.mjs';
 import { atEnd, atExit } from './lifetime.mjs';
 import { undisturbed } from './standstill.mjs';
 import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound, fromPcm16, tone, writeWav } from './tones.mjs';
-import { bounded, until } from './waiting.mjs';
+import { WITHIN_MS, bounded, until } from './waiting.mjs';
 
 const RATE = 8_000;
 /** Longer than any test talks: baresip falls silent at the end of its file. */
@@ -207,7 +207,7 @@ export class Baresip {
   closed = (within) => this.event('CALL_CLOSED', undefined, within);
 
   /** The next event of `type` after the ones that were asked for before. */
-  async event(type, matches = () => true, within = 15_000) {
+  async event(type, matches = () => true, within = WITHIN_MS) {
     let found = -1;
     await until(
       `the event ${type} of baresip ${this.#name}`,

@@ -4,7 +4,7 @@ import { appendFileSync } from 'node:fs';
 import { once } from 'node:events';
 
 import { evidencePath } from './evidence.mjs';
-import { bounded } from './waiting.mjs';
+import { WITHIN_MS, bounded } from './waiting.mjs';
 
 const running = new Set();
 // Whatever happens to this process, nothing it started stays behind.
@@ -66,7 +66,7 @@ export class Child {
   }
 
   /** How it ended: `{ code, signal }`. */
-  ended(within = 15_000) {
+  ended(within = WITHIN_MS) {
     return bounded(`${this.#name} to end`, this.#ended, within);
   }
 

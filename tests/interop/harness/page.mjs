@@ -6,7 +6,7 @@ import { evidencePath } from './evidence.mjs';
 import { atEnd } from './lifetime.mjs';
 import { undisturbed } from './standstill.mjs';
 import { LISTEN_MS, PATIENCE_MS, SETTLE_MS, Sound, fromPcm16 } from './tones.mjs';
-import { bounded } from './waiting.mjs';
+import { WITHIN_MS, bounded } from './waiting.mjs';
 
 /**
  * Opens `url` in a context of its own, which is another person's browser to the page. A page that is `selfContained` may
@@ -18,7 +18,7 @@ export async function openPage(browser, url, name, { selfContained = false, befo
   await context.addInitScript(withoutProcessing);
   for (const [script, argument] of before) await context.addInitScript(script, argument);
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(WITHIN_MS);
   const log = evidencePath(`${name}-page.log`);
   const errors = [];
   page.on('console', (message) => appendFileSync(log, `[${message.type()}] ${message.text()}\n`));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 import { listen, openPage } from './page.mjs';
-import { bounded, until } from './waiting.mjs';
+import { WITHIN_MS, bounded, until } from './waiting.mjs';
 
 /** Opens the phone of `server` and signs in. */
 export async function openPhone(browser, server, user, { url = server.httpUrl, before } = {}) {
@@ -115,7 +115,7 @@ class Phone {
     );
   }
 
-  async #state(id, state, within = 15_000) {
+  async #state(id, state, within = WITHIN_MS) {
     let last;
     await until(
       `${id} of ${this.#name} to be ${state}`,

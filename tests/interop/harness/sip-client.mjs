@@ -6,7 +6,7 @@ import { connect as connectTls } from 'node:tls';
 
 import { atEnd } from './lifetime.mjs';
 import { hostOf } from './server.mjs';
-import { bounded } from './waiting.mjs';
+import { WITHIN_MS, bounded } from './waiting.mjs';
 
 /** Opens a client of `server` over `transport`, `udp` or `tcp`; over UDP from `port`, or any, and over TCP from `address`. */
 export async function openSipClient(server, transport = 'udp', { port = 0, address } = {}) {
@@ -94,7 +94,7 @@ class SipClient {
   }
 
   /** The final response to bytes whose Via is `via`. */
-  answer(bytes, via, within = 15_000) {
+  answer(bytes, via, within = WITHIN_MS) {
     const response = new Promise((resolve) => this.#waiting.set(via, resolve));
     this.send(bytes);
     return bounded(`a response to ${via}`, response, within).finally(() => this.#waiting.delete(via));

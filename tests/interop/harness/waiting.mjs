@@ -1,6 +1,9 @@
 // Waiting for a condition, never for a time.
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** How long something may take that is nobody's promise, in milliseconds: a machine that others use too may stand still for seconds. */
+export const WITHIN_MS = 30_000;
+
 /**
  * Asks `condition` until its answer is truthy, and returns it. The error says what was awaited, and what was seen last.
  *
@@ -10,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * @param {{within?: number, every?: number, seen?: () => unknown}} [options] milliseconds
  * @returns {Promise<T>}
  */
-export async function until(what, condition, { within = 15_000, every = 25, seen } = {}) {
+export async function until(what, condition, { within = WITHIN_MS, every = 25, seen } = {}) {
   const deadline = performance.now() + within;
   for (;;) {
     const answer = await condition();
@@ -32,7 +35,7 @@ export async function until(what, condition, { within = 15_000, every = 25, seen
  * @param {number} within milliseconds
  * @returns {Promise<T>}
  */
-export async function bounded(what, promise, within = 15_000) {
+export async function bounded(what, promise, within = WITHIN_MS) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`waited ${within} ms for ${what}`)), within);
