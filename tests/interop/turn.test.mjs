@@ -21,8 +21,8 @@ before(async () => {
 });
 
 /** Runs coturn's client as alice; each of its clients has an allocation. */
-function client(name, { secure = false, password = server.password('alice'), more = [] } = {}) {
-  const port = secure ? server.listen.turn_tls : server.listen.turn;
+function client(name, { listener = 'turn', password = server.password('alice'), more = [] } = {}) {
+  const port = server.listen[listener];
   // -c: a port for RTP and none for RTCP beside it.
   const load = ['-c', '-n', `${MESSAGES}`, '-m', `${CLIENTS}`, '-u', 'alice', '-w', password];
   return run(name, 'turnutils_uclient', [...load, ...more, '-p', `${port}`, '127.0.0.1']);
@@ -38,7 +38,9 @@ const WAYS = {
   UDP: { more: ['-y'] },
   'UDP with Send indications': { more: ['-y', '-s'] },
   TCP: { more: ['-y', '-t'] },
-  TLS: { more: ['-y', '-t', '-S'], secure: true },
+  TLS: { more: ['-y', '-t', '-S'], listener: 'turn_tls' },
+  'UDP on the port of media': { more: ['-y'], listener: 'webrtc' },
+  'TLS on the port of HTTPS': { more: ['-y', '-t', '-S'], listener: 'https' },
 };
 sideBySide(
   Object.keys(WAYS),
@@ -85,10 +87,14 @@ scenario('a peer on this machine is refused, and what listens there hears nothin
   canary.on('message', () => (heard += 1));
   await new Promise((resolve) => canary.bind(0, '127.0.0.1', resolve));
   atEnd('the canary', () => new Promise((resolve) => canary.close(resolve)));
-  for (const method of [[], ['-s']]) {
+  // Our media has the same address, so what decides is the port: a permission has none.
+  for (const [method, says] of [
+    [[], /error 403/],
+    [['-s'], /tot_recv_msgs=0/],
+  ]) {
     const more = ['-e', '127.0.0.1', '-r', `${canary.address().port}`, ...method];
     const { output } = await client(`peer-on-loopback${method}`, { more });
-    assert.match(output, /error 403/);
+    assert.match(output, says);
   }
   assert.equal(heard, 0);
 });

@@ -1,12 +1,14 @@
 //! The way into the control thread.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
 use ringback_control::{Features, MediaEvent, NotConnected, User};
+use ringback_nat::turn::RelayKey;
 use ringback_sansio::{ConnectionId, Flow};
 use ringback_sip::resolve;
 
@@ -34,6 +36,8 @@ pub enum Input {
     Connected(u64, Result<Flow, NotConnected>),
     /// News from a media worker.
     Media(MediaEvent),
+    /// Media sent this from an address of ours to an allocation of TURN.
+    Relayed(RelayKey, SocketAddr, Bytes),
     /// What can be played was read: the names, with how long each lasts.
     Sounds(BTreeMap<Arc<str>, Duration>),
     /// A user was added or changed, or (`None`) removed.

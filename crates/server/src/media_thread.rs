@@ -13,14 +13,17 @@ mod news;
 mod opening;
 mod pair;
 mod ports;
+mod receiving;
 mod sockets;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use candidates::Candidates;
 pub use inbox::{Commands, MediaInbox};
 pub use news::News;
 pub use ports::Ports;
+pub use turn::{FromTurn, ToWorker, Turn};
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
@@ -38,18 +41,16 @@ use ringback_media::insert::{self, Manner, PacketWay, PlayEnd, RecordingKey, Tra
 use ringback_media::negotiation::Patch;
 use ringback_media::rtcp::NtpClock;
 use ringback_media::session::{
-    Destination, Event, Gone, LegKey, Packet, Seeded, Settings, Socket, Verdict, Way, Worker,
+    Destination, Event, Gone, LegKey, Packet, Seeded, Settings, Verdict, Way, Worker,
 };
-use ringback_nat::demux::{Class, classify};
 
 use crate::http::Readiness;
 use crate::net::datagram::DatagramSocket;
 use crate::net::kernel::Kernel;
 use crate::net::pace::Pace;
-use crate::net::stun;
 use crate::sounds::Sounds;
 use crate::telemetry::{NOBODY, Telemetry, limited};
-use crate::voice_thread::{Datagram, Order, Output, Voice};
+use crate::voice_thread::{Order, Output, Voice};
 use inbox::{FAILED, refusal};
 use sockets::{Counts, Sockets};
 
@@ -73,6 +74,8 @@ pub struct Surroundings {
     pub sounds: Arc<Sounds>,
     /// Who hears the news of legs.
     pub news: News,
+    /// Its end of what passes between it and TURN.
+    pub turn: Turn,
     /// The ports of its plain legs, which no other worker has.
     pub ports: Ports,
     /// How many sockets it may open besides, for what they save.
@@ -136,6 +139,10 @@ pub struct Counters {
     pub send_failed: u64,
     /// Datagrams with no socket to leave by.
     pub no_socket: u64,
+    /// Datagrams to an allocation of TURN, or of a client of it, that found the thread of TURN behind.
+    pub turn_full: u64,
+    /// Datagrams of clients of TURN on the port of media, which are its thread's.
+    pub turn_handed_on: u64,
     /// Datagrams longer than any that media has.
     pub truncated: u64,
     /// Packets for inserts that found the voice thread's queue full, or were longer than audio is.
@@ -158,6 +165,7 @@ impl MediaThread {
             voice,
             sounds,
             news,
+            turn,
             ports,
             spare_sockets,
             io_uring,
@@ -177,7 +185,7 @@ impl MediaThread {
         Ok(MediaThread {
             number,
             worker,
-            sockets: Sockets::new(kernel, shared, &commands.waker, Seeded::new(secret), spare_sockets)?,
+            sockets: Sockets::new(kernel, shared, &commands.waker, Seeded::new(secret), spare_sockets, turn)?,
             commands,
             voice,
             inserted: HashSet::new(),
@@ -226,6 +234,7 @@ impl MediaThread {
             #[cfg(test)]
             self.fail_if_sabotaged(tests::Sabotage::Thread);
             let mut received = self.receive()?;
+            received += self.receive_relayed();
             loop {
                 match self.commands.next() {
                     Ok((leg, command)) => self.carry_out(Instant::now(), leg, command),
@@ -266,77 +275,10 @@ impl MediaThread {
     fn report(&self) {
         let stats = self.worker.stats();
         let panics = self.counters.panics + stats.panics;
-        let Counts { send_failed, no_socket, unconnected } = self.sockets.counts();
-        let counters = Counters { panics, send_failed, no_socket, unconnected, ..self.counters };
+        let Counts { send_failed, no_socket, unconnected, turn_full } = self.sockets.counts();
+        let turn_full = self.counters.turn_full + turn_full;
+        let counters = Counters { panics, send_failed, no_socket, unconnected, turn_full, ..self.counters };
         self.telemetry.set_worker(self.number, stats, counters);
-    }
-
-    /// Takes what has come; says how many packets.
-    fn receive(&mut self) -> io::Result<usize> {
-        let MediaThread { worker, sockets, packet, counters, voice, owed, ways, .. } = self;
-        let now = Instant::now();
-        let received = sockets.round(packet, |socket, datagram, packet| {
-            if datagram.truncated || !packet.fill(datagram.payload) {
-                counters.truncated += 1;
-                return None;
-            }
-            // The worker keeps its legs apart by itself; this is for what is nobody's.
-            let handled = catch_unwind(AssertUnwindSafe(|| {
-                if socket == Socket::Shared
-                    && let Some(reply) = stun::answer(datagram.remote, datagram.payload)
-                    && packet.fill(reply.bytes())
-                {
-                    counters.stun_answered += 1;
-                    let (local, remote) = (datagram.local, datagram.remote);
-                    return Some(Destination { socket: Socket::Shared, local, remote });
-                }
-                let verdict = worker.handle_packet(now, socket, datagram.local, datagram.remote, packet);
-                // One that is not told is told with the next packet.
-                let mut came = |leg| {
-                    let way = PacketWay { from: datagram.remote, to: datagram.local };
-                    if let Some(known) = ways.get_mut(&leg)
-                        && *known != Some(way)
-                        && owed.is_empty()
-                        && voice.order(Order::Way(leg, way)).is_ok()
-                    {
-                        *known = Some(way);
-                    }
-                };
-                if let Some((leg, copy)) = worker.poll_copy() {
-                    // RTCP is told beside RTP, wherever it comes from.
-                    if classify(copy) == Class::Rtp {
-                        came(leg);
-                    }
-                    let copy = Datagram::new(copy).filter(|_| owed.is_empty());
-                    if copy.is_none_or(|it| voice.order(Order::Copy(leg, it)).is_err()) {
-                        counters.voice_full += 1;
-                    }
-                }
-                match verdict {
-                    Verdict::Forward(destination) | Verdict::Reply(destination) => Some(destination),
-                    Verdict::Insert(leg) => {
-                        came(leg);
-                        // What is owed comes first, and packets do not wait for it.
-                        let datagram = Datagram::new(packet.bytes()).filter(|_| owed.is_empty());
-                        if datagram.is_none_or(|it| voice.order(Order::Packet(leg, it)).is_err()) {
-                            counters.voice_full += 1;
-                        }
-                        None
-                    }
-                    Verdict::Consumed | Verdict::Drop(_) => None,
-                }
-            }));
-            handled.unwrap_or_else(|_| {
-                // Once, since whoever can send one can send many.
-                if counters.panics == 0 {
-                    tracing::error!(remote = %datagram.remote, "a packet was dropped because of a mistake in Ringback; please report it");
-                }
-                counters.panics += 1;
-                None
-            })
-        })?;
-        self.hand_out();
-        Ok(received)
     }
 
     /// Sends and tells what the worker has to send and to tell.

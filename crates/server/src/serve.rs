@@ -111,7 +111,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         telemetry: telemetry.clone(),
         readiness: readiness.clone(),
     };
-    let media = Media::start(with, webrtc, &news)?;
+    let (media, our_media) = Media::start(with, webrtc, &news, relayed.as_ref())?;
     drop(news);
     let ng = ng.map(|ng| ng.start(&config, epoch, media.others(), &telemetry)).transpose()?;
     let (workers, threads) = media.split();
@@ -142,7 +142,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let control = thread::Builder::new().name("ringback-control".to_owned()).spawn(move || control.run())?;
     let control = Machine { name: "the control thread", inbox: inbox.clone(), thread: control };
     let accounts = prepared.accounts.iter().map(user);
-    let turn = turn.map(|turn| turn.start(&config, accounts, &telemetry, &readiness)).transpose()?;
+    let turn =
+        turn.map(|turn| turn.start(&config, our_media, accounts, &telemetry, &readiness)).transpose()?;
     let machines: Vec<Machine> = [Some(control), ng, turn].into_iter().flatten().collect();
     let inboxes = std::iter::once(inbox.clone()).chain(relayed.clone()).collect();
     let _user_socket = open_user_socket(&config, &prepared, inboxes)?;
@@ -165,9 +166,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         let signals = stop::Signals::listen()?;
         let freshness = Freshness::listen().context("SIGHUP cannot be waited for")?;
         tokio::spawn(freshness.keep(certificates.clone()));
-        // Without the thread there are no listeners of its connections.
-        let turn = Server { inbox: relayed.unwrap_or(inbox), ..server.clone() };
-        streams.start(&server, &turn, &doorkeeper, &certificates)?;
+        let turn = relayed.map(|inbox| Server { inbox, ..server.clone() });
+        streams.start(&server, turn.as_ref(), &doorkeeper, &certificates)?;
         let client = Client::new(server.clone(), doorkeeper.clone(), opened.clone(), trust);
         tokio::spawn(client.serve(orders));
         let out = io::stdout();

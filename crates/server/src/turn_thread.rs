@@ -4,10 +4,12 @@
 //! takes what has come, sends what it leads to, and opens and closes sockets; with io_uring it costs one system call.
 
 mod accounts;
+mod media;
 mod reach;
 mod relays;
 
 pub use accounts::Accounts;
+pub use media::{OurMedia, OurWorker};
 pub use reach::Reach;
 pub use relays::{Address, Relays};
 
@@ -90,6 +92,8 @@ pub struct Surroundings {
     pub io_uring: bool,
     /// Which addresses of ours peers see, and which are none.
     pub reach: Reach,
+    /// Our own media.
+    pub media: OurMedia,
     /// What `/metrics` tells.
     pub telemetry: Arc<Telemetry>,
     /// What `/healthz` tells.
@@ -111,6 +115,8 @@ pub struct Counters {
     pub outbox_full: u64,
     /// Messages to connections that are gone.
     pub connection_gone: u64,
+    /// Datagrams to our own media that found its worker behind.
+    pub worker_full: u64,
     /// Mistakes of ours that were contained.
     pub panics: u64,
 }
@@ -130,6 +136,7 @@ impl Counters {
 struct Places {
     clients: Vec<DatagramSocket>,
     relays: Relays,
+    media: OurMedia,
     connections: HashMap<Flow, Connection>,
 }
 
@@ -155,12 +162,14 @@ enum To {
     Client(Flow),
     /// A peer of an allocation.
     Peer(RelayKey, SocketAddr),
+    /// Our media at this address, from an allocation and its address.
+    Media(RelayKey, SocketAddr, SocketAddr),
 }
 
 impl TurnThread {
     /// A thread that has not started.
     pub fn new(server: Server<Accounts>, surroundings: Surroundings) -> io::Result<Self> {
-        let Surroundings { clients, relays, inputs, waker, io_uring, reach, telemetry, readiness } =
+        let Surroundings { clients, relays, inputs, waker, io_uring, reach, media, telemetry, readiness } =
             surroundings;
         let mut kernel = Kernel::new(io_uring)?;
         for (number, socket) in clients.iter().enumerate() {
@@ -170,7 +179,7 @@ impl TurnThread {
         Ok(TurnThread {
             server,
             kernel,
-            places: Places { clients, relays, connections: HashMap::new() },
+            places: Places { clients, relays, media, connections: HashMap::new() },
             made: Made {
                 bytes: Box::new([0; HEADROOM + PAYLOAD + TAILROOM]),
                 start: HEADROOM,
@@ -339,6 +348,11 @@ impl TurnThread {
                         connection.outbox.handled(message.len());
                     }
                 }
+                Input::Relayed(relay, from, data) => {
+                    let TurnThread { server, made, counters, .. } = self;
+                    let to = contained(counters, || made.relayed(server, Instant::now(), relay, from, &data));
+                    self.send_made(to);
+                }
                 Input::Closed(flow) => {
                     self.places.connections.remove(&flow);
                     self.server.close(&flow);
@@ -358,6 +372,10 @@ impl TurnThread {
     fn take_message(&mut self, flow: Flow, message: &[u8]) {
         let TurnThread { server, made, counters, .. } = self;
         let to = contained(counters, || from_client(server, Instant::now(), flow, message, made));
+        self.send_made(to);
+    }
+
+    fn send_made(&mut self, to: Option<To>) {
         if let Some(to) = to {
             self.places.send(&mut self.kernel.out(), &mut self.counters, &to, self.made.bytes());
         }
@@ -375,7 +393,8 @@ impl TurnThread {
     }
 
     fn close(&mut self, relay: RelayKey) {
-        if let Some(socket) = self.places.relays.close(relay) {
+        if let Some((socket, address)) = self.places.relays.close(relay) {
+            self.places.media.ended(address);
             self.kernel.forget([mark(Ready::Relay(relay))]);
             drop(socket);
         }
@@ -436,8 +455,8 @@ fn from_client(
     match server.handle_datagram(now, flow, message) {
         Verdict::ToPeer { relay, peer, data } => made.copy(data).then_some(To::Peer(relay, peer)),
         Verdict::ToRelay { relay, from, data } => made.relayed(server, now, relay, from, data),
-        // No port of our media is a peer: `PeerPolicy::media` is empty.
-        Verdict::ToMedia { .. } | Verdict::ToClient { .. } | Verdict::Consumed | Verdict::Drop(_) => None,
+        Verdict::ToMedia { relay, to, from, data } => made.copy(data).then_some(To::Media(relay, from, to)),
+        Verdict::ToClient { .. } | Verdict::Consumed | Verdict::Drop(_) => None,
     }
 }
 
@@ -495,13 +514,17 @@ impl Places {
             }
             To::Client(flow) => {
                 let local = flow.local();
-                let socket = self.clients.iter().find(|socket| {
+                let socket = self.clients.iter().chain(self.media.sockets()).find(|socket| {
                     let bound = socket.bound();
                     bound.port() == local.port()
                         && bound.is_ipv4() == local.is_ipv4()
                         && (bound.ip().is_unspecified() || bound.ip() == local.ip())
                 });
                 socket.map(|socket| out.send(socket, local.ip(), flow.remote(), bytes))
+            }
+            To::Media(relay, from, to) => {
+                counters.worker_full += u64::from(!self.media.send(*relay, *from, *to, bytes));
+                return;
             }
             To::Peer(relay, peer) => {
                 let socket = self.relays.socket(*relay);
@@ -578,7 +601,8 @@ mod tests {
             inputs,
             waker,
             io_uring: true,
-            reach: Reach { public: Vec::new(), allowed: Vec::new() },
+            reach: Reach { public: Vec::new(), allowed: Vec::new(), media: Vec::new() },
+            media: OurMedia::default(),
             telemetry: Arc::new(Telemetry::new(doorkeeper, None, Arc::new(LogLimit::default()))),
             readiness: readiness.clone(),
         };

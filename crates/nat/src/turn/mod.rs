@@ -86,6 +86,8 @@ mod sources;
 
 use stun_types::message::Method;
 
+use crate::demux::{Class, classify};
+
 pub use allocation::{Family, RelayKey};
 pub use budget::Rate;
 pub use channel_data::{LONGEST_IN_STREAM, NotTurn, first_message};
@@ -97,6 +99,20 @@ pub use relaying::{HEADROOM, TAILROOM};
 pub use server::{Command, NotOpened, Port, Server, Verdict};
 pub use settings::{Limits, Secret, Settings, UnsoundSettings};
 
+/// Whether a packet that has come to a port of media is for a TURN server: ChannelData, or STUN that is no Binding.
+///
+/// A Binding is answered by whoever gets it, or is a check of ICE.
+pub fn is_of_a_client(packet: &[u8]) -> bool {
+    match (classify(packet), packet) {
+        (Class::TurnChannel, _) => true,
+        // RFC 8489 §5: 14 bits of type, of which the class takes the fifth and the ninth.
+        (Class::Stun, [high, low, ..]) => u16::from_be_bytes([*high, *low]) & 0x3eef != 1,
+        // Channel numbers of RFC 5766, which RFC 7983 left to nobody else.
+        (Class::Unknown, [80..=127, ..]) => true,
+        _ => false,
+    }
+}
+
 /// The methods of [RFC 8656 §17](https://www.rfc-editor.org/rfc/rfc8656#section-17).
 const ALLOCATE: Method = Method::new(0x003);
 const REFRESH: Method = Method::new(0x004);
@@ -104,3 +120,23 @@ const SEND: Method = Method::new(0x006);
 const DATA_METHOD: Method = Method::new(0x007);
 const CREATE_PERMISSION: Method = Method::new(0x008);
 const CHANNEL_BIND: Method = Method::new(0x009);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_a_turn_server_is_told_by_its_first_bytes() {
+        // Allocate, its answer, Refresh, Send, Data, CreatePermission, ChannelBind and ChannelData.
+        let requests = [[0, 3], [1, 3], [0, 4], [0, 0x16], [0, 0x17], [0, 8], [0, 9]];
+        for start in requests.iter().chain(&[[0x40, 0], [0x4f, 0xff], [0x50, 0], [0x7f, 0xfe]]) {
+            assert!(is_of_a_client(start), "{start:02x?}");
+        }
+        // Binding in each of its classes, DTLS, RTP, and what is cut off.
+        for start in
+            [&[0, 1][..], &[1, 1], &[0, 0x11], &[1, 0x11], &[22, 254], &[128, 0], &[192, 0], &[0], &[]]
+        {
+            assert!(!is_of_a_client(start), "{start:02x?}");
+        }
+    }
+}

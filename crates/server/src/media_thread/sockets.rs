@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ringback_media::session::{Destination, LegKey, Packet, Seeded, Socket, Table};
 
 use super::pair::Pair;
+use super::turn::Turn;
 use crate::net::datagram::{Datagram, DatagramSocket};
 use crate::net::kernel::{Kernel, Out};
 use crate::net::ring::Crowd;
@@ -26,6 +27,7 @@ pub struct Sockets {
 struct Places {
     shared: Vec<DatagramSocket>,
     plain: Table<LegKey, Pair>,
+    turn: Turn,
 }
 
 /// What came of sending.
@@ -45,6 +47,8 @@ pub struct Counts {
     pub no_socket: u64,
     /// Times that a socket could not be connected with a far end.
     pub unconnected: u64,
+    /// Datagrams to an allocation of TURN that found its thread behind.
+    pub turn_full: u64,
 }
 
 /// What has something to read.
@@ -83,13 +87,19 @@ impl Sockets {
         waker: &Waker,
         seeded: Seeded,
         most_connected: usize,
+        turn: Turn,
     ) -> io::Result<Self> {
         for (number, socket) in shared.iter().enumerate() {
             hear(&mut kernel, socket, Ready::Shared(number))?;
         }
         kernel.hear_edges(waker)?;
-        let places = Places { shared, plain: Table::with_hasher(seeded) };
+        let places = Places { shared, plain: Table::with_hasher(seeded), turn };
         Ok(Sockets { places, kernel, noted: Noted::default(), connected: 0, most_connected })
+    }
+
+    /// What passes between media and TURN.
+    pub fn turn(&mut self) -> &mut Turn {
+        &mut self.places.turn
     }
 
     /// The addresses of the shared sockets.
@@ -148,13 +158,13 @@ impl Sockets {
     pub fn round(
         &mut self,
         packet: &mut Packet,
-        mut handle: impl FnMut(Socket, &Datagram<'_>, &mut Packet) -> Option<Destination>,
+        mut handle: impl FnMut(&Turn, Socket, &Datagram<'_>, &mut Packet) -> Option<Destination>,
     ) -> io::Result<usize> {
         let Sockets { places, kernel, noted, .. } = self;
         let received = kernel.round(
             packet,
             |mark| places.marked(mark),
-            |packet, mark, datagram| handle(ready_of(mark).socket(), datagram, packet),
+            |packet, mark, datagram| handle(&places.turn, ready_of(mark).socket(), datagram, packet),
             |packet, out, destination| places.send(out, noted, &destination, packet.bytes()),
         )?;
         self.connect_steady();
@@ -221,6 +231,10 @@ impl Places {
         let pair = |leg| self.plain.get(&leg).filter(|pair| pair.reaches(remote));
         let sent = match destination.socket {
             Socket::Shared => {
+                if let Some(is_taken) = self.turn.send(destination.local, remote, bytes) {
+                    noted.counts.turn_full += u64::from(!is_taken);
+                    return;
+                }
                 let socket = self.shared.iter().find(|socket| {
                     let bound = socket.bound().ip();
                     bound.is_ipv4() == remote.is_ipv4()
@@ -295,7 +309,8 @@ mod tests {
     fn sockets(kernel: Kernel, shared: Vec<DatagramSocket>) -> Sockets {
         // It lives as long as whoever waits by it.
         let waker = Box::leak(Box::new(Waker::new().unwrap()));
-        Sockets::new(kernel, shared, waker, Seeded::new([7; 16]), 1).unwrap()
+        let (turn, _) = Turn::new(None, waker.clone());
+        Sockets::new(kernel, shared, waker, Seeded::new([7; 16]), 1, turn).unwrap()
     }
 
     /// One of each kind, as far as this machine has it.
@@ -308,7 +323,7 @@ mod tests {
     fn round(sockets: &mut Sockets) -> HashMap<SocketAddr, usize> {
         sockets.wait(None, None, Duration::from_millis(200)).unwrap();
         let mut heard = HashMap::new();
-        let count = sockets.round(&mut Packet::new(), |_, datagram, _| {
+        let count = sockets.round(&mut Packet::new(), |_, _, datagram, _| {
             *heard.entry(datagram.local).or_default() += 1;
             None
         });
@@ -402,7 +417,7 @@ mod tests {
             let ours = SocketAddr::new("127.0.0.5".parse().unwrap(), port);
             far.send(far.bound().ip(), ours, b"ping").unwrap();
             sockets.wait(None, None, Duration::from_secs(10)).unwrap();
-            let answered = sockets.round(&mut Packet::new(), |socket, datagram, packet| {
+            let answered = sockets.round(&mut Packet::new(), |_, socket, datagram, packet| {
                 assert_eq!(
                     (datagram.local, datagram.remote, datagram.payload),
                     (ours, far.bound(), &b"ping"[..])

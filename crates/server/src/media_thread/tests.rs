@@ -63,6 +63,7 @@ impl World {
             sounds: Arc::new(sounds),
             commands,
             news: News::of_exchange(control),
+            turn: Turn::new(None, Waker::new().unwrap()).0,
             ports: Ports::share(free_ports(pairs), 0, 1),
             spare_sockets: 1,
             io_uring: true,

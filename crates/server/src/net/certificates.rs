@@ -110,10 +110,12 @@ impl Current {
         let builder =
             || ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
         let mut https = builder()?.with_no_client_auth().with_cert_resolver(resolver.clone());
+        // RFC 7443: TURN comes by the port of HTTPS as well.
+        let turn_protocols = [b"stun.turn".to_vec(), b"stun.nat-discovery".to_vec()];
         https.alpn_protocols = vec![b"http/1.1".to_vec()];
+        https.alpn_protocols.extend(turn_protocols.clone());
         let mut turn = builder()?.with_no_client_auth().with_cert_resolver(resolver.clone());
-        // RFC 7443.
-        turn.alpn_protocols = vec![b"stun.turn".to_vec(), b"stun.nat-discovery".to_vec()];
+        turn.alpn_protocols = turn_protocols.into();
         let sip = match settings.load_client_ca()? {
             None => builder()?.with_no_client_auth(),
             Some(authorities) => {

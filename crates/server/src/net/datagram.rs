@@ -41,6 +41,11 @@ impl DatagramSocket {
         Ok(DatagramSocket { socket, bound })
     }
 
+    /// Another handle of the same socket, for another thread.
+    pub fn another(&self) -> io::Result<Self> {
+        Ok(DatagramSocket { socket: self.socket.try_clone()?, bound: self.bound })
+    }
+
     /// Asks for a receive buffer of [`RECEIVE_BUFFER`] bytes and says what was granted.
     pub fn enlarge_buffer(&self) -> io::Result<usize> {
         self.socket.set_recv_buffer_size(RECEIVE_BUFFER)?;

@@ -9,6 +9,7 @@ mod doorkeeper;
 mod end;
 pub mod epoll;
 mod farewell;
+pub mod https_stream;
 pub mod kernel;
 pub mod pace;
 mod patience;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use ringback_sansio::Transport;
@@ -16,7 +17,7 @@ use crate::first_start::Opened;
 use crate::http::{self, Peer, Server};
 use crate::net::accept::{self, FirstBytes};
 use crate::net::datagram::DatagramSocket;
-use crate::net::{Certificates, Doorkeeper, End, Place, sip_stream, turn_stream};
+use crate::net::{Certificates, Doorkeeper, End, Place, https_stream, sip_stream, turn_stream};
 use crate::telemetry::Telemetry;
 
 /// Everything that is bound.
@@ -98,11 +99,11 @@ impl Listeners {
 }
 
 impl Streams {
-    /// Accepts connections on every listener. The inbox of `turn` is that of its thread.
+    /// Accepts connections on every listener. The inbox of `turn` is that of its thread, if there is one.
     pub fn start(
         self,
         server: &Server,
-        turn: &Server,
+        turn: Option<&Server>,
         doorkeeper: &Arc<Doorkeeper>,
         certificates: &Arc<Certificates>,
     ) -> anyhow::Result<()> {
@@ -111,22 +112,34 @@ impl Streams {
             within: server.config.limits.first_request(),
             late: End::FirstRequestLate,
         };
-        let start = Start { doorkeeper, certificates, telemetry: &server.telemetry };
+        let within = server.config.limits.tls_handshake();
+        let start = Start { doorkeeper, certificates, telemetry: &server.telemetry, within };
         let plain = server.clone();
         start.all(self.http, plain_first, move |peer, stream, place| {
             http::serve_connection(plain.clone(), peer, stream, place)
         })?;
-        start.secure(self.https, Certificates::https, server, http::serve_connection)?;
+        let (pages, relayed) = (server.clone(), turn.cloned());
+        start.secure(self.https, Certificates::https, move |peer, stream, place| {
+            https_stream::serve(pages.clone(), relayed.clone(), peer, stream, place)
+        })?;
         let plain = server.clone();
         start.all(self.sip_tcp, plain_first, move |peer, stream, place| {
             sip_stream::serve(plain.clone(), peer, stream, place)
         })?;
+        let secure = server.clone();
+        start.secure(self.sip_tls, Certificates::sip, move |peer, stream, place| {
+            sip_stream::serve(secure.clone(), peer, stream, place)
+        })?;
+        // Without its thread there are no listeners of TURN.
+        let Some(turn) = turn else { return Ok(()) };
         let plain = turn.clone();
         start.all(self.turn_tcp, plain_first, move |peer, stream, place| {
             turn_stream::serve(plain.clone(), peer, stream, place)
         })?;
-        start.secure(self.turn_tls, Certificates::turn, turn, turn_stream::serve)?;
-        start.secure(self.sip_tls, Certificates::sip, server, sip_stream::serve)
+        let secure = turn.clone();
+        start.secure(self.turn_tls, Certificates::turn, move |peer, stream, place| {
+            turn_stream::serve(secure.clone(), peer, stream, place)
+        })
     }
 }
 
@@ -135,6 +148,8 @@ struct Start<'a> {
     doorkeeper: &'a Arc<Doorkeeper>,
     certificates: &'a Arc<Certificates>,
     telemetry: &'a Arc<Telemetry>,
+    /// How long a handshake of TLS may take.
+    within: Duration,
 }
 
 impl Start<'_> {
@@ -143,22 +158,20 @@ impl Start<'_> {
         &self,
         listeners: Vec<TcpListener>,
         acceptor: fn(&Certificates) -> TlsAcceptor,
-        server: &Server,
-        serve: impl Fn(Server, Peer, TlsStream<TcpStream>, Arc<Place>) -> F + Copy + Send + Sync + 'static,
+        serve: impl Fn(Peer, TlsStream<TcpStream>, Arc<Place>) -> F + Clone + Send + Sync + 'static,
     ) -> anyhow::Result<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let within = server.config.limits.tls_handshake();
+        let within = self.within;
         let first = FirstBytes { transport: Transport::Tls, within, late: End::TlsLate };
-        let (server, certificates) = (server.clone(), self.certificates.clone());
+        let (telemetry, certificates) = (self.telemetry.clone(), self.certificates.clone());
         self.all(listeners, first, move |peer, stream, place| {
-            let (server, acceptor) = (server.clone(), acceptor(&certificates));
+            let (serve, telemetry, acceptor) = (serve.clone(), telemetry.clone(), acceptor(&certificates));
             async move {
-                let shaken =
-                    accept::handshake(&acceptor, within, &server.telemetry, peer, stream, &place).await;
+                let shaken = accept::handshake(&acceptor, within, &telemetry, peer, stream, &place).await;
                 if let Some((peer, stream)) = shaken {
-                    serve(server, peer, stream, place).await;
+                    serve(peer, stream, place).await;
                 }
             }
         })

@@ -14,11 +14,13 @@ use ringback_media::rtcp::NtpClock;
 
 use crate::config::Config;
 use crate::http::Readiness;
-use crate::media_thread::{Candidates, MediaInbox, MediaThread, News, Ports, Surroundings};
+use crate::inbox::Inbox;
+use crate::media_thread::{Candidates, MediaInbox, MediaThread, News, Ports, Surroundings, Turn};
 use crate::net::datagram::DatagramSocket;
 use crate::recordings::{self, RecordingThread};
 use crate::sounds::Sounds;
 use crate::telemetry::Telemetry;
+use crate::turn_thread::{OurMedia, OurWorker};
 use crate::voice_thread::Voice;
 
 /// The media workers, running.
@@ -47,14 +49,28 @@ pub struct With<'a> {
 impl Media {
     /// Starts a worker for each entry of `shared`, the sockets that its WebRTC legs share, and the thread that writes
     /// what they record.
-    pub fn start(with: With<'_>, shared: Vec<Vec<DatagramSocket>>, news: &News) -> anyhow::Result<Self> {
+    ///
+    /// `turn` is the way into the thread of TURN; what is given back beside the workers is for that.
+    pub fn start(
+        with: With<'_>,
+        shared: Vec<Vec<DatagramSocket>>,
+        news: &News,
+        turn: Option<&Inbox>,
+    ) -> anyhow::Result<(Self, OurMedia)> {
         let With { config, data_dir, sounds, epoch, telemetry, readiness } = with;
         let identity = identity()?;
         let mut recordings = RecordingThread::new(&config.recording, data_dir, telemetry.clone());
         let public: Vec<_> = config.public_address.iter().map(|address| address.ip()).collect();
         let mut media = Media { inboxes: Vec::new(), threads: Vec::new() };
+        let mut ours = Vec::new();
         for (number, shared) in (0u16..).zip(shared) {
             let (inbox, commands) = MediaInbox::new().context("a media worker cannot be woken")?;
+            let (turn, way) = Turn::new(turn.cloned(), commands.waker());
+            if turn.is_served() {
+                let again = shared.iter().map(DatagramSocket::another).collect::<io::Result<_>>();
+                let shared = again.context("a socket of media cannot be shared with TURN")?;
+                ours.push(OurWorker { way, shared });
+            }
             let seed = rand::random();
             let tape = (recordings.tape(), recordings::settings(&config.recording));
             let (voice, voice_thread) =
@@ -71,6 +87,7 @@ impl Media {
                 voice,
                 sounds: sounds.clone(),
                 news: news.clone(),
+                turn,
                 ports: Ports::share(config.media.rtp_ports, number, config.media.workers),
                 spare_sockets: super::spare_files() / usize::from(config.media.workers.max(1)),
                 io_uring: config.media.io_uring,
@@ -95,7 +112,7 @@ impl Media {
             }
             Ok(())
         })?);
-        Ok(media)
+        Ok((media, OurMedia::new(ours)))
     }
 
     /// Other ways to command them, for another thread.

@@ -101,7 +101,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         telemetry: telemetry.clone(),
         readiness: readiness.clone(),
     };
-    let media = Media::start(with, webrtc, &news)?;
+    let (media, _) = Media::start(with, webrtc, &news, None)?;
     let (workers, threads) = media.split();
     read_sounds(sounds, Some(ng.inbox()))?;
     let machine = ng.start(config, epoch, workers, &telemetry)?;

@@ -18,7 +18,7 @@ use crate::inbox::Inbox;
 use crate::net::datagram::DatagramSocket;
 use crate::net::wake::Waker;
 use crate::telemetry::Telemetry;
-use crate::turn_thread::{Accounts, Reach, Relays, Surroundings, TurnThread, unix_time};
+use crate::turn_thread::{Accounts, OurMedia, Reach, Relays, Surroundings, TurnThread, unix_time};
 
 /// The thread before it starts: who changes users and who accepts connections has to know of it first.
 pub struct Turn {
@@ -48,6 +48,7 @@ impl Turn {
     pub fn start(
         self,
         config: &Config,
+        media: OurMedia,
         users: impl Iterator<Item = User>,
         telemetry: &Arc<Telemetry>,
         readiness: &Arc<Readiness>,
@@ -59,6 +60,7 @@ impl Turn {
         let reach = Reach {
             public: config.public_address.iter().map(|address| address.ip()).collect(),
             allowed: config.turn.allow_peers.clone(),
+            media: media.bound(),
         };
         let found = reach.look().context("the addresses of this machine cannot be read")?;
         let ports = config.turn.relay_ports;
@@ -85,6 +87,7 @@ impl Turn {
             waker,
             io_uring: config.media.io_uring,
             reach,
+            media,
             telemetry: telemetry.clone(),
             readiness: readiness.clone(),
         };

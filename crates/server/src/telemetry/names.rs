@@ -110,7 +110,8 @@ pub fn ng(stats: &ringback_control::ng::Stats) -> Vec<(&'static str, u64)> {
 counters! {
     /// Those of [`media_thread::Counters`].
     media_thread(media_thread::Counters) {
-        send_failed, no_socket, stun_answered, truncated, panics, voice_full, unconnected,
+        send_failed, no_socket, stun_answered, truncated, panics, voice_full, unconnected, turn_full,
+        turn_handed_on,
     }
 }
 
@@ -131,7 +132,7 @@ pub fn turn(stats: &ringback_nat::turn::Stats) -> Vec<(&'static str, u64)> {
 counters! {
     /// Those of [`turn_thread::Counters`].
     turn_thread(turn_thread::Counters) {
-        send_failed, no_socket, truncated, not_opened, outbox_full, connection_gone, panics,
+        send_failed, no_socket, truncated, not_opened, outbox_full, connection_gone, worker_full, panics,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which addresses of ours peers see, and which are no peers.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ringback_nat::turn::PeerPolicy;
 use ringback_sansio::Prefix;
@@ -16,6 +16,8 @@ pub struct Reach {
     pub public: Vec<IpAddr>,
     /// Private networks whose addresses may be peers.
     pub allowed: Vec<Prefix>,
+    /// Where our own media waits for browsers; an unspecified address stands for each of ours.
+    pub media: Vec<SocketAddr>,
 }
 
 /// How it is at the moment.
@@ -32,10 +34,25 @@ impl Reach {
     pub fn look(&self) -> io::Result<Found> {
         let own: Vec<IpAddr> = interfaces::addresses()?.iter().map(|interface| interface.address).collect();
         let addresses = addresses(&self.public, &interfaces::reachable_addresses(), &own);
-        let own = own.iter().chain(&self.public).copied().collect();
-        let policy = PeerPolicy { allowed: self.allowed.clone(), own, ..PeerPolicy::default() };
+        let own: Vec<IpAddr> = own.iter().chain(&self.public).copied().collect();
+        let media = media(&self.media, &own, &self.public);
+        let policy = PeerPolicy { allowed: self.allowed.clone(), own, media, ..PeerPolicy::default() };
         Ok(Found { policy, addresses })
     }
+}
+
+/// Every address and port that leads to our media: an address that the world sees does so wherever the socket is bound.
+fn media(bound: &[SocketAddr], own: &[IpAddr], public: &[IpAddr]) -> Vec<SocketAddr> {
+    let leads_to = |socket: &SocketAddr, address: &IpAddr| {
+        let is_everywhere = socket.ip().is_unspecified() || public.contains(address);
+        socket.ip() == *address || is_everywhere && socket.is_ipv4() == address.is_ipv4()
+    };
+    let mut media = Vec::new();
+    for socket in bound {
+        let addresses = own.iter().filter(|address| leads_to(socket, address));
+        media.extend(addresses.map(|address| SocketAddr::new(*address, socket.port())));
+    }
+    media
 }
 
 /// The first address of each family: of the public ones, else of those that others reach this machine at, else, on a machine
@@ -80,8 +97,22 @@ mod tests {
 
     #[test]
     fn every_address_of_the_machine_is_its_own() {
-        let reach = Reach { public: ips(&["203.0.113.9"]), allowed: Vec::new() };
+        let reach = Reach { public: ips(&["203.0.113.9"]), allowed: Vec::new(), media: Vec::new() };
         let own = reach.look().unwrap().policy.own;
         assert!(ips(&["127.0.0.1", "203.0.113.9"]).iter().all(|address| own.contains(address)), "{own:?}");
+    }
+
+    #[test]
+    fn media_is_reached_at_every_address_that_leads_to_its_sockets() {
+        let (own, public) =
+            (ips(&["127.0.0.1", "10.0.0.7", "fd00::7", "203.0.113.9"]), ips(&["203.0.113.9"]));
+        let found = |bound: &[&str]| {
+            let bound: Vec<SocketAddr> = bound.iter().map(|text| text.parse().unwrap()).collect();
+            media(&bound, &own, &public).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let everywhere = ["127.0.0.1:8443", "10.0.0.7:8443", "203.0.113.9:8443"];
+        assert_eq!(found(&["0.0.0.0:8443"]), everywhere);
+        assert_eq!(found(&["10.0.0.7:8444"]), ["10.0.0.7:8444", "203.0.113.9:8444"]);
+        assert_eq!(found(&["[::]:8443"]), ["[fd00::7]:8443"]);
     }
 }

@@ -71,11 +71,12 @@ impl Relays {
         Err(NotOpened)
     }
 
-    /// Takes the socket of an allocation that has ended; whoever takes it closes it.
-    pub fn close(&mut self, relay: RelayKey) -> Option<DatagramSocket> {
-        let (socket, _) = self.sockets.remove(&relay)?;
-        self.free.push_back(socket.bound().port());
-        Some(socket)
+    /// Takes the socket of an allocation that has ended, with its address as peers saw it; whoever takes it closes it.
+    pub fn close(&mut self, relay: RelayKey) -> Option<(DatagramSocket, SocketAddr)> {
+        let (socket, address) = self.sockets.remove(&relay)?;
+        let port = socket.bound().port();
+        self.free.push_back(port);
+        Some((socket, SocketAddr::new(address.seen, port)))
     }
 
     /// The socket of an allocation.
@@ -118,7 +119,7 @@ mod tests {
         assert_eq!(open(1, Port::Even), Ok(range.first + 2));
         assert_eq!(open(2, Port::Even), Err(NotOpened), "the even ones are in use");
         assert_eq!(open(3, Port::Any), Ok(range.first + 1));
-        assert_eq!(relays.close(RelayKey(0)).map(|socket| socket.bound().port()), Some(range.first));
+        assert_eq!(relays.close(RelayKey(0)).map(|(_, address)| address.port()), Some(range.first));
         let mut open =
             |key, port| relays.open(RelayKey(key), Family::Ipv4, port).map(|address| address.port());
         assert_eq!(open(4, Port::Any), Ok(range.first + 3));
