@@ -58,26 +58,44 @@ impl Budgets {
 
     /// Whether the source may ask once more on these terms; if so, it has.
     pub fn spend(&mut self, now: Instant, source: IpAddr, terms: Terms) -> bool {
+        let Some(after) = self.after(now, source, terms) else { return false };
+        let (index, _) = self.place_of(source);
+        if let Some(place) = self.places.get_mut(index) {
+            *place = after;
+        }
+        true
+    }
+
+    /// Whether the source may ask once more on these terms, for what is only reckoned when it has failed.
+    pub fn has_left(&self, now: Instant, source: IpAddr, terms: Terms) -> bool {
+        self.after(now, source, terms).is_some()
+    }
+
+    /// What would be in its place if the source asked once more; `None` when it may not.
+    fn after(&self, now: Instant, source: IpAddr, terms: Terms) -> Option<Place> {
+        let (index, tag) = self.place_of(source);
+        let place = self.places.get(index)?;
+        let now = now.saturating_duration_since(self.start).as_micros() as u64;
+        let before = if place.tag == tag { place.spent_until.max(now) } else { now };
+        let price = terms.price(source).as_micros() as u64;
+        let spent_until = before + price;
+        (spent_until - now <= terms.burst * price).then_some(Place { tag, spent_until })
+    }
+
+    fn place_of(&self, source: IpAddr) -> (usize, u32) {
         let mut hasher = DefaultHasher::new();
         (self.secret, source).hash(&mut hasher);
         let hash = hasher.finish();
-        let Some(place) = self.places.get_mut(hash as usize % PLACES) else { return false };
-        let tag = (hash >> 32) as u32;
-        let now = now.saturating_duration_since(self.start).as_micros() as u64;
-        if place.tag != tag {
-            *place = Place { tag, spent_until: now };
-        }
-        let price = terms.price(source).as_micros() as u64;
-        let spent_until = place.spent_until.max(now) + price;
-        let has_left = spent_until - now <= terms.burst * price;
-        if has_left {
-            place.spent_until = spent_until;
-        }
-        has_left
+        (hash as usize % PLACES, (hash >> 32) as u32)
     }
 }
 
 impl Terms {
+    /// One for each `earned_in`, and so many at once.
+    pub(crate) const fn new(earned_in: Duration, burst: u64) -> Self {
+        Terms { earned_in, burst }
+    }
+
     /// How long a message takes a source to earn. On our own machine sit proxies and tests, and nobody else.
     fn price(self, source: IpAddr) -> Duration {
         if source.is_loopback() { self.earned_in / LOOPBACK } else { self.earned_in }

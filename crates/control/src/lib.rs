@@ -17,6 +17,7 @@ mod exchange;
 mod features;
 #[doc(hidden)]
 pub mod fuzz;
+mod guesses;
 mod header_tables;
 mod keepalive;
 mod media;
@@ -47,6 +48,7 @@ pub use event::Event;
 pub use events::EventLimits;
 pub use exchange::Exchange;
 pub use features::Features;
+pub use guesses::Guesses;
 pub use header_tables::{FixedHeader, HeaderName, HeaderTables, InvalidHeader, PeerTable};
 pub use media::{MediaCommand, MediaEvent, Medium, Play, PlayNumber, Route, What};
 pub use messages::{MessageLimits, StoredMessage};

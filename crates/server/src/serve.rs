@@ -27,7 +27,7 @@ use ringback_sip::gruu::Gruus;
 use crate::config::{Config, FileFormat, Limits, Peer, Surroundings};
 use crate::control_thread::{self, ControlThread};
 use crate::first_start::{self, Account, Opened, Prepared};
-use crate::http::{Hosts, Readiness, Server};
+use crate::http::{Hosts, IceServers, Readiness, Server, SignIn};
 use crate::inbox::{ConnectionNumbers, Inbox, Input};
 use crate::interfaces;
 use crate::media_thread::News;
@@ -101,6 +101,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let ng = Ng::new(ng)?;
     let turn = Turn::new(&config, turn)?;
     let relayed = turn.as_ref().map(Turn::inbox);
+    let credentials = turn::credentials(&config, prepared.turn_secret);
     read_sounds(sounds.clone(), ng.as_ref().map(Ng::inbox))?;
     let news = News { exchange: Some(inbox.clone()), ng: ng.as_ref().map(Ng::inbox) };
     let with = With {
@@ -142,17 +143,22 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let control = thread::Builder::new().name("ringback-control".to_owned()).spawn(move || control.run())?;
     let control = Machine { name: "the control thread", inbox: inbox.clone(), thread: control };
     let accounts = prepared.accounts.iter().map(user);
-    let turn =
-        turn.map(|turn| turn.start(&config, our_media, accounts, &telemetry, &readiness)).transpose()?;
+    let turn = turn
+        .map(|turn| turn.start(&config, our_media, credentials.clone(), accounts, &telemetry, &readiness))
+        .transpose()?;
     let machines: Vec<Machine> = [Some(control), ng, turn].into_iter().flatten().collect();
     let inboxes = std::iter::once(inbox.clone()).chain(relayed.clone()).collect();
-    let _user_socket = open_user_socket(&config, &prepared, inboxes)?;
+    let sign_in = Arc::new(SignIn::new(config.realm()));
+    prepared.accounts.iter().map(user).for_each(|user| sign_in.set(&user.name, Some(&user)));
+    let _user_socket = open_user_socket(&config, &prepared, inboxes, sign_in.clone())?;
 
     let server = Server {
         config: config.clone(),
         inbox: inbox.clone(),
         numbers: Arc::new(ConnectionNumbers::default()),
         hosts: Arc::new(Hosts::new(config.domain.names().iter().cloned().chain(host_name()))),
+        sign_in,
+        ice_servers: Arc::new(IceServers::new(&config, &opened, credentials)),
         readiness: readiness.clone(),
         telemetry,
     };
@@ -311,9 +317,19 @@ fn ha1(credentials: &Credentials) -> Vec<Ha1> {
 }
 
 /// `inboxes` are those of the threads that know users.
-fn open_user_socket(config: &Config, prepared: &Prepared, inboxes: Vec<Inbox>) -> anyhow::Result<UserSocket> {
+fn open_user_socket(
+    config: &Config,
+    prepared: &Prepared,
+    inboxes: Vec<Inbox>,
+    sign_in: Arc<SignIn>,
+) -> anyhow::Result<UserSocket> {
     let directory = Directory::new(&prepared.store, config)?;
     let on_change = Box::new(move |change: AccountChange| {
+        match &change {
+            AccountChange::Put(account) => sign_in.set(&account.name, Some(&user(account))),
+            AccountChange::Removed { name } => sign_in.set(name, None),
+            AccountChange::Features { .. } => {}
+        }
         let input = || match &change {
             AccountChange::Put(account) => {
                 Input::UserChanged(account.name.clone(), Some(Box::new(user(account))))

@@ -21,7 +21,9 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime};
 
-use ringback_nat::turn::{Command, Family, HEADROOM, NotOpened, Port, RelayKey, Server, TAILROOM, Verdict};
+use ringback_nat::turn::{
+    Command, Family, HEADROOM, NotOpened, Port, RelayKey, Server, TAILROOM, TimeLimited, Verdict,
+};
 use ringback_sansio::{Flow, Transmit, Transport};
 
 use crate::http::Readiness;
@@ -54,9 +56,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often the counters are handed to the telemetry, and the longest wait.
 const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
 
+/// Whose allocations there may be: the users', by their passwords and by what was made for them for a time.
+type Known = (Accounts, TimeLimited);
+
 /// What the thread is made of.
 pub struct TurnThread {
-    server: Server<Accounts>,
+    server: Server<Known>,
     kernel: Kernel,
     places: Places,
     made: Made,
@@ -168,7 +173,7 @@ enum To {
 
 impl TurnThread {
     /// A thread that has not started.
-    pub fn new(server: Server<Accounts>, surroundings: Surroundings) -> io::Result<Self> {
+    pub fn new(server: Server<Known>, surroundings: Surroundings) -> io::Result<Self> {
         let Surroundings { clients, relays, inputs, waker, io_uring, reach, media, telemetry, readiness } =
             surroundings;
         let mut kernel = Kernel::new(io_uring)?;
@@ -335,7 +340,7 @@ impl TurnThread {
             let Ok(input) = self.inputs.try_recv() else { return false };
             match input {
                 Input::UserChanged(name, user) => {
-                    self.server.users_mut().set(&name, user.as_deref());
+                    self.server.users_mut().0.set(&name, user.as_deref());
                     self.server.close_account(name.as_bytes());
                 }
                 Input::Opened(flow, outbox) => {
@@ -446,7 +451,7 @@ fn contained(counters: &mut Counters, handle: impl FnOnce() -> Option<To>) -> Op
 
 /// Handles what a client sent: whom what it leads to is for.
 fn from_client(
-    server: &mut Server<Accounts>,
+    server: &mut Server<Known>,
     now: Instant,
     flow: Flow,
     message: &[u8],
@@ -476,7 +481,7 @@ impl Made {
     /// Makes the message to a client of what a peer sent to its allocation.
     fn relayed(
         &mut self,
-        server: &mut Server<Accounts>,
+        server: &mut Server<Known>,
         now: Instant,
         relay: RelayKey,
         from: SocketAddr,
@@ -594,7 +599,12 @@ mod tests {
             policy: ringback_nat::turn::PeerPolicy::default(),
             unix_time: unix_time(),
         };
-        let server = Server::new(Instant::now(), Accounts::new("example.org"), settings).unwrap();
+        let server = Server::new(
+            Instant::now(),
+            (Accounts::new("example.org"), TimeLimited::new([], Duration::ZERO)),
+            settings,
+        )
+        .unwrap();
         let surroundings = Surroundings {
             clients: vec![DatagramSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap()],
             relays: Relays::new(PortRange { first: 1, last: 2 }, Vec::new(), |_| {}),

@@ -9,8 +9,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ringback_control::NotConnected;
+use ringback_nat::turn::TimeLimited;
 use ringback_server::config::Config;
-use ringback_server::http::{Hosts, Peer, Server};
+use ringback_server::first_start::Opened;
+use ringback_server::http::{Hosts, IceServers, Peer, Server, SignIn};
 use ringback_server::inbox::{Inbox, Input, Owed};
 use ringback_server::net::wake::Waker;
 use ringback_server::net::{Bounds, Doorkeeper, sip_stream};
@@ -65,11 +67,14 @@ fn a_connection_whose_task_panics_is_closed_and_has_no_place() {
     let bounds = Bounds { connections: 10, per_source: 10, per_shared_source: 10 };
     let doorkeeper = Doorkeeper::new(bounds, ringback_server::config::Listen::default());
     let (inbox, inputs) = Inbox::new(Waker::new().unwrap());
+    let credentials = TimeLimited::new([], Duration::ZERO);
     let server = Server {
         config: Arc::new(Config::default()),
         inbox,
         numbers: Arc::default(),
         hosts: Arc::new(Hosts::new([])),
+        sign_in: Arc::new(SignIn::new("example.org")),
+        ice_servers: Arc::new(IceServers::new(&Config::default(), &Opened::default(), credentials)),
         readiness: Arc::default(),
         telemetry: Arc::new(Telemetry::new(doorkeeper.clone(), writer, Arc::default())),
     };

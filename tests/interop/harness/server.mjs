@@ -122,6 +122,8 @@ export class Server {
       this.configFile,
       '--data-dir',
       dataDir,
+      // Not in the file, so that a test may have a section `[turn]` there.
+      ...['--set', `turn.relay_ports="${this.relayPorts.first}-${this.relayPorts.last}"`],
       ...this.#options.set.flatMap((key) => ['--set', key]),
     ];
   }
@@ -241,7 +243,6 @@ export class Server {
     const lines = ['[listen]'];
     for (const [key, port] of Object.entries(this.listen)) lines.push(`${key} = ${at(key, port)}`);
     lines.push('[media]', `rtp_ports = "${this.rtpPorts.first}-${this.rtpPorts.last}"`);
-    lines.push('[turn]', `relay_ports = "${this.relayPorts.first}-${this.relayPorts.last}"`);
     lines.push('[log]', `level = "${LOG_LEVEL}"`);
     for (const name of users) {
       lines.push('[[user]]', `name = "${name}"`, `password = "${this.password(name)}"`);

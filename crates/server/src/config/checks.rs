@@ -119,7 +119,7 @@ fn check_listeners(config: &Config) -> Result<(), (&'static str, Problem)> {
         }
     }
     let relays = config.turn.relay_ports;
-    if !listen.turn.as_slice().is_empty() || !listen.turn_tls.as_slice().is_empty() {
+    if config.has_turn() {
         if relays.first <= rtp.last && rtp.first <= relays.last {
             return Err(("turn.relay_ports", Problem::RelayPortsInRtpPorts { relays, rtp }));
         }

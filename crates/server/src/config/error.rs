@@ -144,6 +144,11 @@ pub enum Problem {
     /// `--set user…`: arguments are seen by every user of the machine.
     #[error("users cannot be given by --set; write a [[user]] entry in a file, or run `ringback user add`")]
     SetUser,
+    /// `--set` with a secret.
+    #[error(
+        "`turn.secret` cannot be given by --set, which every user of the machine can see; write it in a file"
+    )]
+    SetSecret,
     /// A configuration file with passwords that others can read.
     #[error(
         "others can read `{}` (mode {mode:o}) and it holds passwords; run `chmod 600 {}`",

@@ -141,8 +141,7 @@ fn join(prefix: &str, name: &str) -> String {
 }
 
 /// Keys and sections that the plan has and this version does not.
-const LATER: &[&str] =
-    &["admin", "cluster", "edge", "media.stun", "rooms", "route", "store.url", "trunk", "turn.secret"];
+const LATER: &[&str] = &["admin", "cluster", "edge", "media.stun", "rooms", "route", "store.url", "trunk"];
 
 #[cfg(test)]
 mod tests {
@@ -171,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_is_not_called_unknown() {
-        for text in ["[turn]\nsecret = 'x'", "[[trunk]]\nname = 'x'", "[media]\nstun = ''"] {
+        for text in ["[[trunk]]\nname = 'x'", "[media]\nstun = ''"] {
             assert!(matches!(problem(text), Problem::NotInThisVersion { .. }), "{text}");
         }
     }

@@ -108,6 +108,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether anything listens for clients of TURN.
+    pub fn has_turn(&self) -> bool {
+        !self.listen.turn.as_slice().is_empty() || !self.listen.turn_tls.as_slice().is_empty()
+    }
+
     /// The digest realm: `realm`, else the domain, else `ringback`.
     pub fn realm(&self) -> &str {
         match (self.realm.as_str(), self.domain.name()) {

@@ -62,6 +62,11 @@ impl Layer {
         merge(&mut self.values, above.values);
         self.places.extend(above.places);
     }
+
+    /// Whether there is a secret other than a password in it.
+    fn has_secret(&self) -> bool {
+        self.values.get("turn").is_some_and(|turn| turn.get("secret").is_some())
+    }
 }
 
 fn merge(below: &mut Table, above: Table) {
@@ -83,7 +88,7 @@ fn read_file(file: &Path, known: &Table) -> Result<Layer, ConfigError> {
         line: line_of(&text, offset),
     })?;
     let mode = fs::metadata(file).map_err(unreadable)?.permissions().mode();
-    if layer.values.contains_key("user") && mode & READABLE_BY_OTHERS != 0 {
+    if (layer.values.contains_key("user") || layer.has_secret()) && mode & READABLE_BY_OTHERS != 0 {
         return Err(Problem::ReadableByOthers { file: file.to_owned(), mode: mode & 0o777 }.into());
     }
     Ok(layer)
@@ -109,12 +114,13 @@ fn read_set(argument: &str, known: &Table) -> Result<Layer, ConfigError> {
     if value.contains('\n') {
         return as_string;
     }
-    match (read_text(&format!("{key} = {value}"), known, place), as_string) {
+    let layer = match (read_text(&format!("{key} = {value}"), known, place), as_string) {
         (Ok(layer), _) => Ok(layer),
         (Err(ConfigError { problem: Problem::Syntax { .. }, .. }), as_string) => as_string,
         (Err(_), Ok(layer)) => Ok(layer),
         (Err(error), Err(_)) => Err(error),
-    }
+    }?;
+    if layer.has_secret() { Err(Problem::SetSecret.into()) } else { Ok(layer) }
 }
 
 /// Reads one document and checks it by itself, while the place of every byte is known.

@@ -9,7 +9,7 @@ mod announcement;
 mod certificate;
 mod data_dir;
 mod demo_users;
-mod gruu_secret;
+mod kept_secret;
 mod password;
 mod secrecy;
 mod users;
@@ -47,6 +47,8 @@ pub struct Prepared {
     pub demo_users: Vec<DemoUser>,
     /// What temporary GRUUs are sealed with.
     pub gruu_secret: [u8; 32],
+    /// What credentials of TURN are made with where the configuration says nothing else.
+    pub turn_secret: [u8; 32],
     /// Whether the admin password was made by this start.
     pub admin_password_made: bool,
 }
@@ -86,7 +88,8 @@ pub fn prepare(config: &Config, recovery: Recovery) -> Result<Prepared, StartErr
     }
     let admin_password_made = admin::prepare(data_dir.path(), &store)?;
     let demo_users = demo_users::prepare(config, data_dir.path(), &store, unix_milliseconds(now))?;
-    let gruu_secret = gruu_secret::prepare(&store)?;
+    let gruu_secret = kept_secret::prepare(&store, kept_secret::GRUU)?;
+    let turn_secret = kept_secret::prepare(&store, kept_secret::TURN)?;
     let accounts = users::accounts(config, &store)?;
     Ok(Prepared {
         data_dir,
@@ -96,6 +99,7 @@ pub fn prepare(config: &Config, recovery: Recovery) -> Result<Prepared, StartErr
         accounts,
         demo_users,
         gruu_secret,
+        turn_secret,
         admin_password_made,
     })
 }

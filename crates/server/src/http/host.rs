@@ -25,7 +25,8 @@ impl Hosts {
     }
 }
 
-fn without_port(host: &str) -> &str {
+/// The name or address of a `Host`, an IPv6 address in its brackets.
+pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => {
             // The last group of a bare IPv6 address is no port; in brackets it is told apart.

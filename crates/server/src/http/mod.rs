@@ -7,14 +7,18 @@
 mod files;
 mod health;
 mod host;
+mod ice_servers;
 mod message_clock;
 mod metrics;
 mod refusal;
+mod sign_in;
 mod websocket;
 
 pub use health::Readiness;
 pub use host::Hosts;
+pub use ice_servers::{IceServer, IceServers};
 pub use refusal::Refusal;
+pub use sign_in::SignIn;
 pub use websocket::serve_web_socket;
 
 use std::convert::Infallible;
@@ -60,6 +64,10 @@ pub struct Server {
     pub numbers: Arc<ConnectionNumbers>,
     /// The names that this server answers to.
     pub hosts: Arc<Hosts>,
+    /// Who the users are, to what asks for their passwords.
+    pub sign_in: Arc<SignIn>,
+    /// Where media can be relayed.
+    pub ice_servers: Arc<IceServers>,
     /// Whether it can take calls.
     pub readiness: Arc<Readiness>,
     /// What is counted.
@@ -159,6 +167,8 @@ fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Inc
         "/healthz" => health::healthz(&server.readiness),
         "/readyz" => health::readyz(&server.readiness),
         "/metrics" => metrics::metrics(server),
+        "/api/v1/ice-servers" => ice_servers::answer(server, peer, source, &request),
+        "/api/v1/openapi.json" => json(OPENAPI),
         _ => files::page(&request).unwrap_or_else(|| refuse(server, source, Refusal::NoPage, b"")),
     }
 }
@@ -167,6 +177,16 @@ fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Inc
 fn source(server: &Server, peer: Peer, request: &Request<Incoming>) -> IpAddr {
     let forwarded = request.headers().get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     server.config.listen.source(peer.remote.ip(), forwarded)
+}
+
+/// What there is under `/api`, for programs.
+const OPENAPI: &str = include_str!("../../../../docs/reference/openapi.json");
+
+/// A response of JSON that is the same for everybody.
+fn json(text: &'static str) -> Response<Body> {
+    let mut response = plain(StatusCode::OK, text);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// A response of one line of text.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{HeaderValue, SEC_WEBSOCKET_VERSION};
+use hyper::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
 use super::{Body, Server, plain};
@@ -19,6 +19,16 @@ reasons! {
         Method = "method",
         /// There is no such page.
         NoPage = "no_page",
+        /// No password where one is asked for.
+        NoPassword = "no_password",
+        /// A wrong password, or one of nobody.
+        WrongPassword = "wrong_password",
+        /// Too many wrong passwords came from the source before.
+        TooManyGuesses = "too_many_guesses",
+        /// A password over a connection that others can read.
+        Insecure = "insecure",
+        /// A page of another origin asks for what is a user's.
+        ForeignOrigin = "foreign_origin",
         /// `/ws` without an upgrade.
         NoUpgrade = "no_upgrade",
         /// Another version of WebSocket than 13.
@@ -34,7 +44,9 @@ impl Refusal {
     fn status(self) -> StatusCode {
         match self {
             Refusal::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
-            Refusal::UnknownOrigin => StatusCode::FORBIDDEN,
+            Refusal::UnknownOrigin | Refusal::ForeignOrigin | Refusal::Insecure => StatusCode::FORBIDDEN,
+            Refusal::NoPassword | Refusal::WrongPassword => StatusCode::UNAUTHORIZED,
+            Refusal::TooManyGuesses => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NoPage => StatusCode::NOT_FOUND,
             Refusal::NoUpgrade | Refusal::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
@@ -49,6 +61,13 @@ impl Refusal {
             }
             Refusal::UnknownOrigin => "this origin is not in listen.origins\n",
             Refusal::Method => "only GET and HEAD are served here\n",
+            Refusal::NoPassword => "sign in with the name and password of a user\n",
+            Refusal::WrongPassword => "there is no such user, or the password is another\n",
+            Refusal::TooManyGuesses => {
+                "too many wrong passwords came from this address; try again in a minute\n"
+            }
+            Refusal::Insecure => "a password is taken over HTTPS only\n",
+            Refusal::ForeignOrigin => "pages of another origin are not answered\n",
             Refusal::NoPage => "there is no such page\n",
             Refusal::NoUpgrade => "this address speaks SIP over WebSocket (RFC 7118)\n",
             Refusal::WebSocketVersion => "only WebSocket version 13 is spoken here\n",
@@ -77,8 +96,14 @@ pub fn refuse(server: &Server, source: IpAddr, refusal: Refusal, named: &[u8]) -
         _ => limited!(log, DEBUG, source, reason, reason, "a request over HTTP was refused"),
     }
     let mut response = plain(refusal.status(), refusal.words());
-    if refusal == Refusal::WebSocketVersion {
-        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    }
+    let header = match refusal {
+        Refusal::WebSocketVersion => (SEC_WEBSOCKET_VERSION, "13"),
+        Refusal::NoPassword | Refusal::WrongPassword => {
+            (WWW_AUTHENTICATE, "Basic realm=\"Ringback\", charset=\"UTF-8\"")
+        }
+        Refusal::TooManyGuesses => (RETRY_AFTER, "60"),
+        _ => return response,
+    };
+    response.headers_mut().insert(header.0, HeaderValue::from_static(header.1));
     response
 }

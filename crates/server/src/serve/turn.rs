@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use ringback_control::User;
-use ringback_nat::turn::{Limits, PasswordAlgorithm, Quotas, Secret, Server, Settings};
+use ringback_nat::turn::{Limits, PasswordAlgorithm, Quotas, Secret, Server, Settings, TimeLimited};
 
 use super::stop::Machine;
 use crate::config::Config;
@@ -19,6 +19,14 @@ use crate::net::datagram::DatagramSocket;
 use crate::net::wake::Waker;
 use crate::telemetry::Telemetry;
 use crate::turn_thread::{Accounts, OurMedia, Reach, Relays, Surroundings, TurnThread, unix_time};
+
+/// What makes credentials for a time, and knows them: by the secret of the configuration, else by one of our own.
+///
+/// One that another service has made is good for a day at most.
+pub fn credentials(config: &Config, own: [u8; 32]) -> TimeLimited {
+    let secret = config.turn.secret.as_ref().map_or(&own[..], |secret| secret.expose().as_bytes());
+    TimeLimited::new([secret.into()], Duration::from_secs(24 * 3600))
+}
 
 /// The thread before it starts: who changes users and who accepts connections has to know of it first.
 pub struct Turn {
@@ -31,7 +39,7 @@ pub struct Turn {
 impl Turn {
     /// The thread for these sockets of clients, and for connections; `None` where nothing listens for either.
     pub fn new(config: &Config, clients: Vec<DatagramSocket>) -> anyhow::Result<Option<Self>> {
-        if clients.is_empty() && config.listen.turn_tls.as_slice().is_empty() {
+        if !config.has_turn() {
             return Ok(None);
         }
         let waker = Waker::new().context("the thread of TURN cannot be woken")?;
@@ -49,6 +57,7 @@ impl Turn {
         self,
         config: &Config,
         media: OurMedia,
+        credentials: TimeLimited,
         users: impl Iterator<Item = User>,
         telemetry: &Arc<Telemetry>,
         readiness: &Arc<Readiness>,
@@ -79,7 +88,8 @@ impl Turn {
         };
         let mut accounts = Accounts::new(config.realm());
         users.for_each(|user| accounts.set(&user.name, Some(&user)));
-        let server = Server::new(Instant::now(), accounts, settings).context("TURN cannot start")?;
+        let server =
+            Server::new(Instant::now(), (accounts, credentials), settings).context("TURN cannot start")?;
         let surroundings = Surroundings {
             clients,
             relays,
