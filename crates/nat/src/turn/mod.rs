@@ -68,6 +68,7 @@ mod allocation;
 mod authentication;
 mod budget;
 mod channel_data;
+pub mod client;
 mod credentials;
 mod dispatch;
 mod drops;
