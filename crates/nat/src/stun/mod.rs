@@ -8,7 +8,8 @@
 //!
 //! The rules of the long-term credential mechanism are those of its one user, [`turn`](crate::turn).
 //!
-//! Left out: RFC 3489 without the magic cookie, retransmission of requests (we send none), ALTERNATE-SERVER.
+//! Left out: RFC 3489 without the magic cookie, retransmission of requests (those of TURN are repeated by their
+//! machine), ALTERNATE-SERVER.
 //!
 //! [RFC 8489]: https://www.rfc-editor.org/rfc/rfc8489
 

@@ -35,9 +35,20 @@ pub enum BenchError {
          is an attack. If it is yours, say so with --i-operate-this-server"
     )]
     StrangeEngine(SocketAddr, IpAddr),
+    /// It is on the internet.
+    #[error(
+        "{0} is at {1}, which is neither of this machine nor of a private network; a load on the server of somebody else \
+         is an attack. If it is yours, say so with --i-operate-this-server"
+    )]
+    StrangeServer(SocketAddr, IpAddr),
     /// The ends of calls have no socket.
-    #[error("no socket can be had at {0}: {1}; give an address of this machine with --from, or fewer calls")]
+    #[error(
+        "no socket can be had at {0}: {1}; give an address of this machine with --from, or ask for fewer"
+    )]
     Bind(IpAddr, io::Error),
+    /// Clients have no address.
+    #[error("there is no address in --from; name one of this machine")]
+    NoAddress,
     /// The browsers have no certificate.
     #[error("the browsers' certificate cannot be made: {0}")]
     Identity(String),
@@ -67,6 +78,7 @@ impl BenchError {
                 | BenchError::Trust(_)
                 | BenchError::Stranger(..)
                 | BenchError::StrangeEngine(..)
+                | BenchError::StrangeServer(..)
         )
     }
 }

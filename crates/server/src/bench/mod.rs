@@ -1,5 +1,5 @@
 //! `ringback bench sip|wss`: many phones of one process against a SIP server, to see what it can carry and what that costs;
-//! and [`media`], many calls' worth of RTP through a media engine.
+//! [`media`], many calls' worth of RTP through a media engine; and [`turn`], packets through a TURN server.
 //!
 //! [`load`] is the phones; it has no socket and no clock. [`drive`] gives it both, with the [`connections`], begins
 //! registrations and calls at the rate asked for, and reads from the kernel what the server's processes use ([`gauge`]).
@@ -23,8 +23,11 @@ mod error;
 mod gauge;
 mod load;
 pub mod media;
+mod pacing;
 mod report;
+mod sockets;
 mod times;
+pub mod turn;
 
 pub use accounts::AccountsError;
 pub use error::BenchError;

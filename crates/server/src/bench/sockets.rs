@@ -11,7 +11,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use crate::net::datagram::{Batch, Datagram, DatagramSocket};
 
 /// Sockets by number.
-pub(super) struct Sockets {
+pub(in crate::bench) struct Sockets {
     sockets: Vec<DatagramSocket>,
     epoll: OwnedFd,
     ready: Vec<usize>,
@@ -20,13 +20,13 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// None.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(in crate::bench) fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         Ok(Sockets { sockets: Vec::new(), epoll, ready: Vec::new(), batch: Batch::new(BATCH) })
     }
 
     /// Binds one more at an address; its number and port.
-    pub(super) fn open(&mut self, address: IpAddr) -> io::Result<(usize, u16)> {
+    pub(in crate::bench) fn open(&mut self, address: IpAddr) -> io::Result<(usize, u16)> {
         let socket = DatagramSocket::bind(SocketAddr::new(address, 0))?;
         socket.enlarge_buffer()?;
         let number = self.sockets.len();
@@ -37,12 +37,12 @@ impl Sockets {
     }
 
     /// The port of a socket.
-    pub(super) fn port(&self, number: usize) -> u16 {
+    pub(in crate::bench) fn port(&self, number: usize) -> u16 {
         self.sockets.get(number).map_or(0, |socket| socket.bound().port())
     }
 
     /// Waits until something has come, but no longer than that.
-    pub(super) fn wait(&mut self, longest: Duration) -> io::Result<()> {
+    pub(in crate::bench) fn wait(&mut self, longest: Duration) -> io::Result<()> {
         let wait = Timespec { tv_sec: longest.as_secs() as i64, tv_nsec: i64::from(longest.subsec_nanos()) };
         let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
         let count = match epoll::wait(&self.epoll, &mut events, Some(&wait)) {
@@ -59,7 +59,10 @@ impl Sockets {
     }
 
     /// Hands over what has come, a batch of each socket that is ready.
-    pub(super) fn receive(&mut self, mut handle: impl FnMut(usize, &Datagram<'_>)) -> io::Result<()> {
+    pub(in crate::bench) fn receive(
+        &mut self,
+        mut handle: impl FnMut(usize, &Datagram<'_>),
+    ) -> io::Result<()> {
         for &number in &self.ready {
             let Some(socket) = self.sockets.get(number) else { continue };
             socket.receive(&mut self.batch, BATCH)?;
@@ -71,13 +74,13 @@ impl Sockets {
     }
 
     /// Sends a datagram; whether the kernel took it.
-    pub(super) fn send(&self, number: usize, to: SocketAddr, bytes: &[u8]) -> bool {
+    pub(in crate::bench) fn send(&self, number: usize, to: SocketAddr, bytes: &[u8]) -> bool {
         let socket = self.sockets.get(number);
         socket.is_some_and(|socket| socket.send(socket.bound().ip(), to, bytes).is_ok())
     }
 
     /// How many datagrams the kernel has dropped because we were too slow to take them.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(in crate::bench) fn dropped(&self) -> u64 {
         self.sockets.iter().filter_map(|socket| socket.dropped().ok()).map(u64::from).sum()
     }
 }

@@ -1,4 +1,4 @@
-//! `ringback bench sip`, `ringback bench wss` and `ringback bench media`.
+//! `ringback bench sip`, `ringback bench wss`, `ringback bench media` and `ringback bench turn`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use crate::bench::{BenchError, Options, Work, media};
+use crate::bench::{BenchError, Options, Work, media, turn};
 use crate::tap::Target;
 
 /// What `--help` says at its end.
@@ -28,6 +28,14 @@ Examples:
   ringback bench media --to 127.0.0.1:22222 --calls 100 --pid 4711 plain
   ringback bench media --to 127.0.0.1:22222 --calls 500 --seconds 20 --warm-up 2 --json webrtc"#;
 
+/// What `bench turn --help` says at its end.
+const TURN_EXAMPLES: &str = r#"Our own server relays to no address of its own machine: run it in another network namespace, or on another machine. The
+exit code is 1 when an allocation was not made or no packet came through.
+
+Examples:
+  ringback bench turn --to 10.0.0.1:3478 --from 10.0.0.2 --password-file users --allocations 1000 --rate 0
+  ringback bench turn --to 10.0.0.1:3478 --from 10.0.0.2 --password-file users --rate 40000 --pid 4711 --json"#;
+
 /// What `bench` takes.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -46,6 +54,9 @@ enum Kind {
     /// RTP through a media engine that speaks rtpengine's ng protocol
     #[command(after_help = MEDIA_EXAMPLES)]
     Media(Calls),
+    /// Allocations of a TURN server, and packets through them
+    #[command(after_help = TURN_EXAMPLES)]
+    Turn(Allocations),
 }
 
 /// The calls and their engine.
@@ -73,6 +84,45 @@ struct Calls {
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pid: Vec<u32>,
     /// The engine is yours although it has a public address
+    #[arg(long)]
+    i_operate_this_server: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The allocations and their server.
+#[derive(Debug, Args)]
+struct Allocations {
+    /// The server, over UDP
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    to: SocketAddr,
+    /// Users and their passwords: allocations are made in the name of each in turn
+    #[arg(long, value_name = "FILE")]
+    password_file: PathBuf,
+    /// How many allocations stand
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    allocations: u32,
+    /// Packets a second, in both directions together; 0 only allocates
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    rate: u32,
+    /// The bytes of data in each packet
+    #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = clap::value_parser!(u16).range(16..=1400))]
+    size: u16,
+    /// How long packets count
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// The same load for so long before it counts
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=600))]
+    warm_up: u32,
+    /// The addresses of clients, which have them in turn, and of peers, which have the first: most servers answer one address only
+    /// so often in a second
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "127.0.0.1")]
+    from: Vec<IpAddr>,
+    /// The ids of the server's processes on this machine, to read their CPU and memory
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<u32>,
+    /// The server is yours although it has a public address
     #[arg(long)]
     i_operate_this_server: bool,
     /// Print the report as JSON
@@ -138,6 +188,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Kind::Sip(phones) => (phones, false),
         Kind::Wss(phones) => (phones, true),
         Kind::Media(calls) => return run_media(calls),
+        Kind::Turn(allocations) => return run_turn(allocations),
     };
     if phones.to.transport.is_websocket() != is_websocket {
         let (this, other) = if is_websocket { ("wss", "sip") } else { ("sip", "wss") };
@@ -186,6 +237,23 @@ fn run_media(calls: Calls) -> Result<ExitCode, Failure> {
         is_json: calls.json,
     };
     media::run(&options).map_err(failure)
+}
+
+fn run_turn(allocations: Allocations) -> Result<ExitCode, Failure> {
+    let options = turn::Options {
+        to: allocations.to,
+        accounts: allocations.password_file,
+        allocations: allocations.allocations,
+        rate: allocations.rate,
+        size: allocations.size,
+        seconds: allocations.seconds,
+        warm_up: allocations.warm_up,
+        from: allocations.from,
+        pids: allocations.pid,
+        is_consented: allocations.i_operate_this_server,
+        is_json: allocations.json,
+    };
+    turn::run(&options).map_err(failure)
 }
 
 fn failure(error: BenchError) -> Failure {

@@ -57,7 +57,8 @@ impl SignIn {
         if !is_of_our_origin(headers) {
             return Err(Refusal::ForeignOrigin);
         }
-        if !peer.secure && !(peer.remote.ip().is_loopback() && source.is_loopback()) {
+        let is_of_this_machine = peer.remote.ip().is_loopback() && source.is_loopback();
+        if !peer.secure && !is_of_this_machine {
             return Err(Refusal::Insecure);
         }
         let given = headers.get(AUTHORIZATION).ok_or(Refusal::NoPassword)?;

@@ -13,9 +13,10 @@ use super::calls::{AT_ONCE, Call, State};
 use super::end::{Came, End};
 use super::ng::{Answered, Request, Requests};
 use super::report::{Cpu, Report};
-use super::sockets::Sockets;
 use super::stream::{Sound, Stamp, sound};
 use super::{Kind, Options};
+use crate::bench::pacing::{BURST, Pacing};
+use crate::bench::sockets::Sockets;
 use crate::bench::times::Times;
 use crate::bench::{BenchError, gauge};
 use crate::net::datagram::Datagram;
@@ -176,30 +177,28 @@ impl<'a> Drive<'a> {
         if speakers == 0 {
             return Ok(());
         }
-        let began = Instant::now();
-        let lasting = Duration::from_secs(seconds.into());
-        let total = speakers * u64::from(seconds) * (1000 / PACKET.as_millis() as u64);
-        let due_at = |n: u64| began + PACKET.mul_f64(n as f64 / speakers as f64);
-        let mut next = 0;
-        while next < total && began.elapsed() < lasting + TOO_LATE {
+        let (lasting, a_second) =
+            (Duration::from_secs(seconds.into()), speakers as f64 / PACKET.as_secs_f64());
+        let mut pacing = Pacing::new(Instant::now(), a_second, lasting);
+        loop {
             let now = Instant::now();
-            if now > due_at(next) + TOO_LATE {
-                let missed = (now - due_at(next)).div_duration_f64(PACKET) * speakers as f64;
-                self.counts.late += missed as u64;
-                next += missed as u64;
+            if pacing.is_over(now) {
+                break;
             }
+            pacing.leave_out(now);
             let mut burst = 0;
-            while next < total && due_at(next) <= now && burst < BURST {
-                if let Some(&end) = self.speakers.get((next % speakers) as usize) {
+            while burst < BURST
+                && let Some(number) = pacing.take(now)
+            {
+                if let Some(&end) = self.speakers.get((number % speakers) as usize) {
                     self.speak(end);
                 }
-                next += 1;
                 burst += 1;
             }
-            let wait = due_at(next).saturating_duration_since(Instant::now()).max(PACE);
-            self.step(if burst == BURST { Duration::ZERO } else { wait })?;
+            self.step(if burst == BURST { Duration::ZERO } else { pacing.wait(Instant::now()) })?;
             self.show_progress(what);
         }
+        self.counts.late += pacing.late();
         Ok(())
     }
 
@@ -373,12 +372,6 @@ fn difference(after: Option<Duration>, before: Option<Duration>) -> Option<Durat
 const PACKET: Duration = Duration::from_millis(20);
 /// How long is waited for what comes while nothing is due.
 pub(super) const TICK: Duration = Duration::from_millis(1);
-/// How often packets are sent at the most; those that are due in between go together.
-const PACE: Duration = Duration::from_micros(250);
-/// Packets that are sent before what came is looked at.
-const BURST: u32 = 32;
-/// A packet that was due so long ago is left out: the load does not keep up.
-const TOO_LATE: Duration = Duration::from_millis(100);
 /// How long what is on its way may take.
 const SETTLE: Duration = Duration::from_millis(400);
 /// How often repeats and checks are looked at.

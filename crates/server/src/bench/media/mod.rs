@@ -21,7 +21,7 @@ mod drive;
 mod end;
 mod ng;
 mod report;
-mod sockets;
+
 mod stream;
 
 use std::net::{IpAddr, SocketAddr};
