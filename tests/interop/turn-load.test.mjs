@@ -15,14 +15,14 @@ const RATE = 200;
 const SECONDS = 2;
 
 /** Runs a load and resolves to its report and exit code. */
-async function load(port, password, args = []) {
+async function load(port, password, { allocations = ALLOCATIONS, rate = RATE, more = [] } = {}) {
   const users = evidencePath('users');
   writeFileSync(users, `alice:${password}\n`, { mode: 0o600 });
-  const size = ['--allocations', ALLOCATIONS, '--rate', RATE, '--seconds', SECONDS, '--warm-up', 0].map(
+  const size = ['--allocations', allocations, '--rate', rate, '--seconds', SECONDS, '--warm-up', 0].map(
     String,
   );
   const common = ['bench', 'turn', '--to', `127.0.0.1:${port}`, '--password-file', users, '--json'];
-  const end = await run('load', BINARY, [...common, ...size, ...args]);
+  const end = await run('load', BINARY, [...common, ...size, ...more]);
   assert.doesNotMatch(end.output, /panicked/, 'what the load wrote');
   return { ...end, report: end.stdout === '' ? undefined : JSON.parse(end.stdout) };
 }
@@ -47,7 +47,7 @@ async function startCoturn(password) {
   const off = ['--no-tls', '--no-dtls', '--no-cli', '--no-rfc5780'];
   const child = new Child('coturn', COTURN, [...where, ...who, ...range, ...off].map(String));
   atEnd('coturn', () => child.stop());
-  await until('coturn to allocate', async () => (await load(port, password, ['--rate', '0'])).code === 0, {
+  await until('coturn to allocate', async () => (await load(port, password, { rate: 0 })).code === 0, {
     every: 200,
     seen: () => child.output.slice(-400),
   });
@@ -56,7 +56,7 @@ async function startCoturn(password) {
 
 scenario('packets come through the allocations of coturn, there and back', async () => {
   const { port, pid } = await startCoturn('secret');
-  const { code, report } = await load(port, 'secret', ['--pid', `${pid}`]);
+  const { code, report } = await load(port, 'secret', { more: ['--pid', `${pid}`] });
   assert.deepEqual([code, report.up, report.failures], [0, ALLOCATIONS, {}], JSON.stringify(report));
   // What a busy machine has no time for is told, and is not what is tested.
   assert.ok(report.packets_sent + report.packets_late >= 0.95 * RATE * SECONDS, JSON.stringify(report));
@@ -71,7 +71,7 @@ scenario('what a server refuses is told with its code', async () => {
   const here = await load(to, server.password('alice'));
   const refused = { 'a channel to a peer: the TURN server refused with 403': ALLOCATIONS };
   assert.deepEqual([here.code, here.report.up, here.report.failures], [1, 0, refused]);
-  const wrong = await load(to, 'guess', ['--allocations', '2']);
+  const wrong = await load(to, 'guess', { allocations: 2 });
   const words = 'an allocation: the TURN server does not know the user, or the password is another';
   assert.deepEqual([wrong.code, wrong.report.failures], [1, { [words]: 2 }]);
 });
