@@ -36,6 +36,7 @@ mod quality_reports;
 mod reach;
 mod refuse;
 mod registration;
+pub mod rooms;
 mod routing;
 mod settings;
 mod stats;

@@ -197,7 +197,12 @@ impl<U: Users> Server<U> {
 
     /// Ends the allocations of an account that may not have any more.
     pub fn close_account(&mut self, account: &[u8]) {
-        let theirs = self.allocations.iter().filter(|(_, allocation)| *allocation.owner.account == *account);
+        self.close_accounts(|owner| owner == account);
+    }
+
+    /// Ends the allocations of all accounts that are meant.
+    pub fn close_accounts(&mut self, is_meant: impl Fn(&[u8]) -> bool) {
+        let theirs = self.allocations.iter().filter(|(_, allocation)| is_meant(&allocation.owner.account));
         let mut flows: Vec<Flow> = theirs.map(|(flow, _)| *flow).collect();
         // In an order that repeats.
         flows.sort_unstable();

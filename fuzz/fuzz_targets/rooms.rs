@@ -1,0 +1,7 @@
+#![no_main]
+
+use ringback_fuzz::start;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    ringback_control::rooms::fuzz::rooms(bytes, start());
+});
