@@ -20,9 +20,14 @@ export default defineConfig({
     // The page's policy has neither inline scripts nor data: scripts and styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The phone, and the page of rooms, which the server serves at /r/NAME.
+    rollupOptions: { input: ['index.html', 'room.html'] },
   },
   server: {
     // `npm run dev` beside a running Ringback with its default listeners.
-    proxy: { '/ws': { target: 'ws://127.0.0.1:8080', ws: true } },
+    proxy: {
+      '/ws': { target: 'ws://127.0.0.1:8080', ws: true },
+      '/rooms/ws': { target: 'ws://127.0.0.1:8080', ws: true },
+    },
   },
 });

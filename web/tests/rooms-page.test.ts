@@ -1,0 +1,191 @@
+import { fireEvent, render, screen } from '@testing-library/svelte';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { tick } from 'svelte';
+
+import RoomPage from '../src/rooms/components/RoomPage.svelte';
+import { Room } from '../src/rooms/room.svelte';
+
+/** A server that is played. */
+class Socket {
+  static last: Socket | undefined;
+  static opened = 0;
+  readyState = 0;
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  readonly sent: Record<string, unknown>[] = [];
+  constructor(
+    readonly url: string,
+    readonly protocol: string,
+  ) {
+    Socket.last = this;
+    Socket.opened += 1;
+  }
+  open(): void {
+    this.readyState = 1;
+    this.onopen?.();
+  }
+  says(notice: object): void {
+    this.onmessage?.({ data: JSON.stringify(notice) });
+  }
+  send(text: string): void {
+    this.sent.push(JSON.parse(text) as Record<string, unknown>);
+  }
+  close(): void {
+    this.readyState = 3;
+  }
+}
+
+class Stream {
+  getTracks(): [] {
+    return [];
+  }
+}
+
+const JOINED = {
+  ...{ type: 'joined', room: 'team', you: 1, members: [{ id: 1, name: 'Ada', host: true, away: false }] },
+  ...{
+    locked: false,
+    knock: false,
+    pin: false,
+    resumed: false,
+    resume: 'token',
+    resume_within: 60,
+    expires_in: 100,
+  },
+  ...{ ice_servers: [], knocks: [] },
+};
+
+const session = (): Storage => sessionStorage;
+const at = (id: string): HTMLElement => screen.getByTestId(id);
+const socket = (): Socket => {
+  if (Socket.last === undefined) throw new Error('no connection');
+  return Socket.last;
+};
+
+let room: Room;
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('WebSocket', Socket);
+  vi.stubGlobal('MediaStream', Stream);
+  vi.stubGlobal('matchMedia', () => ({ matches: false }));
+  Socket.opened = 0;
+  sessionStorage.clear();
+  room = new Room({ url: 'wss://host/rooms/ws', devices: undefined, session: session() });
+});
+afterEach(() => {
+  room.stop();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+function open(pathname = '/r/team') {
+  render(RoomPage, { room, link: { origin: 'https://host', pathname } });
+}
+
+async function enter(name = 'Ada'): Promise<void> {
+  await fireEvent.input(at('name'), { target: { value: name } });
+  await fireEvent.click(at('with-microphone'));
+  await fireEvent.click(at('with-camera'));
+  await fireEvent.click(at('enter'));
+  socket().open();
+}
+
+describe('the page of rooms', () => {
+  it('makes a room, and joins one by its link', async () => {
+    open('/r/');
+    await enter();
+    expect(socket().protocol).toBe('ringback.rooms.1');
+    expect(socket().sent).toEqual([{ type: 'create', name: 'Ada', knock: false }]);
+  });
+
+  it('asks for the PIN when the room has one', async () => {
+    open();
+    await enter();
+    expect(socket().sent).toEqual([{ type: 'join', room: 'team', name: 'Ada' }]);
+    socket().says({ type: 'error', code: 'pin_needed', says: 'This room has a PIN.' });
+    await tick();
+    expect(at('error').textContent).toBe('This room has a PIN.');
+    await fireEvent.input(at('pin'), { target: { value: '123456' } });
+    await fireEvent.click(at('enter'));
+    socket().open();
+    expect(socket().sent.at(-1)).toEqual({ type: 'join', room: 'team', name: 'Ada', pin: '123456' });
+  });
+
+  it('comes back with its token at once, and waits between later attempts', async () => {
+    open();
+    await enter();
+    socket().says(JOINED);
+    await tick();
+    expect(at('room').dataset.state).toBe('inside');
+    socket().onclose?.();
+    await tick();
+    expect(at('line-trouble').textContent).toContain('go on hearing you');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(Socket.opened).toBe(2);
+    socket().onclose?.();
+    await vi.advanceTimersByTimeAsync(400);
+    expect(Socket.opened).toBe(2);
+    await vi.advanceTimersByTimeAsync(1200);
+    expect(Socket.opened).toBe(3);
+    socket().open();
+    expect(socket().sent).toEqual([
+      { type: 'join', room: 'team', name: 'Ada', resume: 'token', fresh: false },
+    ]);
+    socket().says({ ...JOINED, resumed: true });
+    await tick();
+    expect(screen.queryByTestId('line-trouble')).toBeNull();
+  });
+
+  it('takes a connection for lost that says nothing', async () => {
+    open();
+    await enter();
+    socket().says(JOINED);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(socket().sent.at(-1)).toEqual({ type: 'ping' });
+    await vi.advanceTimersByTimeAsync(25_000);
+    expect(Socket.opened).toBe(2);
+  });
+
+  it('comes back anew when the token is not known, with the PIN asked for again', async () => {
+    open();
+    await enter();
+    socket().says(JOINED);
+    socket().onclose?.();
+    await vi.advanceTimersByTimeAsync(0);
+    socket().open();
+    socket().says({ type: 'error', code: 'resume_unknown', says: 'Too late.' });
+    expect(socket().sent.at(-1)).toEqual({ type: 'join', room: 'team', name: 'Ada' });
+    socket().says({ type: 'error', code: 'pin_needed', says: 'This room has a PIN.' });
+    await tick();
+    expect(at('pin')).toBeTruthy();
+  });
+
+  it('does not come back after the end', async () => {
+    open();
+    await enter();
+    socket().says(JOINED);
+    socket().says({ type: 'ended', reason: 'host', says: 'The host has ended the room.' });
+    await tick();
+    expect(at('over').textContent).toBe('The host has ended the room.');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(Socket.opened).toBe(1);
+  });
+
+  it('shows the names of those who knock as text, and lets them in', async () => {
+    open();
+    await enter();
+    socket().says(JOINED);
+    socket().says({ type: 'knock', knock: { id: 7, name: '<img src=x>' } });
+    await tick();
+    expect(at('knock-name').textContent).toBe('<img src=x>');
+    expect(document.querySelector('img')).toBeNull();
+    await fireEvent.click(at('admit'));
+    expect(socket().sent.at(-1)).toEqual({ type: 'admit', knock: 7 });
+  });
+
+  it('says that a link is none', () => {
+    open('/r/Not%20a%20room');
+    expect(at('error').textContent).toContain('The link is not that of a room');
+  });
+});
