@@ -360,8 +360,8 @@ impl ControlThread {
                     self.users.change(name, user);
                 }
                 Input::FeaturesChanged(name, features) => self.exchange.set_features(&name, *features),
-                // The names are known to the exchange since it was made, and the other is for the thread of TURN.
-                Input::Sounds(_) | Input::Relayed(..) => {}
+                // The names of sounds are known to the exchange since it was made; rooms and TURN have threads of their own.
+                Input::Sounds(_) | Input::Relayed(..) | Input::RoomOver(_) | Input::Visited(..) => {}
                 Input::Drain => {
                     self.draining = true;
                     self.readiness.is_draining();

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ringback_control::rooms::{RoomName, Visit};
 use ringback_control::{Features, MediaEvent, NotConnected, User};
 use ringback_nat::turn::RelayKey;
 use ringback_sansio::{ConnectionId, Flow};
@@ -24,6 +25,8 @@ pub enum Input {
     Opened(Flow, Outbox),
     /// A message came over a connection.
     Message(Flow, Bytes),
+    /// A connection of a client of rooms was made.
+    Visited(Flow, Visit, Outbox),
     /// The connection is gone.
     Closed(Flow),
     /// The store has written, or could not write, what these tickets stand for.
@@ -36,6 +39,8 @@ pub enum Input {
     Connected(u64, Result<Flow, NotConnected>),
     /// News from a media worker.
     Media(MediaEvent),
+    /// The room of that name is over.
+    RoomOver(RoomName),
     /// Media sent this from an address of ours to an allocation of TURN.
     Relayed(RelayKey, SocketAddr, Bytes),
     /// What can be played was read: the names, with how long each lasts.
@@ -92,6 +97,13 @@ impl Inbox {
     pub fn open(&self, flow: Flow, place: &Arc<Place>) -> Result<Outgoing, Refused> {
         let (outbox, outgoing) = outbox(place.clone());
         self.send(Input::Opened(flow, outbox))?;
+        Ok(outgoing)
+    }
+
+    /// Tells that a client of rooms has connected; gives what is to be sent to it.
+    pub fn visit(&self, flow: Flow, visit: Visit, place: &Arc<Place>) -> Result<Outgoing, Refused> {
+        let (outbox, outgoing) = outbox(place.clone());
+        self.send(Input::Visited(flow, visit, outbox))?;
         Ok(outgoing)
     }
 

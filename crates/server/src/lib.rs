@@ -18,6 +18,7 @@ pub mod ng_thread;
 pub mod outbox;
 pub mod pages;
 pub mod recordings;
+pub mod rooms_thread;
 pub mod secret;
 pub mod serve;
 pub mod sounds;

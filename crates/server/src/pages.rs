@@ -15,9 +15,14 @@ pub struct Page {
     pub immutable: bool,
 }
 
-/// The file served at `path`; `/` is the phone itself.
+/// The file served at `path`; `/` is the phone itself, and every name under `/r/` has the page of rooms.
 pub fn find(path: &str) -> Option<&'static Page> {
-    let path = if path == "/" { "/index.html" } else { path };
+    let path = match path {
+        "/" => "/index.html",
+        "/r" | "/r/" => ROOM,
+        _ if path.strip_prefix("/r/").is_some_and(|name| !name.contains('/')) => ROOM,
+        _ => path,
+    };
     PAGES.binary_search_by(|page| page.path.cmp(path)).ok().and_then(|index| PAGES.get(index))
 }
 
@@ -25,6 +30,9 @@ pub fn find(path: &str) -> Option<&'static Page> {
 pub fn all() -> &'static [Page] {
     PAGES
 }
+
+/// The page of rooms.
+const ROOM: &str = "/room.html";
 
 // `static PAGES: &[Page]`, written by build.rs.
 include!(concat!(env!("OUT_DIR"), "/pages.rs"));
@@ -40,6 +48,11 @@ mod tests {
             assert_eq!(find(page.path).unwrap().path, page.path);
             assert_eq!(page.immutable, page.path.starts_with("/assets/"), "{}", page.path);
         }
-        assert!(find("/nowhere").is_none() && find("").is_none());
+        for path in ["/r", "/r/", "/r/team"] {
+            assert_eq!(find(path).unwrap().path, "/room.html");
+        }
+        for path in ["/nowhere", "", "/r/a/b", "/rooms", "/rooms/"] {
+            assert!(find(path).is_none(), "{path}");
+        }
     }
 }

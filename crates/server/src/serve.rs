@@ -8,6 +8,7 @@ mod listeners;
 mod log;
 pub mod media;
 pub mod ng;
+mod rooms;
 mod stop;
 mod turn;
 
@@ -20,6 +21,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use rand::Rng;
+use ringback_control::rooms::RoomRecord;
 use ringback_control::{Epoch, Exchange, Features, HeaderTables, Recording, Settings, User};
 use ringback_sip::digest::{Algorithm, Ha1};
 use ringback_sip::gruu::Gruus;
@@ -35,15 +37,19 @@ use crate::net::client::trust::Trust;
 use crate::net::client::{Client, Dialler};
 use crate::net::wake::Waker;
 use crate::net::{Bounds, Certificates, Doorkeeper, Freshness};
+use crate::rooms_thread::Known;
+use crate::rooms_thread::TICKETS;
 use crate::sounds::Sounds;
 use crate::store::{Credentials, Recovery};
 use crate::telemetry::{LogLimit, NOBODY, Telemetry, limited};
 use crate::trace::Tracer;
+use crate::turn_thread::Guests;
 use crate::user_socket::{AccountChange, Directory, UserSocket};
 use announce::announce;
 use listeners::{Datagrams, Listeners};
 use media::{Media, With};
 use ng::Ng;
+use rooms::Rooms;
 use stop::Machine;
 use turn::Turn;
 
@@ -60,12 +66,19 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
 
     let waker = Waker::new().context("the control thread cannot be woken")?;
     let (inbox, inputs) = Inbox::new(waker.clone());
-    let settled = inbox.clone();
+    let rooms = Rooms::new()?;
+    let (settled, of_rooms) = (inbox.clone(), rooms.inbox());
     let written = Written(log_limit.clone());
     let (writer, writer_thread) = prepared.store.start_writer(Box::new(move |results| {
-        let results = results.into_iter().map(|(ticket, result)| (ticket, written.is(result))).collect();
-        // A control thread that is gone waits for no answers.
-        let _ = settled.send(Input::Persisted(results));
+        let results = results.into_iter().map(|(ticket, result)| (ticket, written.is(result)));
+        let (rooms, exchange): (Vec<_>, Vec<_>) = results.partition(|(ticket, _)| ticket & TICKETS != 0);
+        // A thread that is gone waits for no answers.
+        if !exchange.is_empty() {
+            let _ = settled.send(Input::Persisted(exchange));
+        }
+        if !rooms.is_empty() {
+            let _ = of_rooms.send(Input::Persisted(rooms));
+        }
     }))?;
     let read = inbox.clone();
     let reader = prepared.store.start_reader(Box::new(move |ticket, rows| {
@@ -102,6 +115,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let turn = Turn::new(&config, turn)?;
     let relayed = turn.as_ref().map(Turn::inbox);
     let credentials = turn::credentials(&config, prepared.turn_secret);
+    let guests = Guests::default();
     read_sounds(sounds.clone(), ng.as_ref().map(Ng::inbox))?;
     let news = News { exchange: Some(inbox.clone()), ng: ng.as_ref().map(Ng::inbox) };
     let with = With {
@@ -129,7 +143,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
             inputs,
             waker,
             workers,
-            writer,
+            writer: writer.clone(),
             reader,
             dialler,
             users: prepared.accounts.iter().map(user).collect(),
@@ -144,21 +158,43 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let control = Machine { name: "the control thread", inbox: inbox.clone(), thread: control };
     let accounts = prepared.accounts.iter().map(user);
     let turn = turn
-        .map(|turn| turn.start(&config, our_media, credentials.clone(), accounts, &telemetry, &readiness))
+        .map(|turn| {
+            turn.start(
+                &config,
+                our_media,
+                (credentials.clone(), guests.clone()),
+                accounts,
+                &telemetry,
+                &readiness,
+            )
+        })
         .transpose()?;
-    let machines: Vec<Machine> = [Some(control), ng, turn].into_iter().flatten().collect();
-    let inboxes = std::iter::once(inbox.clone()).chain(relayed.clone()).collect();
     let sign_in = Arc::new(SignIn::new(config.realm()));
     prepared.accounts.iter().map(user).for_each(|user| sign_in.set(&user.name, Some(&user)));
+    let ice_servers = Arc::new(IceServers::new(&config, &opened, credentials));
+    let visited = rooms.inbox();
+    let rooms = rooms.start(rooms::With {
+        config: &config,
+        epoch,
+        writer,
+        telemetry: &telemetry,
+        known: Known::new(sign_in.clone(), ice_servers.clone()),
+        guests,
+        turn: relayed.clone(),
+        kept: kept_rooms(&prepared)?,
+    })?;
+    let machines: Vec<Machine> = [Some(control), ng, turn, Some(rooms)].into_iter().flatten().collect();
+    let inboxes = std::iter::once(inbox.clone()).chain(relayed.clone()).collect();
     let _user_socket = open_user_socket(&config, &prepared, inboxes, sign_in.clone())?;
 
     let server = Server {
         config: config.clone(),
         inbox: inbox.clone(),
+        rooms: visited,
         numbers: Arc::new(ConnectionNumbers::default()),
         hosts: Arc::new(Hosts::new(config.domain.names().iter().cloned().chain(host_name()))),
         sign_in,
-        ice_servers: Arc::new(IceServers::new(&config, &opened, credentials)),
+        ice_servers,
         readiness: readiness.clone(),
         telemetry,
     };
@@ -297,6 +333,15 @@ fn restore(exchange: &mut Exchange, prepared: &Prepared, epoch: Epoch) -> anyhow
         exchange.restore_waiting(&user, count);
     }
     Ok(())
+}
+
+/// The rooms of the process before this one.
+fn kept_rooms(prepared: &Prepared) -> anyhow::Result<Vec<RoomRecord>> {
+    let (rooms, unreadable) = prepared.store.rooms()?;
+    for room in unreadable {
+        tracing::warn!(room, "a room in the store cannot be read and is left out");
+    }
+    Ok(rooms)
 }
 
 fn user(account: &Account) -> User {

@@ -24,7 +24,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
-use ringback_control::{Exchange, ng};
+use ringback_control::{Exchange, ng, rooms};
 use ringback_media::insert::DeskStats;
 use ringback_media::session;
 use ringback_nat::turn;
@@ -35,7 +35,7 @@ use crate::http::Refusal;
 use crate::net::{Doorkeeper, End};
 use crate::recordings::Counts;
 use crate::store::Writer;
-use crate::{control_thread, media_thread, ng_thread, turn_thread, voice_thread};
+use crate::{control_thread, media_thread, ng_thread, rooms_thread, turn_thread, voice_thread};
 
 /// The last copies.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub struct Telemetry {
     ng: Mutex<Option<(ng::Stats, ng_thread::Counters, usize)>>,
     /// What the thread of TURN counts, and its allocations.
     turn: Mutex<Option<(turn::Stats, turn_thread::Counters, usize)>>,
+    /// What the thread of rooms counts, its rooms and their members.
+    rooms: Mutex<Option<(rooms::Stats, rooms_thread::Counters, usize, usize)>>,
     doorkeeper: Arc<Doorkeeper>,
     writer: Option<Writer>,
     /// Requests over HTTP that were refused.
@@ -82,6 +84,7 @@ impl Telemetry {
             voices: Mutex::default(),
             ng: Mutex::default(),
             turn: Mutex::default(),
+            rooms: Mutex::default(),
             doorkeeper,
             writer: writer.into(),
             http_refused: Tally::default(),
@@ -132,6 +135,24 @@ impl Telemetry {
     /// Takes what the thread of TURN has counted.
     pub fn set_turn(&self, stats: &turn::Stats, allocations: usize, thread: turn_thread::Counters) {
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some((*stats, thread, allocations));
+    }
+
+    /// Takes what the thread of rooms has counted.
+    pub fn set_rooms<P: rooms::Provider>(&self, rooms: &rooms::Rooms<P>, thread: rooms_thread::Counters) {
+        let counted = (*rooms.stats(), thread, rooms.count(), rooms.members());
+        *self.rooms.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
+    }
+
+    fn encode_rooms(&self, out: &mut Families<'_, '_>) -> fmt::Result {
+        let counted = *self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((stats, thread, rooms, members)) = counted else { return Ok(()) };
+        out.gauge("ringback_rooms", "Rooms", rooms as u64)?;
+        out.gauge("ringback_room_members", "Members of rooms", members as u64)?;
+        let mut events = names::rooms(&stats);
+        events.extend(names::rooms_thread(&thread));
+        out.counters("ringback_rooms_events", "What happened in rooms, by kind", "event", &events)?;
+        let refused: Vec<(&str, u64)> = stats.refused.named().collect();
+        out.counters("ringback_rooms_refused", "What was refused in rooms, by reason", "reason", &refused)
     }
 
     fn encode_turn(&self, out: &mut Families<'_, '_>) -> fmt::Result {
@@ -304,6 +325,7 @@ impl Collector for Telemetry {
         self.encode_media(&mut out)?;
         self.encode_ng(&mut out)?;
         self.encode_turn(&mut out)?;
+        self.encode_rooms(&mut out)?;
         self.encode_connections(&mut out)?;
         self.encode_sound(&mut out)?;
         out.counters(

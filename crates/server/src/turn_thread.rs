@@ -4,11 +4,13 @@
 //! takes what has come, sends what it leads to, and opens and closes sockets; with io_uring it costs one system call.
 
 mod accounts;
+mod guests;
 mod media;
 mod reach;
 mod relays;
 
 pub use accounts::Accounts;
+pub use guests::Guests;
 pub use media::{OurMedia, OurWorker};
 pub use reach::Reach;
 pub use relays::{Address, Relays};
@@ -56,8 +58,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often the counters are handed to the telemetry, and the longest wait.
 const TELEMETRY_EVERY: Duration = Duration::from_secs(1);
 
-/// Whose allocations there may be: the users', by their passwords and by what was made for them for a time.
-type Known = (Accounts, TimeLimited);
+/// Whose allocations there may be: the users', by their passwords and by what was made for them for a time, and those of members
+/// of rooms, by the latter.
+type Known = (Accounts, (TimeLimited, Guests));
 
 /// What the thread is made of.
 pub struct TurnThread {
@@ -353,6 +356,9 @@ impl TurnThread {
                         connection.outbox.handled(message.len());
                     }
                 }
+                Input::RoomOver(room) => {
+                    self.server.close_accounts(|account| Guests::is_of(account, &room));
+                }
                 Input::Relayed(relay, from, data) => {
                     let TurnThread { server, made, counters, .. } = self;
                     let to = contained(counters, || made.relayed(server, Instant::now(), relay, from, &data));
@@ -601,7 +607,7 @@ mod tests {
         };
         let server = Server::new(
             Instant::now(),
-            (Accounts::new("example.org"), TimeLimited::new([], Duration::ZERO)),
+            (Accounts::new("example.org"), (TimeLimited::new([], Duration::ZERO), Guests::default())),
             settings,
         )
         .unwrap();

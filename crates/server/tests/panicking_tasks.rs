@@ -70,7 +70,8 @@ fn a_connection_whose_task_panics_is_closed_and_has_no_place() {
     let credentials = TimeLimited::new([], Duration::ZERO);
     let server = Server {
         config: Arc::new(Config::default()),
-        inbox,
+        inbox: inbox.clone(),
+        rooms: inbox,
         numbers: Arc::default(),
         hosts: Arc::new(Hosts::new([])),
         sign_in: Arc::new(SignIn::new("example.org")),

@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, places: &BTreeMap<String, Place>) -> Result
         .chain(config.trace.ranges())
         .chain(config.ng.ranges())
         .chain(config.turn.ranges())
+        .chain(config.rooms.ranges())
         .chain(config.recording.ranges())
     {
         if !(least..=greatest).contains(&value) {

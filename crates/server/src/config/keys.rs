@@ -141,7 +141,7 @@ fn join(prefix: &str, name: &str) -> String {
 }
 
 /// Keys and sections that the plan has and this version does not.
-const LATER: &[&str] = &["admin", "cluster", "edge", "media.stun", "rooms", "route", "store.url", "trunk"];
+const LATER: &[&str] = &["admin", "cluster", "edge", "media.stun", "route", "store.url", "trunk"];
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,7 @@ mod public_address;
 mod recording;
 #[cfg(test)]
 mod reference;
+mod rooms;
 mod source;
 mod store;
 mod texts;
@@ -50,6 +51,7 @@ pub use media::{Media, PortRange};
 pub use ng::{NamedAddress, Ng};
 pub use public_address::PublicAddress;
 pub use recording::{FileFormat, Recording, Tracks};
+pub use rooms::{Anonymous, Rooms};
 pub use source::Source;
 pub use store::StoreSettings;
 pub(crate) use tls::READABLE_BY_OTHERS;
@@ -90,6 +92,8 @@ pub struct Config {
     pub ng: Ng,
     /// `[turn]`.
     pub turn: Turn,
+    /// `[rooms]`.
+    pub rooms: Rooms,
     /// `[recording]`.
     pub recording: Recording,
     /// `[limits]`.
@@ -163,6 +167,7 @@ impl Default for Config {
             media: Media::default(),
             ng: Ng::default(),
             turn: Turn::default(),
+            rooms: Rooms::default(),
             recording: Recording::default(),
             limits: Limits::default(),
             store: StoreSettings::default(),

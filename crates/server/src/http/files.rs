@@ -40,7 +40,7 @@ pub fn page(request: &Request<Incoming>) -> Option<Response<Body>> {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(
         HeaderName::from_static("permissions-policy"),
-        HeaderValue::from_static("microphone=(self), camera=(), geolocation=()"),
+        HeaderValue::from_static("microphone=(self), camera=(self), display-capture=(self), geolocation=()"),
     );
     Some(response)
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response};
+use ringback_control::rooms::IceServer;
 use ringback_nat::turn::TimeLimited;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::host::without_port;
 use super::{Body, Peer, Server, refuse};
@@ -30,15 +31,6 @@ pub struct IceServers {
 
 /// How long a user's credentials are good for a new allocation: a call that was made with them goes on.
 const LIFETIME: Duration = Duration::from_secs(3600);
-
-/// One of the servers, as `RTCIceServer` has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IceServer {
-    /// Where it is reached.
-    pub urls: Vec<String>,
-    /// A name and a password, where it asks for them.
-    pub credentials: Option<(String, String)>,
-}
 
 impl IceServers {
     /// Our own, where they listen.
@@ -62,20 +54,13 @@ impl IceServers {
         let secure = self.turns.map(|port| format!("turns:{host}:{port}?transport=tcp"));
         let urls: Vec<String> = plain.chain(secure).collect();
         let credentials = self.credentials.issue(account, unix_time + lifetime.as_secs());
-        let stun = stun.map(|url| IceServer { urls: vec![url], credentials: None });
-        let turn = (!urls.is_empty() && credentials.is_some()).then_some(IceServer { urls, credentials });
+        let stun = stun.map(|url| IceServer { urls: vec![url], username: None, credential: None });
+        let turn = credentials.filter(|_| !urls.is_empty()).map(|(username, credential)| IceServer {
+            urls,
+            username: Some(username),
+            credential: Some(credential),
+        });
         stun.into_iter().chain(turn).collect()
-    }
-}
-
-impl IceServer {
-    fn json(&self) -> Value {
-        match &self.credentials {
-            None => json!({ "urls": self.urls }),
-            Some((name, password)) => {
-                json!({ "urls": self.urls, "username": name, "credential": password })
-            }
-        }
     }
 }
 
@@ -92,7 +77,6 @@ pub fn answer(
     };
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let servers = server.ice_servers.of(unix_time(), host, &user, LIFETIME);
-    let servers: Vec<Value> = servers.iter().map(IceServer::json).collect();
     let text = json!({ "iceServers": servers, "expiresIn": LIFETIME.as_secs() }).to_string();
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
@@ -117,7 +101,11 @@ mod tests {
         };
         assert_eq!(
             stun,
-            &IceServer { urls: vec!["stun:phone.example.org:3478".to_owned()], credentials: None }
+            &IceServer {
+                urls: vec!["stun:phone.example.org:3478".to_owned()],
+                username: None,
+                credential: None
+            }
         );
         assert_eq!(
             turn.urls,
@@ -127,8 +115,8 @@ mod tests {
                 "turns:phone.example.org:8443?transport=tcp",
             ]
         );
-        let (name, _) = turn.credentials.as_ref().unwrap();
-        assert_eq!(name, "1700003600:alice");
+        assert_eq!(turn.username.as_deref(), Some("1700003600:alice"));
+        assert!(turn.credential.is_some());
         let at_address = &servers(Some(3478), None, "[2001:db8::1]:8443")[0];
         assert_eq!(at_address.urls, ["stun:[2001:db8::1]:3478"]);
     }

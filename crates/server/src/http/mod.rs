@@ -1,7 +1,7 @@
-//! HTTP: the pages, `/ws`, and what operators ask of a server.
+//! HTTP: the pages, `/ws`, `/rooms/ws`, and what operators ask of a server.
 //!
 //! One connection at a time over HTTP/1.1 with small buffers: an idle connection should cost kilobytes. What a request
-//! asks for is in a file each: [`websocket`], [`health`], [`metrics`]; the rest are the pages. What is refused has a
+//! asks for is in a file each: [`websocket`], [`rooms`], [`health`], [`metrics`]; the rest are the pages. What is refused has a
 //! name and a counter in [`refusal`].
 
 mod files;
@@ -11,12 +11,13 @@ mod ice_servers;
 mod message_clock;
 mod metrics;
 mod refusal;
+mod rooms;
 mod sign_in;
 mod websocket;
 
 pub use health::Readiness;
 pub use host::Hosts;
-pub use ice_servers::{IceServer, IceServers};
+pub use ice_servers::IceServers;
 pub use refusal::Refusal;
 pub use sign_in::SignIn;
 pub use websocket::serve_web_socket;
@@ -38,6 +39,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use refusal::refuse;
 use ringback_sansio::{FiveTuple, Transport};
 use tokio::io::{AsyncRead, AsyncWrite};
+use websocket::Service;
 
 use crate::config::Config;
 use crate::inbox::{ConnectionNumbers, Inbox};
@@ -60,6 +62,8 @@ pub struct Server {
     pub config: Arc<Config>,
     /// The way to the control thread.
     pub inbox: Inbox,
+    /// The way to the thread of rooms.
+    pub rooms: Inbox,
     /// Numbers for new connections.
     pub numbers: Arc<ConnectionNumbers>,
     /// The names that this server answers to.
@@ -163,7 +167,8 @@ fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Inc
         return refuse(server, source, Refusal::Method, b"");
     }
     match request.uri().path() {
-        "/ws" => websocket::upgrade(server, peer, source, place, request),
+        "/ws" => websocket::upgrade(server, peer, source, place, request, Service::Sip),
+        "/rooms/ws" => rooms::upgrade(server, peer, source, place, request),
         "/healthz" => health::healthz(&server.readiness),
         "/readyz" => health::readyz(&server.readiness),
         "/metrics" => metrics::metrics(server),

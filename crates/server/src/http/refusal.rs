@@ -15,6 +15,8 @@ reasons! {
         UnknownHost = "unknown_host",
         /// The page that opens a WebSocket is of an origin that is not in `listen.origins`.
         UnknownOrigin = "unknown_origin",
+        /// A page of another origin asks for what is for our own.
+        ForeignOrigin = "foreign_origin",
         /// Another method than GET and HEAD.
         Method = "method",
         /// There is no such page.
@@ -27,14 +29,16 @@ reasons! {
         TooManyGuesses = "too_many_guesses",
         /// A password over a connection that others can read.
         Insecure = "insecure",
-        /// A page of another origin asks for what is a user's.
-        ForeignOrigin = "foreign_origin",
         /// `/ws` without an upgrade.
         NoUpgrade = "no_upgrade",
+        /// `/rooms/ws` without an upgrade.
+        NoRoomsUpgrade = "no_rooms_upgrade",
         /// Another version of WebSocket than 13.
         WebSocketVersion = "websocket_version",
         /// The sub-protocol `sip` is not offered.
         NoSubProtocol = "no_subprotocol",
+        /// The sub-protocol of rooms is not offered.
+        NoRoomsProtocol = "no_rooms_protocol",
         /// `Sec-WebSocket-Key` is missing or malformed.
         WebSocketKey = "websocket_key",
     }
@@ -49,8 +53,12 @@ impl Refusal {
             Refusal::TooManyGuesses => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NoPage => StatusCode::NOT_FOUND,
-            Refusal::NoUpgrade | Refusal::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
-            Refusal::NoSubProtocol | Refusal::WebSocketKey => StatusCode::BAD_REQUEST,
+            Refusal::NoUpgrade | Refusal::NoRoomsUpgrade | Refusal::WebSocketVersion => {
+                StatusCode::UPGRADE_REQUIRED
+            }
+            Refusal::NoSubProtocol | Refusal::NoRoomsProtocol | Refusal::WebSocketKey => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 
@@ -70,8 +78,10 @@ impl Refusal {
             Refusal::ForeignOrigin => "pages of another origin are not answered\n",
             Refusal::NoPage => "there is no such page\n",
             Refusal::NoUpgrade => "this address speaks SIP over WebSocket (RFC 7118)\n",
+            Refusal::NoRoomsUpgrade => "this address speaks the protocol of rooms over WebSocket\n",
             Refusal::WebSocketVersion => "only WebSocket version 13 is spoken here\n",
             Refusal::NoSubProtocol => "the sub-protocol `sip` must be offered (RFC 7118, section 4)\n",
+            Refusal::NoRoomsProtocol => "the sub-protocol `ringback.rooms.1` must be offered\n",
             Refusal::WebSocketKey => "Sec-WebSocket-Key is missing or malformed\n",
         }
     }

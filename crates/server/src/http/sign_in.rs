@@ -46,6 +46,14 @@ impl SignIn {
         };
     }
 
+    /// Whether there is such a user with that password.
+    pub fn is_user(&self, name: &str, password: &str) -> bool {
+        // Hashed in any case: it takes as long for users whom there are not.
+        let given = Ha1::of_password(ALGORITHM, name.as_bytes(), self.realm.as_bytes(), password.as_bytes());
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        users.get(name).is_some_and(|known| *known == given)
+    }
+
     /// The user that a request is of, which has come from `source`.
     pub fn user(
         &self,
@@ -67,10 +75,7 @@ impl SignIn {
         if !guesses.may_try(now, source) {
             return Err(Refusal::TooManyGuesses);
         }
-        // Hashed in any case: it takes as long for users whom there are not.
-        let given = Ha1::of_password(ALGORITHM, name.as_bytes(), self.realm.as_bytes(), password.as_bytes());
-        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
-        if users.get(&name).is_some_and(|known| *known == given) {
+        if self.is_user(&name, &password) {
             return Ok(name);
         }
         guesses.was_wrong(now, source);

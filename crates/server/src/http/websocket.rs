@@ -1,6 +1,6 @@
-//! SIP over WebSocket ([RFC 7118]): `/ws`.
+//! What goes over WebSockets: SIP ([RFC 7118]) at `/ws`, the signalling of rooms at `/rooms/ws` (`rooms.rs`).
 //!
-//! Text and binary frames are taken alike and answered in kind, one SIP message each; frames of CRLF are keep-alives and
+//! Text and binary frames are taken alike and answered in kind, one message each; frames of CRLF are keep-alives and
 //! are answered as RFC 5626 §3.5.1 has it. The server keeps flows alive by WebSocket pings, because not every client
 //! understands a CRLF, and gives up a flow after two that were not answered.
 //!
@@ -23,6 +23,7 @@ use hyper::header::{
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
+use ringback_control::rooms::Visit;
 use ringback_sansio::{FiveTuple, Flow, Transport};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -34,7 +35,9 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message as Frame, Rol
 
 use super::message_clock::MessageClock;
 use super::refusal::{Refusal, refuse};
+use super::rooms::{MAX_MESSAGE, SUB_PROTOCOL};
 use super::{Body, Peer, Server};
+use crate::config::Limits;
 use crate::inbox::Input;
 use crate::net::{End, Place, discard_rest};
 use crate::outbox::Outgoing;
@@ -53,6 +56,50 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<MessageClock<TokioIo<Upgraded>>>;
 
+/// Who speaks over a WebSocket.
+#[derive(Debug)]
+pub enum Service {
+    /// SIP.
+    Sip,
+    /// A client of rooms, which has come so.
+    Rooms(Visit),
+}
+
+impl Service {
+    /// The sub-protocol that has to be offered.
+    const fn sub_protocol(&self) -> &'static str {
+        match self {
+            Service::Sip => "sip",
+            Service::Rooms(_) => SUB_PROTOCOL,
+        }
+    }
+
+    /// The longest message.
+    fn longest(&self, limits: &Limits) -> usize {
+        match self {
+            Service::Sip => limits.message_bytes as usize,
+            Service::Rooms(_) => MAX_MESSAGE,
+        }
+    }
+
+    /// Whether a page of that origin may open it.
+    fn takes(&self, server: &Server, origin: &HeaderValue) -> Result<(), Refusal> {
+        let origin = origin.to_str().map_err(|_| Refusal::UnknownOrigin)?;
+        match self {
+            Service::Sip => {
+                let origins = &server.config.listen.origins;
+                let known = origins.is_empty() || origins.iter().any(|known| known.matches(origin));
+                if known { Ok(()) } else { Err(Refusal::UnknownOrigin) }
+            }
+            // The page and its WebSocket are of one host and port; a proxy may have ended the TLS of both.
+            Service::Rooms(visit) => match origin.split_once("://") {
+                Some((_, host)) if host.eq_ignore_ascii_case(&visit.host) => Ok(()),
+                _ => Err(Refusal::ForeignOrigin),
+            },
+        }
+    }
+}
+
 /// Answers the opening handshake of `source`, and serves the connection once it is upgraded.
 pub fn upgrade(
     server: &Server,
@@ -60,8 +107,9 @@ pub fn upgrade(
     source: IpAddr,
     place: &Arc<Place>,
     request: Request<Incoming>,
+    service: Service,
 ) -> Response<Body> {
-    let accept = match handshake(server, &request) {
+    let accept = match handshake(server, &request, &service) {
         Ok(accept) => accept,
         Err(refusal) => {
             let origin = request.headers().get(ORIGIN).map(HeaderValue::as_bytes);
@@ -72,12 +120,19 @@ pub fn upgrade(
     let transport = if peer.secure { Transport::Wss } else { Transport::Ws };
     let tuple = FiveTuple::new(transport, peer.local, peer.remote);
     let (server, place) = (server.clone(), place.clone());
+    let (sub_protocol, longest) = (service.sub_protocol(), service.longest(&server.config.limits));
     tokio::spawn(async move {
         match hyper::upgrade::on(request).await {
             Ok(upgraded) => {
                 let flow = Flow { tuple, connection: server.numbers.next() };
-                match server.inbox.open(flow, &place) {
-                    Ok(outgoing) => serve(server, flow, upgraded, place, outgoing, Side::Server).await,
+                let opened = match service {
+                    Service::Sip => server.inbox.open(flow, &place),
+                    Service::Rooms(visit) => server.inbox.visit(flow, visit, &place),
+                };
+                match opened {
+                    Ok(outgoing) => {
+                        serve(server, flow, upgraded, place, outgoing, (Side::Server, longest)).await;
+                    }
                     Err(refused) => server.telemetry.ended(tuple, refused.into()),
                 }
             }
@@ -90,12 +145,16 @@ pub fn upgrade(
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("sip"));
+    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(sub_protocol));
     response
 }
 
 /// Checks the opening handshake (RFC 6455 §4.2.1); the answer is the value of `Sec-WebSocket-Accept`.
-fn handshake(server: &Server, request: &Request<Incoming>) -> Result<HeaderValue, Refusal> {
+fn handshake(
+    server: &Server,
+    request: &Request<Incoming>,
+    service: &Service,
+) -> Result<HeaderValue, Refusal> {
     let headers = request.headers();
     let has = |name, token: &str| {
         headers
@@ -105,20 +164,22 @@ fn handshake(server: &Server, request: &Request<Incoming>) -> Result<HeaderValue
             .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
     };
     if !has(UPGRADE, "websocket") || !has(CONNECTION, "upgrade") {
-        return Err(Refusal::NoUpgrade);
+        return Err(match service {
+            Service::Sip => Refusal::NoUpgrade,
+            Service::Rooms(_) => Refusal::NoRoomsUpgrade,
+        });
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Refusal::WebSocketVersion);
     }
-    if !has(SEC_WEBSOCKET_PROTOCOL, "sip") {
-        return Err(Refusal::NoSubProtocol);
+    if !has(SEC_WEBSOCKET_PROTOCOL, service.sub_protocol()) {
+        return Err(match service {
+            Service::Sip => Refusal::NoSubProtocol,
+            Service::Rooms(_) => Refusal::NoRoomsProtocol,
+        });
     }
-    let origins = &server.config.listen.origins;
-    if let Some(origin) = headers.get(ORIGIN)
-        && !origins.is_empty()
-        && !origin.to_str().is_ok_and(|origin| origins.iter().any(|known| known.matches(origin)))
-    {
-        return Err(Refusal::UnknownOrigin);
+    if let Some(origin) = headers.get(ORIGIN) {
+        service.takes(server, origin)?;
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(Refusal::WebSocketKey)?;
     HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| Refusal::WebSocketKey)
@@ -142,7 +203,8 @@ pub async fn serve_web_socket(
     outgoing: Outgoing,
     idle: Duration,
 ) {
-    serve(server, flow, upgraded, place, outgoing, Side::Client(idle)).await;
+    let longest = server.config.limits.message_bytes as usize;
+    serve(server, flow, upgraded, place, outgoing, (Side::Client(idle), longest)).await;
 }
 
 async fn serve(
@@ -151,11 +213,10 @@ async fn serve(
     upgraded: Upgraded,
     place: Arc<Place>,
     outgoing: Outgoing,
-    side: Side,
+    (side, limit): (Side, usize),
 ) {
     let closed = server.inbox.owes_closed(flow);
     let limits = &server.config.limits;
-    let limit = limits.message_bytes as usize;
     let settings = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)

@@ -18,7 +18,7 @@ use crate::inbox::Inbox;
 use crate::net::datagram::DatagramSocket;
 use crate::net::wake::Waker;
 use crate::telemetry::Telemetry;
-use crate::turn_thread::{Accounts, OurMedia, Reach, Relays, Surroundings, TurnThread, unix_time};
+use crate::turn_thread::{Accounts, Guests, OurMedia, Reach, Relays, Surroundings, TurnThread, unix_time};
 
 /// What makes credentials for a time, and knows them: by the secret of the configuration, else by one of our own.
 ///
@@ -57,7 +57,7 @@ impl Turn {
         self,
         config: &Config,
         media: OurMedia,
-        credentials: TimeLimited,
+        others: (TimeLimited, Guests),
         users: impl Iterator<Item = User>,
         telemetry: &Arc<Telemetry>,
         readiness: &Arc<Readiness>,
@@ -89,7 +89,7 @@ impl Turn {
         let mut accounts = Accounts::new(config.realm());
         users.for_each(|user| accounts.set(&user.name, Some(&user)));
         let server =
-            Server::new(Instant::now(), (accounts, credentials), settings).context("TURN cannot start")?;
+            Server::new(Instant::now(), (accounts, others), settings).context("TURN cannot start")?;
         let surroundings = Surroundings {
             clients,
             relays,

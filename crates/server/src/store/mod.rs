@@ -16,6 +16,7 @@ mod migrations;
 mod options;
 mod reader;
 mod recover;
+mod rooms;
 mod settings;
 mod users;
 mod writer;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ringback_control::Features;
+use ringback_control::rooms::RoomRecord;
 use rusqlite::{Connection, OpenFlags};
 
 pub use bindings::BindingRow;
@@ -176,6 +178,11 @@ impl Store {
     /// Removes the messages that are of no use after `now`; says how many.
     pub fn remove_expired_messages(&self, now: i64) -> Result<usize, StoreError> {
         messages::remove_expired(&self.connection, now)
+    }
+
+    /// Every room that can be read; and the names of those that cannot.
+    pub fn rooms(&self) -> Result<(Vec<RoomRecord>, Vec<String>), StoreError> {
+        rooms::all(&self.connection)
     }
 
     /// The value of a setting.

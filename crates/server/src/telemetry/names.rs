@@ -1,6 +1,6 @@
 //! The names of counters: a machine counts in plain fields, and a field's name is its label.
 
-use crate::{control_thread, media_thread, ng_thread, turn_thread, voice_thread};
+use crate::{control_thread, media_thread, ng_thread, rooms_thread, turn_thread, voice_thread};
 
 /// Lists every field of a struct of counters. The pattern has no `..`, so a counter that is added and not listed here
 /// does not compile.
@@ -133,6 +133,28 @@ counters! {
     /// Those of [`turn_thread::Counters`].
     turn_thread(turn_thread::Counters) {
         send_failed, no_socket, truncated, not_opened, outbox_full, connection_gone, worker_full, panics,
+    }
+}
+
+/// Those of [`ringback_control::rooms::Stats`], but for what was refused, which has a family of its own.
+pub fn rooms(stats: &ringback_control::rooms::Stats) -> Vec<(&'static str, u64)> {
+    macro_rules! named {
+        ($($field:ident,)*) => {{
+            let ringback_control::rooms::Stats { $($field,)* refused: _ } = stats;
+            vec![$((stringify!($field), *$field),)*]
+        }};
+    }
+    named! {
+        connections, messages, messages_stray, signals, signals_undeliverable, rooms_created, rooms_restored,
+        rooms_ended, rooms_expired, rooms_deserted, members_joined, members_back, members_lost, members_removed,
+        knocks, knocks_unanswered,
+    }
+}
+
+counters! {
+    /// Those of [`rooms_thread::Counters`].
+    rooms_thread(rooms_thread::Counters) {
+        outbox_full, connection_gone, not_kept, panics,
     }
 }
 

@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("0009_recordings.sql"),
     include_str!("0010_reported.sql"),
     include_str!("0011_video.sql"),
+    include_str!("0012_rooms.sql"),
 ];
 
 /// How many steps this build knows.

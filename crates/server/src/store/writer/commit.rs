@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::super::{StoreError, bindings, cdrs, features, messages, settings};
+use super::super::{StoreError, bindings, cdrs, features, messages, rooms, settings};
 use super::{Job, Write, WriterStats};
 
 /// Writes batches, and keeps the call records that a failing disk did not take.
@@ -92,6 +92,7 @@ impl Committer {
                     | Write::RemoveMessage { .. }
                     | Write::RemoveMessages { .. }
                     | Write::PutFeatures { .. }
+                    | Write::RemoveRoom { .. }
                     | Write::PutSetting { .. }),
                 ] => apply(&transaction, write),
                 several => {
@@ -153,6 +154,8 @@ fn apply(connection: &Connection, write: &Write) -> Result<(), StoreError> {
         Write::RemoveMessage { user, number } => messages::remove(connection, user, *number),
         Write::RemoveMessages { user } => messages::remove_of_user(connection, user),
         Write::PutFeatures { user, features } => features::put(connection, user, features),
+        Write::PutRoom(room) => rooms::put(connection, room),
+        Write::RemoveRoom { name } => rooms::remove(connection, name),
         Write::PutSetting { key, value } => settings::write(connection, key, value),
     }
 }

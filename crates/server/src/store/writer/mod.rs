@@ -15,6 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ringback_control::Features;
+use ringback_control::rooms::RoomRecord;
 use rusqlite::Connection;
 use thiserror::Error;
 
@@ -70,6 +71,13 @@ pub enum Write {
         user: String,
         /// All that is set.
         features: Box<Features>,
+    },
+    /// Keeps a room in place of what was kept under its name.
+    PutRoom(Box<RoomRecord>),
+    /// Removes a room; there need not be one.
+    RemoveRoom {
+        /// Its name.
+        name: String,
     },
     /// Sets a setting.
     PutSetting {
