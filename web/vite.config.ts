@@ -28,6 +28,12 @@ export default defineConfig({
     proxy: {
       '/ws': { target: 'ws://127.0.0.1:8080', ws: true },
       '/rooms/ws': { target: 'ws://127.0.0.1:8080', ws: true },
+      // As another origin's page it would be refused.
+      '/api': {
+        target: 'http://127.0.0.1:8080',
+        headers: { origin: 'http://127.0.0.1:8080' },
+        changeOrigin: true,
+      },
     },
   },
 });

@@ -18,6 +18,7 @@ const POLICY =
 const SCENES = [
   'sign-in wrong-password insecure connecting waiting registered calling ringing incoming active held to-be-held muted',
   'hung-up busy no-codec no-microphone lost markup',
+  'detour no-detour no-way relayed',
 ].flatMap((line) => line.split(' '));
 const ROOM_SCENES = 'entry pin account waiting over alone mesh chat people invite knock lost screen'.split(
   ' ',

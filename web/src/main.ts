@@ -2,6 +2,7 @@ import { mount } from 'svelte';
 
 import App from './App.svelte';
 import './app.css';
+import { IceServers, askForIceServers } from './lib/ice-servers';
 import { jssipAgent } from './lib/jssip';
 import { openMicrophone } from './lib/microphone';
 import { Phone } from './lib/phone';
@@ -15,20 +16,24 @@ async function surroundings(): Promise<Surroundings> {
     if (scene !== null) return (await import('./demo/scenes')).stage(scene);
   }
   return {
-    phone: new Phone(jssipAgent, () => openMicrophone(navigator.mediaDevices)),
+    phone: new Phone(
+      jssipAgent,
+      () => openMicrophone(navigator.mediaDevices),
+      new IceServers(askForIceServers, storage('sessionStorage')),
+    ),
     sound: new Sound(),
     place: location,
     isSecure: isSecureContext,
     hasWebRtc: 'RTCPeerConnection' in window,
-    storage: storage(),
+    storage: storage('localStorage'),
     locks: navigator.locks as LockManager | undefined,
   };
 }
 
 /** The getter itself throws when the user forbids storage. */
-function storage(): Storage | undefined {
+function storage(which: 'localStorage' | 'sessionStorage'): Storage | undefined {
   try {
-    return localStorage;
+    return window[which];
   } catch {
     return undefined;
   }

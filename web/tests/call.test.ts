@@ -113,7 +113,7 @@ describe('an outgoing call', () => {
     expect(phone.view.call).toMatchObject({ state: 'ended', microphone: null, remote: null, media: 'none' });
   });
 
-  it('tells apart what JsSIP calls cancelled: the user, the network, the server, ICE', async () => {
+  it('tells apart what JsSIP calls cancelled: the user, the network, the server', async () => {
     const unasked = failure({ originator: 'local', cause: 'Canceled' });
     const byUser = await callingPhone();
     byUser.phone.hangUp();
@@ -127,14 +127,6 @@ describe('an outgoing call', () => {
     const byServer = await callingPhone();
     byServer.session.events.ended(unasked);
     expect(byServer.phone.view.call?.end?.cause).toBe('no-reply');
-
-    const byIce = await callingPhone();
-    byIce.session.events.peerConnection({
-      iceConnectionState: 'failed',
-      addEventListener: () => undefined,
-    } as unknown as RTCPeerConnection);
-    byIce.session.events.ended(unasked);
-    expect(byIce.phone.view.call?.end?.cause).toBe('ice-failed');
   });
 
   it('hears nothing more of a call that is over', async () => {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { AgentEvents, IncomingSession, SessionEvents } from '../src/lib/agent';
 import { jssipAgent } from '../src/lib/jssip';
-import { ACCOUNT, fakeMicrophone, settle } from './setting';
+import { ACCOUNT, SERVERS, fakeMicrophone, settle } from './setting';
 
 class ServerSocket {
   static last: ServerSocket;
@@ -117,6 +117,7 @@ function sessionEvents() {
     peerConnection: vi.fn(),
     progress: vi.fn(),
     accepted: vi.fn(),
+    iceFailed: vi.fn(),
     ended: vi.fn(),
     held: vi.fn(),
     resumed: vi.fn(),
@@ -125,16 +126,38 @@ function sessionEvents() {
 
 /** As much of a peer connection as JsSIP needs to send its offer. */
 class Connection extends EventTarget {
+  static last: Connection;
   iceGatheringState = 'complete';
   iceConnectionState = 'new';
+  connectionState = 'new';
   signalingState = 'have-local-offer';
   localDescription = { sdp: 'v=0\r\n' };
-  createOffer = () => Promise.resolve(this.localDescription);
+  createOffer = (constraints: unknown) => {
+    this.offers.push(constraints);
+    return Promise.resolve(this.localDescription);
+  };
   setLocalDescription = () => Promise.resolve();
   setRemoteDescription = () => Promise.resolve();
   getSenders = () => [];
   addTrack = () => undefined;
   close = () => undefined;
+  readonly offers: unknown[] = [];
+
+  constructor(public configuration: RTCConfiguration) {
+    super();
+    Connection.last = this;
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration;
+  }
+
+  becomes(ice: string, connection: string): void {
+    this.iceConnectionState = ice;
+    this.dispatchEvent(new Event('iceconnectionstatechange'));
+    this.connectionState = connection;
+    this.dispatchEvent(new Event('connectionstatechange'));
+  }
 }
 
 beforeEach(() => {
@@ -232,14 +255,15 @@ describe('calling', () => {
   async function invite() {
     const { agent, server } = startedAgent();
     const events = sessionEvents();
-    const session = agent.invite('bob', fakeMicrophone().stream, events);
+    const session = agent.invite('bob', fakeMicrophone().stream, SERVERS, events);
     await settle();
     await vi.advanceTimersByTimeAsync(1);
     return { session, server, events, request: server.last('INVITE sip:bob@phone.example') };
   }
 
-  it('sends an INVITE with an offer and no STUN server, and reports the ringing', async () => {
+  it('sends an INVITE with an offer and the servers it is given, and reports the ringing', async () => {
     const { server, events, request } = await invite();
+    expect(Connection.last.configuration).toEqual({ iceServers: SERVERS });
     expect(header(request, 'Content-Type')).toBe('application/sdp');
     expect(events.peerConnection).toHaveBeenCalledOnce();
     server.answer(request, '180 Ringing');
@@ -271,7 +295,7 @@ describe('calling', () => {
 async function talks() {
   const { agent, server } = startedAgent();
   const events = sessionEvents();
-  const session = agent.invite('bob', fakeMicrophone().stream, events);
+  const session = agent.invite('bob', fakeMicrophone().stream, [], events);
   await vi.advanceTimersByTimeAsync(1);
   const invite = server.last('INVITE');
   server.accept(invite);
@@ -299,6 +323,56 @@ describe('holding', () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(session.resume()).toBe(true);
     expect(events.ended).not.toHaveBeenCalled();
+  });
+});
+
+describe('restarting ICE', () => {
+  it('takes the servers and offers other credentials, one offer at a time', async () => {
+    const { session, server, events, invite } = await talks();
+    expect(Connection.last.configuration).toEqual({ iceServers: [] });
+    expect(session.hold()).toBe(true);
+    const done = vi.fn();
+    expect(session.restartIce(SERVERS, done)).toBe(false);
+    expect(Connection.last.configuration).toEqual({ iceServers: [] });
+    await vi.advanceTimersByTimeAsync(1);
+    server.accept(server.last('INVITE'));
+    await vi.advanceTimersByTimeAsync(1);
+    expect(session.restartIce(SERVERS, done)).toBe(true);
+    expect(session.resume()).toBe(false);
+    expect(Connection.last.configuration).toEqual({ iceServers: SERVERS });
+    // A restart gathers anew, whatever was gathered before.
+    await vi.advanceTimersByTimeAsync(1);
+    const before = server.last('INVITE');
+    Connection.last.dispatchEvent(
+      Object.assign(new Event('icecandidate'), { candidate: { type: 'relay', candidate: '' } }),
+    );
+    await vi.advanceTimersByTimeAsync(1);
+    expect(Connection.last.offers.at(-1)).toEqual({ iceRestart: true });
+    const offer = server.last('INVITE');
+    expect(offer).not.toBe(before);
+    expect(header(offer, 'Call-ID')).toBe(header(invite, 'Call-ID'));
+    expect(done).not.toHaveBeenCalled();
+    server.accept(offer);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(done).toHaveBeenCalledOnce();
+    expect(session.resume()).toBe(true);
+    expect(events.ended).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    ['failed', 'connecting'],
+    // Chromium.
+    ['disconnected', 'failed'],
+  ])('is left to the phone when ICE is %s and the connection %s', async (ice, connection) => {
+    const { session, server, events } = await talks();
+    Connection.last.becomes('disconnected', 'disconnected');
+    expect(events.iceFailed).not.toHaveBeenCalled();
+    Connection.last.becomes(ice, connection);
+    expect(events.iceFailed).toHaveBeenCalled();
+    expect(events.ended).not.toHaveBeenCalled();
+    session.abandon();
+    expect(header(server.last('BYE'), 'Reason')).toBe('SIP ;cause=408; text="RTP Timeout"');
+    expect(events.ended.mock.calls[0]?.[0]).toMatchObject({ originator: 'local', cause: 'RTP Timeout' });
   });
 });
 

@@ -5,9 +5,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import App from '../src/App.svelte';
 import { FakeAgent, failure } from '../src/demo/fake';
+import { IceServers } from '../src/lib/ice-servers';
 import { Phone } from '../src/lib/phone';
 import { Sound } from '../src/lib/sound';
-import { ACCOUNT, BOB, fakeMicrophone, settle } from './setting';
+import { ACCOUNT, BOB, FakePeerConnection, askForServers, fakeMicrophone, settle } from './setting';
 
 afterEach(() => {
   cleanup();
@@ -16,7 +17,8 @@ afterEach(() => {
 
 function open(overrides: { isSecure?: boolean; hasWebRtc?: boolean } = {}) {
   const agents = FakeAgent.factory();
-  const phone = new Phone(agents, () => Promise.resolve(fakeMicrophone().stream));
+  const servers = new IceServers(askForServers(), undefined);
+  const phone = new Phone(agents, () => Promise.resolve(fakeMicrophone().stream), servers);
   render(App, {
     surroundings: {
       phone,
@@ -190,6 +192,29 @@ describe('the phone', () => {
     expect((at('hold') as HTMLButtonElement).disabled).toBe(true);
     await fireEvent.click(at('retry-now'));
     expect(agent.did).toContain('connectNow');
+  });
+
+  it('says that another way is tried for the sound, and then which one it takes', async () => {
+    const { agent, phone } = await openSignedIn();
+    phone.dial('bob');
+    await settle();
+    const session = agent.sessions[0];
+    const connection = new FakePeerConnection();
+    session?.events.peerConnection(connection.asConnection);
+    session?.events.accepted();
+    await tick();
+    expect(screen.queryByTestId('detour')).toBeNull();
+    session?.events.iceFailed();
+    await tick();
+    expect(at('detour').textContent).toContain('trying another way');
+    expect(screen.getByRole('status').textContent).toBe(at('detour').textContent);
+    connection.local = { candidateType: 'relay', relayProtocol: 'tls' };
+    connection.becomes('connected');
+    await settle();
+    await tick();
+    expect(screen.queryByTestId('detour')).toBeNull();
+    expect(at('path').textContent).toBe('The sound is relayed by TURN over TLS.');
+    expect(at('path').dataset.path).toBe('tls');
   });
 
   it('announces states to a screen reader', async () => {

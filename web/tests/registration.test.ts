@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { FakeAgent, failure } from '../src/demo/fake';
+import { IceServers } from '../src/lib/ice-servers';
 import { Phone, type PhoneView } from '../src/lib/phone';
 import { ACCOUNT, newPhone, registeredPhone, talkingPhone } from './setting';
 
@@ -44,6 +45,7 @@ describe('signing in', () => {
         throw new TypeError('uri');
       },
       () => Promise.reject(new Error('not asked')),
+      new IceServers(() => Promise.reject(new Error('not asked')), undefined),
     );
     phone.signIn(ACCOUNT);
     expect(phone.view.line).toEqual({ state: 'signed-out', cause: 'unusable-account' });

@@ -1,8 +1,9 @@
 /** What several tests start from. */
-import { vi } from 'vitest';
+import { type Mock, vi } from 'vitest';
 
 import { FakeAgent } from '../src/demo/fake';
 import type { Account } from '../src/lib/account';
+import { type AskForIceServers, IceServers } from '../src/lib/ice-servers';
 import { Phone } from '../src/lib/phone';
 
 export const ACCOUNT: Account = {
@@ -31,6 +32,8 @@ export class FakePeerConnection extends EventTarget {
   packetsReceived = 0;
   packetsLost = 0;
   totalAudioEnergy = 0;
+  /** The local candidate of the pair that is used. */
+  local: { candidateType: string; relayProtocol?: string } | null = null;
 
   becomes(state: RTCIceConnectionState): void {
     this.iceConnectionState = state;
@@ -47,6 +50,10 @@ export class FakePeerConnection extends EventTarget {
       new Map<string, unknown>([
         ['video', { type: 'inbound-rtp', kind: 'video', packetsReceived: 7, packetsLost: 7 }],
         ['in', { type: 'inbound-rtp', kind: 'audio', packetsReceived, packetsLost }],
+        ['transport', { type: 'transport', selectedCandidatePairId: this.local && 'pair' }],
+        ['other', { type: 'candidate-pair', nominated: true, state: 'succeeded', localCandidateId: 'none' }],
+        ['pair', { type: 'candidate-pair', localCandidateId: 'local' }],
+        ['local', { type: 'local-candidate', ...this.local }],
         ['mic', { type: 'media-source', kind: 'audio', totalAudioEnergy: this.totalAudioEnergy }],
       ]),
     );
@@ -62,12 +69,24 @@ export async function settle(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
 }
 
+/** What the server of a test tells those who ask it for ICE servers. */
+export const SERVERS: readonly RTCIceServer[] = [
+  { urls: ['turns:phone.example:8443?transport=tcp'], username: '1:alice', credential: 'c' },
+];
+
+/** Answers with `SERVERS`, for an hour. */
+export function askForServers(): Mock<AskForIceServers> {
+  return vi.fn(() => Promise.resolve({ servers: SERVERS, expiresAt: Date.now() + 3_600_000 }));
+}
+
 /** A phone with a scripted agent and a microphone. */
 export function newPhone(openMicrophone?: () => Promise<MediaStream>) {
   const agents = FakeAgent.factory();
   const microphone = fakeMicrophone();
-  const phone = new Phone(agents, openMicrophone ?? (() => Promise.resolve(microphone.stream)));
-  return { phone, agents, microphone };
+  const ask = askForServers();
+  const servers = new IceServers(ask, undefined);
+  const phone = new Phone(agents, openMicrophone ?? (() => Promise.resolve(microphone.stream)), servers);
+  return { phone, agents, microphone, ask };
 }
 
 export function registeredPhone(openMicrophone?: () => Promise<MediaStream>) {

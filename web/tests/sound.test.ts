@@ -96,17 +96,28 @@ describe('the microphone', () => {
 describe('gathering', () => {
   it('is bounded from the first candidate of each description', () => {
     const listen = boundedGathering();
+    const candidate = { type: 'host' as const };
     const [first, second] = [vi.fn(), vi.fn()];
-    listen({ ready: first });
+    listen({ candidate, ready: first });
     vi.advanceTimersByTime(GATHERING_LIMIT_MS - 1);
-    listen({ ready: first });
+    listen({ candidate, ready: first });
     expect(first).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1);
     expect(first).toHaveBeenCalledOnce();
-    listen({ ready: second });
+    listen({ candidate, ready: second });
     vi.advanceTimersByTime(GATHERING_LIMIT_MS);
     expect(second).toHaveBeenCalledOnce();
     expect(first).toHaveBeenCalledOnce();
+  });
+
+  it('is over with the first relayed candidate, which is what a call behind a firewall waits for', () => {
+    const listen = boundedGathering();
+    const ready = vi.fn();
+    listen({ candidate: { type: 'host' }, ready });
+    listen({ candidate: { type: 'srflx' }, ready });
+    expect(ready).not.toHaveBeenCalled();
+    listen({ candidate: { type: 'relay' }, ready });
+    expect(ready).toHaveBeenCalledOnce();
   });
 });
 

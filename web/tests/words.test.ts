@@ -2,12 +2,17 @@ import { describe, expect, it } from 'vitest';
 
 import { failure } from '../src/demo/fake';
 import { CAUSES, type Cause, causeOfEnd, causeOfStatus } from '../src/lib/cause';
+import type { DetourState } from '../src/lib/detour';
 import type { Line } from '../src/lib/phone';
 import * as words from '../src/lib/words';
 import { ACCOUNT, talkingPhone } from './setting';
 
-const sentence = (cause: Cause, text: string | null = null, status: number | null = null): string =>
-  words.endWords({ cause, text, status, at: 0 }, 'Bob', 'phone.example');
+const sentence = (
+  cause: Cause,
+  text: string | null = null,
+  status: number | null = null,
+  detour: DetourState | null = null,
+): string => words.endWords({ end: { cause, text, status, at: 0 }, detour }, 'Bob', 'phone.example');
 
 describe('the words of a cause', () => {
   it.each(CAUSES)('of %s are a sentence of their own', (cause) => {
@@ -25,6 +30,25 @@ describe('the words of a cause', () => {
   it('leave out a reason phrase that adds nothing', () => {
     expect(sentence('no-codec', 'Not Acceptable Here', 488)).not.toContain('says');
     expect(sentence('overloaded', 'Service Unavailable', 503)).not.toContain('says');
+  });
+
+  it('say after failed ICE what became of the other way', () => {
+    const states = [
+      'failed',
+      'no-turn',
+      'wrong-password',
+      'too-many-guesses',
+      'refused',
+      'no-answer',
+    ] as const;
+    const said = states.map((state) => sentence('ice-failed', null, null, state));
+    const meanwhile = states.map((state) => words.detourWords(state));
+    expect(new Set([...said, ...meanwhile, sentence('ice-failed')]).size).toBe(2 * states.length + 1);
+    for (const text of said)
+      expect(text).toMatch(/^No sound could pass .* UDP packets\. \p{Lu}[^.]*: .*\.$/u);
+    for (const text of meanwhile)
+      expect(text).toMatch(/^Your network lets no media through directly\. .*\.$/);
+    expect(sentence('ice-failed', null, null, 'trying')).toBe(sentence('ice-failed'));
   });
 
   it('carry the status of a failure that has no sentence of its own', () => {
@@ -176,6 +200,12 @@ describe('the words of a call that goes on', () => {
     expect(words.problemWords('microphone-lost')).toContain('Plug it in');
     expect(words.problemWords('microphone-refused')).toContain('Allow it');
     expect(words.silenceWords('far', 'Bob')).toContain('No sound arrives from Bob');
+  });
+
+  it('say which way the sound takes, where it is not the shortest', () => {
+    expect(words.detourWords('trying')).toMatch(/trying another way…$/);
+    expect([null, 'direct' as const].map(words.pathWords)).toEqual([null, null]);
+    expect(words.pathWords('tls')).toBe('The sound is relayed by TURN over TLS.');
   });
 
   it('name what to open instead of an insecure page', () => {

@@ -7,22 +7,23 @@ import { chromium } from 'playwright-core';
 import { atEnd, atExit } from './lifetime.mjs';
 import { tone, writeWav } from './tones.mjs';
 
-const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
+/** The browser. */
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const RATE = 48_000;
 /** The file is played over and over; its length is that of many gaps. */
 const SECONDS = 24;
 
 /**
  * Starts a browser whose microphone hears `frequency`. The tone belongs to the whole browser: two people in a call need
- * two.
+ * two. `executable` is another program that is started as the browser.
  */
-export async function startChromium(frequency) {
+export async function startChromium(frequency, { executable = CHROMIUM } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'ringback-chromium-'));
   atExit(() => rmSync(folder, { recursive: true, force: true }));
   const microphone = join(folder, 'microphone.wav');
   writeWav(microphone, tone(frequency, { rate: RATE, seconds: SECONDS }), RATE);
   const browser = await chromium.launch({
-    executablePath: EXECUTABLE,
+    executablePath: executable,
     headless: false,
     args: [
       '--headless=new',

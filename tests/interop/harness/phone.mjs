@@ -99,6 +99,9 @@ class Phone {
     await this.part(`keypad-${id}`).click();
   }
 
+  /** The SIP messages that it `sent` or `received`, oldest first, over all of its WebSockets. */
+  messages = (way) => this.#opened.sockets.flatMap((passed) => passed[way]);
+
   text(id) {
     return this.part(id).innerText();
   }

@@ -61,9 +61,15 @@ export class FakeAgent implements Agent {
     return { name: target, address: `sip:${target}@${this.account.domain}` };
   }
 
-  invite(target: string, _microphone: MediaStream, events: SessionEvents): FakeSession {
+  invite(
+    target: string,
+    _microphone: MediaStream,
+    servers: readonly RTCIceServer[],
+    events: SessionEvents,
+  ): FakeSession {
     this.did.push(`invite ${target}`);
     const session = new FakeSession({ name: target, address: target }, events);
+    session.servers = servers;
     this.sessions.push(session);
     return session;
   }
@@ -82,6 +88,10 @@ export class FakeSession implements IncomingSession {
   readonly reports: QualityReport[] = [];
   /** Whether another offer is under way. */
   isOffering = false;
+  /** Those that its peer connection was made with, or has taken since. */
+  servers: readonly RTCIceServer[] = [];
+  /** The answer to an ICE restart has come. */
+  restarted: () => void = () => undefined;
   #events: SessionEvents | null;
 
   constructor(
@@ -100,8 +110,9 @@ export class FakeSession implements IncomingSession {
     this.#events = events;
   }
 
-  answer(): void {
+  answer(_microphone: MediaStream, servers: readonly RTCIceServer[]): void {
     this.did.push('answer');
+    this.servers = servers;
   }
 
   reject(status: number): void {
@@ -112,6 +123,11 @@ export class FakeSession implements IncomingSession {
   terminate(): void {
     this.did.push('terminate');
     this.#events?.ended(failure({ originator: 'local', cause: 'Terminated' }));
+  }
+
+  abandon(): void {
+    this.did.push('abandon');
+    this.#events?.ended(failure({ originator: 'local', cause: 'RTP Timeout' }));
   }
 
   hold(): boolean {
@@ -125,6 +141,14 @@ export class FakeSession implements IncomingSession {
     if (this.isOffering) return false;
     this.did.push('resume');
     this.events.resumed('local');
+    return true;
+  }
+
+  restartIce(servers: readonly RTCIceServer[], done: () => void): boolean {
+    if (this.isOffering) return false;
+    this.did.push('restart ICE');
+    this.servers = servers;
+    this.restarted = done;
     return true;
   }
 

@@ -1,5 +1,6 @@
 /** The states of the page without a server, for `npm run dev` and for looking: `/?demo=active`. */
 import type { MicrophoneProblem } from '../lib/microphone';
+import { IceServers, NoIceServers } from '../lib/ice-servers';
 import { NoMicrophone } from '../lib/microphone';
 import { Phone } from '../lib/phone';
 import { Sound } from '../lib/sound';
@@ -20,10 +21,18 @@ const BOB = { name: 'Bob Okonkwo', address: 'sip:bob@localhost' };
 export function stage(scene: string): Surroundings {
   const agents = FakeAgent.factory();
   const problem: MicrophoneProblem | null = scene === 'no-microphone' ? 'microphone-refused' : null;
-  const phone = new Phone(agents, async () => {
-    if (problem !== null) throw new NoMicrophone(problem);
-    return voice(196);
-  });
+  const servers = new IceServers(async () => {
+    if (scene === 'no-detour') throw new NoIceServers('no-turn');
+    return { servers: [], expiresAt: Infinity };
+  }, undefined);
+  const phone = new Phone(
+    agents,
+    async () => {
+      if (problem !== null) throw new NoMicrophone(problem);
+      return voice(196);
+    },
+    servers,
+  );
   const sound = new Sound();
   sound.unlock();
   void play(scene, phone, agents);
@@ -69,7 +78,14 @@ async function play(
     return session.events.ended(failure({ status: 488, text: 'no shared codec: PCMU PCMA / opus' }));
   }
   session.events.accepted();
-  session.events.peerConnection(sounding());
+  if (scene === 'detour' || scene === 'no-detour' || scene === 'no-way') {
+    session.events.iceFailed();
+    if (scene !== 'no-way') return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    session.restarted();
+    return session.events.iceFailed();
+  }
+  session.events.peerConnection(sounding(scene === 'relayed' ? 'relay' : 'host'));
   if (scene === 'to-be-held') session.isOffering = true;
   if (scene === 'held' || scene === 'to-be-held') phone.setHeld(true);
   if (scene === 'muted') phone.setMuted(true);
@@ -78,8 +94,12 @@ async function play(
 }
 
 /** A peer connection that is connected and carries a tone. */
-function sounding(): RTCPeerConnection {
+function sounding(candidateType: RTCIceCandidateType): RTCPeerConnection {
   const target = new EventTarget();
+  const stats = new Map([
+    ['pair', { type: 'candidate-pair', nominated: true, state: 'succeeded', localCandidateId: 'local' }],
+    ['local', { type: 'local-candidate', candidateType, relayProtocol: 'tls' }],
+  ]);
   queueMicrotask(() => {
     const stream = voice(311);
     target.dispatchEvent(
@@ -90,7 +110,7 @@ function sounding(): RTCPeerConnection {
   return Object.assign(target, {
     iceConnectionState: 'connected',
     getSenders: () => [],
-    getStats: () => Promise.resolve(new Map()),
+    getStats: () => Promise.resolve(stats),
   }) as unknown as RTCPeerConnection;
 }
 

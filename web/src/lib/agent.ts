@@ -18,7 +18,12 @@ export interface Agent {
   /** Who a dialled name, number or SIP URI is; null when it cannot be made into a request URI. */
   resolve(target: string): Peer | null;
   /** Starts a session. Throws what the browser throws when it cannot make a peer connection. */
-  invite(target: string, microphone: MediaStream, events: SessionEvents): Session;
+  invite(
+    target: string,
+    microphone: MediaStream,
+    servers: readonly RTCIceServer[],
+    events: SessionEvents,
+  ): Session;
   /** Ends the wait for the next attempt to connect. */
   connectNow(): void;
   /** Gives up a connection that looks open and does not answer. */
@@ -40,9 +45,16 @@ export interface AgentEvents {
 export interface Session {
   readonly peer: Peer;
   terminate(): void;
+  /** Ends an answered session for want of media, and says so to the server. */
+  abandon(): void;
   /** False when another offer is under way; nothing has happened then. */
   hold(): boolean;
   resume(): boolean;
+  /**
+   * Takes these STUN and TURN servers and offers other ICE credentials, with which media finds its way anew. False when
+   * another offer is under way; nothing has happened then. `done` is called when the answer has been taken.
+   */
+  restartIce(servers: readonly RTCIceServer[], done: () => void): boolean;
   mute(): void;
   unmute(): void;
   sendDigit(digit: string, by: DigitTransport): void;
@@ -55,7 +67,7 @@ export interface Session {
 
 export interface IncomingSession extends Session {
   attach(events: SessionEvents): void;
-  answer(microphone: MediaStream): void;
+  answer(microphone: MediaStream, servers: readonly RTCIceServer[]): void;
   reject(status: number): void;
 }
 
@@ -64,6 +76,8 @@ export interface SessionEvents {
   /** A provisional response; `earlyMedia` when it carries a session description. */
   progress(earlyMedia: boolean): void;
   accepted(): void;
+  /** ICE has failed. The session goes on: there may be another way, or it is to be ended. */
+  iceFailed(): void;
   /** The session is over, whether it was ever established or not. */
   ended(failure: Failure): void;
   held(by: Originator): void;

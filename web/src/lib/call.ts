@@ -1,9 +1,11 @@
 import type { Agent, Failure, IncomingSession, Originator, Peer, Session, SessionEvents } from './agent';
 import { type Cause, causeOfEnd } from './cause';
+import { Detour, type DetourState } from './detour';
 import { COUNT_MS, Hearing, type Silence, soundIn } from './hearing';
+import type { IceServers } from './ice-servers';
 import { type MicrophoneProblem, NoMicrophone, type OpenMicrophone, close } from './microphone';
 import { type Heard, type QualityReport, REPORT_MS, heardIn } from './quality';
-import { audioStats } from './stats';
+import { type MediaPath, callStats } from './stats';
 
 /** What there is to show of a call. Each change makes a new one. */
 export interface CallView {
@@ -21,6 +23,10 @@ export interface CallView {
   /** What `heldHere` is to become, once an offer that is under way is over. */
   readonly toBeHeld: boolean | null;
   readonly media: MediaState;
+  /** The way of the media, once there is one. */
+  readonly path: MediaPath | null;
+  /** What is to be told of the way round for media that does not pass directly. */
+  readonly detour: DetourState | null;
   /** What keeps a call that goes on from being heard. */
   readonly problem: MicrophoneProblem | 'microphone-lost' | null;
   /** Which side has sent nothing for a while. */
@@ -46,6 +52,7 @@ export interface CallEnd {
 /** What a call needs of the phone around it. */
 export interface CallSurroundings {
   readonly openMicrophone: OpenMicrophone;
+  readonly iceServers: Pick<IceServers, 'forNewCall' | 'ask' | 'areNeeded'>;
   /** Whether requests can be sent. */
   isConnected(): boolean;
   changed(view: CallView): void;
@@ -61,6 +68,7 @@ export class Call implements SessionEvents {
   #givenUp = false;
   #counting: ReturnType<typeof setInterval> | undefined;
   #retrying: ReturnType<typeof setTimeout> | undefined;
+  readonly #detour: Detour;
   readonly #hearing = new Hearing();
   /** What was counted last of the far side's sound. */
   #heard: Heard | null = null;
@@ -70,6 +78,12 @@ export class Call implements SessionEvents {
   private constructor(direction: CallView['direction'], peer: Peer, surroundings: CallSurroundings) {
     this.#surroundings = surroundings;
     this.#view = { ...blank(direction, peer), state: direction === 'incoming' ? 'incoming' : 'calling' };
+    this.#detour = new Detour({
+      iceServers: surroundings.iceServers,
+      isConnected: () => surroundings.isConnected(),
+      changed: (detour) => this.#set({ detour }),
+      nothingLeft: () => this.#session?.abandon(),
+    });
   }
 
   /** Calls `target`; the INVITE follows when the microphone is open. */
@@ -100,7 +114,7 @@ export class Call implements SessionEvents {
     if (session === null || this.#view.state !== 'incoming' || this.#view.answering) return;
     this.#set({ answering: true, problem: null });
     const microphone = await this.#microphone((problem) => this.#set({ answering: false, problem }));
-    if (microphone !== null) session.answer(microphone);
+    if (microphone !== null) session.answer(microphone, this.#surroundings.iceServers.forNewCall);
   }
 
   reject(): void {
@@ -152,7 +166,12 @@ export class Call implements SessionEvents {
     });
     connection.addEventListener('iceconnectionstatechange', () => {
       const media = MEDIA_BY_ICE[connection.iceConnectionState];
-      if (media !== undefined) this.#set({ media });
+      // What never flowed is not interrupted.
+      if (media === undefined || (media === 'interrupted' && this.#view.media !== 'flowing')) return;
+      this.#set({ media });
+      if (media !== 'flowing') return;
+      this.#detour.flows();
+      void this.#findPath(connection);
     });
   }
 
@@ -164,6 +183,11 @@ export class Call implements SessionEvents {
   accepted(): void {
     this.#set({ state: 'active', answering: false, answeredAt: Date.now() });
     this.#counting = setInterval(() => void this.#count(), COUNT_MS);
+    if (this.#session !== null) this.#detour.answered(this.#session, this.#view.media === 'flowing');
+  }
+
+  iceFailed(): void {
+    if (!this.isOver) this.#detour.iceFailed();
   }
 
   held(by: Originator): void {
@@ -183,7 +207,6 @@ export class Call implements SessionEvents {
 
   /** JsSIP cancels or rejects a call of its own accord, and does not say why, when one of these befalls it. */
   #whyGivenUp(): Cause {
-    if (this.#connection?.iceConnectionState === 'failed') return 'ice-failed';
     return this.#surroundings.isConnected() ? 'no-reply' : 'connection-lost';
   }
 
@@ -191,7 +214,7 @@ export class Call implements SessionEvents {
     const microphone = await this.#microphone((problem) => this.#end(problem, null));
     if (microphone === null) return;
     try {
-      this.#session = agent.invite(target, microphone, this);
+      this.#session = agent.invite(target, microphone, this.#surroundings.iceServers.forNewCall, this);
     } catch (error) {
       this.#end('media-failed', error instanceof Error ? error.message : null);
     }
@@ -219,8 +242,9 @@ export class Call implements SessionEvents {
 
   async #count(): Promise<void> {
     if (this.#connection === null) return;
-    const stats = await audioStats(this.#connection);
-    this.#heard = heardIn(stats);
+    const { audio, path } = await callStats(this.#connection);
+    this.#takesPath(path);
+    this.#heard = heardIn(audio);
     this.#counts += 1;
     if (this.#counts % (REPORT_MS / COUNT_MS) === 0) this.#report('interval');
     // The ICE state tells of the time before the first sound better than a count does.
@@ -229,10 +253,21 @@ export class Call implements SessionEvents {
       if (this.#view.silence !== null) this.#set({ silence: null });
       return;
     }
-    const count = soundIn(stats);
+    const count = soundIn(audio);
     // A muted microphone has no energy, and its user knows.
     const silence = this.#hearing.count(this.#view.muted ? { ...count, microphoneEnergy: null } : count);
     if (silence !== this.#view.silence) this.#set({ silence });
+  }
+
+  async #findPath(connection: RTCPeerConnection): Promise<void> {
+    this.#takesPath((await callStats(connection)).path);
+  }
+
+  /** ICE may move to a better pair at any time, so that the last one is what later calls go by. */
+  #takesPath(path: MediaPath | undefined): void {
+    if (path === undefined || path === this.#view.path || this.isOver) return;
+    this.#set({ path });
+    this.#surroundings.iceServers.areNeeded(path !== 'direct');
   }
 
   /** Tells the server how the call has sounded so far. */
@@ -263,6 +298,7 @@ export class Call implements SessionEvents {
     if (this.isOver) return;
     clearInterval(this.#counting);
     clearTimeout(this.#retrying);
+    this.#detour.end();
     const { microphone } = this.#view;
     this.#set({
       state: 'ended',
@@ -307,6 +343,8 @@ function blank(direction: CallView['direction'], peer: Peer): CallView {
     heldThere: false,
     toBeHeld: null,
     media: 'none',
+    path: null,
+    detour: null,
     problem: null,
     silence: null,
     microphone: null,

@@ -87,11 +87,16 @@ class JsSipAgent implements Agent {
     return uri === undefined ? null : { name: decodeUser(uri.user), address: uri.toString() };
   }
 
-  invite(target: string, microphone: MediaStream, events: SessionEvents): JsSipSession {
+  invite(
+    target: string,
+    microphone: MediaStream,
+    servers: readonly RTCIceServer[],
+    events: SessionEvents,
+  ): JsSipSession {
     const session = this.#ua.call(normalize(target, this.#domain)?.toString() ?? target, {
       mediaStream: microphone,
       mediaConstraints: { audio: true, video: false },
-      pcConfig: PEER_CONNECTION,
+      pcConfig: configuration(servers),
       eventHandlers: handlers(events),
     });
     return new JsSipSession(session, this.#callIds.get(session) ?? '');
@@ -126,11 +131,11 @@ class JsSipSession implements IncomingSession {
     this.#session.on('unhold', unhold);
   }
 
-  answer(microphone: MediaStream): void {
+  answer(microphone: MediaStream, servers: readonly RTCIceServer[]): void {
     this.#session.answer({
       mediaStream: microphone,
       mediaConstraints: { audio: true, video: false },
-      pcConfig: PEER_CONNECTION,
+      pcConfig: configuration(servers),
     });
   }
 
@@ -142,12 +147,27 @@ class JsSipSession implements IncomingSession {
     this.#session.terminate();
   }
 
+  abandon(): void {
+    const { RTP_TIMEOUT } = JsSIP.C.causes;
+    this.#session.terminate({ cause: RTP_TIMEOUT, status_code: 408, reason_phrase: RTP_TIMEOUT });
+  }
+
   hold(): boolean {
     return this.#offer((done) => this.#session.hold({}, done));
   }
 
   resume(): boolean {
     return this.#offer((done) => this.#session.unhold({}, done));
+  }
+
+  restartIce(servers: readonly RTCIceServer[], done: () => void): boolean {
+    return this.#offer((offered) => {
+      this.#session.connection.setConfiguration(configuration(servers));
+      return this.#session.renegotiate({ rtcOfferConstraints: { iceRestart: true } }, () => {
+        offered();
+        done();
+      });
+    });
   }
 
   /**
@@ -215,8 +235,10 @@ function handlers(events: SessionEvents) {
     cause: string;
   }): void => events.ended(failureOf(end.originator as Originator, end.message, end.cause));
   return {
-    peerconnection: ({ peerconnection }: { peerconnection: RTCPeerConnection }) =>
-      events.peerConnection(peerconnection),
+    peerconnection: ({ peerconnection }: { peerconnection: RTCPeerConnection }) => {
+      heedFailedIce(peerconnection, events);
+      events.peerConnection(peerconnection);
+    },
     icecandidate: boundedGathering(),
     // `response` is null for incoming calls, where it tells of our own 180.
     progress: (event: { response?: IncomingResponse | null }) => {
@@ -228,6 +250,27 @@ function handlers(events: SessionEvents) {
     hold: ({ originator }: { originator: string }) => events.held(originator as Originator),
     unhold: ({ originator }: { originator: string }) => events.resumed(originator as Originator),
   };
+}
+
+/**
+ * Tells of failed ICE, instead of having JsSIP end the session. JsSIP listens already, so that only who captures the event
+ * is told before.
+ */
+function heedFailedIce(connection: RTCPeerConnection, events: SessionEvents): void {
+  const heed = (event: Event): void => {
+    if (!hasFailed(connection)) return;
+    event.stopImmediatePropagation();
+    events.iceFailed();
+  };
+  connection.addEventListener('iceconnectionstatechange', heed, { capture: true });
+  connection.addEventListener('connectionstatechange', heed, { capture: true });
+}
+
+/** Chromium says `disconnected` of ICE that has failed, and tells by the state of the connection alone. */
+function hasFailed({ iceConnectionState, connectionState }: RTCPeerConnection): boolean {
+  return (
+    iceConnectionState === 'failed' || (iceConnectionState === 'disconnected' && connectionState === 'failed')
+  );
 }
 
 function failureOf(
@@ -269,7 +312,9 @@ function decodeUser(user: string): string {
   }
 }
 
-/** No STUN servers: the server is reachable from this page, and its candidates are in its answer. */
-const PEER_CONNECTION: RTCConfiguration = { iceServers: [] };
+function configuration(servers: readonly RTCIceServer[]): RTCConfiguration {
+  return { iceServers: [...servers] };
+}
+
 const TONE_MS = 100;
 const TONE_GAP_MS = 70;

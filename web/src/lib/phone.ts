@@ -1,6 +1,7 @@
 import type { Account } from './account';
 import type { Agent, AgentEvents, AgentFactory, Failure, IncomingSession, Peer } from './agent';
 import { Call, type CallSurroundings, type CallView, unplaced } from './call';
+import type { IceServers } from './ice-servers';
 import type { OpenMicrophone } from './microphone';
 
 /** What there is to show of the phone. Each change makes a new one. */
@@ -42,12 +43,15 @@ export class Phone {
   #generation = 0;
   readonly #listeners = new Set<(view: PhoneView) => void>();
   readonly #agentFor: AgentFactory;
+  readonly #iceServers: IceServers;
   readonly #surroundings: CallSurroundings;
 
-  constructor(agentFor: AgentFactory, openMicrophone: OpenMicrophone) {
+  constructor(agentFor: AgentFactory, openMicrophone: OpenMicrophone, iceServers: IceServers) {
     this.#agentFor = agentFor;
+    this.#iceServers = iceServers;
     this.#surroundings = {
       openMicrophone,
+      iceServers,
       isConnected: () => this.isConnected,
       changed: (call) => this.#callChanged(call),
     };
@@ -86,6 +90,7 @@ export class Phone {
     this.#call?.hangUp();
     this.#call = null;
     agent?.stop();
+    this.#iceServers.signedOut();
     this.#set({ line: { state: 'signed-out', cause }, call: null, missed: null });
   }
 
@@ -167,6 +172,7 @@ export class Phone {
         this.#stopTimer();
         this.#refusals = 0;
         this.#setLine({ state: 'registered', account });
+        void this.#iceServers.registered(account);
       }),
       registrationFailed: live((failure: Failure) => this.#registrationFailed(account, failure)),
       incoming: live((session: IncomingSession) => this.#incoming(session)),

@@ -2,12 +2,17 @@
 import type { AccountProblem } from './account';
 import type { CallEnd, CallView } from './call';
 import type { Cause } from './cause';
+import type { DetourState } from './detour';
 import type { Silence } from './hearing';
 import type { Line, SignInCause } from './phone';
 
 /** What became of a call, for the person who made it. */
-export function endWords(end: CallEnd, peer: string, domain: string): string {
-  return BY_CAUSE[end.cause]({ peer, domain, said: said(end), status: end.status });
+export function endWords(
+  { end, detour }: { end: CallEnd; detour: DetourState | null },
+  peer: string,
+  domain: string,
+): string {
+  return BY_CAUSE[end.cause]({ peer, domain, said: said(end), status: end.status, detour });
 }
 
 export const BY_CAUSE: Readonly<Record<Cause, (call: EndedCall) => string>> = {
@@ -39,8 +44,12 @@ export const BY_CAUSE: Readonly<Record<Cause, (call: EndedCall) => string>> = {
     'The connection to the server was lost, and the call with it. Call again when you are connected.',
   'not-connected': () =>
     'You are not connected to the server yet, so the call cannot start. It reconnects by itself.',
-  'ice-failed': () =>
-    'No sound could pass between your browser and the server: a firewall or VPN keeps back its UDP packets. Try another network, or ask the operator to check the media port.',
+  'ice-failed': ({ detour }) =>
+    `No sound could pass between your browser and the server: a firewall or VPN keeps back its UDP packets. ${
+      detour === null || detour === 'trying'
+        ? 'Try another network, or ask the operator to check the media port.'
+        : NO_WAY_ROUND[detour]
+    }`,
   'media-failed': ({ said }) => `Your browser could not set up the sound of the call.${said}`,
   failed: ({ said, status }) => `The call failed${code(status)}.${said}`,
   'insecure-page': () =>
@@ -65,7 +74,34 @@ export function problemWords(problem: NonNullable<CallView['problem']>): string 
   if (problem === 'microphone-lost') {
     return 'Your microphone is gone, so the far side cannot hear you. Plug it in and call again.';
   }
-  return BY_CAUSE[problem]({ peer: '', domain: '', said: '', status: null });
+  return BY_CAUSE[problem]({ peer: '', domain: '', said: '', status: null, detour: null });
+}
+
+/** What is done about media that does not pass directly, or why nothing can be done. */
+export function detourWords(state: DetourState): string {
+  return state === 'trying'
+    ? 'Your network lets no media through directly; trying another way…'
+    : `Your network lets no media through directly. ${NO_WAY_ROUND[state]}`;
+}
+
+const NO_WAY_ROUND: Readonly<Record<Exclude<DetourState, 'trying'>, string>> = {
+  failed: 'TURN did not get through either: try another network, or ask the operator to check its ports.',
+  'no-turn':
+    'This server has no TURN, which would take the sound through: try another network, or ask the operator to switch it on.',
+  'wrong-password':
+    'The server does not accept your password for another way: sign out and sign in again, then call once more.',
+  'too-many-guesses':
+    'After several wrong passwords from your network, the server shows it no other way for a minute: call again then.',
+  refused:
+    'The server shows this page no other way: open its https address, or ask the operator whether a proxy changes the name of the host.',
+  'no-answer': 'The server did not say which other way there is: call again, or try another network.',
+};
+
+/** The way that the sound takes, where it is not the shortest. */
+export function pathWords(path: CallView['path']): string | null {
+  return path === null || path === 'direct'
+    ? null
+    : `The sound is relayed by TURN over ${path.toUpperCase()}.`;
 }
 
 /** Why an answered call is not heard. */
@@ -171,6 +207,7 @@ interface EndedCall {
   /** The far side's words as a sentence with a space before it, or empty. */
   readonly said: string;
   readonly status: number | null;
+  readonly detour: DetourState | null;
 }
 
 /** A reason phrase that only repeats the status is left out. */
