@@ -64,8 +64,9 @@ function watchIce() {
 const iceStates = (page) => page.page.evaluate(() => window.iceStates);
 
 async function assertRelayed(page) {
-  assert.equal(await page.text('path'), 'The sound is relayed by TURN over TLS.');
-  assert.equal(await page.part('detour').count(), 0, 'nothing is being tried any more');
+  const words = 'The sound is relayed by TURN over TLS.';
+  await until('the words that it is relayed', async () => (await page.text('path')) === words);
+  await until('nothing to be tried any more', async () => (await page.part('detour').count()) === 0);
 }
 
 for (const [name, call, caller] of [
@@ -157,7 +158,8 @@ scenario('a call through a server without TURN ends soon, and says why', async (
   await bob.accept();
   await alice.call('active');
   await until('the words about the other way', () => alice.part('detour').count());
-  assert.match(await alice.text('detour'), /^Your network lets no media .* This server has no TURN/);
+  const why = /^Your network lets no media .* This server has no TURN/;
+  await until('why there is none', async () => why.test(await alice.text('detour')));
   await alice.ended('ice-failed');
   assert.match(await alice.text('error'), /^No sound could pass .* This server has no TURN/);
   await bob.closed();
