@@ -34,7 +34,7 @@ async function relayed() {
 }
 
 describe('a call that does not connect', () => {
-  it('tries the other way after two seconds, and says so until it has led through', async () => {
+  it('tries the other way after four seconds, and says so until it has led through', async () => {
     const { phone, session, ask, detour, connection } = await answered();
     await vi.advanceTimersByTimeAsync(PATIENCE_MS - 1);
     expect([detour(), ask.mock.calls.length]).toEqual([null, 0]);

@@ -113,6 +113,6 @@ export class Detour {
 }
 
 /** How long a call that has been answered may take to connect directly: where UDP passes, it is a tenth of a second. */
-export const PATIENCE_MS = 2000;
+export const PATIENCE_MS = 4000;
 /** Nothing tells when an offer is over or the server back; a person does not notice this much. */
 const AGAIN_MS = 100;

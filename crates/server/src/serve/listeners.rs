@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use ringback_sansio::Transport;
@@ -225,8 +225,26 @@ fn bind_all<T>(
     bind: impl Fn(SocketAddr) -> io::Result<T>,
 ) -> anyhow::Result<Vec<T>> {
     let each = addresses.as_slice().iter();
-    each.map(|&address| bind(address).map_err(|error| refused(key, address, &error))).collect()
+    each.map(|&address| bind_patiently(address, &bind).map_err(|error| refused(key, address, &error)))
+        .collect()
 }
+
+/// Binds an address, also one that a process before this one has just had: the kernel may give up its sockets a moment after
+/// it has ended, when io_uring still had requests for them.
+fn bind_patiently<T>(address: SocketAddr, bind: &impl Fn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
+    let until = Instant::now() + FREED_WITHIN;
+    loop {
+        match bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
+                std::thread::sleep(FREED_WITHIN / 40);
+            }
+            bound => return bound,
+        }
+    }
+}
+
+/// How long an address may be in use by a process that has ended.
+const FREED_WITHIN: Duration = Duration::from_secs(2);
 
 fn refused(key: &str, address: SocketAddr, error: &io::Error) -> anyhow::Error {
     match error.kind() {
