@@ -14,7 +14,7 @@ impl<P: Provider> Rooms<P> {
         match place {
             Place::Outside => {}
             Place::Waiting { room, knock } => self.withdraw(room, knock),
-            Place::Inside { room, member } => self.take_out(now, room, member, Left::Left),
+            Place::Inside { room, member } => self.take_out(now, room, member, Left::Willingly),
         }
         self.connections.remove(&flow);
         self.close(flow);

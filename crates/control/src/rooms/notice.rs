@@ -126,7 +126,9 @@ impl<'a> From<&'a IceServers> for Servers<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Left {
-    Left,
+    /// It has said so.
+    #[serde(rename = "left")]
+    Willingly,
     Lost,
     Removed,
     Fresh,
