@@ -582,19 +582,3 @@ fn whatever_clients_say_in_whatever_order_the_rooms_hold() {
     }
     assert!(sums.iter().all(|sum| *sum > 20), "{sums:?}");
 }
-
-#[test]
-#[allow(clippy::disallowed_methods, reason = "a test reads its corpus")]
-fn the_corpus_replays() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/rooms");
-    let start = Clock::new().now();
-    let mut count = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        for length in (0..=bytes.len()).rev().step_by(7) {
-            fuzz::rooms(&bytes[..length], start);
-        }
-        count += 1;
-    }
-    assert!(count >= 5, "only {count} files: is this the corpus?");
-}
