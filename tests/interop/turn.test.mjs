@@ -87,15 +87,20 @@ scenario('a peer on this machine is refused, and what listens there hears nothin
   canary.on('message', () => (heard += 1));
   await new Promise((resolve) => canary.bind(0, '127.0.0.1', resolve));
   atEnd('the canary', () => new Promise((resolve) => canary.close(resolve)));
-  // Our media has the same address, so what decides is the port: a permission has none.
-  for (const [method, says] of [
-    [[], /error 403/],
-    [['-s'], /tot_recv_msgs=0/],
+  const refused = () => server.metric('ringback_turn_drops_total', 'reason="peer_refused"');
+  // A channel is bound to a port, and a permission has none: what decides where our media has the same address comes later.
+  for (const [address, method, says] of [
+    ['127.0.0.1', [], /error 403/],
+    ['127.0.0.2', [], /error 403/],
+    ['127.0.0.2', ['-s'], /error 403/],
+    ['127.0.0.1', ['-s'], /tot_recv_msgs=0/],
   ]) {
-    const more = ['-e', '127.0.0.1', '-r', `${canary.address().port}`, ...method];
-    const { output } = await client(`peer-on-loopback${method}`, { more });
+    assert.equal(await refused(), 0);
+    const more = ['-e', address, '-r', `${canary.address().port}`, ...method];
+    const { output } = await client(`peer-on-${address}${method}`, { more });
     assert.match(output, says);
   }
+  await until('every message to be refused', async () => (await refused()) >= MESSAGES * CLIENTS);
   assert.equal(heard, 0);
 });
 

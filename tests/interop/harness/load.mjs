@@ -19,7 +19,7 @@ export async function load(work, to, passwords, args = []) {
   const lines = Object.entries(passwords).map(([name, password]) => `${name}:${password}\n`);
   writeFileSync(users, lines.join(''), { mode: 0o600 });
   const kind = to.startsWith('ws') ? 'wss' : 'sip';
-  const common = ['--to', to, '--password-file', users, '--within', '40', '--json'];
+  const common = ['--to', to, '--password-file', users, '--within', '8', '--json'];
   // The certificate of a server that lives for a minute is not what is tested.
   const trust = /^(tls|wss):/.test(to) ? ['--insecure'] : [];
   const end = await run('load', BINARY, ['bench', kind, ...common, ...trust, ...args, work]);

@@ -58,6 +58,7 @@ export class Server {
    * @param {string[]} [options.config] more lines at the end of its configuration
    * @param {Record<string, string>} [options.env]
    * @param {string[]} [options.under] a command that runs it, as strace does
+   * @param {number} [options.rtpPorts] how many ports plain legs have, two for each
    */
   constructor(
     {
@@ -70,6 +71,7 @@ export class Server {
       config = [],
       env = {},
       under = [],
+      rtpPorts = RTP_PORTS,
     },
     ports,
   ) {
@@ -86,7 +88,7 @@ export class Server {
       turn: ports.one(),
       turn_tls: ports.one(),
     };
-    this.rtpPorts = ports.range(RTP_PORTS);
+    this.rtpPorts = ports.range(rtpPorts);
     this.relayPorts = ports.range(RELAY_PORTS);
     this.#folder = mkdtempSync(join(tmpdir(), 'ringback-interop-'));
     atExit(() => rmSync(this.#folder, { recursive: true, force: true }));

@@ -1,8 +1,8 @@
 // Waiting for a condition, never for a time.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long something may take that is nobody's promise, in milliseconds: a machine that others use too may stand still for seconds. */
-export const WITHIN_MS = 30_000;
+/** How long something may take that is nobody's promise, in milliseconds. */
+export const WITHIN_MS = 15_000;
 
 /**
  * Asks `condition` until its answer is truthy, and returns it. The error says what was awaited, and what was seen last.
