@@ -1,4 +1,4 @@
-//! How often a source may be wrong about a password, where passwords come as they are and not by digest.
+//! How often a source may be wrong about a password or a PIN, where they come as they are and not by digest.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -28,7 +28,9 @@ impl Guesses {
     }
 }
 
-const TERMS: Terms = Terms::new(Duration::from_secs(60), 5);
+/// How long each wrong one counts.
+pub(crate) const GUESSED_EACH: Duration = Duration::from_secs(60);
+const TERMS: Terms = Terms::new(GUESSED_EACH, 5);
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ use super::request::{Create, Join};
 use super::room::{Allowance, Knock, Member, Room, RoomNumber};
 use super::{Code, Event, KNOCK_WAITS, MAX_KNOCKS, Place, Provider, Refusal, Rooms, Timer};
 use crate::budget::Terms;
+use crate::guesses::GUESSED_EACH;
 
 impl<P: Provider> Rooms<P> {
     pub(super) fn create(&mut self, now: Instant, flow: Flow, create: Create) -> Result<(), Refusal> {
@@ -72,13 +73,13 @@ impl<P: Provider> Rooms<P> {
         if !connection.visit.private {
             return Err(Code::SignInUnsafe.into());
         }
-        if !self.passwords.has_left(now, source, GUESSES) {
+        if !self.passwords.may_try(now, source) {
             return Err(Refusal::after(Code::SignInBlocked, GUESSED_EACH));
         }
         if self.provider.is_user(user, password) {
             return Ok(());
         }
-        self.passwords.spend(now, source, GUESSES);
+        self.passwords.was_wrong(now, source);
         Err(Code::SignInWrong.into())
     }
 
@@ -130,12 +131,12 @@ impl<P: Provider> Rooms<P> {
         if let Some(expected) = &room.pin {
             let given = pin.ok_or(Code::PinNeeded)?;
             let wait = room.wrong_pins.wait(now, GUESSED_EACH, GUESSED_EACH * GUESSES_AT_A_ROOM);
-            if !wait.is_zero() || !self.pins.has_left(now, source, GUESSES) {
+            if !wait.is_zero() || !self.pins.may_try(now, source) {
                 return Err(Refusal::after(Code::PinBlocked, wait.max(GUESSED_EACH)));
             }
             if !expected.is(&given) {
                 room.wrong_pins.spend(now, GUESSED_EACH, GUESSED_EACH * GUESSES_AT_A_ROOM);
-                self.pins.spend(now, source, GUESSES);
+                self.pins.was_wrong(now, source);
                 return Err(Code::PinWrong.into());
             }
         }
@@ -230,10 +231,6 @@ impl<P: Provider> Rooms<P> {
     }
 }
 
-/// How long each wrong PIN and each wrong password counts.
-const GUESSED_EACH: Duration = Duration::from_secs(60);
-/// Those of a source.
-const GUESSES: Terms = Terms::new(GUESSED_EACH, 5);
 /// Those at a room, from wherever they come.
 const GUESSES_AT_A_ROOM: u32 = 10;
 /// Rooms that a source makes.

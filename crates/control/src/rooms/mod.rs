@@ -54,6 +54,7 @@ pub use record::{MemberRecord, RoomRecord};
 pub use refusal::{Code, Refused};
 
 use crate::budget::Budgets;
+use crate::guesses::Guesses;
 use crate::settings::Epoch;
 use refusal::Refusal;
 use request::{Request, Unreadable};
@@ -182,8 +183,8 @@ pub struct Rooms<P> {
     rooms: BTreeMap<RoomNumber, Room>,
     numbers: HashMap<RoomName, RoomNumber>,
     last_room: u64,
-    pins: Budgets,
-    passwords: Budgets,
+    pins: Guesses,
+    passwords: Guesses,
     creations: Budgets,
     deadlines: Deadlines<Timer>,
     /// Rooms that are not as they were kept.
@@ -229,8 +230,9 @@ impl<P: Provider> Rooms<P> {
     /// No rooms yet.
     pub fn new(now: Instant, provider: P, settings: Settings) -> Self {
         let mut random = StdRng::from_seed(settings.seed);
-        let mut budgets = || Budgets::new(now, random.next_u64());
-        let (pins, passwords, creations) = (budgets(), budgets(), budgets());
+        let mut guesses = || Guesses::new(now, random.next_u64());
+        let (pins, passwords) = (guesses(), guesses());
+        let creations = Budgets::new(now, random.next_u64());
         Rooms {
             provider,
             settings,
