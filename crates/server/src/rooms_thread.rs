@@ -205,10 +205,7 @@ impl RoomsThread {
                     // What is in its outbox is sent before the connection closes.
                     self.connections.remove(&flow);
                 }
-                Event::Keep(record) => {
-                    self.guests.open(&record.name);
-                    self.keep(record);
-                }
+                Event::Keep(record) => self.keep(record),
                 Event::Forget(name) => {
                     self.guests.close(&name);
                     if let Some(turn) = &self.turn {

@@ -178,7 +178,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         epoch,
         writer,
         telemetry: &telemetry,
-        known: Known::new(sign_in.clone(), ice_servers.clone()),
+        known: Known::new(sign_in.clone(), ice_servers.clone(), guests.clone()),
         guests,
         turn: relayed.clone(),
         kept: kept_rooms(&prepared)?,

@@ -13,12 +13,13 @@ use crate::turn_thread::{Guests, unix_time};
 pub struct Known {
     sign_in: Arc<SignIn>,
     ice_servers: Arc<http::IceServers>,
+    guests: Guests,
 }
 
 impl Known {
-    /// What requests over HTTP are told as well.
-    pub fn new(sign_in: Arc<SignIn>, ice_servers: Arc<http::IceServers>) -> Self {
-        Known { sign_in, ice_servers }
+    /// What requests over HTTP are told as well, and who TURN is told to be members.
+    pub fn new(sign_in: Arc<SignIn>, ice_servers: Arc<http::IceServers>, guests: Guests) -> Self {
+        Known { sign_in, ice_servers, guests }
     }
 }
 
@@ -28,6 +29,8 @@ impl Provider for Known {
     }
 
     fn ice_servers(&self, _now: Instant, host: &str, room: &RoomName, member: u32) -> IceServers {
+        // What it is told may be used at once.
+        self.guests.open(room);
         let account = Guests::account(room, member);
         let servers = self.ice_servers.of(unix_time(), host, &account, LIFETIME);
         let has_credentials = servers.iter().any(|server| server.credential.is_some());
