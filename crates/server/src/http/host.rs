@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use hyper::header::HeaderValue;
+
 /// The names of this server.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts(Vec<String>);
@@ -23,6 +25,13 @@ impl Hosts {
         let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         literal.parse::<IpAddr>().is_ok() || self.0.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
+}
+
+/// Whether an `Origin` is that of pages of `host`, as a `Host` names it. The scheme is left out: a proxy may have ended the TLS
+/// of both.
+pub(super) fn is_page_of(origin: &HeaderValue, host: &[u8]) -> bool {
+    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    authority.is_some_and(|(_, authority)| authority.as_bytes().eq_ignore_ascii_case(host))
 }
 
 /// The name or address of a `Host`, an IPv6 address in its brackets.

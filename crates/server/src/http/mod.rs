@@ -10,6 +10,7 @@ mod host;
 mod ice_servers;
 mod message_clock;
 mod metrics;
+mod own_machine;
 mod refusal;
 mod rooms;
 mod sign_in;
@@ -23,10 +24,11 @@ pub use sign_in::SignIn;
 pub use websocket::serve_web_socket;
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -39,6 +41,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use refusal::refuse;
 use ringback_sansio::{FiveTuple, Transport};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::sleep_until;
 use websocket::Service;
 
 use crate::config::Config;
@@ -110,12 +113,12 @@ mod progress {
     pub const UPGRADED: u8 = 2;
 }
 
-/// Serves one connection until it ends, or is a WebSocket.
-pub async fn serve_connection<S>(server: Server, peer: Peer, stream: S, place: Arc<Place>)
+/// Serves one connection until it ends, or is a WebSocket. Its first request is waited for since it `began`.
+pub async fn serve_connection<S>(server: Server, peer: Peer, stream: S, place: Arc<Place>, began: Instant)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let first_request = server.config.limits.first_request();
+    let first_request = server.config.limits.first_request().max(Duration::from_secs(1));
     let come = Arc::new(AtomicU8::new(progress::NEW));
     let service = {
         let (server, place, come) = (server.clone(), place.clone(), come.clone());
@@ -130,12 +133,13 @@ where
         .max_buf_size(BUFFER)
         .timer(TokioTimer::new())
         // It runs for the first request and for each later one, so it ends idle connections as well.
-        .header_read_timeout(first_request.max(Duration::from_secs(1)))
+        .header_read_timeout(first_request)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let served = tokio::select! {
         served = connection => Ok(served),
         end = place.evicted() => Err(end),
+        end = late(began + first_request, &come) => Err(end),
     };
     let come = come.load(Ordering::Relaxed);
     if come == progress::UPGRADED {
@@ -154,6 +158,15 @@ where
     };
     let transport = if peer.secure { Transport::Tls } else { Transport::Tcp };
     server.telemetry.ended(FiveTuple::new(transport, peer.local, peer.remote), end);
+}
+
+/// The end of a connection on which no request has come until `deadline`: a part of that time may have gone before.
+async fn late(deadline: Instant, come: &AtomicU8) -> End {
+    sleep_until(deadline.into()).await;
+    if come.load(Ordering::Relaxed) == progress::NEW {
+        return End::FirstRequestLate;
+    }
+    pending().await
 }
 
 fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Incoming>) -> Response<Body> {

@@ -18,6 +18,8 @@ use hyper::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN};
 use ringback_control::{Guesses, User};
 use ringback_sip::digest::{Algorithm, Ha1};
 
+use super::host::is_page_of;
+use super::own_machine::is_of_own_machine;
 use super::{Peer, Refusal};
 
 /// The users, as every connection asks for them.
@@ -65,8 +67,7 @@ impl SignIn {
         if !is_of_our_origin(headers) {
             return Err(Refusal::ForeignOrigin);
         }
-        let is_of_this_machine = peer.remote.ip().is_loopback() && source.is_loopback();
-        if !peer.secure && !is_of_this_machine {
+        if !peer.secure && !is_of_own_machine(peer, source, headers) {
             return Err(Refusal::Insecure);
         }
         let given = headers.get(AUTHORIZATION).ok_or(Refusal::NoPassword)?;
@@ -92,9 +93,7 @@ impl fmt::Debug for SignIn {
 /// Whether it is no page of another origin that asks. What is no page says nothing.
 fn is_of_our_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return true };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    matches!((origin, host), (Some((_, authority)), Some(host)) if authority.eq_ignore_ascii_case(host))
+    headers.get(HOST).is_some_and(|host| is_page_of(origin, host.as_bytes()))
 }
 
 /// The name and password of `Authorization: Basic …`.
@@ -159,17 +158,14 @@ mod tests {
     fn a_password_comes_over_tls_or_from_this_machine() {
         let sign_in = sign_in();
         let given = basic("alice:se:cret");
-        let asks = |peer| asked(&sign_in, peer, &[("authorization", &given)]).is_ok();
+        let pairs = [("authorization", &*given), ("host", "localhost:8080")];
+        let asks = |peer| asked(&sign_in, peer, &pairs).is_ok();
         assert!(asks(peer("127.0.0.1:4000", false)) && asks(peer("192.0.2.9:4000", true)));
         assert!(!asks(peer("192.0.2.9:4000", false)));
         // A proxy on this machine says that its client is elsewhere.
-        let far = sign_in.user(
-            Instant::now(),
-            peer("127.0.0.1:4000", false),
-            "192.0.2.9".parse().unwrap(),
-            &headers(&[("authorization", &given)]),
-        );
-        assert_eq!(far, Err(Refusal::Insecure));
+        let (near, far) = (peer("127.0.0.1:4000", false), "192.0.2.9".parse().unwrap());
+        let asked = sign_in.user(Instant::now(), near, far, &headers(&pairs));
+        assert_eq!(asked, Err(Refusal::Insecure));
     }
 
     #[test]

@@ -33,6 +33,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message as Frame, Role, WebSocketConfig};
 
+use super::host::is_page_of;
 use super::message_clock::MessageClock;
 use super::refusal::{Refusal, refuse};
 use super::rooms::{MAX_MESSAGE, SUB_PROTOCOL};
@@ -84,19 +85,17 @@ impl Service {
 
     /// Whether a page of that origin may open it.
     fn takes(&self, server: &Server, origin: &HeaderValue) -> Result<(), Refusal> {
-        let origin = origin.to_str().map_err(|_| Refusal::UnknownOrigin)?;
-        match self {
+        let (is_taken, refusal) = match self {
             Service::Sip => {
                 let origins = &server.config.listen.origins;
-                let known = origins.is_empty() || origins.iter().any(|known| known.matches(origin));
-                if known { Ok(()) } else { Err(Refusal::UnknownOrigin) }
+                let is_known =
+                    |origin: &str| origins.is_empty() || origins.iter().any(|known| known.matches(origin));
+                (origin.to_str().is_ok_and(is_known), Refusal::UnknownOrigin)
             }
-            // The page and its WebSocket are of one host and port; a proxy may have ended the TLS of both.
-            Service::Rooms(visit) => match origin.split_once("://") {
-                Some((_, host)) if host.eq_ignore_ascii_case(&visit.host) => Ok(()),
-                _ => Err(Refusal::ForeignOrigin),
-            },
-        }
+            // The page and its WebSocket are of one host and port.
+            Service::Rooms(visit) => (is_page_of(origin, visit.host.as_bytes()), Refusal::ForeignOrigin),
+        };
+        if is_taken { Ok(()) } else { Err(refusal) }
     }
 }
 

@@ -6,7 +6,7 @@
 //! [RFC 7443]: https://www.rfc-editor.org/rfc/rfc7443
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringback_nat::demux::{Class, classify};
 use ringback_sansio::{FiveTuple, Transport};
@@ -21,13 +21,14 @@ pub async fn serve<S>(server: Server, turn: Option<Server>, peer: Peer, mut stre
 where
     S: AsyncRead + AsyncWrite + AsyncBufReadExt + Unpin + Send + 'static,
 {
-    let Some(turn) = turn else { return http::serve_connection(server, peer, stream, place).await };
+    let began = Instant::now();
+    let Some(turn) = turn else { return http::serve_connection(server, peer, stream, place, began).await };
     let within = server.config.limits.first_request().max(Duration::from_secs(1));
     let end = tokio::select! {
         read = timeout(within, stream.fill_buf()) => match read.map(|read| read.map(classify)) {
             Ok(Ok(Class::Stun)) => return turn_stream::serve(turn, peer, stream, place).await,
             // What has ended is told as HTTP tells it.
-            Ok(_) => return http::serve_connection(server, peer, stream, place).await,
+            Ok(_) => return http::serve_connection(server, peer, stream, place, began).await,
             Err(_) => End::FirstRequestLate,
         },
         end = place.evicted() => end,

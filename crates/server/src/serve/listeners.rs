@@ -116,7 +116,7 @@ impl Streams {
         let start = Start { doorkeeper, certificates, telemetry: &server.telemetry, within };
         let plain = server.clone();
         start.all(self.http, plain_first, move |peer, stream, place| {
-            http::serve_connection(plain.clone(), peer, stream, place)
+            http::serve_connection(plain.clone(), peer, stream, place, Instant::now())
         })?;
         let (pages, relayed) = (server.clone(), turn.cloned());
         start.secure(self.https, Certificates::https, move |peer, stream, place| {
