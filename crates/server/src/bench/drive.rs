@@ -1,6 +1,5 @@
 //! The run of a load: connections, clock and rate.
 
-use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use ringback_sansio::{Flow, Transport};
@@ -11,6 +10,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::accounts::Account;
 use super::connections::{Connections, News};
 use super::load::{Load, Settings, Tally};
+use super::progress::Progress;
 use super::report::{Costs, Memory, Report};
 use super::{BenchError, Options, Work, consent, gauge};
 use crate::tap::{Connector, Server};
@@ -27,9 +27,6 @@ const AT_ONCE: usize = 64;
 /// The part of the idle phones that is there before the first look at the server's memory, so that its own buffers and
 /// tables are too.
 const FIRST: usize = 10;
-
-/// How often the progress is shown.
-const PROGRESS: Duration = Duration::from_millis(500);
 
 /// Runs a load.
 pub(super) async fn run(options: &Options, accounts: Vec<Account>) -> Result<Report, BenchError> {
@@ -61,8 +58,7 @@ pub(super) async fn run(options: &Options, accounts: Vec<Account>) -> Result<Rep
         refused: 0,
         closed: 0,
         pings: 0,
-        shown: Instant::now(),
-        is_watched: io::stderr().is_terminal(),
+        progress: Progress::new(Instant::now()),
     };
     match options.work {
         Work::Register | Work::Call => driver.at_rate().await,
@@ -101,8 +97,7 @@ struct Driver<'a> {
     /// Connections that ended.
     closed: u64,
     pings: u64,
-    shown: Instant,
-    is_watched: bool,
+    progress: Progress,
 }
 
 impl Driver<'_> {
@@ -122,8 +117,8 @@ impl Driver<'_> {
             begun_within: for_long,
             messages: self.load.received - received + self.load.sent - sent,
             sent_again: self.load.sent_again() - again,
-            own_cpu: difference(gauge::own_cpu(), own),
-            server_cpu: difference(self.cpu()?, cpu),
+            own_cpu: gauge::difference(gauge::own_cpu(), own),
+            server_cpu: gauge::difference(self.cpu()?, cpu),
         };
         let memory = self.memory()?;
         Ok(self.report(Some(costs), memory.map(Memory::InAll)))
@@ -150,7 +145,7 @@ impl Driver<'_> {
     }
 
     fn report(self, costs: Option<Costs>, memory: Option<Memory>) -> Report {
-        self.clear_progress();
+        self.progress.clear();
         let options = self.options;
         let is_calls = options.work == Work::Call;
         Report {
@@ -338,34 +333,20 @@ impl Driver<'_> {
     }
 
     fn show_progress(&mut self, now: Instant, what: &str) {
-        if !self.is_watched || now.duration_since(self.shown) < PROGRESS {
+        if !self.progress.is_due(now) {
             return;
         }
-        self.shown = now;
         let tally = match self.options.work {
             Work::Call => &self.load.calls,
             Work::Register | Work::Idle => &self.load.registrations,
         };
-        // Nobody watches if standard error is closed.
-        let _ = write!(
-            io::stderr(),
-            "\r\x1b[K{what}: {} connected, {} begun, {} succeeded, {} failed, {} in progress",
+        self.progress.show(format_args!(
+            "{what}: {} connected, {} begun, {} succeeded, {} failed, {} in progress",
             self.load.attached(),
             tally.begun,
             tally.succeeded,
             tally.failed(),
             self.load.in_progress()
-        );
+        ));
     }
-
-    fn clear_progress(&self) {
-        if self.is_watched {
-            // Nobody watches if standard error is closed.
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
-    }
-}
-
-fn difference(after: Option<Duration>, before: Option<Duration>) -> Option<Duration> {
-    Some(after?.saturating_sub(before?))
 }

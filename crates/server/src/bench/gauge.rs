@@ -26,6 +26,11 @@ pub(super) fn own_cpu() -> Option<Duration> {
     cpu_of(&fs::read_to_string("/proc/self/stat").ok()?)
 }
 
+/// What was used between two looks.
+pub(super) fn difference(after: Option<Duration>, before: Option<Duration>) -> Option<Duration> {
+    Some(after?.saturating_sub(before?))
+}
+
 /// Bytes that processes would free if they ended together: the sum of their proportional set sizes.
 pub(super) fn memory(pids: &[u32]) -> Option<u64> {
     let of = |pid| memory_of(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?);

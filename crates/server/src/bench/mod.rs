@@ -24,9 +24,11 @@ mod gauge;
 mod load;
 pub mod media;
 mod pacing;
+mod progress;
 mod report;
 mod sockets;
 mod times;
+mod traffic;
 pub mod turn;
 
 pub use accounts::AccountsError;

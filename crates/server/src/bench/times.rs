@@ -32,6 +32,11 @@ impl Times {
         self.most = self.most.max(micros);
     }
 
+    /// Whether none was counted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// The time that the part `share` of them did not exceed.
     pub(super) fn quantile(&self, share: f64) -> Duration {
         let rank = ((self.count as f64 * share).ceil() as u64).max(1);

@@ -59,6 +59,20 @@ enum Kind {
     Turn(Allocations),
 }
 
+/// The server that is loaded, and how it is told of.
+#[derive(Debug, Args)]
+struct Watching {
+    /// The ids of the server's processes on this machine, to read their CPU and memory
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<u32>,
+    /// The server is yours although it has a public address
+    #[arg(long)]
+    i_operate_this_server: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// The calls and their engine.
 #[derive(Debug, Args)]
 struct Calls {
@@ -80,15 +94,8 @@ struct Calls {
     /// The address of callers and callees
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     from: IpAddr,
-    /// The ids of the engine's processes on this machine, to read their CPU and memory
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pid: Vec<u32>,
-    /// The engine is yours although it has a public address
-    #[arg(long)]
-    i_operate_this_server: bool,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    watching: Watching,
 }
 
 /// The allocations and their server.
@@ -119,15 +126,8 @@ struct Allocations {
     /// so often in a second
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "127.0.0.1")]
     from: Vec<IpAddr>,
-    /// The ids of the server's processes on this machine, to read their CPU and memory
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pid: Vec<u32>,
-    /// The server is yours although it has a public address
-    #[arg(long)]
-    i_operate_this_server: bool,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    watching: Watching,
 }
 
 /// The phones and their server.
@@ -172,15 +172,8 @@ struct Phones {
     /// Do not verify the server's certificate
     #[arg(long, conflicts_with = "ca")]
     insecure: bool,
-    /// The ids of the server's processes on this machine, to read their CPU and memory
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pid: Vec<u32>,
-    /// The server is yours although it has a public address
-    #[arg(long)]
-    i_operate_this_server: bool,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    watching: Watching,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -217,9 +210,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         is_anonymous: phones.anonymous,
         authorities: phones.ca,
         is_insecure: phones.insecure,
-        pids: phones.pid,
-        is_consented: phones.i_operate_this_server,
-        is_json: phones.json,
+        pids: phones.watching.pid,
+        is_consented: phones.watching.i_operate_this_server,
+        is_json: phones.watching.json,
     };
     crate::bench::run(&options).map_err(failure)
 }
@@ -232,9 +225,9 @@ fn run_media(calls: Calls) -> Result<ExitCode, Failure> {
         seconds: calls.seconds,
         warm_up: calls.warm_up,
         from: calls.from,
-        pids: calls.pid,
-        is_consented: calls.i_operate_this_server,
-        is_json: calls.json,
+        pids: calls.watching.pid,
+        is_consented: calls.watching.i_operate_this_server,
+        is_json: calls.watching.json,
     };
     media::run(&options).map_err(failure)
 }
@@ -249,9 +242,9 @@ fn run_turn(allocations: Allocations) -> Result<ExitCode, Failure> {
         seconds: allocations.seconds,
         warm_up: allocations.warm_up,
         from: allocations.from,
-        pids: allocations.pid,
-        is_consented: allocations.i_operate_this_server,
-        is_json: allocations.json,
+        pids: allocations.watching.pid,
+        is_consented: allocations.watching.i_operate_this_server,
+        is_json: allocations.watching.json,
     };
     turn::run(&options).map_err(failure)
 }

@@ -1,7 +1,6 @@
 //! The run of a load: sockets, clock and rate.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,12 +11,13 @@ use ringback_media::dtls::Identity;
 use super::calls::{AT_ONCE, Call, State};
 use super::end::{Came, End};
 use super::ng::{Answered, Request, Requests};
-use super::report::{Cpu, Report};
+use super::report::Report;
 use super::stream::{Sound, Stamp, sound};
 use super::{Kind, Options};
 use crate::bench::pacing::{BURST, Pacing};
+use crate::bench::progress::Progress;
 use crate::bench::sockets::Sockets;
-use crate::bench::times::Times;
+use crate::bench::traffic::{Part, Traffic};
 use crate::bench::{BenchError, gauge};
 use crate::net::datagram::Datagram;
 
@@ -31,21 +31,21 @@ pub(super) fn run(options: &Options) -> Result<Report, BenchError> {
     // What the engine still does of it counts too.
     drive.rest(SETTLE)?;
     let up = drive.speakers.len() as u64 / 2;
-    let setting_up = Cpu { server: difference(drive.cpu()?, cpu), lasted };
+    let setting_up = Part { server: gauge::difference(drive.cpu()?, cpu), lasted };
     drive.talk("warming up", options.warm_up)?;
     drive.rest(SETTLE)?;
     drive.counts = Counts::new();
     let dropped = drive.sockets.dropped();
     let (cpu, own, began) = (drive.cpu()?, gauge::own_cpu(), Instant::now());
     drive.talk("talking", options.seconds)?;
-    let talking = Cpu { server: difference(drive.cpu()?, cpu), lasted: began.elapsed() };
-    let own_cpu = difference(gauge::own_cpu(), own);
+    let talking = Part { server: gauge::difference(drive.cpu()?, cpu), lasted: began.elapsed() };
+    let own_cpu = gauge::difference(gauge::own_cpu(), own);
     let after = drive.memory()?;
     drive.rest(SETTLE)?;
-    let dropped = drive.sockets.dropped() - dropped;
+    drive.counts.traffic.dropped_here = drive.sockets.dropped() - dropped;
     drive.hang_up()?;
-    drive.clear_progress();
-    let Counts { sent, heard, unsent, late, unusable, reports, delays, .. } = drive.counts;
+    drive.progress.clear();
+    let Counts { traffic, unusable, reports } = drive.counts;
     Ok(Report {
         kind: options.kind.word(),
         to: options.to.to_string(),
@@ -53,14 +53,9 @@ pub(super) fn run(options: &Options) -> Result<Report, BenchError> {
         up,
         faults: drive.faults,
         seconds: options.seconds,
-        sent,
-        heard,
-        dropped_here: dropped,
-        unsent,
-        late,
+        traffic,
         unusable,
         reports,
-        delays: options.kind.is_passed_on().then_some(delays),
         setting_up,
         talking,
         own_cpu,
@@ -99,8 +94,7 @@ pub(super) struct Drive<'a> {
     /// Browsers to whom something came that is not media.
     poked: Vec<usize>,
     swept: Instant,
-    shown: Instant,
-    is_watched: bool,
+    progress: Progress,
 }
 
 /// Who gets what comes by a socket.
@@ -117,20 +111,14 @@ pub(super) enum Owner {
 
 /// What is counted in a window.
 struct Counts {
-    sent: u64,
-    heard: u64,
-    /// Packets that the kernel did not take.
-    unsent: u64,
-    /// Packets that were due so long ago that they were left out.
-    late: u64,
+    traffic: Traffic,
     unusable: u64,
     reports: u64,
-    delays: Times,
 }
 
 impl Counts {
     fn new() -> Self {
-        Counts { sent: 0, heard: 0, unsent: 0, late: 0, unusable: 0, reports: 0, delays: Times::new() }
+        Counts { traffic: Traffic::new(), unusable: 0, reports: 0 }
     }
 }
 
@@ -165,8 +153,7 @@ impl<'a> Drive<'a> {
             answers: Vec::new(),
             poked: Vec::new(),
             swept: now,
-            shown: now,
-            is_watched: io::stderr().is_terminal(),
+            progress: Progress::new(now),
         })
     }
 
@@ -198,7 +185,7 @@ impl<'a> Drive<'a> {
             self.step(if burst == BURST { Duration::ZERO } else { pacing.wait(Instant::now()) })?;
             self.show_progress(what);
         }
-        self.counts.late += pacing.late();
+        self.counts.traffic.late += pacing.late();
         Ok(())
     }
 
@@ -210,9 +197,9 @@ impl<'a> Drive<'a> {
             window: self.window,
         });
         let Some((engine, len)) = end.speak(stamp, &mut buffer) else { return };
-        self.counts.sent += 1;
+        self.counts.traffic.sent += 1;
         let is_sent = buffer.get(..len).is_some_and(|packet| self.sockets.send(end.socket, engine, packet));
-        self.counts.unsent += u64::from(!is_sent);
+        self.counts.traffic.unsent += u64::from(!is_sent);
     }
 
     /// Lets what is on its way come.
@@ -293,11 +280,14 @@ impl<'a> Drive<'a> {
             match to.hear(packet) {
                 Came::Sound(Some(stamp)) if is_stamped => {
                     if stamp.window == window {
-                        counts.heard += 1;
-                        counts.delays.note(began.elapsed().saturating_sub(Duration::from_nanos(stamp.at)));
+                        counts.traffic.heard += 1;
+                        counts
+                            .traffic
+                            .delays
+                            .note(began.elapsed().saturating_sub(Duration::from_nanos(stamp.at)));
                     }
                 }
-                Came::Sound(_) if !is_stamped => counts.heard += 1,
+                Came::Sound(_) if !is_stamped => counts.traffic.heard += 1,
                 Came::Report => counts.reports += 1,
                 Came::Sound(_) | Came::Unusable => counts.unusable += 1,
             }
@@ -342,30 +332,16 @@ impl<'a> Drive<'a> {
 
     pub(super) fn show_progress(&mut self, what: &str) {
         let now = Instant::now();
-        if !self.is_watched || now.duration_since(self.shown) < PROGRESS {
+        if !self.progress.is_due(now) {
             return;
         }
-        self.shown = now;
-        let Counts { sent, heard, .. } = self.counts;
-        // Nobody watches if standard error is closed.
-        let _ = write!(
-            io::stderr(),
-            "\r\x1b[K{what}: {} of {} calls up, {sent} packets sent, {heard} came through",
+        let Traffic { sent, heard, .. } = &self.counts.traffic;
+        self.progress.show(format_args!(
+            "{what}: {} of {} calls up, {sent} packets sent, {heard} came through",
             self.speakers.len() / 2,
             self.options.calls
-        );
+        ));
     }
-
-    fn clear_progress(&self) {
-        if self.is_watched {
-            // Nobody watches if standard error is closed.
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
-    }
-}
-
-fn difference(after: Option<Duration>, before: Option<Duration>) -> Option<Duration> {
-    Some(after?.saturating_sub(before?))
 }
 
 /// The time between packets of an end.
@@ -384,5 +360,3 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 const MEDIA: u8 = 128;
 /// Room for a packet.
 pub(super) const PACKET_ROOM: usize = 2048;
-/// How often the progress is shown.
-const PROGRESS: Duration = Duration::from_millis(500);

@@ -1,17 +1,17 @@
 //! The run of a load: sockets, clock and rate.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ringback_nat::turn::client::{CHANNEL_HEADER, Client, Event};
 
 use super::Options;
-use super::report::{Part, Report};
+use super::report::Report;
 use crate::bench::pacing::{BURST, Pacing};
+use crate::bench::progress::Progress;
 use crate::bench::sockets::Sockets;
-use crate::bench::times::Times;
+use crate::bench::traffic::{Part, Traffic};
 use crate::bench::{BenchError, accounts, gauge};
 use crate::net::datagram::Datagram;
 
@@ -23,18 +23,17 @@ pub(super) fn run(options: &Options) -> Result<Report, BenchError> {
     let after = drive.read(gauge::memory)?;
     drive.talk("warming up", options.warm_up)?;
     drive.rest(SETTLE)?;
-    drive.counts = Counts::new();
+    drive.traffic = Traffic::new();
     let dropped = drive.sockets.dropped();
     let own = gauge::own_cpu();
     let seconds = options.seconds;
     let relaying = drive.measured(|drive| drive.talk("relaying", seconds))?;
-    let own_cpu = difference(gauge::own_cpu(), own);
+    let own_cpu = gauge::difference(gauge::own_cpu(), own);
     drive.rest(SETTLE)?;
-    let dropped = drive.sockets.dropped() - dropped;
+    drive.traffic.dropped_here = drive.sockets.dropped() - dropped;
     let up = drive.talkers.len() as u64;
     drive.close()?;
-    drive.clear_progress();
-    let Counts { sent, heard, unsent, late, delays } = drive.counts;
+    drive.progress.clear();
     Ok(Report {
         to: options.to.to_string(),
         size: options.size,
@@ -43,12 +42,7 @@ pub(super) fn run(options: &Options) -> Result<Report, BenchError> {
         faults: drive.faults,
         allocating,
         relaying,
-        sent,
-        heard,
-        dropped_here: dropped,
-        unsent,
-        late,
-        delays,
+        traffic: drive.traffic,
         own_cpu,
         memory: after.zip(memory).map(|(after, before)| after.saturating_sub(before)),
     })
@@ -66,13 +60,12 @@ struct Drive<'a> {
     /// Allocations that are being made.
     pending: usize,
     faults: BTreeMap<String, u64>,
-    counts: Counts,
+    traffic: Traffic,
     began: Instant,
     /// The window of counting, which packets carry.
     window: u32,
     swept: Instant,
-    shown: Instant,
-    is_watched: bool,
+    progress: Progress,
 }
 
 /// Whose a socket is.
@@ -99,23 +92,6 @@ enum State {
     Asking,
     Up,
     Over,
-}
-
-/// What is counted in a window.
-struct Counts {
-    sent: u64,
-    heard: u64,
-    /// Packets that the kernel did not take.
-    unsent: u64,
-    /// Packets that were due so long ago that they were left out.
-    late: u64,
-    delays: Times,
-}
-
-impl Counts {
-    fn new() -> Self {
-        Counts { sent: 0, heard: 0, unsent: 0, late: 0, delays: Times::new() }
-    }
 }
 
 impl<'a> Drive<'a> {
@@ -155,12 +131,11 @@ impl<'a> Drive<'a> {
             talkers: Vec::new(),
             pending: 0,
             faults: BTreeMap::new(),
-            counts: Counts::new(),
+            traffic: Traffic::new(),
             began: now,
             window: 0,
             swept: now,
-            shown: now,
-            is_watched: io::stderr().is_terminal(),
+            progress: Progress::new(now),
         })
     }
 
@@ -171,7 +146,7 @@ impl<'a> Drive<'a> {
     ) -> Result<Part, BenchError> {
         let (cpu, began) = (self.read(gauge::cpu)?, Instant::now());
         part(self)?;
-        Ok(Part { server: difference(self.read(gauge::cpu)?, cpu), lasted: began.elapsed() })
+        Ok(Part { server: gauge::difference(self.read(gauge::cpu)?, cpu), lasted: began.elapsed() })
     }
 
     fn read<T>(&self, gauge: fn(&[u32]) -> Option<T>) -> Result<Option<T>, BenchError> {
@@ -225,7 +200,7 @@ impl<'a> Drive<'a> {
             self.step(if burst == BURST { Duration::ZERO } else { pacing.wait(Instant::now()) })?;
             self.show_progress(what);
         }
-        self.counts.late += pacing.late();
+        self.traffic.late += pacing.late();
         Ok(())
     }
 
@@ -247,8 +222,8 @@ impl<'a> Drive<'a> {
             let bytes = buffer.get(CHANNEL_HEADER..length);
             bytes.is_some_and(|bytes| self.sockets.send(end.peer_socket, relayed, bytes))
         };
-        self.counts.sent += 1;
-        self.counts.unsent += u64::from(!is_sent);
+        self.traffic.sent += 1;
+        self.traffic.unsent += u64::from(!is_sent);
     }
 
     /// Lets what is on its way come.
@@ -275,7 +250,7 @@ impl<'a> Drive<'a> {
     /// Takes what comes and does what is due.
     fn step(&mut self, longest: Duration) -> Result<(), BenchError> {
         self.sockets.wait(longest).map_err(BenchError::Threads)?;
-        let Drive { sockets, owners, ends, counts, began, window, .. } = self;
+        let Drive { sockets, owners, ends, traffic, began, window, .. } = self;
         let (began, window) = (*began, *window);
         let now = Instant::now();
         let mut poked = Vec::new();
@@ -293,8 +268,8 @@ impl<'a> Drive<'a> {
                 None => None,
             };
             if let Some(at) = data.and_then(|data| stamped(data, window)) {
-                counts.heard += 1;
-                counts.delays.note(began.elapsed().saturating_sub(Duration::from_nanos(at)));
+                traffic.heard += 1;
+                traffic.delays.note(began.elapsed().saturating_sub(Duration::from_nanos(at)));
             }
         });
         received.map_err(BenchError::Threads)?;
@@ -350,25 +325,15 @@ impl<'a> Drive<'a> {
 
     fn show_progress(&mut self, what: &str) {
         let now = Instant::now();
-        if !self.is_watched || now.duration_since(self.shown) < PROGRESS {
+        if !self.progress.is_due(now) {
             return;
         }
-        self.shown = now;
-        let Counts { sent, heard, .. } = self.counts;
-        // Nobody watches if standard error is closed.
-        let _ = write!(
-            io::stderr(),
-            "\r\x1b[K{what}: {} of {} allocations, {sent} packets sent, {heard} came through",
+        let Traffic { sent, heard, .. } = &self.traffic;
+        self.progress.show(format_args!(
+            "{what}: {} of {} allocations, {sent} packets sent, {heard} came through",
             self.talkers.len(),
             self.options.allocations
-        );
-    }
-
-    fn clear_progress(&self) {
-        if self.is_watched {
-            // Nobody watches if standard error is closed.
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
+        ));
     }
 }
 
@@ -376,10 +341,6 @@ impl<'a> Drive<'a> {
 fn stamped(data: &[u8], window: u32) -> Option<u64> {
     let (at, rest) = data.split_first_chunk()?;
     (rest.first_chunk() == Some(&window.to_be_bytes())).then(|| u64::from_be_bytes(*at))
-}
-
-fn difference(after: Option<Duration>, before: Option<Duration>) -> Option<Duration> {
-    Some(after?.saturating_sub(before?))
 }
 
 /// Allocations that are made at the same time.
@@ -394,5 +355,3 @@ const TICK: Duration = Duration::from_millis(1);
 const SETTLE: Duration = Duration::from_millis(400);
 /// How often repeats are looked at.
 const SWEEP: Duration = Duration::from_millis(20);
-/// How often the progress is shown.
-const PROGRESS: Duration = Duration::from_millis(500);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bench::times::{Times, millis};
+use crate::bench::traffic::{Part, Traffic};
 
 /// What came of a load.
 pub(super) struct Report {
@@ -21,34 +21,16 @@ pub(super) struct Report {
     pub(super) faults: BTreeMap<String, u64>,
     pub(super) allocating: Part,
     pub(super) relaying: Part,
-    /// Packets that were begun, in both directions.
-    pub(super) sent: u64,
-    /// Packets that came out at the other end.
-    pub(super) heard: u64,
-    /// Datagrams that came and found the load's own sockets full.
-    pub(super) dropped_here: u64,
-    /// Packets that the kernel did not take.
-    pub(super) unsent: u64,
-    /// Packets that the load had no time for.
-    pub(super) late: u64,
-    /// From the sending of a packet to its coming out.
-    pub(super) delays: Times,
+    pub(super) traffic: Traffic,
     pub(super) own_cpu: Option<Duration>,
     /// Bytes that the server's processes have grown by while it allocated.
     pub(super) memory: Option<u64>,
 }
 
-/// What a part of the run took.
-pub(super) struct Part {
-    /// CPU of the server's processes.
-    pub(super) server: Option<Duration>,
-    pub(super) lasted: Duration,
-}
-
 impl Report {
     /// Whether every allocation was made, and packets came through where some were sent.
     pub(super) fn is_success(&self) -> bool {
-        self.up == self.allocations && (self.heard > 0 || self.sent == 0)
+        self.up == self.allocations && (self.traffic.heard > 0 || self.traffic.sent == 0)
     }
 
     /// Writes it to standard output.
@@ -61,16 +43,10 @@ impl Report {
         out.flush()
     }
 
-    /// The share of the packets that the server lost.
-    fn loss(&self) -> f64 {
-        let lost = self.sent.saturating_sub(self.heard + self.dropped_here + self.unsent);
-        if self.sent == 0 { 0.0 } else { lost as f64 / self.sent as f64 }
-    }
-
     /// Packets that the server relays in a second of CPU.
     fn packets_per_cpu_second(&self) -> Option<f64> {
         let cpu = self.relaying.server?.as_secs_f64();
-        (cpu > 0.0).then(|| self.heard as f64 / cpu)
+        (cpu > 0.0).then(|| self.traffic.heard as f64 / cpu)
     }
 
     /// CPU of the server for 1000 allocations with their channels, in seconds.
@@ -84,11 +60,7 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let delays: serde_json::Map<String, Value> = SHARES
-            .iter()
-            .map(|(name, share)| ((*name).to_owned(), millis(self.delays.quantile(*share)).into()))
-            .collect();
-        json!({
+        let mut json = json!({
             "to": self.to,
             "data_bytes": self.size,
             "allocations": self.allocations,
@@ -97,18 +69,13 @@ impl Report {
             "allocated_seconds": self.allocating.lasted.as_secs_f64(),
             "server_cpu_seconds_per_1000_allocations": self.cpu_per_1000(),
             "server_memory_bytes_per_allocation": self.memory_of_each(),
-            "packets_sent": self.sent,
-            "packets_heard": self.heard,
-            "packets_unsent": self.unsent,
-            "packets_late": self.late,
-            "packets_dropped_by_the_load": self.dropped_here,
-            "loss": self.loss(),
-            "delay_ms": delays,
             "relayed_seconds": self.relaying.lasted.as_secs_f64(),
             "server_cpu_seconds": self.relaying.server.map(|cpu| cpu.as_secs_f64()),
             "server_packets_per_cpu_second": self.packets_per_cpu_second(),
             "own_cpu_seconds": self.own_cpu.map(|cpu| cpu.as_secs_f64()),
-        })
+        });
+        self.traffic.write(&mut json);
+        json
     }
 }
 
@@ -127,28 +94,16 @@ impl fmt::Display for Report {
         if let Some(bytes) = self.memory_of_each() {
             line("memory, server", format!("{:.1} kB for each allocation", bytes as f64 / 1024.0))?;
         }
-        if self.sent == 0 {
+        if self.traffic.sent == 0 {
             return Ok(());
         }
-        let a_second = self.sent as f64 / self.relaying.lasted.as_secs_f64().max(0.001);
-        let lost = self.loss() * 100.0;
-        line(
-            "packets",
-            format!(
-                "{} of {} bytes sent, {a_second:.0} a second; {} came through, {lost:.3} % lost",
-                self.sent, self.size, self.heard
-            ),
-        )?;
-        let own = [
-            (self.late, "could not be begun in time"),
-            (self.unsent, "were not taken by the kernel"),
-            (self.dropped_here, "came and found the load too slow"),
-        ];
-        for (count, what) in own.into_iter().filter(|(count, _)| *count > 0) {
+        line("packets", format!("{}; {} bytes each", self.traffic.words(self.relaying.lasted), self.size))?;
+        for (count, what) in self.traffic.own_faults().into_iter().filter(|(count, _)| *count > 0) {
             line("", format!("{count} {what}"))?;
         }
-        let delays = SHARES.map(|(name, share)| format!("{name} {:.2}", millis(self.delays.quantile(share))));
-        line("on the way", format!("{} ms", delays.join(", ")))?;
+        if let Some(delays) = self.traffic.delay_words() {
+            line("on the way", delays)?;
+        }
         if let Some(cpu) = self.own_cpu {
             line("CPU of the load", format!("{:.2} s", cpu.as_secs_f64()))?;
         }
@@ -159,16 +114,13 @@ impl fmt::Display for Report {
     }
 }
 
-/// The shares of the delays that are reported.
-const SHARES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn report() -> Report {
-        let mut delays = Times::new();
-        delays.note(Duration::from_micros(250));
+        let mut traffic = Traffic { sent: 100_000, heard: 99_900, late: 3, ..Traffic::new() };
+        traffic.delays.note(Duration::from_micros(250));
         Report {
             to: "10.0.0.1:3478".to_owned(),
             size: 200,
@@ -177,12 +129,7 @@ mod tests {
             faults: BTreeMap::from([("an allocation: the TURN server refused with 486".to_owned(), 2)]),
             allocating: Part { server: Some(Duration::from_millis(98)), lasted: Duration::from_secs(1) },
             relaying: Part { server: Some(Duration::from_secs(1)), lasted: Duration::from_secs(10) },
-            sent: 100_000,
-            heard: 99_900,
-            dropped_here: 0,
-            unsent: 0,
-            late: 3,
-            delays,
+            traffic,
             own_cpu: Some(Duration::from_secs(2)),
             memory: Some(98 * 4096),
         }
@@ -196,9 +143,9 @@ mod tests {
         failed          2 × an allocation: the TURN server refused with 486
         CPU, server     1.000 s for 1000 allocations
         memory, server  4.0 kB for each allocation
-        packets         100000 of 200 bytes sent, 10000 a second; 99900 came through, 0.100 % lost
-                        3 could not be begun in time
-        on the way      p50 0.25, p99 0.25, p999 0.25 ms
+        packets         100000 sent, 10000 a second; 99900 came through, 0.100 % lost; 200 bytes each
+                        3 were not begun in time: the load needs more of a processor
+        on the way      p50 0.25, p99 0.25, p999 0.25, most 0.25 ms
         CPU of the load 2.00 s
         CPU, server     1.00 s; 99900 packets a second of CPU
         ");
@@ -218,7 +165,8 @@ mod tests {
     fn a_load_succeeds_when_every_allocation_was_made_and_packets_came_through() {
         assert!(!report().is_success());
         assert!(Report { up: 100, ..report() }.is_success());
-        assert!(Report { up: 100, sent: 0, heard: 0, ..report() }.is_success(), "none were asked for");
-        assert!(!Report { up: 100, heard: 0, ..report() }.is_success());
+        let nothing = |sent| Report { up: 100, traffic: Traffic { sent, ..Traffic::new() }, ..report() };
+        assert!(nothing(0).is_success(), "none were asked for");
+        assert!(!nothing(100).is_success());
     }
 }
