@@ -76,9 +76,9 @@ fn duplicate_keys_are_errors() {
 #[test]
 fn keys_of_later_versions_are_not_in_this_version() {
     for (text, key) in [
-        ("[turn]\nsecret = 'x'\n", "turn.secret"),
+        ("[store]\nurl = 'postgres://x'\n", "store.url"),
         ("[cluster]\nurl = 'redis://x'\n", "cluster"),
-        ("[rooms]\nanonymous = true\n", "rooms"),
+        ("[[trunk]]\nname = 'x'\n", "trunk"),
         ("[media]\nstun = ''\n", "media.stun"),
     ] {
         let sentence = refusal(text);
@@ -303,7 +303,7 @@ fn set_overrides_the_file_and_is_checked_like_it() {
             "limits.calls=many",
             "--set limits.calls: `limits.calls`: invalid type: string \"many\", expected u32",
         ),
-        ("turn.secret=x", "--set turn.secret: `turn.secret` is not in this version; remove it"),
+        ("media.stun=x", "--set media.stun: `media.stun` is not in this version; remove it"),
         ("user.password=x", "users cannot be given by --set"),
         (
             "listen.http=127.0.0.1",
