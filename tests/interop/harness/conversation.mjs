@@ -46,29 +46,31 @@ export async function assertPhonesTalk(server, alice, bob, meanwhile = async () 
  * @param {object} alice the phone of a page, which speaks with the first tone
  * @param {import('./baresip.mjs').Baresip} bob who speaks with the second
  * @param {() => Promise<void>} [meanwhile] what else happens once they hear each other
+ * @param {() => Promise<void>} [connected] what is waited for before they listen
  */
-export function pageCallsPhone(server, alice, bob, meanwhile = async () => {}) {
+export function pageCallsPhone(server, alice, bob, meanwhile, connected) {
   return recordOf(server, async () => {
     await alice.dial('bob');
     await bob.incoming();
     await bob.accept();
-    await talk(alice, bob, meanwhile);
+    await talk(alice, bob, meanwhile, connected);
   });
 }
 
 /** The same the other way round: Bob calls, and hangs up. */
-export function phoneCallsPage(server, alice, bob, meanwhile = async () => {}) {
+export function phoneCallsPage(server, alice, bob, meanwhile, connected) {
   return recordOf(server, async () => {
     await bob.dial('alice');
     await alice.call('incoming');
     await alice.accept();
-    await talk(alice, bob, meanwhile);
+    await talk(alice, bob, meanwhile, connected);
   });
 }
 
-async function talk(alice, bob, meanwhile) {
+async function talk(alice, bob, meanwhile = async () => {}, connected = async () => {}) {
   await alice.call('active');
   await bob.established();
+  await connected();
   await assertHearEachOther([alice, TONES.first], [bob, TONES.second]);
   await meanwhile();
   await bob.hangUp();
