@@ -1,23 +1,19 @@
 // Media engines on loopback that speak the ng protocol: Debian's rtpengine, and `ringback ng`.
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { freePort } from './process.mjs';
+import { Program } from './program.mjs';
 import { BINARY } from './server.mjs';
 
 /** The rtpengine that is measured. */
 export const RTPENGINE = process.env.RTPENGINE_BINARY ?? '/usr/bin/rtpengine';
 /** Below those that Linux hands out by itself, which are for the commands. */
 const PORTS = { first: 10_000, last: 31_999 };
-const running = new Set();
-process.on('exit', () => {
-  for (const engine of running) engine.end();
-});
 
 /** Starts rtpengine without its kernel module; `core` is the one processor that it may use. */
 export async function startRtpengine({ core } = {}) {
@@ -58,26 +54,10 @@ export function loadMedia(engine, kind, { calls, seconds, core }) {
   });
 }
 
-class Engine {
-  #folder = mkdtempSync(join(tmpdir(), 'engine-'));
-  #log = join(this.#folder, 'log');
-  #process;
-
+class Engine extends Program {
   constructor(name, port, binary, args, core) {
-    Object.assign(this, { name, port });
-    const log = openSync(this.#log, 'w');
-    const [command, ...all] = pinned(core, [binary, ...args]);
-    this.#process = spawn(command, all, { stdio: ['ignore', log, log], cwd: this.#folder });
-    closeSync(log);
-    running.add(this);
-  }
-
-  get pid() {
-    return this.#process.pid;
-  }
-
-  get log() {
-    return readFileSync(this.#log, 'utf8');
+    super(name, mkdtempSync(join(tmpdir(), 'engine-')), pinned(core, [binary, ...args]));
+    this.port = port;
   }
 
   /** Pings it until it answers. */
@@ -87,26 +67,11 @@ class Engine {
     await once(socket, 'listening');
     let answered = false;
     socket.once('message', (answer) => (answered = answer.toString().includes('pong')));
-    for (const deadline = performance.now() + 20_000; !answered; await sleep(100)) {
-      if (this.#process.exitCode !== null || performance.now() > deadline) {
-        throw new Error(`${this.name} did not start:\n${this.log}`);
-      }
-      socket.send('ready d7:command4:pinge', this.port, '127.0.0.1');
-    }
+    await this.started(() => {
+      if (!answered) socket.send('ready d7:command4:pinge', this.port, '127.0.0.1');
+      return answered;
+    });
     socket.close();
-  }
-
-  async stop() {
-    const ended = once(this.#process, 'exit');
-    this.#process.kill('SIGTERM');
-    await Promise.race([ended, sleep(5_000)]);
-    this.end();
-  }
-
-  end() {
-    this.#process.kill('SIGKILL');
-    running.delete(this);
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -1,10 +1,10 @@
 // One Ringback of the release build, on loopback, with what the kernel says about its process.
-import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ticksOf } from './process.mjs';
+import { Program } from './program.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
@@ -19,11 +19,6 @@ const DATA = process.env.RINGBACK_BENCH_DATA ?? join(TARGET, 'bench-data');
 const THREADS = ['control', 'store', 'net', 'media'];
 
 const REALM = 'ringback';
-const running = new Set();
-process.on('exit', () => {
-  for (const server of running) server.end();
-});
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 /**
  * Starts a server and waits until it is ready.
@@ -42,45 +37,21 @@ export function password(user) {
   return `${user}-secret`;
 }
 
-class Server {
+class Server extends Program {
   realm = REALM;
-  #folder;
-  #process;
-  #log;
 
   constructor(users, set) {
     mkdirSync(DATA, { recursive: true });
-    this.#folder = mkdtempSync(join(DATA, 'run-'));
-    const config = join(this.#folder, 'ringback.toml');
+    const folder = mkdtempSync(join(DATA, 'run-'));
+    const config = join(folder, 'ringback.toml');
     writeFileSync(config, configuration(users), { mode: 0o600 });
-    this.#log = join(this.#folder, 'log');
-    const log = openSync(this.#log, 'w');
-    const args = ['serve', '-c', config, '--data-dir', join(this.#folder, 'data')];
-    this.#process = spawn(BINARY, [...args, ...set.flatMap((key) => ['--set', key])], {
-      stdio: ['ignore', log, log],
-    });
-    closeSync(log);
-    running.add(this);
-  }
-
-  get pid() {
-    return this.#process.pid;
-  }
-
-  get log() {
-    return readFileSync(this.#log, 'utf8');
+    const args = ['serve', '-c', config, '--data-dir', join(folder, 'data')];
+    super('the server', folder, [BINARY, ...args, ...set.flatMap((key) => ['--set', key])]);
   }
 
   /** Waits for the line `ready` and reads the ports from what stands before it. */
   async ready() {
-    const failed = new Promise((_, reject) => this.#process.once('error', reject));
-    const deadline = performance.now() + 20_000;
-    while (!/^ready$/m.test(this.log)) {
-      if (this.#process.exitCode !== null || performance.now() > deadline) {
-        throw new Error(`the server did not start:\n${this.log}`);
-      }
-      await Promise.race([sleep(20), failed]);
-    }
+    await this.started(() => /^ready$/m.test(this.log), 20);
     this.httpPort = this.#port(/http:\/\/127\.0\.0\.1:(\d+)/);
     this.httpsPort = this.#port(/https:\/\/127\.0\.0\.1:(\d+)/);
     this.udpPort = this.#port(/SIP UDP +127\.0\.0\.1:(\d+)/);
@@ -138,21 +109,6 @@ class Server {
   async settledMetrics() {
     await sleep(2_200);
     return this.metrics();
-  }
-
-  async stop() {
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
-    this.#process.kill('SIGTERM');
-    await Promise.race([ended, sleep(3_000)]);
-    this.end();
-    await ended;
-  }
-
-  /** Ends it at once and removes its data. */
-  end() {
-    this.#process.kill('SIGKILL');
-    running.delete(this);
-    if (!process.env.RINGBACK_BENCH_KEEP) rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -1,10 +1,11 @@
 // TURN servers in a network of their own, since neither may relay to its own machine: Debian's coturn, and Ringback.
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { Program } from './program.mjs';
 import { BINARY } from './server.mjs';
 
 /** The coturn that is measured. */
@@ -19,11 +20,7 @@ const USER = 'alice';
 const PASSWORD = 'alice-secret';
 const MARK = 'RINGBACK_BENCH_NAMESPACE';
 const folder = mkdtempSync(join(tmpdir(), 'turn-'));
-const running = new Set();
-process.on('exit', () => {
-  for (const server of running) server.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs the rest of this script in a network namespace, with a cable to a second one. Needs root. */
 export async function enterNetworks(file) {
@@ -34,7 +31,7 @@ export async function enterNetworks(file) {
   }
   // It stands for as long as this process does.
   const far = spawn('unshare', ['--net', '--kill-child', 'cat'], { stdio: ['pipe', 'ignore', 'ignore'] });
-  running.add({ end: () => far.kill('SIGKILL') });
+  process.on('exit', () => far.kill('SIGKILL'));
   const ip = (...args) => execFileSync('ip', args);
   // Until `unshare` has made it.
   const own = () => execFileSync('readlink', ['/proc/self/ns/net']).toString();
@@ -49,7 +46,7 @@ export async function enterNetworks(file) {
 }
 
 /** Starts coturn with a user of its own, no TLS and as many threads as it takes by itself. */
-export function startCoturn(network, options) {
+export function startCoturn(network) {
   const args = ['-n', '--log-file', 'stdout', '--pidfile', join(folder, 'pid'), '-L', SERVER, '-E', SERVER];
   const rest = [
     '-p',
@@ -65,11 +62,11 @@ export function startCoturn(network, options) {
     'bench',
   ];
   const off = ['--no-tls', '--no-dtls', '--no-cli', '--no-tcp', '--no-tcp-relay', '--no-rfc5780'];
-  return started(network, 'coturn', COTURN, [...args, ...rest, ...off].map(String), options);
+  return started(network, 'coturn', COTURN, [...args, ...rest, ...off].map(String));
 }
 
 /** Starts Ringback with a user of its own. */
-export function startRingback(network, options) {
+export function startRingback(network) {
   const config = join(folder, 'ringback.toml');
   const listen = ['http', 'https', 'sip_udp', 'sip_tcp', 'sip_tls', 'webrtc', 'turn_tls']
     .map((key) => `${key} = "127.0.0.1:0"`)
@@ -83,13 +80,13 @@ export function startRingback(network, options) {
     { mode: 0o600 },
   );
   const args = ['serve', '-c', config, '--data-dir', mkdtempSync(join(folder, 'data-'))];
-  return started(network, 'ringback', BINARY, args, options);
+  return started(network, 'ringback', BINARY, args);
 }
 
 /**
  * Loads a server and resolves to the report of `ringback bench turn`.
  *
- * @param {TurnServer} server
+ * @param {Program} server
  * @param {object} options
  * @param {number} options.allocations
  * @param {number} options.rate packets a second
@@ -132,53 +129,11 @@ export function loadTurn(server, { allocations, rate, size = 200, seconds = 10 }
   });
 }
 
-class TurnServer {
-  #process;
-  #log;
-
-  constructor(network, name, binary, args) {
-    this.name = name;
-    this.#log = join(folder, `${name}.log`);
-    const log = openSync(this.#log, 'w');
-    // nsenter becomes what it runs, so that its id is the server's.
-    this.#process = spawn('nsenter', ['-t', `${network}`, '-n', binary, ...args], { stdio: ['ignore', log, log] });
-    closeSync(log);
-    running.add(this);
-  }
-
-  get pid() {
-    return this.#process.pid;
-  }
-
-  get log() {
-    return readFileSync(this.#log, 'utf8');
-  }
-
-  get isRunning() {
-    return this.#process.exitCode === null && this.#process.signalCode === null;
-  }
-
-  async stop() {
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
-    this.#process.kill('SIGTERM');
-    await Promise.race([ended, sleep(3_000)]);
-    this.end();
-    await ended;
-  }
-
-  end() {
-    this.#process.kill('SIGKILL');
-    running.delete(this);
-  }
-}
-
 /** Starts a server and waits until it allocates. */
 async function started(network, name, binary, args) {
-  const server = new TurnServer(network, name, binary, args);
-  for (const deadline = performance.now() + 20_000; ; await sleep(300)) {
-    if (!server.isRunning) throw new Error(`${name} ended: ${server.log.slice(-600)}`);
-    const { up } = await loadTurn(server, { allocations: 1, rate: 0, seconds: 1 });
-    if (up === 1) return server;
-    if (performance.now() > deadline) throw new Error(`${name} allocates nothing: ${server.log.slice(-600)}`);
-  }
+  // nsenter becomes what it runs, so that its id is the server's.
+  const command = ['nsenter', '-t', `${network}`, '-n', binary, ...args];
+  const server = new Program(name, mkdtempSync(join(folder, `${name}-`)), command);
+  await server.started(async () => (await loadTurn(server, { allocations: 1, rate: 0, seconds: 1 })).up === 1, 300);
+  return server;
 }
