@@ -5,6 +5,7 @@
 //! [`serve`] (the running exchange).
 
 pub mod bench;
+pub mod call;
 pub mod cli;
 pub mod config;
 pub mod control_thread;
@@ -18,6 +19,7 @@ pub mod ng_thread;
 pub mod outbox;
 pub mod pages;
 pub mod recordings;
+pub mod room;
 pub mod rooms_thread;
 pub mod secret;
 pub mod serve;

@@ -1,4 +1,4 @@
-//! Who the phones of a load are: the file of `--password-file`.
+//! Who phones are: the file of `--password-file`, of `bench` and of `call`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,9 +10,9 @@ use crate::config::READABLE_BY_OTHERS;
 use crate::secret::Secret;
 
 /// A user and its password.
-pub(super) struct Account {
-    pub(super) name: String,
-    pub(super) password: Secret,
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) password: Secret,
 }
 
 /// Why there are no accounts.
@@ -33,7 +33,7 @@ pub enum AccountsError {
 }
 
 /// Reads the first `count` accounts of a file, or all of them.
-pub(super) fn read(path: &Path, count: Option<usize>) -> Result<Vec<Account>, AccountsError> {
+pub(crate) fn read(path: &Path, count: Option<usize>) -> Result<Vec<Account>, AccountsError> {
     let unreadable = |error| AccountsError::Read(path.to_owned(), error);
     let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o777;
     if mode & READABLE_BY_OTHERS != 0 {

@@ -13,6 +13,7 @@ use super::load::{Load, Settings, Tally};
 use super::progress::Progress;
 use super::report::{Costs, Memory, Report};
 use super::{BenchError, Options, Work, consent, gauge};
+use crate::net::client::web_socket;
 use crate::tap::{Connector, Server};
 
 /// How often the load is looked at when nothing comes in.
@@ -37,6 +38,7 @@ pub(super) async fn run(options: &Options, accounts: Vec<Account>) -> Result<Rep
         origin: None,
         authorities: options.authorities.as_deref(),
         is_insecure: options.is_insecure,
+        protocol: web_socket::SIP,
     });
     let (connections, news) = Connections::new(connector.map_err(BenchError::Trust)?, options.to.transport);
     let settings = Settings {

@@ -15,7 +15,7 @@
 //! - The rate is what is begun, whether or not the server keeps up. When every phone is registering, or
 //!   20 000 calls stand, less is begun than was asked for, and the report says how much.
 
-mod accounts;
+pub(crate) mod accounts;
 mod connections;
 mod consent;
 mod drive;

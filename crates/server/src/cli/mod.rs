@@ -1,12 +1,15 @@
 //! The command line: a file for each command.
 //!
 //! Every failure is one sentence on standard error. The exit code is 2 when what was typed or configured is wrong, 1
-//! when something failed while running, 0 otherwise.
+//! when something failed while running, 0 otherwise; `call` has 3 besides, for a call that the other side did not take.
 
 mod bench;
+mod call;
+mod chat;
 mod check;
 mod failure;
 mod ng;
+mod room;
 mod serve;
 mod tap;
 mod user;
@@ -50,6 +53,9 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Failure> {
         Command::Tap(arguments) => tap::run(*arguments),
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Ng(arguments) => ng::run(&arguments),
+        Command::Call(arguments) => call::run(*arguments),
+        Command::Chat(arguments) => chat::run(*arguments),
+        Command::Room(arguments) => room::run(*arguments),
     }
 }
 
@@ -77,6 +83,12 @@ enum Command {
     Bench(Box<bench::Arguments>),
     /// Carry the media of a SIP proxy (Kamailio, OpenSIPS) in place of rtpengine
     Ng(ng::Arguments),
+    /// Call somebody, or wait to be called: a telephone on the command line
+    Call(Box<call::Arguments>),
+    /// Chat in a room and send files, directly with every member
+    Chat(Box<chat::Arguments>),
+    /// Be in a room with a file to play or to record
+    Room(Box<room::Arguments>),
 }
 
 /// Where the configuration comes from.

@@ -33,6 +33,7 @@ pub use error::TapError;
 pub(crate) use frames::{Frame, Kind};
 pub use rules::{Origin, Rule, RuleError, Rules, RulesError};
 pub use save::Form;
+pub(crate) use socket::Broken;
 pub use target::{Target, TargetError};
 pub(crate) use upstream::{ConnectError, Connector, Server, Upstream};
 
@@ -44,6 +45,7 @@ use std::sync::mpsc::sync_channel;
 use ringback_sansio::FiveTuple;
 
 use crate::config::Identity;
+use crate::net::client::web_socket;
 use ladder::Ladder;
 use listener::Listener;
 use rules::SharedRules;
@@ -86,6 +88,7 @@ impl Options {
             origin: self.origin.as_deref(),
             authorities: self.authorities.as_deref(),
             is_insecure: self.is_insecure,
+            protocol: web_socket::SIP,
         }
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Server<'a> {
     pub(crate) authorities: Option<&'a Path>,
     /// Whether its certificate is not looked at.
     pub(crate) is_insecure: bool,
+    /// The sub-protocol of a WebSocket.
+    pub(crate) protocol: &'static str,
 }
 
 /// What connects to the server.
@@ -55,6 +57,7 @@ pub(crate) struct Connector {
     target: Target,
     host: HeaderValue,
     origin: Option<HeaderValue>,
+    protocol: &'static str,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
@@ -125,6 +128,7 @@ impl Connector {
         Ok(Connector {
             host: header(server.host.unwrap_or(&target.authority()))?,
             origin: server.origin.map(header).transpose()?,
+            protocol: server.protocol,
             target,
             tls,
         })
@@ -198,7 +202,7 @@ impl Connector {
     }
 
     fn opening<B>(&self, of_browser: &Request<B>) -> Request<Empty<Bytes>> {
-        let mut request = web_socket::opening(self.host.clone());
+        let mut request = web_socket::opening(self.host.clone(), self.protocol);
         let path = match &self.target.path {
             Some(path) => path.parse().ok(),
             None => of_browser.uri().path_and_query().and_then(|path| path.as_str().parse().ok()),

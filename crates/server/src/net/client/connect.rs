@@ -115,7 +115,7 @@ impl Client {
         }
         let host = authority(name, target.address.port());
         let host = HeaderValue::from_str(&host).map_err(|_| NotConnected::NoWebSocket)?;
-        match web_socket::open(stream, web_socket::opening(host)).await {
+        match web_socket::open(stream, web_socket::opening(host, web_socket::SIP)).await {
             Ok(upgraded) => Ok((Made::WebSocket(upgraded), local)),
             Err(error) => {
                 limited!(log, DEBUG, remote, "connect", %to, %error, "no SIP over WebSocket");

@@ -1,4 +1,4 @@
-//! The client's side of the opening handshake of SIP over WebSocket ([RFC 6455 §4.1], [RFC 7118 §4]).
+//! The client's side of the opening handshake of a WebSocket ([RFC 6455 §4.1]): of SIP ([RFC 7118 §4]), and of rooms.
 //!
 //! [RFC 6455 §4.1]: https://www.rfc-editor.org/rfc/rfc6455#section-4.1
 //! [RFC 7118 §4]: https://www.rfc-editor.org/rfc/rfc7118#section-4
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// Why a server does not speak SIP over WebSocket with us.
+/// Why a server does not speak with us over WebSocket.
 #[derive(Debug, Error)]
 pub enum NotOpened {
     /// It does not speak HTTP.
@@ -31,12 +31,15 @@ pub enum NotOpened {
     #[error("its answer to the WebSocket handshake is not one to our key")]
     WrongAccept,
     /// It does not take the sub-protocol.
-    #[error("it did not take the sub-protocol `sip`; does the path lead to SIP over WebSocket?")]
-    NoSubProtocol,
+    #[error("it did not take the sub-protocol `{0}`; does the path lead to what speaks it?")]
+    NoSubProtocol(String),
 }
 
-/// The request that asks `host` for a WebSocket, at the path `/`.
-pub fn opening(host: HeaderValue) -> Request<Empty<Bytes>> {
+/// The sub-protocol of SIP.
+pub const SIP: &str = "sip";
+
+/// The request that asks `host` for a WebSocket of a sub-protocol, at the path `/`.
+pub fn opening(host: HeaderValue, protocol: &'static str) -> Request<Empty<Bytes>> {
     let mut request = Request::new(Empty::new());
     let headers = request.headers_mut();
     headers.insert(HOST, host);
@@ -46,7 +49,7 @@ pub fn opening(host: HeaderValue) -> Request<Empty<Bytes>> {
         headers.insert(SEC_WEBSOCKET_KEY, key);
     }
     headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("sip"));
+    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
     request
 }
 
@@ -55,6 +58,7 @@ pub async fn open<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Upgrad
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let wanted = request.headers().get(SEC_WEBSOCKET_PROTOCOL).cloned();
     let expected = request.headers().get(SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
@@ -70,8 +74,9 @@ where
         return Err(NotOpened::WrongAccept);
     }
     let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
-    if !protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"sip")) {
-        return Err(NotOpened::NoSubProtocol);
+    let wanted = wanted.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
+    if !protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(wanted)) {
+        return Err(NotOpened::NoSubProtocol(wanted.escape_ascii().to_string()));
     }
     Ok(hyper::upgrade::on(&mut response).await?)
 }
