@@ -5,7 +5,7 @@ import { before } from 'node:test';
 import { run } from './harness/child.mjs';
 import { startChromium } from './harness/chromium.mjs';
 import { scenario } from './harness/evidence.mjs';
-import { joinRoom, makeRoom } from './harness/room.mjs';
+import { joinRoom, makeRoom, onlyBy } from './harness/room.mjs';
 import { startServer } from './harness/server.mjs';
 import { TONES } from './harness/tones.mjs';
 import { until } from './harness/waiting.mjs';
@@ -18,29 +18,6 @@ before(async () => {
   server = await startServer();
   browsers = await Promise.all([startChromium(TONES.first), startChromium(TONES.second)]);
 });
-
-/** Runs in the page before its own scripts: nothing but TURN is used, and of that the URLs that match. */
-function onlyBy(pattern) {
-  const Original = window.RTCPeerConnection;
-  const only = (configuration) => {
-    const servers = configuration?.iceServers ?? [];
-    const turn = servers.map((it) => ({ ...it, urls: [it.urls].flat().filter((url) => url.match(pattern)) }));
-    window.told = servers;
-    return {
-      ...configuration,
-      iceServers: turn.filter(({ urls }) => urls.length > 0),
-      iceTransportPolicy: 'relay',
-    };
-  };
-  window.RTCPeerConnection = class extends Original {
-    constructor(configuration) {
-      super(only(configuration));
-    }
-    setConfiguration(configuration) {
-      super.setConfiguration(only(configuration));
-    }
-  };
-}
 
 /** The URL as it is told, and the words of the page. */
 const WAYS = {

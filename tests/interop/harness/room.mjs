@@ -215,3 +215,26 @@ export const keepConnections = [
     };
   },
 ];
+
+/** Runs in the page before its own scripts: nothing but TURN is used, and of that the URLs that match. */
+export function onlyBy(pattern) {
+  const Original = window.RTCPeerConnection;
+  const only = (configuration) => {
+    const servers = configuration?.iceServers ?? [];
+    const turn = servers.map((it) => ({ ...it, urls: [it.urls].flat().filter((url) => url.match(pattern)) }));
+    window.told = servers;
+    return {
+      ...configuration,
+      iceServers: turn.filter(({ urls }) => urls.length > 0),
+      iceTransportPolicy: 'relay',
+    };
+  };
+  window.RTCPeerConnection = class extends Original {
+    constructor(configuration) {
+      super(only(configuration));
+    }
+    setConfiguration(configuration) {
+      super.setConfiguration(only(configuration));
+    }
+  };
+}
