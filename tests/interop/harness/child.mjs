@@ -61,6 +61,11 @@ export class Child {
     return this.#process.pid;
   }
 
+  /** Its standard input, where the options give it one. */
+  get stdin() {
+    return this.#process.stdin;
+  }
+
   get isRunning() {
     return running.has(this.#process);
   }

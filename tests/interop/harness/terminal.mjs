@@ -70,11 +70,9 @@ class Terminal {
 
   /** Waits until the program has ended; its exit code. */
   async ended() {
-    const state = () =>
-      this.#tmux('list-panes', ...KEPT)
-        .trim()
-        .split(' ');
-    await until(`the program of ${this.#name} to end`, () => state()[0] === '1', { seen: () => this.text });
+    // The code comes a little later than the end.
+    const state = () => /^1 (\d+)$/.exec(this.#tmux('list-panes', ...KEPT).trim());
+    await until(`the program of ${this.#name} to end`, state, { seen: () => this.text });
     return Number(state()[1]);
   }
 
