@@ -13,7 +13,6 @@ const COLUMNS = 120;
 const LINES = 40;
 /** Lines above the window that are kept. */
 const HISTORY = 500;
-const KEPT = ['-F', '#{pane_dead} #{pane_dead_status}'];
 
 /** Runs `command` in a terminal. */
 export async function openTerminal(name, command, args) {
@@ -38,9 +37,10 @@ class Terminal {
     this.#raw = evidencePath(`terminal-${name}.raw`);
     this.#tmux('set-option', '-g', 'remain-on-exit', 'on');
     this.#tmux('set-option', '-g', 'history-limit', `${HISTORY}`);
-    // The shell waits until everything that is written is kept.
+    // The shell waits until everything that is written is kept, and tells the exit code: tmux itself loses it now and then.
+    const script = 'read start; "$@"; echo "[ended: $?]"';
     const size = ['-x', `${COLUMNS}`, '-y', `${LINES}`];
-    this.#tmux('new-session', '-d', ...size, 'sh', '-c', 'read start && exec "$@"', 'sh', ...command);
+    this.#tmux('new-session', '-d', ...size, 'sh', '-c', script, 'sh', ...command);
     this.#tmux('pipe-pane', '-o', `cat >> '${this.#raw}'`);
     this.#tmux('send-keys', 'Enter');
   }
@@ -70,10 +70,8 @@ class Terminal {
 
   /** Waits until the program has ended; its exit code. */
   async ended() {
-    // The code comes a little later than the end.
-    const state = () => /^1 (\d+)$/.exec(this.#tmux('list-panes', ...KEPT).trim());
-    await until(`the program of ${this.#name} to end`, state, { seen: () => this.text });
-    return Number(state()[1]);
+    const [, code] = await this.shows(/^\[ended: (\d+)\]$/m);
+    return Number(code);
   }
 
   #tmux(...args) {
