@@ -186,6 +186,34 @@ fn bandwidth_is_of_an_allocation_and_of_both_ways() {
 }
 
 #[test]
+fn what_an_account_carries_is_of_all_its_allocations_and_of_each_way() {
+    let mut world = World::new();
+    *world.bandwidth.lock().unwrap() = Some(Rate::per_second(1000, 2000));
+    let mut allocated = |client: Client| {
+        let mut client = client.challenged(&mut world);
+        assert!(client.allocate(&mut world).is_success());
+        client.bind(&mut world, 0x4001, PEER);
+        client
+    };
+    let [first, second] = ["192.0.2.7:50000", "192.0.2.7:50001"]
+        .map(|from| Client::new("alice", "sesame", from))
+        .map(&mut allocated);
+    let relays: Vec<_> = world.sockets.keys().copied().collect();
+    let packet = channel_data(0x4001, &[0; 800]);
+    assert!(world.sent_to_peer(&first, &packet).is_ok());
+    assert!(world.sent_to_peer(&second, &packet).is_ok());
+    for client in [&first, &second] {
+        assert_eq!(world.sent_to_peer(client, &packet), Err(Reason::Bandwidth));
+    }
+    assert!(world.sent_by_peer(relays[0], at(PEER), &[0; 1200]).is_ok(), "the other way has as much");
+    assert!(world.sent_by_peer(relays[1], at(PEER), &[0; 800]).is_ok());
+    assert_eq!(world.sent_by_peer(relays[0], at(PEER), &[0; 800]), Err(Reason::Bandwidth));
+    world.pass(secs(1));
+    assert!(world.sent_to_peer(&second, &packet).is_ok());
+    assert_eq!(world.server.stats().drops.of(Reason::Bandwidth), 3);
+}
+
+#[test]
 fn a_peer_that_the_policy_refuses_is_refused_everywhere() {
     for peer in ["127.0.0.1:80", "10.0.0.1:22", "169.254.169.254:80", "224.0.0.1:5", "203.0.113.1:5060"] {
         let (mut world, mut alice) = allocated_with(World::with(|settings| {

@@ -34,7 +34,7 @@ pub(super) struct Allocation {
     channels: Vec<Channel>,
     pub(super) bucket: Bucket,
     /// In the quotas, for as long as the allocation is.
-    _place: Place,
+    pub(super) place: Place,
 }
 
 /// Whose allocation it is.
@@ -139,7 +139,7 @@ impl Allocation {
             permissions: Vec::new(),
             channels: Vec::new(),
             bucket: Bucket::default(),
-            _place: place,
+            place,
         }
     }
 
@@ -245,7 +245,7 @@ mod tests {
         let mut request = [0; 64];
         let length = Writer::new(MessageClass::Request, ALLOCATE, 1.into(), &mut request).finish().unwrap();
         let asked = Reply::to(&Message::parse(&request[..length]).unwrap());
-        let place = Quotas::default().take(&owner.account).unwrap();
+        let place = Quotas::default().take(Clock::new().now(), &owner.account, None).unwrap();
         Allocation::new(owner, place, asked, Duration::from_secs(600))
     }
 

@@ -67,6 +67,10 @@ impl<U: Users> Authenticator<U> {
         Authenticator { users, realm, algorithms, nonces, nobody }
     }
 
+    pub(super) fn users(&self) -> &U {
+        &self.users
+    }
+
     pub(super) fn users_mut(&mut self) -> &mut U {
         &mut self.users
     }

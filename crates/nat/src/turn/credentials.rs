@@ -13,6 +13,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
+use super::budget::Rate;
 use crate::stun::Key;
 
 /// The hash by which a password becomes a key ([RFC 8489 §18.5]).
@@ -92,6 +93,12 @@ pub trait Users {
     /// Whether there is such an account and it may allocate. It is asked of whom a key has shown to be right: credentials
     /// that were made for a time outlive the account that they were made for, if nobody asks.
     fn has_account(&self, account: &[u8]) -> bool;
+
+    /// How many bytes of application data all allocations of an account together may carry in each direction; `None` for as
+    /// many as come. A packet that is larger than the burst never passes.
+    fn bandwidth(&self, _account: &[u8]) -> Option<Rate> {
+        None
+    }
 }
 
 /// Both of them: an account of either is one.
@@ -104,6 +111,10 @@ impl<A: Users, B: Users> Users for (A, B) {
 
     fn has_account(&self, account: &[u8]) -> bool {
         self.0.has_account(account) || self.1.has_account(account)
+    }
+
+    fn bandwidth(&self, account: &[u8]) -> Option<Rate> {
+        self.0.bandwidth(account).or_else(|| self.1.bandwidth(account))
     }
 }
 

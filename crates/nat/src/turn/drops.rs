@@ -33,7 +33,7 @@ reasons! {
     PeerRefused = "peer_refused",
     /// The allocation has no relayed transport address of the peer's family.
     WrongFamily = "wrong_family",
-    /// The allocation has carried as much as it may for the time being.
+    /// The allocation, or those of its account together, have carried as much as they may for the time being.
     Bandwidth = "bandwidth",
     /// The buffer has no room around the data for a message to the client, or no message can be so long.
     NoRoom = "no_room",

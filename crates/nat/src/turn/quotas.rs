@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::budget::{Bucket, Rate, since};
 
 /// How many allocations there may be, in all and of one account.
 ///
@@ -20,7 +23,15 @@ struct Shared {
 #[derive(Default)]
 struct Taken {
     allocations: usize,
-    by_account: HashMap<Box<[u8]>, usize>,
+    by_account: HashMap<Box<[u8]>, Theirs>,
+}
+
+/// What an account has.
+#[derive(Default)]
+struct Theirs {
+    allocations: usize,
+    /// What its allocations carry, where that is limited.
+    meter: Option<Arc<Meter>>,
 }
 
 impl Quotas {
@@ -39,10 +50,16 @@ impl Quotas {
         (self.0.allocations, self.0.per_account)
     }
 
-    /// Takes a place for an allocation of an account. It is given back when it is dropped.
-    pub(super) fn take(&self, account: &[u8]) -> Result<Place, Exhausted> {
+    /// Takes a place for an allocation of an account, all of which together carry as much as `bandwidth` says. It is given
+    /// back when it is dropped.
+    pub(super) fn take(
+        &self,
+        now: Instant,
+        account: &[u8],
+        bandwidth: Option<Rate>,
+    ) -> Result<Place, Exhausted> {
         let mut taken = self.0.lock();
-        let theirs = taken.by_account.get(account).copied().unwrap_or_default();
+        let theirs = taken.by_account.get(account).map_or(0, |theirs| theirs.allocations);
         if theirs >= self.0.per_account {
             return Err(Exhausted::OfAccount);
         }
@@ -50,8 +67,13 @@ impl Quotas {
             return Err(Exhausted::OfAll);
         }
         taken.allocations += 1;
-        taken.by_account.insert(account.into(), theirs + 1);
-        Ok(Place { quotas: self.clone(), account: account.into() })
+        let theirs = taken.by_account.entry(account.into()).or_default();
+        theirs.allocations += 1;
+        let meter = bandwidth.map(|rate| {
+            let meter = theirs.meter.get_or_insert_with(|| Arc::new(Meter::new(now, rate)));
+            Arc::clone(meter)
+        });
+        Ok(Place { quotas: self.clone(), account: account.into(), meter })
     }
 }
 
@@ -89,6 +111,45 @@ pub(super) enum Exhausted {
 pub(super) struct Place {
     quotas: Quotas,
     account: Box<[u8]>,
+    meter: Option<Arc<Meter>>,
+}
+
+impl Place {
+    /// Whether so many bytes may still go, of all allocations of the account.
+    pub(super) fn may_carry(&self, now: Instant, direction: Direction, bytes: usize) -> bool {
+        self.meter.as_ref().is_none_or(|meter| meter.take(now, direction, bytes))
+    }
+}
+
+/// Which way data goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    ToPeer,
+    ToClient,
+}
+
+/// What the allocations of one account carry.
+struct Meter {
+    start: Instant,
+    rate: Rate,
+    /// Of each direction.
+    buckets: Mutex<[Bucket; 2]>,
+}
+
+impl Meter {
+    fn new(start: Instant, rate: Rate) -> Self {
+        Meter { start, rate, buckets: Mutex::default() }
+    }
+
+    fn take(&self, now: Instant, direction: Direction, bytes: usize) -> bool {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let [to_peer, to_client] = &mut *buckets;
+        let bucket = match direction {
+            Direction::ToPeer => to_peer,
+            Direction::ToClient => to_client,
+        };
+        bucket.take(since(self.start, now), bytes as u64, self.rate)
+    }
 }
 
 impl Drop for Place {
@@ -96,8 +157,8 @@ impl Drop for Place {
         let mut taken = self.quotas.0.lock();
         taken.allocations = taken.allocations.saturating_sub(1);
         if let Some(theirs) = taken.by_account.get_mut(&self.account) {
-            *theirs = theirs.saturating_sub(1);
-            if *theirs == 0 {
+            theirs.allocations = theirs.allocations.saturating_sub(1);
+            if theirs.allocations == 0 {
                 taken.by_account.remove(&self.account);
             }
         }
@@ -112,17 +173,20 @@ impl fmt::Debug for Place {
 
 #[cfg(test)]
 mod tests {
+    use ringback_sansio::sim::Clock;
+
     use super::*;
 
     #[test]
     fn a_place_is_of_an_account_and_of_all_and_comes_back() {
         let quotas = Quotas::new(3, 2);
+        let now = Clock::new().now();
         let other_server = quotas.clone();
-        let first = quotas.take(b"a").unwrap();
-        let second = other_server.take(b"a").unwrap();
-        assert_eq!(quotas.take(b"a").unwrap_err(), Exhausted::OfAccount);
-        let third = quotas.take(b"b").unwrap();
-        assert_eq!(other_server.take(b"b").unwrap_err(), Exhausted::OfAll);
+        let first = quotas.take(now, b"a", None).unwrap();
+        let second = other_server.take(now, b"a", None).unwrap();
+        assert_eq!(quotas.take(now, b"a", None).unwrap_err(), Exhausted::OfAccount);
+        let third = quotas.take(now, b"b", None).unwrap();
+        assert_eq!(other_server.take(now, b"b", None).unwrap_err(), Exhausted::OfAll);
         assert_eq!(format!("{quotas:?}"), "Quotas(3 of 3, 2 of an account)");
         drop((first, second, third));
         assert_eq!(quotas.taken(), 0);

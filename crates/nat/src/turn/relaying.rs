@@ -11,6 +11,7 @@ use super::allocation::{Family, RelayKey};
 use super::channel_data::{self, HEADER};
 use super::credentials::Users;
 use super::drops::Reason;
+use super::quotas::Direction;
 use super::server::{Server, Verdict};
 use crate::stun::attribute::{DATA, XOR_PEER_ADDRESS};
 use crate::stun::{Message, Writer};
@@ -80,6 +81,9 @@ impl<U: Users> Server<U> {
         {
             return Err(Reason::Bandwidth);
         }
+        if !allocation.place.may_carry(now, Direction::ToPeer, data.len()) {
+            return Err(Reason::Bandwidth);
+        }
         self.stats.to_peers += 1;
         self.stats.bytes_to_peers += data.len() as u64;
         Ok(match route {
@@ -117,6 +121,9 @@ impl<U: Users> Server<U> {
         if let Some(rate) = self.limits.bandwidth
             && !allocation.bucket.take(elapsed, length as u64, rate)
         {
+            return Err(Reason::Bandwidth);
+        }
+        if !allocation.place.may_carry(now, Direction::ToClient, length) {
             return Err(Reason::Bandwidth);
         }
         let message = match allocation.channel_of(now, peer) {

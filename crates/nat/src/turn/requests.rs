@@ -74,10 +74,12 @@ impl<U: Users> Server<U> {
         }
         let wanted = self.wanted(message)?;
         let granted = self.granted(lifetime(message)?);
-        let place = self.quotas.take(&asker.account).map_err(|exhausted| match exhausted {
-            Exhausted::OfAccount => ALLOCATION_QUOTA_REACHED,
-            Exhausted::OfAll => INSUFFICIENT_CAPACITY,
-        })?;
+        let bandwidth = self.authenticator.users().bandwidth(&asker.account);
+        let place =
+            self.quotas.take(now, &asker.account, bandwidth).map_err(|exhausted| match exhausted {
+                Exhausted::OfAccount => ALLOCATION_QUOTA_REACHED,
+                Exhausted::OfAll => INSUFFICIENT_CAPACITY,
+            })?;
         let mut allocation = Allocation::new(asker.clone(), place, reply.clone(), granted);
         allocation.missing = wanted.missing;
         let expires = now + OPENING;

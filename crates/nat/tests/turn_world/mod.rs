@@ -81,6 +81,8 @@ pub fn secs(seconds: u64) -> Duration {
 pub struct Passwords {
     users: Vec<(&'static str, &'static str)>,
     accounts: Accounts,
+    /// How much each account may carry.
+    bandwidth: Arc<Mutex<Option<Rate>>>,
     /// How often somebody has asked for a key.
     lookups: Arc<Mutex<usize>>,
 }
@@ -103,6 +105,10 @@ impl Users for Passwords {
 
     fn has_account(&self, account: &[u8]) -> bool {
         self.accounts.lock().unwrap().iter().any(|known| known.as_bytes() == account)
+    }
+
+    fn bandwidth(&self, _account: &[u8]) -> Option<Rate> {
+        *self.bandwidth.lock().unwrap()
     }
 }
 
@@ -131,6 +137,8 @@ pub struct World {
     pub server: TestServer,
     pub quotas: Quotas,
     pub accounts: Accounts,
+    /// How much each account may carry.
+    pub bandwidth: Arc<Mutex<Option<Rate>>>,
     lookups: Arc<Mutex<usize>>,
     /// The sockets that are open.
     pub sockets: BTreeMap<RelayKey, SocketAddr>,
@@ -152,10 +160,11 @@ impl World {
         change(&mut settings);
         let (clock, quotas) = (Clock::new(), settings.quotas.clone());
         let accounts = Accounts::new(Mutex::new(["alice", "bob", "carol", "a", "b"].into()));
-        let lookups = Arc::default();
+        let (lookups, bandwidth) = (Arc::default(), Arc::default());
         let users = Passwords {
             users: vec![("alice", "sesame"), ("bob", "builder")],
             accounts: Arc::clone(&accounts),
+            bandwidth: Arc::clone(&bandwidth),
             lookups: Arc::clone(&lookups),
         };
         World {
@@ -163,6 +172,7 @@ impl World {
             clock,
             quotas,
             accounts,
+            bandwidth,
             lookups,
             sockets: BTreeMap::new(),
             asked: Vec::new(),

@@ -4,12 +4,15 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ringback_control::rooms::RoomName;
-use ringback_nat::turn::{Lookup, User, Users};
+use ringback_nat::turn::{Lookup, Rate, User, Users};
 use smallvec::SmallVec;
 
 /// The rooms that there are, for whoever makes them and for the thread of TURN: a clone knows the same.
 #[derive(Debug, Clone, Default)]
 pub struct Guests(Arc<RwLock<HashSet<Box<[u8]>>>>);
+
+/// What a member may have relayed, in each direction: two megabits in a second, which is a picture of a person with their voice.
+const BANDWIDTH: Rate = Rate::per_second(250_000, 250_000);
 
 /// What begins the account of a member. No user has a slash in its name.
 const ROOM: &[u8] = b"room/";
@@ -46,6 +49,10 @@ impl Users for Guests {
         let rooms = self.0.read().unwrap_or_else(PoisonError::into_inner);
         room_of(account).is_some_and(|room| rooms.contains(room))
     }
+
+    fn bandwidth(&self, account: &[u8]) -> Option<Rate> {
+        room_of(account).map(|_| BANDWIDTH)
+    }
 }
 
 /// The name of the room in an account.
@@ -69,6 +76,8 @@ mod tests {
         guests.clone().open(&room);
         assert!(guests.has_account(account.as_bytes()));
         assert!(Guests::is_of(account.as_bytes(), &room) && !Guests::is_of(account.as_bytes(), &other));
+        assert_eq!(guests.bandwidth(account.as_bytes()), Some(BANDWIDTH));
+        assert_eq!(guests.bandwidth(b"alice"), None, "users carry as much as they like");
         for none in ["team", "room/team", "room/tea/7", "room//7", "alice"] {
             assert!(!guests.has_account(none.as_bytes()), "{none}");
         }
