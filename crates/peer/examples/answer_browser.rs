@@ -4,7 +4,7 @@
 //! cargo run -p ringback-peer --example answer_browser -- music.wav
 //! ```
 //!
-//! Then open <http://127.0.0.1:8090/>. The page makes an offer and posts it; the answer comes back in the response. That is all
+//! Then open <http://127.0.0.1:8090/>, or the address that you have named after the file. The page makes an offer and posts it; the answer comes back in the response. That is all
 //! the signalling there is.
 #![allow(clippy::print_stdout, reason = "an example tells what it does")]
 
@@ -20,10 +20,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args().nth(1).ok_or("name a WAV or Ogg file to play")?;
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("name a WAV or Ogg file to play")?;
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8090".to_owned());
     let clip = Arc::new(read_clip(Path::new(&path))?);
-    let listener = TcpListener::bind("127.0.0.1:8090").await?;
-    println!("open http://127.0.0.1:8090/ in a browser");
+    let listener = TcpListener::bind(&address).await?;
+    println!("open http://{}/ in a browser", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
         let clip = clip.clone();
