@@ -28,6 +28,8 @@ describe('the path in use', () => {
     [host, host, { kind: 'direct' }, 'Direct'],
     [host, { candidateType: 'prflx', address: '192.168.1.5' }, { kind: 'direct' }, 'Direct'],
     [host, { candidateType: 'prflx', address: '' }, { kind: 'direct' }, 'Direct'],
+    [host, { candidateType: 'prflx', address: '(redacted)' }, { kind: 'direct' }, 'Direct'],
+    [host, { candidateType: 'prflx', address: '2001:db8::7' }, { kind: 'direct' }, 'Direct'],
     [host, { candidateType: 'prflx', address: '198.51.100.7' }, { kind: 'stun' }, 'Direct, found by STUN'],
     [{ candidateType: 'srflx' }, host, { kind: 'stun' }, 'Direct, found by STUN'],
     [

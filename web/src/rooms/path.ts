@@ -28,7 +28,7 @@ export function pathOf(stats: Iterable<[string, unknown]>): Path | undefined {
   return isTranslated(local) || isTranslated(remote) ? { kind: 'stun' } : { kind: 'direct' };
 }
 
-/** Firefox does not say which pair the transport has selected. */
+/** Where no transport says which pair it has selected, as in older Firefoxes. */
 function nominated(reports: Map<string, Record<string, unknown>>): Record<string, unknown> | undefined {
   const pairs = [...reports.values()].filter(({ type }) => type === 'candidate-pair');
   return pairs.find(
@@ -37,18 +37,19 @@ function nominated(reports: Map<string, Record<string, unknown>>): Record<string
 }
 
 /**
- * Whether an address is one that a NAT has made. A peer-reflexive one may also be a host of the same network whose name
- * was not resolved (mDNS): then the browser hides it, or it is private.
+ * Whether an address is one that a NAT has made. A peer-reflexive one may also be a host whose name was not resolved (mDNS):
+ * then the browser hides it, or it is private, or of IPv6, which is hardly ever translated.
  */
 function isTranslated({ candidateType, address }: Candidate): boolean {
   if (candidateType === 'srflx') return true;
-  return candidateType === 'prflx' && typeof address === 'string' && address !== '' && !isPrivate(address);
+  return candidateType === 'prflx' && isIpv4(address) && !isPrivate(address);
+}
+
+/** An address that is hidden is `null`, empty, a name, or words such as `(redacted)`. */
+function isIpv4(address: string | null | undefined): address is string {
+  return /^\d+\.\d+\.\d+\.\d+$/.test(address ?? '');
 }
 
 function isPrivate(address: string): boolean {
-  return (
-    /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/.test(address) ||
-    /^(::1$|f[cd]|fe[89ab])/i.test(address) ||
-    address.endsWith('.local')
-  );
+  return /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/.test(address);
 }
