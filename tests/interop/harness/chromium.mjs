@@ -15,9 +15,10 @@ const SECONDS = 24;
 
 /**
  * Starts a browser whose microphone hears `frequency`. The tone belongs to the whole browser: two people in a call need
- * two. `executable` is another program that is started as the browser.
+ * two. `executable` is another program that is started as the browser. One that is `wary` lends no page its microphone, and
+ * has a name that tells nothing (mDNS) in place of its address.
  */
-export async function startChromium(frequency, { executable = CHROMIUM } = {}) {
+export async function startChromium(frequency, { executable = CHROMIUM, wary = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'ringback-chromium-'));
   atExit(() => rmSync(folder, { recursive: true, force: true }));
   const microphone = join(folder, 'microphone.wav');
@@ -30,7 +31,7 @@ export async function startChromium(frequency, { executable = CHROMIUM } = {}) {
       '--no-sandbox',
       '--disable-gpu',
       '--disable-dev-shm-usage',
-      '--use-fake-ui-for-media-stream',
+      ...(wary ? [] : ['--use-fake-ui-for-media-stream']),
       '--use-fake-device-for-media-stream',
       `--use-file-for-fake-audio-capture=${microphone}`,
       '--autoplay-policy=no-user-gesture-required',

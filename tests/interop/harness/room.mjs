@@ -5,7 +5,7 @@ import { listen, openPage } from './page.mjs';
 import { until } from './waiting.mjs';
 
 /** How long a peer connection may take on a busy machine. */
-const CONNECTED_WITHIN = 30_000;
+export const CONNECTED_WITHIN = 30_000;
 
 /** Opens the page of rooms for `name`; nothing is entered yet. */
 export async function openRoomPage(browser, server, name, { room = '', url = server.httpUrl, before } = {}) {
@@ -114,6 +114,17 @@ class RoomPage {
     return path.textContent();
   }
 
+  /** The ways in which the others are reached, by name; all at once, where there are many. */
+  async paths() {
+    const tiles = this.page.locator('[data-testid=tile][data-kind=person]');
+    return Object.fromEntries(
+      await tiles.evaluateAll((found) => {
+        const part = (tile, id) => tile.querySelector(`[data-testid=${id}]`);
+        return found.map((tile) => [part(tile, 'member-name').textContent, part(tile, 'path')?.dataset.path]);
+      }),
+    );
+  }
+
   /** What is heard of somebody. */
   async listen(name) {
     const member = await this.tile(name).getAttribute('data-member');
@@ -192,6 +203,7 @@ class RoomPage {
           local: local.candidateType,
           remote: remote.candidateType,
           address: `${local.address}:${local.port}`,
+          remoteAddress: `${remote.address}:${remote.port}`,
           // It changes when ICE begins anew.
           fragment: /a=ice-ufrag:(\S+)/.exec(description)[1],
         });
