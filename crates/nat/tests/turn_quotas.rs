@@ -4,6 +4,8 @@
 
 mod turn_world;
 
+use std::collections::BTreeSet;
+
 use ringback_nat::turn::{Family, Quotas};
 use ringback_sansio::Transport;
 use turn_world::*;
@@ -27,6 +29,44 @@ fn quotas_are_of_an_account_and_of_all() {
     assert!(again.allocate(&mut world).is_success());
     let stats = world.server.stats();
     assert_eq!((stats.errors.of(486), stats.errors.of(508), stats.allocations), (2, 1, 4));
+}
+
+#[test]
+fn rfc8489_10_who_finds_no_room_is_sent_to_another_server_of_its_family() {
+    let others = ["192.0.2.1:3478", "[2001:db8::1]:3478", "192.0.2.2:3478"].map(at);
+    let mut world = World::with(|settings| {
+        settings.quotas = Quotas::new(1, 1);
+        settings.alternates = others.to_vec();
+    });
+    let mut alice = Client::alice().challenged(&mut world);
+    assert!(alice.allocate(&mut world).is_success());
+    let mut seen = BTreeSet::new();
+    for port in [1, 2] {
+        let from = format!("192.0.2.10:{port}");
+        let answer = Client::new("bob", "builder", &from).challenged(&mut world).allocate(&mut world);
+        assert_eq!(answer.error(), Some(300));
+        seen.insert(answer.value(ALTERNATE_SERVER).unwrap());
+    }
+    let plain = |last| vec![0, 1, 0x0d, 0x96, 192, 0, 2, last];
+    assert_eq!(seen, [plain(1), plain(2)].into(), "as they are, and in turn");
+    let mut six = Client::new("bob", "builder", "[2001:db8::9]:1").challenged(&mut world);
+    let answer = six.allocate(&mut world).value(ALTERNATE_SERVER).unwrap();
+    assert_eq!((answer[1], &answer[4..8]), (2, &[0x20, 0x01, 0x0d, 0xb8][..]));
+    let mut over_tls = Client::bob().over(Transport::Tls).challenged(&mut world);
+    assert_eq!(over_tls.allocate(&mut world).error(), Some(508), "the other one has another port for that");
+}
+
+#[test]
+fn a_server_that_drains_sends_new_clients_away_where_it_can() {
+    for (alternates, code) in [(vec![at("192.0.2.1:3478")], Some(300)), (vec![], None)] {
+        let mut world = World::with(|settings| settings.alternates = alternates);
+        let mut alice = Client::alice().challenged(&mut world);
+        assert!(alice.allocate(&mut world).is_success());
+        world.server.drain();
+        let answer = Client::bob().challenged(&mut world).allocate(&mut world);
+        assert_eq!(answer.error(), code);
+        assert!(alice.refresh(&mut world, 600).is_success(), "who is here stays");
+    }
 }
 
 /// A world with one place, which alice has over TCP.

@@ -368,7 +368,10 @@ impl TurnThread {
                     self.places.connections.remove(&flow);
                     self.server.close(&flow);
                 }
-                Input::Drain => self.idle_since = Some(Instant::now()),
+                Input::Drain => {
+                    self.idle_since = Some(Instant::now());
+                    self.server.drain();
+                }
                 Input::Stop => return true,
                 // Nobody hands in anything else here.
                 _ => {}
@@ -603,6 +606,7 @@ mod tests {
             limits: Limits::default(),
             quotas: Quotas::new(10, 10),
             policy: ringback_nat::turn::PeerPolicy::default(),
+            alternates: Vec::new(),
             unix_time: unix_time(),
         };
         let server = Server::new(

@@ -61,7 +61,17 @@ impl<'b> Writer<'b> {
     ///
     /// [RFC 8489 §14.2]: https://www.rfc-editor.org/rfc/rfc8489#section-14.2
     pub(crate) fn xor_address(&mut self, kind: u16, address: SocketAddr) {
-        let (value, length) = xor_address(self.transaction, address);
+        let mask = u128::from(MAGIC_COOKIE) << 96 | u128::from(self.transaction);
+        self.masked_address(kind, address, mask);
+    }
+
+    /// Adds an address as it is, such as ALTERNATE-SERVER.
+    pub(crate) fn address(&mut self, kind: u16, address: SocketAddr) {
+        self.masked_address(kind, address, 0);
+    }
+
+    fn masked_address(&mut self, kind: u16, address: SocketAddr, mask: u128) {
+        let (value, length) = masked_address(mask, address);
         self.attribute(kind, value.get(..length).unwrap_or_default());
     }
 
@@ -141,8 +151,9 @@ fn message_type(class: MessageClass, method: Method) -> u16 {
 }
 
 /// The value of an address attribute, and how much of it is used.
-fn xor_address(transaction: TransactionId, address: SocketAddr) -> ([u8; 20], usize) {
-    let mask = (u128::from(MAGIC_COOKIE) << 96 | u128::from(transaction)).to_be_bytes();
+fn masked_address(mask: u128, address: SocketAddr) -> ([u8; 20], usize) {
+    let mask = mask.to_be_bytes();
+    let [high, low, ..] = mask;
     let (family, octets, length) = match address.ip() {
         IpAddr::V4(ip) => {
             let [a, b, c, d] = ip.octets();
@@ -153,7 +164,7 @@ fn xor_address(transaction: TransactionId, address: SocketAddr) -> ([u8; 20], us
     let mut value = [0; 20];
     let [_, kind, port1, port2, rest @ ..] = &mut value;
     *kind = family;
-    [*port1, *port2] = (address.port() ^ (MAGIC_COOKIE >> 16) as u16).to_be_bytes();
+    [*port1, *port2] = (address.port() ^ u16::from_be_bytes([high, low])).to_be_bytes();
     for (to, (octet, mask)) in rest.iter_mut().zip(octets.iter().zip(mask)) {
         *to = octet ^ mask;
     }

@@ -11,9 +11,10 @@ use super::authentication::Refused;
 use super::credentials::Users;
 use super::drops::Reason;
 use super::reply::{self, Reply};
-use super::requests::{Asked, NotAllocated, Request};
+use super::requests::{Asked, NotAllocated, Request, TRY_ALTERNATE};
 use super::server::{Server, Verdict};
 use super::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SEND};
+use crate::stun::attribute::ALTERNATE_SERVER;
 use crate::stun::{self, Message, REPLY_ROOM};
 
 impl<U: Users> Server<U> {
@@ -93,9 +94,20 @@ impl<U: Users> Server<U> {
                 });
                 self.succeed(flow, payload);
             }
-            Err(code) => self.refuse(flow, code, reply.error(code, |_| {})),
+            Err(code) => self.turn_away(flow, code, &reply),
         }
         Ok(())
+    }
+
+    /// Refuses the request of somebody who is known, and says where to go instead where that is the answer.
+    pub(super) fn turn_away(&mut self, flow: Flow, code: u16, reply: &Reply) {
+        let alternate = self.alternate(&flow).filter(|_| code == TRY_ALTERNATE);
+        let payload = reply.error(code, |answer| {
+            if let Some(alternate) = alternate {
+                answer.address(ALTERNATE_SERVER, alternate);
+            }
+        });
+        self.refuse(flow, code, payload);
     }
 
     /// Answers who is not known: so often for each source that nobody is flooded in its name. A client that has an

@@ -235,6 +235,7 @@ fn settings() -> Settings {
         limits,
         quotas: Quotas::new(3, 2),
         policy: PeerPolicy { media: vec![media()], ..PeerPolicy::default() },
+        alternates: Vec::new(),
         unix_time: 0,
     }
 }

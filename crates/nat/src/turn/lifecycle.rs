@@ -53,7 +53,7 @@ impl<U: Users> Server<U> {
         };
         if allocation.relays.is_empty() {
             self.remove(&flow);
-            self.refuse(flow, INSUFFICIENT_CAPACITY, reply.error(INSUFFICIENT_CAPACITY, |_| {}));
+            self.turn_away(flow, self.no_capacity(&flow), &reply);
             return;
         }
         // The time that opening took is not the client's.

@@ -72,13 +72,16 @@ impl<U: Users> Server<U> {
             self.tell_allocated(flow, reply);
             return Ok(());
         }
+        if self.sends_away(&flow) {
+            return Err(TRY_ALTERNATE.into());
+        }
         let wanted = self.wanted(message)?;
         let granted = self.granted(lifetime(message)?);
         let bandwidth = self.authenticator.users().bandwidth(&asker.account);
         let place =
             self.quotas.take(now, &asker.account, bandwidth).map_err(|exhausted| match exhausted {
                 Exhausted::OfAccount => ALLOCATION_QUOTA_REACHED,
-                Exhausted::OfAll => INSUFFICIENT_CAPACITY,
+                Exhausted::OfAll => self.no_capacity(&flow),
             })?;
         let mut allocation = Allocation::new(asker.clone(), place, reply.clone(), granted);
         allocation.missing = wanted.missing;
@@ -241,6 +244,11 @@ impl<U: Users> Server<U> {
         }
     }
 
+    /// The code for a client for whom there is no room here.
+    pub(super) fn no_capacity(&self, flow: &Flow) -> Code {
+        if self.alternate(flow).is_some() { TRY_ALTERNATE } else { INSUFFICIENT_CAPACITY }
+    }
+
     /// The lifetime that who asks for this one gets.
     fn granted(&self, asked: Duration) -> Duration {
         asked.max(DEFAULT_LIFETIME).min(self.limits.lifetime)
@@ -283,6 +291,8 @@ fn family(value: &[u8]) -> Result<Family, Code> {
     }
 }
 
+/// That of [RFC 8489 §10](https://www.rfc-editor.org/rfc/rfc8489#section-10).
+pub(super) const TRY_ALTERNATE: Code = 300;
 /// The error codes of [RFC 8656 §19](https://www.rfc-editor.org/rfc/rfc8656#section-19).
 const FORBIDDEN: Code = 403;
 const ALLOCATION_MISMATCH: Code = 437;

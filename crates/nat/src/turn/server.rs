@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringback_sansio::{Deadlines, Flow, Transmit};
+use ringback_sansio::{Deadlines, Flow, Transmit, Transport, canonical};
 use stun_types::message::TransactionId;
 
 use super::allocation::{Allocation, Family, RelayKey};
@@ -34,6 +34,8 @@ pub struct Server<U> {
     pub(super) families: Vec<Family>,
     pub(super) limits: Limits,
     pub(super) policy: PeerPolicy,
+    alternates: Vec<SocketAddr>,
+    is_draining: bool,
     start: Instant,
     /// A time in seconds since 1970, and when it was that.
     unix_time: (Instant, u64),
@@ -125,8 +127,7 @@ impl<U: Users> Server<U> {
     /// A server with no allocations.
     pub fn new(now: Instant, users: U, settings: Settings) -> Result<Self, UnsoundSettings> {
         settings.check()?;
-        let Settings { realm, password_algorithms, secret, families, limits, quotas, policy, unix_time } =
-            settings;
+        let Settings { realm, password_algorithms, secret, families, limits, quotas, policy, .. } = settings;
         let Secret(secret) = secret;
         Ok(Server {
             authenticator: Authenticator::new(users, realm, password_algorithms, &secret, now),
@@ -135,8 +136,10 @@ impl<U: Users> Server<U> {
             quotas,
             limits,
             policy: policy.canonical(),
+            alternates: settings.alternates,
+            is_draining: false,
             start: now,
-            unix_time: (now, unix_time),
+            unix_time: (now, settings.unix_time),
             allocations: HashMap::new(),
             flows_by_relay: HashMap::new(),
             relays_by_address: HashMap::new(),
@@ -219,6 +222,29 @@ impl<U: Users> Server<U> {
     /// Judges peers by another policy from here on, those of live allocations too.
     pub fn set_policy(&mut self, policy: PeerPolicy) {
         self.policy = policy.canonical();
+    }
+
+    /// Sends whoever is new to another server, where there is one; without another one it goes on.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+    }
+
+    /// Whether a client is sent to another server before anything of it is looked at.
+    pub(super) fn sends_away(&self, flow: &Flow) -> bool {
+        self.is_draining && self.alternate(flow).is_some()
+    }
+
+    /// The server for a client that cannot be had here ([RFC 8489 §10]): one of its family. Over TLS there is none, since the
+    /// other one has another port for that.
+    ///
+    /// [RFC 8489 §10]: https://www.rfc-editor.org/rfc/rfc8489#section-10
+    pub(super) fn alternate(&self, flow: &Flow) -> Option<SocketAddr> {
+        let (client, is_plain) = (canonical(flow.remote()), flow.transport() != Transport::Tls);
+        let theirs = |other: &&SocketAddr| is_plain && other.is_ipv4() == client.is_ipv4();
+        let count = self.alternates.iter().filter(theirs).count();
+        // Each of a crowd has another port.
+        let turn = usize::from(client.port()).checked_rem(count)?;
+        self.alternates.iter().filter(theirs).nth(turn).copied()
     }
 
     /// Tells the time in seconds since 1970, after the clock was set.

@@ -1,6 +1,7 @@
 //! What a server is made with.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::allocation::Family;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub quotas: Quotas,
     /// Who may be a peer.
     pub policy: PeerPolicy,
+    /// Servers to which clients over UDP and TCP are sent that cannot be had here.
+    pub alternates: Vec<SocketAddr>,
     /// The time in seconds since 1970.
     pub unix_time: u64,
 }

@@ -45,6 +45,7 @@ pub const CHANNEL_BIND: u16 = 9;
 
 pub const USERNAME: u16 = 0x0006;
 pub const ERROR_CODE: u16 = 0x0009;
+pub const ALTERNATE_SERVER: u16 = 0x8023;
 pub const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
 pub const CHANNEL_NUMBER: u16 = 0x000c;
 pub const LIFETIME: u16 = 0x000d;
@@ -126,6 +127,7 @@ pub fn settings() -> Settings {
         limits: Limits::default(),
         quotas: Quotas::default(),
         policy: PeerPolicy::default(),
+        alternates: Vec::new(),
         unix_time: UNIX_TIME,
     }
 }

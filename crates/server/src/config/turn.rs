@@ -1,5 +1,7 @@
 //! `[turn]`: relaying for browsers and phones that cannot reach each other.
 
+use std::net::SocketAddr;
+
 use ringback_sansio::Prefix;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -22,6 +24,9 @@ pub struct Turn {
     pub allow_peers: Vec<Prefix>,
     /// How many allocations a user may have at once.
     pub quota: u32,
+    /// Where clients are sent when there is no room here, and while this server drains.
+    #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_list")]
+    pub alternate_servers: Vec<SocketAddr>,
 }
 
 impl Turn {
@@ -39,6 +44,7 @@ impl Default for Turn {
             relay_ports: PortRange { first: 40_000, last: 49_999 },
             allow_peers: Vec::new(),
             quota: 16,
+            alternate_servers: Vec::new(),
         }
     }
 }

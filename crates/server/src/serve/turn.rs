@@ -84,6 +84,7 @@ impl Turn {
             limits: Limits::default(),
             quotas: Quotas::new(most, config.turn.quota as usize),
             policy: found.policy,
+            alternates: config.turn.alternate_servers.clone(),
             unix_time: unix_time(),
         };
         let mut accounts = Accounts::new(config.realm());
