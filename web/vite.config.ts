@@ -20,8 +20,8 @@ export default defineConfig({
     // The page's policy has neither inline scripts nor data: scripts and styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // The phone, and the page of rooms, which the server serves at /r/NAME.
-    rollupOptions: { input: ['index.html', 'room.html'] },
+    // The phone; the page of rooms, which the server serves at /r/NAME; and the page to learn from, at /learn.
+    rollupOptions: { input: ['index.html', 'room.html', 'learn.html'] },
   },
   server: {
     // `npm run dev` beside a running Ringback with its default listeners.

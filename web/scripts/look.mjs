@@ -23,6 +23,7 @@ const SCENES = [
 const ROOM_SCENES = 'entry pin account waiting over alone mesh chat people invite knock lost screen'.split(
   ' ',
 );
+const LEARN_SCENES = 'page connected picture wrong-server offered wrong-paste talking'.split(' ');
 const VIEWS = [
   { name: 'wide-light', colorScheme: 'light', viewport: { width: 1200, height: 760 } },
   { name: 'wide-dark', colorScheme: 'dark', viewport: { width: 1200, height: 760 } },
@@ -75,6 +76,7 @@ for (const { name, ...options } of VIEWS) {
   const pages = [
     ...SCENES.map((scene) => ({ scene, path: `/?demo=${scene}` })),
     ...ROOM_SCENES.map((scene) => ({ scene: `room-${scene}`, path: `/room.html?demo=${scene}` })),
+    ...LEARN_SCENES.map((scene) => ({ scene: `learn-${scene}`, path: `/learn.html?demo=${scene}` })),
   ];
   for (const { scene, path } of pages.filter(({ scene }) => scene.startsWith(only))) {
     const page = await context.newPage();
@@ -92,8 +94,10 @@ for (const { name, ...options } of VIEWS) {
     // What is open beside the tiles.
     const tab = { chat: 'chat', people: 'people', invite: 'invite' }[scene.replace('room-', '')];
     if (tab !== undefined) await page.getByTestId(`tab-${tab}`).click();
-    await page.waitForTimeout(150);
-    await page.screenshot({ path: join(pictures, `${name}-${scene}.png`) });
+    // A handshake takes its time, and its page is longer than a window.
+    const isLearning = scene.startsWith('learn');
+    await page.waitForTimeout(isLearning ? 2500 : 150);
+    await page.screenshot({ path: join(pictures, `${name}-${scene}.png`), fullPage: isLearning });
     // Evaluated by the debugger, which the page's policy does not bind.
     await page.evaluate(axe);
     const { violations } = await page.evaluate(() => globalThis.axe.run());
@@ -107,6 +111,8 @@ for (const { name, ...options } of VIEWS) {
     const small = await page.evaluate(() =>
       [...document.querySelectorAll('button, input')]
         .filter((element) => element.checkVisibility() && !element.closest('.visually-hidden, .check'))
+        // Lines of a description are text to be read, as close as lines are; a finger gets more room.
+        .filter((element) => element.dataset.testid !== 'sdp-line')
         .filter((element) => element.getBoundingClientRect().height < 44)
         .map((element) => element.dataset.testid),
     );

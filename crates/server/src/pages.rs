@@ -15,11 +15,13 @@ pub struct Page {
     pub immutable: bool,
 }
 
-/// The file served at `path`; `/` is the phone itself, and every name under `/r/` has the page of rooms.
+/// The file served at `path`; `/` is the phone itself, every name under `/r/` has the page of rooms, and `/learn` the one
+/// that shows how a connection of WebRTC comes about.
 pub fn find(path: &str) -> Option<&'static Page> {
     let path = match path {
         "/" => "/index.html",
         "/r" | "/r/" => ROOM,
+        "/learn" | "/learn/" => LEARN,
         _ if path.strip_prefix("/r/").is_some_and(|name| !name.contains('/')) => ROOM,
         _ => path,
     };
@@ -33,6 +35,9 @@ pub fn all() -> &'static [Page] {
 
 /// The page of rooms.
 const ROOM: &str = "/room.html";
+
+/// The page to learn from.
+const LEARN: &str = "/learn.html";
 
 // `static PAGES: &[Page]`, written by build.rs.
 include!(concat!(env!("OUT_DIR"), "/pages.rs"));
@@ -51,7 +56,10 @@ mod tests {
         for path in ["/r", "/r/", "/r/team"] {
             assert_eq!(find(path).unwrap().path, "/room.html");
         }
-        for path in ["/nowhere", "", "/r/a/b", "/rooms", "/rooms/"] {
+        for path in ["/learn", "/learn/"] {
+            assert_eq!(find(path).unwrap().path, "/learn.html");
+        }
+        for path in ["/nowhere", "", "/r/a/b", "/rooms", "/rooms/", "/learn/more", "/learning"] {
             assert!(find(path).is_none(), "{path}");
         }
     }
