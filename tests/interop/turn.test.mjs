@@ -124,11 +124,16 @@ async function relayed({ urls, username, credential }) {
   await other.setLocalDescription();
   await one.setRemoteDescription(other.localDescription);
   const said = await answer;
-  const stats = [...(await one.getStats()).values()];
-  const pair = stats.find((it) => it.type === 'candidate-pair' && it.nominated && it.state === 'succeeded');
-  const [local, remote] = [pair.localCandidateId, pair.remoteCandidateId].map((id) =>
-    stats.find((it) => it.id === id),
-  );
+  // Statistics are a moment old.
+  let stats;
+  let pair;
+  while (pair === undefined) {
+    stats = await one.getStats();
+    const transport = [...stats.values()].find(({ type }) => type === 'transport');
+    pair = stats.get(transport.selectedCandidatePairId);
+    if (pair === undefined) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const [local, remote] = [pair.localCandidateId, pair.remoteCandidateId].map((id) => stats.get(id));
   one.close();
   other.close();
   return { said, types: [local.candidateType, remote.candidateType], protocol: local.relayProtocol };
