@@ -198,12 +198,6 @@ impl Cover {
             if chosen { self.control.0.as_mut_ptr().cast() } else { std::ptr::null_mut() };
         &raw const self.header
     }
-
-    /// Where the datagram that was written last goes, if that is all that is to be told. It points into this, as before.
-    pub(super) fn bare_name(&self) -> Option<(*const libc::sockaddr, libc::socklen_t)> {
-        let is_bare = self.header.msg_controllen == 0;
-        is_bare.then(|| (self.name.as_ptr().cast(), self.name.len()))
-    }
 }
 
 /// Room for datagrams of up to `SIZE` bytes each, used again for every receive.

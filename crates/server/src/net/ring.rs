@@ -279,20 +279,9 @@ impl Ring {
     ) -> io::Result<()> {
         let (number, slot) = self.slot(socket, payload)?;
         let Slot { cover, bytes, len, .. } = slot;
-        let payload = bytes.get(..*len).unwrap_or_default();
-        let header = cover.write(socket, local, remote, payload);
-        let request = match cover.bare_name() {
-            // Nothing but where it goes: the kernel need not read a header, which costs it a twentieth of the whole.
-            Some((name, name_len)) => {
-                opcode::Send::new(fd_of(socket), payload.as_ptr(), payload.len() as u32)
-                    .dest_addr(name)
-                    .dest_addr_len(name_len)
-                    .flags(SEND_FLAGS)
-                    .build()
-            }
-            None => opcode::SendMsg::new(fd_of(socket), header).flags(SEND_FLAGS as u32).build(),
-        };
+        let header = cover.write(socket, local, remote, bytes.get(..*len).unwrap_or_default());
         slot.is_connected = false;
+        let request = opcode::SendMsg::new(fd_of(socket), header).flags(SEND_FLAGS as u32).build();
         self.hand_in(request, number)
     }
 
