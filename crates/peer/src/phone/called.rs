@@ -18,10 +18,10 @@ use super::{End, Event, Failure};
 impl Phone {
     /// Lets a caller hear that it rings.
     pub fn ring(&mut self, now: Instant) {
-        let Some(Call { stage: Stage::Called, question: Some((id, request)), .. }) = &self.call else {
+        let Some(Call { stage: Stage::Called, question: Some((id, request)), tag, .. }) = &self.call else {
             return;
         };
-        let reply = self.reply(request, 180, &self.tag_for(request)).finish();
+        let reply = self.reply(request, 180, tag).finish();
         self.transactions.respond(now, *id, reply);
     }
 
@@ -30,8 +30,7 @@ impl Phone {
     pub fn answer(&mut self, now: Instant, own: Bytes) {
         let Some(call) = &mut self.call else { return };
         let Some((id, request)) = call.question.take() else { return };
-        call.own = own.clone();
-        let tag = self.tag_for(&request);
+        let tag = call.tag.clone();
         let reply = self.reply(&request, 200, &tag).body(b"application/sdp", &own).finish();
         let is_new = matches!(self.call, Some(Call { stage: Stage::Called, .. }));
         if is_new {
@@ -63,7 +62,7 @@ impl Phone {
         let Some(call) = &mut self.call else { return };
         let Some((id, request)) = call.question.take() else { return };
         let is_new = matches!(call.stage, Stage::Called);
-        let reply = Builder::reply(&request, status).to_tag(self.tag_for(&request).as_bytes()).finish();
+        let reply = Builder::reply(&request, status).to_tag(call.tag.as_bytes()).finish();
         self.transactions.respond(now, id, reply);
         if is_new {
             self.end(End::Ours);
@@ -96,14 +95,13 @@ impl Phone {
         });
         self.call = Some(Call {
             stage: Stage::Called,
-            own: Bytes::new(),
+            tag: self.word(),
             question: Some((id, request.clone())),
             unconfirmed: None,
         });
     }
 
     fn handle_in_dialog(&mut self, now: Instant, id: ServerId, request: &Message) {
-        let tag = self.tag_for(request);
         let dialog = match self.call.as_mut().map(|call| &mut call.stage) {
             Some(Stage::Up(dialog)) if dialog.matches(request) => dialog,
             _ => {
@@ -130,14 +128,14 @@ impl Phone {
                 Builder::reply(request, 500).header(Name::RetryAfter, "1")
             }
             // A session timer that is refreshed.
-            Method::Update if offer.is_none() => self.reply(request, 200, &tag),
+            Method::Update if offer.is_none() => self.reply(request, 200, ""),
             Method::Invite | Method::Update => {
                 if let Some(call) = &mut self.call {
                     call.question = Some((id, request.clone()));
                 }
                 return self.events.push_back(Event::Reoffered(offer));
             }
-            Method::Options => self.reply(request, 200, &tag),
+            Method::Options => self.reply(request, 200, ""),
             _ => {
                 self.counts.refused += 1;
                 Builder::reply(request, 405).header(Name::Allow, ALLOW)
@@ -153,13 +151,13 @@ impl Phone {
         invite: Option<ServerId>,
         cancel: &Message,
     ) {
-        let asked = self.call.as_ref().and_then(|call| call.question.as_ref());
-        let found = asked.filter(|(question, _)| Some(*question) == invite);
-        let Some((question, request)) = found.cloned() else {
+        let is_it = |call: &&Call| call.question.as_ref().is_some_and(|(id, _)| Some(*id) == invite);
+        let found = self.call.as_ref().filter(is_it);
+        let found = found.and_then(|call| Some((call.question.clone()?, call.tag.clone())));
+        let Some(((question, request), tag)) = found else {
             let reply = Builder::reply(cancel, if invite.is_some() { 200 } else { 481 });
             return self.transactions.respond(now, id, reply.stateless_to_tag(cancel).finish());
         };
-        let tag = self.tag_for(&request);
         let reply = Builder::reply(cancel, 200).to_tag(tag.as_bytes()).finish();
         self.transactions.respond(now, id, reply);
         let reply = Builder::reply(&request, 487).to_tag(tag.as_bytes()).finish();
@@ -191,11 +189,5 @@ impl Phone {
             self.say_goodbye(now, dialog, None);
             self.end(End::Failed(Failure::NoAnswer));
         }
-    }
-
-    /// Our tag in a call that another one makes: the same for every answer.
-    fn tag_for(&self, request: &Message) -> String {
-        let call_id = String::from_utf8_lossy(request.call_id().unwrap_or_default()).into_owned();
-        format!("t{}", self.series(&format!("called {call_id}")))
     }
 }

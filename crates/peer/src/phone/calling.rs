@@ -22,11 +22,10 @@ impl Phone {
         if self.call.is_some() {
             return false;
         }
-        self.number += 1;
-        let series = self.series(&format!("call {}", self.number));
-        let (target, tag) = (target.as_bytes().to_vec(), format!("t{series}"));
-        let invite = Invite { target, call_id: series, tag, cseq: 1, attempt: Attempt::default() };
-        self.send_invite(now, invite, offer, None);
+        let (call_id, tag) = (self.word(), self.word());
+        let target = target.as_bytes().to_vec();
+        let invite = Invite { target, call_id, tag, cseq: 1, offer, attempt: Attempt::default() };
+        self.send_invite(now, invite, None);
         true
     }
 
@@ -50,13 +49,7 @@ impl Phone {
         }
     }
 
-    fn send_invite(
-        &mut self,
-        now: Instant,
-        invite: Invite,
-        offer: Bytes,
-        credentials: Option<(Name, Vec<u8>)>,
-    ) {
+    fn send_invite(&mut self, now: Instant, invite: Invite, credentials: Option<(Name, Vec<u8>)>) {
         let own = self.own_uri();
         let to = String::from_utf8_lossy(&invite.target).into_owned();
         let cseq = (invite.cseq, Method::Invite);
@@ -67,17 +60,17 @@ impl Phone {
         if let Some((name, value)) = credentials {
             request = request.header(name, value);
         }
-        let request = request.body(b"application/sdp", &offer).finish();
+        let request = request.body(b"application/sdp", &invite.offer).finish();
         let id = self.transactions.request(now, self.flow, request.clone());
-        let Invite { target, call_id, tag, cseq, attempt } = invite;
-        let calling = Calling { target, call_id, tag, cseq, id, request, attempt, is_given_up: false };
+        let Invite { target, call_id, tag, cseq, offer, attempt } = invite;
+        let calling = Calling { target, call_id, tag, cseq, offer, id, request, attempt, is_given_up: false };
         let stage = Stage::Calling(Box::new(calling));
-        self.call = Some(Call { stage, own: offer, question: None, unconfirmed: None });
+        self.call = Some(Call { stage, tag: String::new(), question: None, unconfirmed: None });
     }
 
     pub(super) fn call_answered(&mut self, now: Instant, id: ClientId, response: &Message) {
         let status = response.status().unwrap_or_default();
-        let Some(Call { stage: Stage::Calling(calling), own, .. }) = &mut self.call else {
+        let Some(Call { stage: Stage::Calling(calling), .. }) = &mut self.call else {
             return self.answered_again(now, response);
         };
         if calling.id != id {
@@ -104,14 +97,14 @@ impl Phone {
                 self.events.push_back(Event::Answered(sdp(response)));
             }
             401 | 407 if !calling.is_given_up => {
-                let (uri, attempt, offer) = (calling.target.clone(), calling.attempt, own.clone());
+                let (uri, attempt, offer) = (calling.target.clone(), calling.attempt, calling.offer.clone());
                 let (call_id, tag) = (calling.call_id.clone(), calling.tag.clone());
                 let cseq = calling.cseq + 1;
                 match self.credentials(response, Method::Invite.as_bytes(), &uri, attempt) {
                     Ok(credentials) => {
                         let attempt = attempt.next();
-                        let invite = Invite { target: uri, call_id, tag, cseq, attempt };
-                        self.send_invite(now, invite, offer, Some(credentials));
+                        let invite = Invite { target: uri, call_id, tag, cseq, offer, attempt };
+                        self.send_invite(now, invite, Some(credentials));
                     }
                     Err(failure) => self.end(End::Failed(failure)),
                 }
@@ -210,12 +203,13 @@ impl Phone {
     }
 }
 
-/// What an INVITE is made of, beside its offer.
+/// What an INVITE is made of.
 struct Invite {
     target: Vec<u8>,
     call_id: String,
     tag: String,
     cseq: u32,
+    offer: Bytes,
     attempt: Attempt,
 }
 

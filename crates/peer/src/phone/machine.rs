@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use ringback_sansio::{Flow, Transmit};
 use ringback_sip::dialog::Dialog;
 use ringback_sip::digest::{self, Purpose};
@@ -25,16 +27,16 @@ pub struct Phone {
     pub(super) goodbyes: Vec<(ClientId, Message)>,
     pub(super) events: VecDeque<Event>,
     pub(super) counts: PhoneCounts,
-    /// What identifiers follow from.
-    pub(super) seed: u64,
-    pub(super) number: u64,
+    random: StdRng,
+    /// Host in our Vias over a WebSocket, where nobody could use the real one.
+    pub(super) host: String,
 }
 
 /// The one call.
 pub(super) struct Call {
     pub(super) stage: Stage,
-    /// Our description, for whoever asks for it again.
-    pub(super) own: Bytes,
+    /// Our tag, where we are called.
+    pub(super) tag: String,
     /// A request of the other side that waits for our answer.
     pub(super) question: Option<(ServerId, Message)>,
     /// An INVITE of the other side whose 2xx waits for its ACK, and whether that brings an answer.
@@ -57,6 +59,7 @@ pub(super) struct Calling {
     pub(super) call_id: String,
     pub(super) tag: String,
     pub(super) cseq: u32,
+    pub(super) offer: Bytes,
     pub(super) id: ClientId,
     pub(super) request: Message,
     pub(super) attempt: Attempt,
@@ -71,17 +74,18 @@ pub(super) struct Attempt(u8);
 impl Phone {
     /// A phone that speaks over `flow`; its identifiers follow from `seed`, which nobody else may know.
     pub fn new(settings: Settings, flow: Flow, seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
         Phone {
             settings,
             flow,
-            transactions: Transactions::new(Timers::default(), seed),
-            registration: Registration::default(),
+            transactions: Transactions::new(Timers::default(), random.random()),
+            registration: Registration::new(word(&mut random)),
             call: None,
             goodbyes: Vec::new(),
             events: VecDeque::new(),
             counts: PhoneCounts::default(),
-            seed,
-            number: 0,
+            host: format!("{}.invalid", word(&mut random)),
+            random,
         }
     }
 
@@ -197,6 +201,11 @@ impl Phone {
         }
     }
 
+    /// A word that nobody else has, and nobody can foresee.
+    pub(super) fn word(&mut self) -> String {
+        word(&mut self.random)
+    }
+
     /// Forgets the call.
     pub(super) fn end(&mut self, end: End) {
         self.call = None;
@@ -218,8 +227,7 @@ impl Phone {
         if !attempt.may_answer(response, asks) {
             return Err(Failure::WrongPassword);
         }
-        self.number += 1;
-        let cnonce = format!("{:016x}{:x}", self.seed.rotate_left(17) ^ self.number, self.number);
+        let cnonce = self.word();
         let login = self.settings.login.as_ref().ok_or(Failure::PasswordNeeded)?;
         let login = digest::Login {
             realm: login.realm.as_ref().map(String::as_bytes),
@@ -242,6 +250,11 @@ impl Attempt {
         let is_stale = |value| Challenge::parse(value).is_ok_and(|challenge| challenge.is_stale());
         self.0 == 0 || self.0 < MOST_ATTEMPTS && response.headers(asks).any(is_stale)
     }
+}
+
+/// Sixteen digits: a token for tags, Call-IDs and the like.
+fn word(random: &mut StdRng) -> String {
+    format!("{:016x}", random.random::<u64>())
 }
 
 /// What a response refuses with, in its words.

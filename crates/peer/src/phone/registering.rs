@@ -11,8 +11,9 @@ use super::Event;
 use super::machine::{Attempt, Phone, refused};
 
 /// What there is of a registration.
-#[derive(Default)]
 pub(super) struct Registration {
+    /// Its Call-ID, which all have in common, and our tag.
+    call_id: String,
     /// The REGISTER that waits for its answer, how often it was challenged, and for how long it asks.
     waiting: Option<(ClientId, Attempt, Duration)>,
     cseq: u32,
@@ -21,6 +22,10 @@ pub(super) struct Registration {
 }
 
 impl Registration {
+    pub(super) fn new(call_id: String) -> Self {
+        Registration { call_id, waiting: None, cseq: 0, is_registered: false, refresh_at: None }
+    }
+
     pub(super) fn is(&self, id: ClientId) -> bool {
         self.waiting.is_some_and(|(waiting, ..)| waiting == id)
     }
@@ -119,10 +124,10 @@ impl Phone {
     ) {
         self.registration.cseq += 1;
         let (uri, own) = (self.registrar(), self.own_uri());
-        let series = self.series("registration");
+        let call_id = self.registration.call_id.clone();
         let cseq = (self.registration.cseq, Method::Register);
         let mut request = self
-            .request(&uri, (&own, &series), (&own, None), &series, cseq)
+            .request(&uri, (&own, &call_id), (&own, None), &call_id, cseq)
             .header(Name::Contact, format!("<{}>", self.contact_uri()))
             .header(Name::Expires, expires.as_secs().to_string());
         if let Some((name, value)) = credentials {

@@ -221,6 +221,24 @@ fn a_registration_answers_a_challenge_and_comes_again() {
 }
 
 #[test]
+fn nothing_that_is_sent_tells_the_seed() {
+    let mut server = Server::new(Some("secret"));
+    server.phone.register(server.now);
+    let first = server.next();
+    server.reply(&first, 401, Some((Name::WwwAuthenticate, CHALLENGE)));
+    let second = server.next();
+    let credentials = String::from_utf8_lossy(second.header(Name::Authorization).unwrap()).into_owned();
+    let (_, cnonce) = credentials.split_once("cnonce=\"").unwrap();
+    let cnonce = cnonce.split('"').next().unwrap();
+    let call_id = String::from_utf8_lossy(second.call_id().unwrap()).into_owned();
+    // Of a seed with so few bits a word that is made of its bits is nearly empty.
+    for word in [cnonce, &call_id] {
+        assert!(word.len() == 16 && !word.contains("0000"), "{word}");
+    }
+    assert_ne!(cnonce, call_id);
+}
+
+#[test]
 fn a_wrong_password_is_told_and_tried_once() {
     let mut server = Server::new(Some("wrong"));
     server.phone.register(server.now);

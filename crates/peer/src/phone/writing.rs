@@ -32,7 +32,7 @@ impl Phone {
             .header(Name::UserAgent, &self.settings.product)
     }
 
-    /// An answer to a request of another one's, which makes or goes on with a dialog.
+    /// An answer to a request of another one's, which makes a dialog with this tag, or goes on with one.
     pub(super) fn reply(&self, request: &Message, status: u16, tag: &str) -> Builder {
         Builder::reply(request, status)
             .copy(request, Name::RecordRoute)
@@ -63,19 +63,9 @@ impl Phone {
     /// [RFC 7118 §5]: https://www.rfc-editor.org/rfc/rfc7118#section-5
     pub(super) fn sent_by(&self) -> String {
         match self.flow.transport().is_websocket() {
-            true => format!("{}.invalid", self.series("host")),
+            true => self.host.clone(),
             false => self.flow.local().to_string(),
         }
-    }
-
-    /// A word that is the same for one purpose and unlike any other.
-    pub(super) fn series(&self, purpose: &str) -> String {
-        // FNV-1a over the seed and the purpose: it has to differ, and hides the seed no worse than a branch does.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for byte in self.seed.to_be_bytes().iter().chain(purpose.as_bytes()) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        format!("{hash:016x}")
     }
 }
 
