@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::net::lookup_host;
+use tokio::time::timeout;
 
 use super::wire::Servers;
 use crate::webrtc::TurnServer;
@@ -27,7 +28,8 @@ impl Known {
             for url in &server.urls {
                 let Some((is_turn, host)) = parse(url) else { continue };
                 // A server that is not found is one that says nothing.
-                let found: Vec<SocketAddr> = lookup_host(host).await.into_iter().flatten().collect();
+                let found = timeout(LOOKUP, lookup_host(host)).await.into_iter().flatten().flatten();
+                let found: Vec<SocketAddr> = found.collect();
                 match is_turn {
                     false => self.stun.extend(found),
                     true => self.turn.extend(found.into_iter().map(|address| TurnServer {
@@ -84,6 +86,8 @@ fn parse(url: &str) -> Option<(bool, String)> {
 const PORT: u16 = 3478;
 /// Servers of a kind that are asked.
 const MOST: usize = 4;
+/// How long a name is looked up: the talk with the members waits meanwhile.
+const LOOKUP: Duration = Duration::from_secs(1);
 /// How soon the server is asked again at the least.
 const SOONEST: Duration = Duration::from_secs(10);
 

@@ -34,7 +34,9 @@ pub enum RtpError {
     #[error("{0}")]
     Key(#[from] KeyError),
     /// It does not say where packets go, and none have come.
-    #[error("the session description names no address to send audio to")]
+    #[error(
+        "the session description names no address to send audio to: the other side may hold the call; try again later"
+    )]
     NoAddress,
 }
 
