@@ -27,6 +27,7 @@ pub mod sounds;
 pub mod store;
 pub mod tap;
 pub mod telemetry;
+mod terminal;
 pub mod trace;
 pub mod turn_thread;
 pub mod user_socket;

@@ -107,8 +107,6 @@ pub enum FileEvent {
     Stopped {
         /// Its number.
         id: u64,
-        /// Whether it is one of ours.
-        is_ours: bool,
         /// Why.
         says: String,
     },
@@ -317,7 +315,7 @@ impl Files {
             let says = format!("more than the {} bytes have come that were offered", file.size);
             self.current = None;
             self.stop(id, &says);
-            return self.events.push_back(FileEvent::Stopped { id, is_ours: false, says });
+            return self.events.push_back(FileEvent::Stopped { id, says });
         }
         self.events.push_back(FileEvent::Bytes { id, data });
     }
@@ -360,14 +358,10 @@ impl Files {
 
     /// The channel has closed: every transfer ends.
     pub fn close(&mut self) {
-        let ours: Vec<u64> = std::mem::take(&mut self.outgoing).into_keys().collect();
-        let theirs: Vec<u64> = std::mem::take(&mut self.incoming).into_keys().collect();
-        for (ids, is_ours) in [(ours, true), (theirs, false)] {
-            for id in ids {
-                let says = "the connection has ended".to_owned();
-                self.events.push_back(FileEvent::Stopped { id, is_ours, says });
-            }
-        }
+        let ours = std::mem::take(&mut self.outgoing).into_keys();
+        let theirs = std::mem::take(&mut self.incoming).into_keys();
+        let stopped = |id| FileEvent::Stopped { id, says: "the connection has ended".to_owned() };
+        self.events.extend(ours.chain(theirs).map(stopped));
         self.out.clear();
     }
 
@@ -419,7 +413,7 @@ impl Files {
 
     fn end_ours(&mut self, id: u64, says: &str) {
         self.stop(id, says);
-        self.events.push_back(FileEvent::Stopped { id, is_ours: true, says: says.to_owned() });
+        self.events.push_back(FileEvent::Stopped { id, says: says.to_owned() });
     }
 
     /// The other side has ended a transfer.
@@ -429,7 +423,7 @@ impl Files {
             return;
         }
         let says = shortened(says, LONGEST_WORDS);
-        self.events.push_back(FileEvent::Stopped { id, is_ours: self.is_ours(id), says });
+        self.events.push_back(FileEvent::Stopped { id, says });
     }
 
     /// Forgets a transfer; whether there was one.
@@ -586,10 +580,7 @@ mod tests {
         files.handle_bytes(vec![0; 8]);
         files.handle_bytes(vec![0; 8]);
         let events: Vec<FileEvent> = std::iter::from_fn(|| files.poll_event()).collect();
-        assert!(
-            matches!(events.last(), Some(FileEvent::Stopped { id: 1, is_ours: false, .. })),
-            "{events:?}"
-        );
+        assert!(matches!(events.last(), Some(FileEvent::Stopped { id: 1, .. })), "{events:?}");
         files.handle_bytes(vec![0; 8]);
         assert_eq!((files.poll_event(), files.dropped()), (None, 1), "what still comes is dropped");
     }
@@ -605,9 +596,9 @@ mod tests {
         assert_eq!((files.poll_event(), files.dropped()), (None, 3), "these are no numbers of theirs");
         files.handle_text(br#"{"offer":{"id":2,"name":"b","size":10}}"#);
         assert!(matches!(files.poll_event(), Some(FileEvent::Offered { id: 2, .. })));
-        for (id, is_ours) in [(2, false), (3, true)] {
+        for id in [2, 3] {
             files.handle_text(format!(r#"{{"stop":{{"id":{id},"says":"no"}}}}"#).as_bytes());
-            assert_eq!(files.poll_event(), Some(FileEvent::Stopped { id, is_ours, says: "no".into() }));
+            assert_eq!(files.poll_event(), Some(FileEvent::Stopped { id, says: "no".into() }));
         }
         files.handle_text(br#"{"accept":{"id":1}}"#);
         assert_eq!(files.poll_event(), Some(FileEvent::Accepted(1)), "this one goes on");
@@ -631,9 +622,7 @@ mod tests {
         let id = files.offer(clock.now(), "a", 1).unwrap();
         clock.advance_to(files.poll_timeout().unwrap());
         files.handle_timeout(clock.now());
-        assert!(
-            matches!(files.poll_event(), Some(FileEvent::Stopped { id: ended, is_ours: true, .. }) if ended == id)
-        );
+        assert!(matches!(files.poll_event(), Some(FileEvent::Stopped { id: ended, .. }) if ended == id));
         for _ in 0..MOST_OFFERS {
             files.offer(clock.now(), "a", 1).unwrap();
         }

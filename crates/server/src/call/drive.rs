@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use super::media::{Kind, Media, News};
 use super::{CallError, Options, Outcome, Ready, tell};
 use crate::tap::{self, Frame, Upstream};
+use crate::terminal;
 
 /// How often what was heard is written down.
 const TICK: Duration = Duration::from_millis(50);
@@ -100,7 +101,7 @@ impl Driver<'_> {
             Over::Done => Ok(Outcome::Talked),
             Over::NotTaken(status, reason) => {
                 let callee = self.options.callee.as_deref().unwrap_or("the other side");
-                tell::warn(&tell::not_taken(callee, status, &reason));
+                terminal::warn(&tell::not_taken(callee, status, &reason));
                 Ok(Outcome::NotTaken)
             }
         }
@@ -258,7 +259,7 @@ impl Driver<'_> {
         match own {
             Ok(own) => self.phone.answer(now, own),
             Err(error) => {
-                tell::warn(&format!("an offer within the call is refused: {error}"));
+                terminal::warn(&format!("an offer within the call is refused: {error}"));
                 self.phone.refuse(now, 488);
             }
         }
@@ -347,7 +348,7 @@ impl Driver<'_> {
             self.is_pressed = true;
             for digit in &self.options.keys {
                 if let Err(refusal) = audio.press(now, *digit) {
-                    tell::warn(&format!("{} is not pressed: {refusal}", digit.key()));
+                    terminal::warn(&format!("{} is not pressed: {refusal}", digit.key()));
                 }
             }
         }

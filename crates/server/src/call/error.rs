@@ -60,7 +60,9 @@ pub enum CallError {
     #[error("there is no media with the other side: {0}; ask for other media with --media")]
     Description(#[from] DescriptionError),
     /// The answer came without one.
-    #[error("the call was answered without a session description, so there is no media")]
+    #[error(
+        "the call was answered without a session description, so there is no media; the other side, or a server on the way, errs"
+    )]
     NoAnswer,
     /// Standard output.
     #[error("what happens cannot be told: {0}")]

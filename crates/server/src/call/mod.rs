@@ -28,6 +28,7 @@ use ringback_peer::audio::{Clip, Digit, Recorder, read_clip};
 
 use crate::net::client::web_socket;
 use crate::tap::{Connector, Server, Target};
+use crate::terminal;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ pub enum Outcome {
 pub fn run(options: &Options) -> Result<ExitCode, CallError> {
     let ready = prepare(options)?;
     if options.is_insecure && options.via.transport.is_secure() {
-        tell::warn(&format!(
+        terminal::warn(&format!(
             "--insecure: the certificate of {} is NOT verified; whoever is on the way can read and alter everything",
             options.via
         ));

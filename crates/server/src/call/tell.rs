@@ -1,27 +1,15 @@
 //! What is told of a call: a line for each thing that happens.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use ringback_peer::phone::Failure;
 
 use super::CallError;
+use crate::terminal;
 
 /// Writes a line to standard output.
 pub(super) fn line(text: &str) -> Result<(), CallError> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}", printable(text)).and_then(|()| out.flush()).map_err(CallError::Print)
-}
-
-/// Writes a line to standard error.
-pub(super) fn warn(text: &str) {
-    // Nobody is left to tell if standard error is closed.
-    let _ = writeln!(io::stderr(), "ringback call: {}", printable(text));
-}
-
-/// Text of others without what a terminal would take for a command.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    terminal::line(text).map_err(CallError::Print)
 }
 
 /// Why the other side did not take the call, with what can be done.
@@ -56,11 +44,6 @@ pub(super) fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_others_say_cannot_command_a_terminal() {
-        assert_eq!(printable("Ann\u{1b}[2J\r\nx"), "Ann\u{fffd}[2J\u{fffd}\u{fffd}x");
-    }
 
     #[test]
     fn a_call_that_is_not_taken_is_told_with_what_can_be_done() {

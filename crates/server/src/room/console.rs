@@ -7,6 +7,7 @@ use std::thread;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::RoomError;
+use crate::terminal::{self, printable};
 
 /// What somebody wants who types.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,9 +94,7 @@ impl Console {
     /// Writes a line to standard output.
     pub(super) fn line(&mut self, text: &str) -> Result<(), RoomError> {
         self.clear();
-        let mut out = io::stdout().lock();
-        let printable = printable(text);
-        writeln!(out, "{printable}").and_then(|()| out.flush()).map_err(RoomError::Print)
+        terminal::line(text).map_err(RoomError::Print)
     }
 
     /// Shows how far a transfer is.
@@ -120,25 +119,6 @@ fn bar(what: &str, done: u64, all: u64) -> String {
     let full = (part * BAR as f64) as usize;
     let (full, empty) = ("#".repeat(full.min(BAR)), "-".repeat(BAR - full.min(BAR)));
     format!("{what} [{full}{empty}] {:3.0} %", part * 100.0)
-}
-
-/// Writes a line to standard error.
-pub(super) fn warn(text: &str) {
-    // Nobody is left to tell if standard error is closed.
-    let _ = writeln!(io::stderr(), "ringback: {}", printable(text));
-}
-
-/// Text of others without what a terminal would take for a command, or that turns the direction of writing.
-fn printable(text: &str) -> String {
-    let is_harmful =
-        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .map(|c| match c {
-            '\n' => '\u{23ce}',
-            c if is_harmful(c) => '\u{fffd}',
-            c => c,
-        })
-        .collect()
 }
 
 /// Wishes that wait.
@@ -174,10 +154,5 @@ mod tests {
         assert!(bar("a", 0, 10).contains(&format!("[{}]   0 %", "-".repeat(BAR))));
         assert!(bar("a", 10, 10).contains(&format!("[{}] 100 %", "#".repeat(BAR))));
         assert!(bar("a", 0, 0).contains("100 %") && bar("a", 5, 10).contains(" 50 %"));
-    }
-
-    #[test]
-    fn what_others_say_cannot_command_a_terminal() {
-        assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c"), "a\u{fffd}[2J\u{23ce}b\u{fffd}c");
     }
 }

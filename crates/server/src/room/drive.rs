@@ -14,6 +14,7 @@ use super::sound::Sound;
 use super::transfers::{Transfer, Transfers};
 use super::{Options, RoomError};
 use crate::tap::{Connector, Frame, Kind, Upstream};
+use crate::terminal;
 
 /// How often recordings are written down.
 const TICK: Duration = Duration::from_millis(100);
@@ -62,7 +63,6 @@ pub(super) async fn run(
         console: Console::new(),
         transfers: Transfers::new(&options.folder),
         sound,
-        connected: Vec::new(),
         over: None,
     };
     member.run().await
@@ -80,7 +80,6 @@ struct Driver<'o> {
     console: Console,
     transfers: Transfers,
     sound: Sound,
-    connected: Vec<u32>,
     over: Option<Result<(), RoomError>>,
 }
 
@@ -214,7 +213,7 @@ impl Driver<'_> {
     fn supply(&mut self) {
         for _ in 0..PIECES {
             let Some((member, id, at, len)) = self.room.wanted() else { return };
-            let transfer = Transfer { member, id, is_ours: true };
+            let transfer = Transfer { member, id };
             // A file that cannot be read any more has become shorter.
             let piece = self.transfers.read(transfer, at, len).unwrap_or_default();
             if let Some(files) = self.room.files(member) {
@@ -238,19 +237,14 @@ impl Driver<'_> {
                 self.console.line(&format!("* {name} is here"))
             }
             RoomEvent::Connected(id) => {
-                if !self.connected.contains(&id) {
-                    self.connected.push(id);
-                }
                 let name = self.room.name(id).to_owned();
                 self.console.line(&format!("* connected with {name}"))
             }
             RoomEvent::Lost(id) => {
-                self.connected.retain(|connected| *connected != id);
                 let name = self.room.name(id).to_owned();
                 self.console.line(&format!("* {name} does not answer"))
             }
             RoomEvent::Left(id, name) => {
-                self.connected.retain(|connected| *connected != id);
                 self.finish_recording(id)?;
                 self.console.line(&format!("* {name} has left"))
             }
@@ -290,13 +284,12 @@ impl Driver<'_> {
 
     fn handle_file(&mut self, member: u32, event: FileEvent) -> Result<(), RoomError> {
         let name = self.room.name(member).to_owned();
-        let theirs = |id| Transfer { member, id, is_ours: false };
-        let ours = |id| Transfer { member, id, is_ours: true };
+        let transfer = |id| Transfer { member, id };
         match event {
             FileEvent::Offered { id, name: file, size } => {
-                self.transfers.offered(theirs(id), &file, size);
+                self.transfers.offered(transfer(id), &file, size);
                 match self.options.takes_files {
-                    true => self.take(theirs(id)),
+                    true => self.take(transfer(id)),
                     false => self.console.line(&format!(
                         "* {name} offers {file} ({size} bytes); /accept {id} or /refuse {id}"
                     )),
@@ -304,40 +297,39 @@ impl Driver<'_> {
             }
             FileEvent::Accepted(_) => Ok(()),
             FileEvent::Arrived { id, bytes } => {
-                let Some(open) = self.transfers.get(ours(id)) else { return Ok(()) };
+                let Some(open) = self.transfers.get(transfer(id)) else { return Ok(()) };
                 let (file, size) = (open.name.clone(), open.size);
                 if bytes < size {
                     self.console.progress(&format!("{file} to {name}"), bytes, size);
                     return Ok(());
                 }
-                self.transfers.finish(ours(id));
+                self.transfers.finish(transfer(id));
                 self.console.line(&format!("* {name} has {file} ({size} bytes)"))
             }
             FileEvent::Bytes { id, data } => {
-                let written = self.transfers.write(theirs(id), &data);
+                let written = self.transfers.write(transfer(id), &data);
                 let Some(files) = self.room.files(member) else { return Ok(()) };
                 match written {
                     Ok(()) => files.taken(id, data.len() as u64),
                     Err(error) => {
                         files.stop(id, "it cannot be written here");
-                        self.transfers.abandon(theirs(id));
-                        console::warn(&format!("the file of {name} cannot be written: {error}"));
+                        self.transfers.abandon(transfer(id));
+                        terminal::warn(&format!("the file of {name} cannot be written: {error}"));
                     }
                 }
                 self.room.flush(member);
-                if let Some(open) = self.transfers.get(theirs(id)) {
+                if let Some(open) = self.transfers.get(transfer(id)) {
                     let (file, done, size) = (open.name.clone(), open.done, open.size);
                     self.console.progress(&format!("{file} from {name}"), done, size);
                 }
                 Ok(())
             }
             FileEvent::Whole(id) => {
-                let Some((open, path)) = self.transfers.finish(theirs(id)) else { return Ok(()) };
+                let Some((open, Some(path))) = self.transfers.finish(transfer(id)) else { return Ok(()) };
                 self.console.line(&format!("* {} is here ({} bytes)", path.display(), open.size))
             }
-            FileEvent::Stopped { id, is_ours, says } => {
-                let transfer = Transfer { member, id, is_ours };
-                let file = self.transfers.abandon(transfer).map(|open| open.name).unwrap_or_default();
+            FileEvent::Stopped { id, says } => {
+                let file = self.transfers.abandon(transfer(id)).map(|open| open.name).unwrap_or_default();
                 let says = if says.is_empty() { "no reason was given" } else { &says };
                 self.console.line(&format!("* {file} with {name} was not sent to its end: {says}"))
             }
@@ -430,7 +422,7 @@ impl Driver<'_> {
             let offered = self.room.offer_file(member, &name, size);
             let told = match offered {
                 Ok(id) => {
-                    let transfer = Transfer { member, id, is_ours: true };
+                    let transfer = Transfer { member, id };
                     match self.transfers.sending(transfer, path, size) {
                         Ok(()) => format!("{name} ({size} bytes) is offered to {}", self.room.name(member)),
                         Err(error) => {

@@ -5,7 +5,7 @@
 //! [`sound`] plays and records.
 //!
 //! Assumptions and what is left out: one room; no knocks are answered and nothing of the room is set (a browser does that);
-//! no TURN, so members behind NATs that STUN does not get through are not reached.
+//! TURN over UDP alone, so a member behind what lets no UDP through is not reached.
 
 mod console;
 mod drive;
@@ -24,6 +24,7 @@ use ringback_peer::audio::read_clip;
 
 use crate::bench::accounts;
 use crate::tap::{Connector, Server};
+use crate::terminal;
 use sound::Sound;
 
 /// What the command line asks for.
@@ -79,7 +80,7 @@ pub fn run(options: &Options) -> Result<ExitCode, RoomError> {
     });
     let connector = connector.map_err(RoomError::Trust)?;
     if options.is_insecure {
-        console::warn(
+        terminal::warn(
             "--insecure: the certificate of the server is NOT verified; whoever is on the way can take part",
         );
     }

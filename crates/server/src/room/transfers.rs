@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use ringback_peer::rooms::file_name;
 
-/// Which transfer: with whom, its number, and whether it is ours.
+/// Which transfer: with whom, and its number, which is that of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Transfer {
     pub(super) member: u32,
     pub(super) id: u64,
-    pub(super) is_ours: bool,
 }
 
 /// One file.
@@ -23,7 +22,9 @@ pub(super) struct Open {
     pub(super) size: u64,
     pub(super) done: u64,
     /// Of theirs: none until it is taken.
-    file: Option<(File, PathBuf)>,
+    file: Option<File>,
+    /// Where one of theirs goes.
+    made: Option<PathBuf>,
 }
 
 /// Every file.
@@ -42,19 +43,19 @@ impl Transfers {
     /// Notes a file of ours that is offered.
     pub(super) fn sending(&mut self, transfer: Transfer, path: &Path, size: u64) -> io::Result<()> {
         let file = File::open(path)?;
-        let open = Open { name: name_of(path), size, done: 0, file: Some((file, path.to_owned())) };
+        let open = Open { name: name_of(path), size, done: 0, file: Some(file), made: None };
         self.open.insert(transfer, open);
         Ok(())
     }
 
     /// Notes a file of theirs that is offered.
     pub(super) fn offered(&mut self, transfer: Transfer, name: &str, size: u64) {
-        self.open.insert(transfer, Open { name: file_name(name), size, done: 0, file: None });
+        self.open.insert(transfer, Open { name: file_name(name), size, done: 0, file: None, made: None });
     }
 
     /// The file of theirs that a number means, among those that wait; without a number the only one.
     pub(super) fn waiting(&self, number: Option<u64>) -> Option<Transfer> {
-        let waits = |(transfer, open): &(&Transfer, &Open)| !transfer.is_ours && open.file.is_none();
+        let waits = |(_, open): &(&Transfer, &Open)| open.file.is_none();
         let mut waiting = self.open.iter().filter(waits).map(|(transfer, _)| *transfer);
         match number {
             Some(number) => waiting.find(|transfer| transfer.id == number),
@@ -70,7 +71,7 @@ impl Transfers {
             let path = self.folder.join(name);
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => {
-                    open.file = Some((file, path));
+                    (open.file, open.made) = (Some(file), Some(path));
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -82,7 +83,7 @@ impl Transfers {
 
     /// Reads a piece of a file of ours; an empty one is its end.
     pub(super) fn read(&mut self, transfer: Transfer, at: u64, len: usize) -> io::Result<Vec<u8>> {
-        let Some(Open { file: Some((file, _)), .. }) = self.open.get_mut(&transfer) else {
+        let Some(Open { file: Some(file), .. }) = self.open.get_mut(&transfer) else {
             return Ok(Vec::new());
         };
         let mut piece = vec![0; len];
@@ -95,7 +96,7 @@ impl Transfers {
     /// Puts bytes of a file of theirs away.
     pub(super) fn write(&mut self, transfer: Transfer, data: &[u8]) -> io::Result<()> {
         let open = self.open.get_mut(&transfer);
-        let Some(Open { file: Some((file, _)), done, .. }) = open else {
+        let Some(Open { file: Some(file), done, .. }) = open else {
             return Err(io::ErrorKind::NotFound.into());
         };
         file.write_all(data)?;
@@ -108,17 +109,17 @@ impl Transfers {
         self.open.get_mut(&transfer)
     }
 
-    /// Ends one that is whole; gives where it is.
-    pub(super) fn finish(&mut self, transfer: Transfer) -> Option<(Open, PathBuf)> {
+    /// Ends one that is whole; of theirs it gives where it is.
+    pub(super) fn finish(&mut self, transfer: Transfer) -> Option<(Open, Option<PathBuf>)> {
         let mut open = self.open.remove(&transfer)?;
-        let (_, path) = open.file.take()?;
-        Some((open, path))
+        let made = open.made.take();
+        Some((open, made))
     }
 
     /// Ends one that is not, and throws away what came of it.
     pub(super) fn abandon(&mut self, transfer: Transfer) -> Option<Open> {
         let mut open = self.open.remove(&transfer)?;
-        if let Some((_, path)) = open.file.take().filter(|_| !transfer.is_ours) {
+        if let Some(path) = open.made.take() {
             // What cannot be removed is a part of a file that somebody finds.
             let _ = std::fs::remove_file(path);
         }
@@ -137,7 +138,7 @@ const MOST_NAMES: usize = 1000;
 mod tests {
     use super::*;
 
-    const THEIRS: Transfer = Transfer { member: 1, id: 1, is_ours: false };
+    const THEIRS: Transfer = Transfer { member: 1, id: 1 };
 
     #[test]
     fn a_file_that_is_taken_writes_over_nothing_and_is_thrown_away_if_it_is_not_whole() {
@@ -150,7 +151,7 @@ mod tests {
         assert_eq!(transfers.waiting(None), None);
         transfers.write(THEIRS, b"new").unwrap();
         let (open, path) = transfers.finish(THEIRS).unwrap();
-        assert_eq!((open.done, path.file_name().unwrap().to_str()), (3, Some("1-plan")));
+        assert_eq!((open.done, path.unwrap().file_name().unwrap().to_str()), (3, Some("1-plan")));
         assert_eq!(std::fs::read(folder.path().join("plan")).unwrap(), b"old");
 
         transfers.offered(THEIRS, "part", 3);
