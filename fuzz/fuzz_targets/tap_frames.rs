@@ -1,7 +1,7 @@
 #![no_main]
 
 // The frames are a folder that needs nothing else of the server, so the server is not built for them.
-#[path = "../../crates/server/src/tap/frames/mod.rs"]
+#[path = "../../crates/server/src/upstream/frames/mod.rs"]
 #[allow(dead_code, reason = "what the server alone uses of them")]
 mod frames;
 

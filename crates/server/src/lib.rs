@@ -30,5 +30,6 @@ pub mod telemetry;
 mod terminal;
 pub mod trace;
 pub mod turn_thread;
+pub mod upstream;
 pub mod user_socket;
 pub mod voice_thread;

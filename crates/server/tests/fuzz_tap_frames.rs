@@ -1,10 +1,10 @@
-//! The fuzz function of the WebSocket frames of a tap, over its corpus.
+//! The fuzz function of the WebSocket frames of a command's connections, over its corpus.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::Path;
 
-use ringback_server::tap::frames::fuzz;
+use ringback_server::upstream::frames::fuzz;
 
 #[test]
 fn the_corpus_breaks_nothing() {

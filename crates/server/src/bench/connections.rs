@@ -9,7 +9,7 @@ use ringback_sansio::{ConnectionId, Flow, Transmit, Transport};
 use socket2::SockRef;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::tap::{ConnectError, Connector, Frame, Kind, Upstream};
+use crate::upstream::{ConnectError, Connector, Frame, Kind, Upstream};
 
 /// Messages that wait to be sent over one connection.
 const OUTBOX: usize = 32;

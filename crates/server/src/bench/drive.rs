@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::report::{Costs, Memory, Report};
 use super::{BenchError, Options, Work, consent, gauge};
 use crate::net::client::web_socket;
-use crate::tap::{Connector, Server};
+use crate::upstream::{Connector, Server};
 
 /// How often the load is looked at when nothing comes in.
 const TICK: Duration = Duration::from_millis(1);

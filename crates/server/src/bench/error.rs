@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use thiserror::Error;
 
 use super::AccountsError;
-use crate::tap::{ConnectError, TapError, Target};
+use crate::upstream::{ConnectError, Target, UpstreamError};
 
 /// Why a load cannot run.
 #[derive(Debug, Error)]
@@ -19,7 +19,7 @@ pub enum BenchError {
     OneUser,
     /// The certificates, or the name of the server.
     #[error("{0}")]
-    Trust(TapError),
+    Trust(UpstreamError),
     /// The name has no address.
     #[error("`{0}` has no address: {1}; give another host with --to")]
     Resolve(String, io::Error),

@@ -39,7 +39,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::tap::Target;
+use crate::upstream::Target;
 
 /// What the phones do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

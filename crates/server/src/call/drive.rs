@@ -12,8 +12,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::media::{Kind, Media, News};
 use super::{CallError, Options, Outcome, Ready, tell};
-use crate::tap::{self, Frame, Upstream};
 use crate::terminal;
+use crate::upstream::{Broken, Frame, Kind as FrameKind, Upstream};
 
 /// How often what was heard is written down.
 const TICK: Duration = Duration::from_millis(50);
@@ -160,7 +160,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    async fn handle_frame(&mut self, frame: Result<Option<Frame>, tap::Broken>) -> Result<(), CallError> {
+    async fn handle_frame(&mut self, frame: Result<Option<Frame>, Broken>) -> Result<(), CallError> {
         let now = Instant::now();
         match frame {
             Ok(Some(Frame::Message(bytes, _))) => self.phone.handle_message(now, bytes),
@@ -383,7 +383,7 @@ impl Driver<'_> {
 
     async fn transmit(&mut self) -> Result<(), CallError> {
         while let Some(transmit) = self.phone.poll_transmit() {
-            let frame = Frame::Message(transmit.payload, tap::Kind::Text);
+            let frame = Frame::Message(transmit.payload, FrameKind::Text);
             if self.upstream.send(&frame).await.is_err() && !self.upstream.is_datagrams() {
                 return Err(CallError::ConnectionLost(self.options.via.clone()));
             }

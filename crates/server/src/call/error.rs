@@ -10,7 +10,7 @@ use ringback_peer::webrtc::{DescriptionError, OpenError};
 use thiserror::Error;
 
 use crate::bench::AccountsError;
-use crate::tap::{ConnectError, TapError, Target};
+use crate::upstream::{ConnectError, Target, UpstreamError};
 
 /// Why a call cannot be made.
 #[derive(Debug, Error)]
@@ -31,7 +31,7 @@ pub enum CallError {
     File(#[from] FileError),
     /// The certificates, or the name of the server.
     #[error("{0}")]
-    Trust(TapError),
+    Trust(UpstreamError),
     /// The runtime.
     #[error("the call has no threads: {0}")]
     Threads(io::Error),

@@ -27,8 +27,8 @@ use std::time::Duration;
 use ringback_peer::audio::{Clip, Digit, Recorder, read_clip};
 
 use crate::net::client::web_socket;
-use crate::tap::{Connector, Server, Target};
 use crate::terminal;
+use crate::upstream::{Connector, Server, Target};
 
 /// What the command line asks for.
 #[derive(Debug)]

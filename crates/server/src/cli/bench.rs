@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 use crate::bench::{BenchError, Options, Work, media, turn};
-use crate::tap::Target;
+use crate::upstream::Target;
 
 /// What `--help` says at its end.
 const EXAMPLES: &str = r#"The password file has a line NAME:PASSWORD for each user, and only its owner may read it.

@@ -11,7 +11,7 @@ use ringback_sip::uri::{Scheme, Uri};
 
 use super::failure::Failure;
 use crate::call::{Kind, Options};
-use crate::tap::Target;
+use crate::upstream::Target;
 
 /// What `--help` says at its end.
 const EXAMPLES: &str = r#"The password stands in a file that only its owner may read, in a line NAME:PASSWORD, or in the variable

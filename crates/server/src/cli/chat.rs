@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use crate::room::{Options, Place, RoomError};
-use crate::tap::Target;
+use crate::upstream::Target;
 
 /// What `--help` says at its end.
 const EXAMPLES: &str = r#"A line is said to everybody. /send FILE, /peers, /accept [N], /refuse [N], /help and /quit are commands; a line that

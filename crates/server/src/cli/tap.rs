@@ -9,7 +9,8 @@ use clap::Args;
 
 use super::failure::Failure;
 use crate::config::Identity;
-use crate::tap::{Form, Options, Origin, Rule, Rules, RulesError, TapError, Target};
+use crate::tap::{Form, Options, Origin, Rule, Rules, RulesError, TapError};
+use crate::upstream::Target;
 
 /// What `--help` says of rules.
 const RULES: &str = r#"Rules, one on a line; # begins a comment. All are tried in their order on each message:
@@ -113,9 +114,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         save: arguments.save,
     };
     crate::tap::run(options).map_err(|error| match error {
-        TapError::Authorities(_) | TapError::Name(_) | TapError::Header(_) => {
-            Failure::Usage(error.to_string())
-        }
+        TapError::Server(error) if error.is_usage() => Failure::Usage(error.to_string()),
         error => Failure::running(error.into()),
     })?;
     Ok(ExitCode::SUCCESS)

@@ -13,8 +13,8 @@ use super::console::{self, Console, Wish};
 use super::sound::Sound;
 use super::transfers::{Transfer, Transfers};
 use super::{Options, RoomError};
-use crate::tap::{Connector, Frame, Kind, Upstream};
 use crate::terminal;
+use crate::upstream::{Connector, Frame, Kind, Upstream};
 
 /// How often recordings are written down.
 const TICK: Duration = Duration::from_millis(100);

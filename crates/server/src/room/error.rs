@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::PlaceError;
 use crate::bench::AccountsError;
-use crate::tap::TapError;
+use crate::upstream::UpstreamError;
 
 /// Why there is no room.
 #[derive(Debug, Error)]
@@ -28,7 +28,7 @@ pub enum RoomError {
     File(#[from] FileError),
     /// The certificates, or the name of the server.
     #[error("{0}")]
-    Trust(TapError),
+    Trust(UpstreamError),
     /// The runtime.
     #[error("the room has no threads: {0}")]
     Threads(io::Error),

@@ -23,8 +23,8 @@ use std::process::ExitCode;
 use ringback_peer::audio::read_clip;
 
 use crate::bench::accounts;
-use crate::tap::{Connector, Server};
 use crate::terminal;
+use crate::upstream::{Connector, Server};
 use sound::Sound;
 
 /// What the command line asks for.

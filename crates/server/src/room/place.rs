@@ -3,7 +3,7 @@
 use ringback_sansio::Transport;
 use thiserror::Error;
 
-use crate::tap::Target;
+use crate::upstream::Target;
 
 /// A room and its server.
 #[derive(Debug, Clone, PartialEq, Eq)]

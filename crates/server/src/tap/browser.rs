@@ -24,14 +24,13 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::frames::{Farewell, Frame, Role};
 use super::ladder::{What, clean};
 use super::listener::Shared;
 use super::passage::Passage;
-use super::socket::{Broken, Socket};
-use super::upstream::Upstream;
 use super::{Ends, Side};
 use crate::net::discard_rest;
+use crate::upstream::frames::{Farewell, Role};
+use crate::upstream::{Broken, Frame, Socket, Upstream};
 
 /// How long the head of a request may take.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);

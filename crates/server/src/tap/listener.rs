@@ -19,9 +19,9 @@ use tokio_rustls::TlsAcceptor;
 use super::ladder::{Entry, What};
 use super::passage::Moment;
 use super::rules::SharedRules;
-use super::upstream::Connector;
 use super::{Options, TapError, browser, trust};
 use crate::net::accept;
+use crate::upstream::Connector;
 
 /// Browsers at a time.
 const MOST_BROWSERS: usize = 256;

@@ -1,7 +1,7 @@
 //! `ringback tap`: between a browser phone and its SIP server, to see and to alter what they say.
 //!
 //! A browser connects to the tap by WebSocket ([`browser`]), and for each the tap makes one connection to the server
-//! ([`upstream`]). A message passes a [`passage`], which knows the [`rules`] and, where the server is not reached by
+//! ([`upstream`](crate::upstream)). A message passes a [`passage`], which knows the [`rules`] and, where the server is not reached by
 //! WebSocket, makes the tap a Via [`hop`]; it has no socket and no clock. What it did becomes an entry of the
 //! [`ladder`], which the [`screen`] shows, [`plain`] writes as lines, and [`save`] writes into files.
 //!
@@ -15,7 +15,6 @@
 
 mod browser;
 mod error;
-pub mod frames;
 mod hop;
 mod ladder;
 mod listener;
@@ -24,18 +23,11 @@ mod plain;
 mod rules;
 mod save;
 mod screen;
-mod socket;
-mod target;
 mod trust;
-mod upstream;
 
 pub use error::TapError;
-pub(crate) use frames::{Frame, Kind};
 pub use rules::{Origin, Rule, RuleError, Rules, RulesError};
 pub use save::Form;
-pub(crate) use socket::Broken;
-pub use target::{Target, TargetError};
-pub(crate) use upstream::{ConnectError, Connector, Server, Upstream};
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -46,6 +38,7 @@ use ringback_sansio::FiveTuple;
 
 use crate::config::Identity;
 use crate::net::client::web_socket;
+use crate::upstream::{Server, Target};
 use ladder::Ladder;
 use listener::Listener;
 use rules::SharedRules;

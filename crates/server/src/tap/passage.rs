@@ -7,11 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use ringback_sip::message::{Builder, Message, Method};
 
-use super::frames::Kind;
 use super::hop::{Hop, HopError, Repeated, Repeats};
 use super::ladder::{Entry, Seen, Summary, Way, What};
 use super::rules::{Fate, SharedRules};
 use super::{Ends, Side};
+use crate::upstream::Kind;
 
 /// Messages that may wait for their time; what finds them all there goes at once.
 const MOST_DELAYED: usize = 256;

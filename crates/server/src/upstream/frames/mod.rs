@@ -45,14 +45,14 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Farewell {
     /// The code of [RFC 6455 §7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4).
-    pub(super) code: u16,
+    pub(crate) code: u16,
     /// The words.
-    pub(super) reason: Bytes,
+    pub(crate) reason: Bytes,
 }
 
 impl Farewell {
     /// A farewell of our own.
-    pub(super) fn new(code: u16, reason: &'static str) -> Self {
+    pub(crate) fn new(code: u16, reason: &'static str) -> Self {
         Farewell { code, reason: Bytes::from_static(reason.as_bytes()) }
     }
 }

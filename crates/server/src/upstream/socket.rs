@@ -1,4 +1,4 @@
-//! A WebSocket of a tap: the frames of a stream.
+//! A WebSocket: the frames of a stream.
 
 use std::io;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(crate) enum Broken {
 
 impl Broken {
     /// What the peer is told, when there is something to tell.
-    pub(super) fn farewell(&self) -> Option<Farewell> {
+    pub(crate) fn farewell(&self) -> Option<Farewell> {
         match self {
             Broken::Frame(FrameError::TooLarge(_)) => {
                 Some(Farewell::new(1009, "a message above the limit of the tap"))
@@ -56,12 +56,12 @@ pub(crate) struct Socket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Takes messages of up to `limit` bytes from `stream`.
-    pub(super) fn new(stream: S, role: Role, limit: usize) -> Self {
+    pub(crate) fn new(stream: S, role: Role, limit: usize) -> Self {
         Socket { stream, role, reader: Reader::new(role, limit) }
     }
 
     /// The next frame; `None` when the peer has ended the stream. Nothing is lost when it is given up while it waits.
-    pub(super) async fn next(&mut self) -> Result<Option<Frame>, Broken> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Frame>, Broken> {
         loop {
             if let Some(frame) = self.reader.next()? {
                 return Ok(Some(frame));
@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// Sends one frame, masked as the role asks.
-    pub(super) async fn send(&mut self, frame: &Frame) -> Result<(), Broken> {
+    pub(crate) async fn send(&mut self, frame: &Frame) -> Result<(), Broken> {
         let mask = (self.role == Role::Client).then(rand::random::<[u8; 4]>);
         let bytes = encode(frame, mask);
         let written = async {
@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// The stream below.
-    pub(super) fn stream(&mut self) -> &mut S {
+    pub(crate) fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 }

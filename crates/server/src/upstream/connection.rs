@@ -1,4 +1,4 @@
-//! The connection to the server that each browser has for itself: WebSocket, datagrams or a stream.
+//! One connection: WebSocket, datagrams or a stream.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use super::frames::{Frame, Kind, Role};
 use super::socket::{Broken, Socket};
-use super::{TapError, Target, trust};
+use super::{Target, UpstreamError, trust};
 use crate::net::client::stream::{self, Duplex, Tls, TlsError};
 use crate::net::client::web_socket::{self, NotOpened};
 
@@ -80,7 +80,7 @@ pub(crate) enum ConnectError {
 
 impl ConnectError {
     /// What the browser is answered.
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             ConnectError::Handshake(_, NotOpened::Refused(status))
                 if !status.is_success() && !status.is_informational() =>
@@ -97,7 +97,7 @@ impl ConnectError {
 pub(crate) enum Upstream {
     /// Frames are passed on.
     WebSocket(Socket<TokioIo<Upgraded>>),
-    /// A socket of this browser's own, connected to the server.
+    /// A socket of its own, connected to the server.
     Datagrams(UdpSocket, Vec<u8>),
     /// TCP or TLS.
     Stream(Box<Stream>),
@@ -114,14 +114,15 @@ pub(crate) struct Stream {
 
 impl Connector {
     /// Reads what the command line says of the server.
-    pub(crate) fn new(server: &Server<'_>) -> Result<Connector, TapError> {
-        let header = |text: &str| HeaderValue::from_str(text).map_err(|_| TapError::Header(text.to_owned()));
+    pub(crate) fn new(server: &Server<'_>) -> Result<Connector, UpstreamError> {
+        let header =
+            |text: &str| HeaderValue::from_str(text).map_err(|_| UpstreamError::Header(text.to_owned()));
         let target = server.target.clone();
         let tls = match target.transport.is_secure() {
             false => None,
             true => {
                 let name = ServerName::try_from(target.host.clone());
-                let name = name.map_err(|_| TapError::Name(target.host.clone()))?;
+                let name = name.map_err(|_| UpstreamError::Name(target.host.clone()))?;
                 Some((trust::connector(server.authorities, server.is_insecure)?, name))
             }
         };
@@ -226,7 +227,7 @@ impl Connector {
 
 impl Upstream {
     /// Whether pings and close frames can be passed on.
-    pub(super) fn is_websocket(&self) -> bool {
+    pub(crate) fn is_websocket(&self) -> bool {
         matches!(self, Upstream::WebSocket(_))
     }
 
@@ -278,7 +279,7 @@ impl Upstream {
     }
 
     /// Waits for the close frame of a WebSocket server.
-    pub(super) async fn closed(&mut self) {
+    pub(crate) async fn closed(&mut self) {
         if let Upstream::WebSocket(socket) = self {
             while let Ok(Some(frame)) = socket.next().await {
                 if matches!(frame, Frame::Close(_)) {

@@ -1,4 +1,4 @@
-//! Where a tap leads to: the value of `--to`.
+//! Where a server is: the value of `--to` and of `--via`.
 
 use std::fmt;
 use std::str::FromStr;
