@@ -139,9 +139,9 @@ class FirefoxRoomPage {
   /** What is heard of the only other one, by a recording of the browser. */
   listen(name) {
     return undisturbed(async () => {
-      const times = { settle: SETTLE_MS, listen: LISTEN_MS };
+      const times = { settle: SETTLE_MS, listen: LISTEN_MS, patience: CONNECTED_WITHIN };
       const recording = this.#page.evaluate(record, `${test('tile')}[data-kind=person] audio`, times);
-      const within = SETTLE_MS + LISTEN_MS + 30_000;
+      const within = SETTLE_MS + LISTEN_MS + CONNECTED_WITHIN + 30_000;
       const { pcm, rate } = await bounded(`the sound of ${name}`, recording, within);
       return new Sound(fromPcm16(Buffer.from(pcm, 'base64')), rate, `${name} at ${this.#name}`);
     });
@@ -161,10 +161,18 @@ class FirefoxRoomPage {
 const test = (id) => `[data-testid=${id}]`;
 
 /** Runs in the page. Without a device for sound Firefox has no running AudioContext, but it records and decodes. */
-async function record(selector, { settle, listen }) {
-  const { srcObject } = document.querySelector(selector);
+async function record(selector, { settle, listen, patience }) {
+  const element = document.querySelector(selector);
+  if (element === null) throw new Error(`no ${selector} in the page`);
+  // Who came in before the microphone was open offered without it: the sound comes with the next offer.
+  const trackNow = () => element.srcObject?.getAudioTracks()[0];
+  const deadline = performance.now() + patience;
+  while (trackNow() === undefined) {
+    if (performance.now() > deadline) throw new Error('no track of sound came');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   // A copy, so that ending the recording leaves the page's own track alone.
-  const copy = new MediaStream([srcObject.getAudioTracks()[0].clone()]);
+  const copy = new MediaStream([trackNow().clone()]);
   const recorder = new MediaRecorder(copy);
   const parts = [];
   recorder.ondataavailable = ({ data }) => parts.push(data);
