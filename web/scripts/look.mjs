@@ -20,9 +20,8 @@ const SCENES = [
   'hung-up busy no-codec no-microphone lost markup',
   'detour no-detour no-way relayed',
 ].flatMap((line) => line.split(' '));
-const ROOM_SCENES = 'entry pin account waiting over alone mesh chat people invite knock lost screen'.split(
-  ' ',
-);
+const ROOM_SCENES =
+  'entry pin account waiting over alone mesh chat people invite knock lost screen stream'.split(' ');
 const LEARN_SCENES = 'page connected picture wrong-server offered wrong-paste talking'.split(' ');
 const VIEWS = [
   { name: 'wide-light', colorScheme: 'light', viewport: { width: 1200, height: 760 } },

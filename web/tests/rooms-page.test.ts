@@ -184,6 +184,39 @@ describe('the page of rooms', () => {
     expect(socket().sent.at(-1)).toEqual({ type: 'admit', knock: 7 });
   });
 
+  it('watches what is streamed into the room, as text by its name, until that is over', async () => {
+    open();
+    await enter();
+    socket().says({ ...JOINED, stream: { id: 3, name: '<img src=x>' } });
+    await tick();
+    expect(socket().sent.at(-1)).toEqual({ type: 'watch', stream: 3 });
+    const tile = (): Element | null => document.querySelector('[data-kind=stream]');
+    expect(tile()?.querySelector('[data-testid=member-name]')?.textContent).toBe('<img src=x>');
+    expect(document.querySelector('img')).toBeNull();
+    socket().says({ type: 'stream_over', stream: 2, reason: 'ended' });
+    await tick();
+    expect(tile()).not.toBeNull();
+    socket().says({ type: 'stream_over', stream: 3, reason: 'ended' });
+    await tick();
+    expect(tile()).toBeNull();
+  });
+
+  it('tells its host how to stream into it', async () => {
+    open();
+    await enter();
+    socket().says(JOINED);
+    await tick();
+    await fireEvent.click(at('tab-people'));
+    await fireEvent.click(at('stream-key'));
+    expect(socket().sent.at(-1)).toEqual({ type: 'stream_key' });
+    const paths = { whip: '/api/v1/rooms/team/whip', whep: '/api/v1/rooms/team/whep' };
+    socket().says({ type: 'stream_key', publish: 'p', view: 'v', ...paths });
+    await tick();
+    const value = (id: string): string => (at(id) as HTMLInputElement).value;
+    expect(value('whip-url')).toBe(`${location.origin}/api/v1/rooms/team/whip`);
+    expect([value('whip-key'), value('whep-key')]).toEqual(['p', 'v']);
+  });
+
   it('says that a link is none', () => {
     open('/r/Not%20a%20room');
     expect(at('error').textContent).toContain('The link is not that of a room');

@@ -582,6 +582,7 @@ impl Play {
             MediaCommand::Restart(_)
             | MediaCommand::Configure(..)
             | MediaCommand::ConfigureVideo(..)
+            | MediaCommand::Watch { .. }
             | MediaCommand::AskPicture
             | MediaCommand::Press { .. }
             | MediaCommand::Join(_)

@@ -43,6 +43,15 @@ pub enum MediaCommand {
     /// Applies what was agreed of video, and what its payload types become with whom the leg is joined with; or says that
     /// there is none any more.
     ConfigureVideo(Option<Box<VideoSettings>>, Box<PayloadMap>),
+    /// Has the leg get what another one sends to its audience ([`Route::Audience`]).
+    Watch {
+        /// The other one.
+        source: LegKey,
+        /// What the payload types of its audio become.
+        audio: Box<PayloadMap>,
+        /// The same of its video.
+        video: Box<PayloadMap>,
+    },
     /// Asks the far end for a whole picture.
     AskPicture,
     /// Presses a key for the far end.
@@ -135,6 +144,8 @@ pub enum What {
 pub enum Route {
     /// To the leg that it is joined with, under these payload types.
     Direct(Box<PayloadMap>),
+    /// To every leg that watches it, its video too.
+    Audience,
     /// To a leg that needs other codecs, through an insert that makes them.
     Patched {
         /// Who hears it.

@@ -35,6 +35,29 @@ pub const fn is_of_ng(leg: LegKey) -> bool {
 /// upper bits of a key to others: two to those who mark sockets by it, and the next to the video of a leg.
 pub(crate) const NG_WORKER: u16 = (1 << 13) - 1;
 
+/// The same for the legs of streams into rooms.
+pub(crate) const ROOMS_WORKER: u16 = NG_WORKER - 1;
+
+/// Bits of a key that number the legs of one stream.
+const STREAM_LEG_BITS: u32 = 24;
+
+/// The key of the leg of a stream into a room, both numbers below 2^24.
+pub(crate) const fn stream_leg_key(stream: u32, leg: u32) -> LegKey {
+    let mask = (1 << STREAM_LEG_BITS) - 1;
+    let (stream, leg) = ((stream & mask) as u64, (leg & mask) as u64);
+    LegKey((ROOMS_WORKER as u64) << (CALL_BITS + LEG_BITS) | stream << STREAM_LEG_BITS | leg)
+}
+
+/// The stream that a leg belongs to.
+pub(crate) const fn stream_of(leg: LegKey) -> u32 {
+    (leg.0 >> STREAM_LEG_BITS) as u32 & ((1 << STREAM_LEG_BITS) - 1)
+}
+
+/// Whether a stream into a room made the leg: [`Rooms`](crate::rooms::Rooms) hear its news.
+pub const fn is_of_rooms(leg: LegKey) -> bool {
+    worker_of(leg) == ROOMS_WORKER
+}
+
 /// The call that the leg belongs to.
 pub(crate) const fn call_of(leg: LegKey) -> CallNumber {
     CallNumber(leg.0 >> LEG_BITS & ((1 << CALL_BITS) - 1))
@@ -113,6 +136,9 @@ mod tests {
         let of_ng = leg_key(NG_WORKER, CallNumber((1 << CALL_BITS) - 1), 1023);
         assert!(is_of_ng(of_ng) && !is_of_ng(leg_key(0, CallNumber(1), 1)));
         assert!(!of_ng.is_video() && is_of_ng(of_ng.video().owner()));
+        let of_rooms = stream_leg_key((1 << STREAM_LEG_BITS) - 1, 7);
+        assert!(is_of_rooms(of_rooms) && !is_of_ng(of_rooms) && !is_of_rooms(of_ng));
+        assert_eq!((stream_of(of_rooms), of_rooms.0 & 0xff), ((1 << STREAM_LEG_BITS) - 1, 7));
         assert!(of_ng.video().0 < 1 << 62, "sockets are marked by keys with two bits more");
         assert_ne!(leg_key(0, CallNumber(1), 1), leg_key(0, CallNumber(1), 2));
         assert_eq!(media_worker_of(CallNumber(7), 4), 3);

@@ -361,7 +361,11 @@ impl ControlThread {
                 }
                 Input::FeaturesChanged(name, features) => self.exchange.set_features(&name, *features),
                 // The names of sounds are known to the exchange since it was made; rooms and TURN have threads of their own.
-                Input::Sounds(_) | Input::Relayed(..) | Input::RoomOver(_) | Input::Visited(..) => {}
+                Input::Sounds(_)
+                | Input::Relayed(..)
+                | Input::RoomOver(_)
+                | Input::Asked(_)
+                | Input::Visited(..) => {}
                 Input::Drain => {
                     self.draining = true;
                     self.readiness.is_draining();

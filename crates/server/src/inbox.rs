@@ -16,6 +16,7 @@ use ringback_sip::resolve;
 use crate::net::Place;
 use crate::net::wake::Waker;
 use crate::outbox::{Outbox, Outgoing, outbox};
+use crate::rooms_thread::Asked;
 use crate::store::MessageRow;
 
 /// What the control thread is told.
@@ -39,6 +40,8 @@ pub enum Input {
     Connected(u64, Result<Flow, NotConnected>),
     /// News from a media worker.
     Media(MediaEvent),
+    /// Somebody asks for something of streams over HTTP.
+    Asked(Asked),
     /// The room of that name is over.
     RoomOver(RoomName),
     /// Media sent this from an address of ours to an allocation of TURN.

@@ -373,6 +373,7 @@ impl MediaThread {
             MediaCommand::ConfigureVideo(settings, map) => {
                 self.worker.configure_video(now, leg, settings.map(|settings| *settings), *map);
             }
+            MediaCommand::Watch { source, audio, video } => self.worker.watch(leg, source, *audio, *video),
             MediaCommand::AskPicture => self.worker.ask_picture(now, leg),
             MediaCommand::Restart(credentials) => {
                 if let Err(error) = self.worker.restart(now, leg, *credentials) {
@@ -506,6 +507,7 @@ impl MediaThread {
                 }
                 return Way::Direct(*map);
             }
+            Route::Audience => return Way::Audience,
             Route::Patched { to, patch } => {
                 self.inserted.extend([leg, to]);
                 self.voices.insert(leg, to);

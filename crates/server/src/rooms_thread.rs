@@ -1,10 +1,13 @@
 //! The thread of rooms: it drives [`Rooms`].
 //!
 //! It is a thread of its own, so that rooms never disturb calls. It has no sockets: clients are WebSockets, whose tasks
-//! hand their messages in and have an outbox each.
+//! hand their messages in and have an outbox each, and requests over HTTP, which wait for their answers. To the media
+//! workers, which carry streams, it is one more that commands them.
 
+mod asked;
 mod known;
 
+pub use asked::{Asked, What};
 pub use known::Known;
 
 use std::collections::HashMap;
@@ -14,11 +17,15 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use ringback_control::rooms::{Event, RoomRecord, Rooms};
+use ringback_control::MediaCommand;
+use ringback_control::rooms::{Event, Reply, RequestId, RoomRecord, Rooms};
+use ringback_media::session::LegKey;
 use ringback_sansio::Flow;
+use tokio::sync::oneshot;
 
 use crate::control_thread::sockets::Sockets;
 use crate::inbox::{Inbox, Input};
+use crate::media_thread::MediaInbox;
 use crate::net::wake::Waker;
 use crate::outbox::{NotSent, Outbox};
 use crate::store::{Write, Writer};
@@ -42,6 +49,11 @@ pub struct RoomsThread {
     inputs: Receiver<Input>,
     waker: Waker,
     connections: HashMap<Flow, Outbox>,
+    /// The media workers, by number.
+    workers: Vec<MediaInbox>,
+    /// Where those wait who have asked over HTTP.
+    waiting_for: HashMap<RequestId, oneshot::Sender<Reply>>,
+    last_request: u64,
     writer: Writer,
     /// What is being written, by ticket.
     written: HashMap<u64, Box<RoomRecord>>,
@@ -64,6 +76,10 @@ pub struct Counters {
     pub connection_gone: u64,
     /// Changes of rooms that the store has not taken; they are tried again.
     pub not_kept: u64,
+    /// Commands that the media workers did not take.
+    pub worker_full: u64,
+    /// Answers that nobody waited for any more.
+    pub unheard: u64,
     /// Mistakes of ours that were contained.
     pub panics: u64,
 }
@@ -74,6 +90,8 @@ pub struct Surroundings {
     pub inputs: Receiver<Input>,
     /// What they wake the thread by.
     pub waker: Waker,
+    /// The media workers, by number.
+    pub workers: Vec<MediaInbox>,
     /// The way to the disk.
     pub writer: Writer,
     /// Who may use TURN because of a room.
@@ -87,13 +105,16 @@ pub struct Surroundings {
 impl RoomsThread {
     /// A thread that has not started.
     pub fn new(rooms: Rooms<Known>, surroundings: Surroundings) -> io::Result<Self> {
-        let Surroundings { inputs, waker, writer, guests, turn, telemetry } = surroundings;
+        let Surroundings { inputs, waker, workers, writer, guests, turn, telemetry } = surroundings;
         Ok(RoomsThread {
             rooms,
             waiting: Sockets::new(Vec::new(), &waker)?,
             inputs,
             waker,
             connections: HashMap::new(),
+            workers,
+            waiting_for: HashMap::new(),
+            last_request: 0,
             writer,
             written: HashMap::new(),
             last_ticket: TICKETS,
@@ -148,6 +169,8 @@ impl RoomsThread {
                     self.connections.remove(&flow);
                     self.contain(None, |rooms| rooms.handle_closed(now, flow));
                 }
+                Input::Media(event) => self.contain(None, |rooms| rooms.handle_media(now, event)),
+                Input::Asked(asked) => self.take_request(now, asked),
                 Input::Persisted(results) => self.note_written(now, results),
                 Input::Drain | Input::Stop => return true,
                 // Nobody hands in anything else here.
@@ -157,6 +180,40 @@ impl RoomsThread {
         // There may be more: come back at once.
         self.waker.wake();
         false
+    }
+
+    /// Takes a request over HTTP. One that panics is not answered, and whoever waits is told so.
+    fn take_request(&mut self, now: Instant, Asked { what, reply }: Asked) {
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        self.waiting_for.insert(id, reply);
+        let panics = self.counters.panics;
+        self.contain(None, |rooms| match what {
+            What::Post(post) => rooms.handle_post(now, id, *post),
+            What::Delete(session) => rooms.handle_delete(id, &session),
+            What::Patch(patch) => rooms.handle_patch(id, &patch),
+        });
+        if self.counters.panics > panics {
+            self.waiting_for.remove(&id);
+        }
+    }
+
+    fn answer(&mut self, id: RequestId, reply: Reply) {
+        let Some(waiting) = self.waiting_for.remove(&id) else { return };
+        if let Err(reply) = waiting.send(reply) {
+            self.counters.unheard += 1;
+            self.contain(None, |rooms| rooms.handle_unheard(&reply));
+        }
+    }
+
+    fn command(&mut self, worker: u16, leg: LegKey, command: MediaCommand) {
+        let Some(inbox) = self.workers.get(usize::from(worker)) else { return };
+        if let Err(refused) = inbox.send(leg, command) {
+            self.counters.worker_full += 1;
+            if let Some(event) = refused {
+                self.contain(None, |rooms| rooms.handle_media(Instant::now(), event));
+            }
+        }
     }
 
     /// Lets something happen. When it panics the connection is given up that it came over, and the others go on.
@@ -181,6 +238,13 @@ impl RoomsThread {
     /// Carries out what the rooms ask for, until they ask for nothing.
     fn hand_out(&mut self) {
         loop {
+            while let Some((worker, leg, command)) = self.rooms.poll_media() {
+                self.command(worker, leg, command);
+            }
+            if let Some((id, reply)) = self.rooms.poll_reply() {
+                self.answer(id, reply);
+                continue;
+            }
             while let Some(transmit) = self.rooms.poll_transmit() {
                 let flow = transmit.flow;
                 let Some(outbox) = self.connections.get(&flow) else { continue };
@@ -194,7 +258,9 @@ impl RoomsThread {
                     }
                 }
             }
-            let Some(event) = self.rooms.poll_event() else { return };
+            let Some(event) = self.rooms.poll_event() else {
+                return self.workers.iter().for_each(MediaInbox::wake);
+            };
             match event {
                 Event::Settled(flow) => {
                     if let Some(outbox) = self.connections.get(&flow) {

@@ -117,7 +117,8 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let credentials = turn::credentials(&config, prepared.turn_secret);
     let guests = Guests::default();
     read_sounds(sounds.clone(), ng.as_ref().map(Ng::inbox))?;
-    let news = News { exchange: Some(inbox.clone()), ng: ng.as_ref().map(Ng::inbox) };
+    let news =
+        News { exchange: Some(inbox.clone()), ng: ng.as_ref().map(Ng::inbox), rooms: Some(rooms.inbox()) };
     let with = With {
         config: &config,
         data_dir: prepared.data_dir.path(),
@@ -129,6 +130,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
     let (media, our_media) = Media::start(with, webrtc, &news, relayed.as_ref())?;
     drop(news);
     let ng = ng.map(|ng| ng.start(&config, epoch, media.others(), &telemetry)).transpose()?;
+    let of_streams = media.others();
     let (workers, threads) = media.split();
 
     let certificates = Arc::new(Certificates::read(config.tls.clone(), prepared.identity.clone())?);
@@ -181,6 +183,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         known: Known::new(sign_in.clone(), ice_servers.clone(), guests.clone()),
         guests,
         turn: relayed.clone(),
+        workers: of_streams,
         kept: kept_rooms(&prepared)?,
     })?;
     let machines: Vec<Machine> = [Some(control), ng, turn, Some(rooms)].into_iter().flatten().collect();

@@ -47,8 +47,8 @@ pub struct Telemetry {
     ng: Mutex<Option<(ng::Stats, ng_thread::Counters, usize)>>,
     /// What the thread of TURN counts, and its allocations.
     turn: Mutex<Option<(turn::Stats, turn_thread::Counters, usize)>>,
-    /// What the thread of rooms counts, its rooms and their members.
-    rooms: Mutex<Option<(rooms::Stats, rooms_thread::Counters, usize, usize)>>,
+    /// What the thread of rooms counts, and its rooms, their members, the streams and who watches them.
+    rooms: Mutex<Option<(rooms::Stats, rooms_thread::Counters, [usize; 4])>>,
     doorkeeper: Arc<Doorkeeper>,
     writer: Option<Writer>,
     /// Requests over HTTP that were refused.
@@ -139,15 +139,18 @@ impl Telemetry {
 
     /// Takes what the thread of rooms has counted.
     pub fn set_rooms<P: rooms::Provider>(&self, rooms: &rooms::Rooms<P>, thread: rooms_thread::Counters) {
-        let counted = (*rooms.stats(), thread, rooms.count(), rooms.members());
+        let sizes = [rooms.count(), rooms.members(), rooms.streams(), rooms.watching()];
+        let counted = (*rooms.stats(), thread, sizes);
         *self.rooms.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
     }
 
     fn encode_rooms(&self, out: &mut Families<'_, '_>) -> fmt::Result {
         let counted = *self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((stats, thread, rooms, members)) = counted else { return Ok(()) };
+        let Some((stats, thread, [rooms, members, streams, watching])) = counted else { return Ok(()) };
         out.gauge("ringback_rooms", "Rooms", rooms as u64)?;
         out.gauge("ringback_room_members", "Members of rooms", members as u64)?;
+        out.gauge("ringback_room_streams", "Streams into rooms", streams as u64)?;
+        out.gauge("ringback_room_viewers", "Those who watch streams into rooms", watching as u64)?;
         let mut events = names::rooms(&stats);
         events.extend(names::rooms_thread(&thread));
         out.counters("ringback_rooms_events", "What happened in rooms, by kind", "event", &events)?;
@@ -224,6 +227,8 @@ impl Telemetry {
             ("consumed", sum(|stats| stats.consumed)),
             ("inserted", sum(|stats| stats.inserted)),
             ("made", sum(|stats| stats.made)),
+            ("shown", sum(|stats| stats.shown)),
+            ("copied", sum(|stats| stats.copied)),
         ];
         out.counters(
             "ringback_media_packets",

@@ -143,6 +143,27 @@ class RoomPage {
     return this.#moves(screen, `${this.#name} to see a screen`);
   }
 
+  /** What the host is told about streams: the addresses and the keys. */
+  async streamKeys() {
+    await this.open('people');
+    await this.part('stream-key').click();
+    const value = (id) => this.part(id).inputValue();
+    const [whip, publish] = [await value('whip-url'), await value('whip-key')];
+    return { whip, publish, whep: await value('whep-url'), view: await value('whep-key') };
+  }
+
+  /** Waits until the stream into the room moves. */
+  async seesStream(name) {
+    const tile = this.page.locator('[data-testid=tile][data-kind=stream]');
+    await tile.getByText(name, { exact: true }).waitFor({ timeout: CONNECTED_WITHIN });
+    await this.#moves(tile.locator('video'), `${this.#name} to see the stream`);
+  }
+
+  /** What is heard of the stream into the room. */
+  listenToStream() {
+    return listen(this.page, '[data-kind=stream] audio', `the stream at ${this.#name}`);
+  }
+
   async #moves(video, what) {
     await video.first().waitFor();
     const frames = () =>

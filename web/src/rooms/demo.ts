@@ -15,7 +15,8 @@ export function stage(scene: string): Room {
   }
   if (scene === 'waiting') room.stage = { at: 'waiting' };
   if (scene === 'over') room.stage = { at: 'over', says: 'The host has ended the room.' };
-  if (!['alone', 'mesh', 'chat', 'people', 'invite', 'knock', 'lost', 'screen'].includes(scene)) return room;
+  if (!['alone', 'mesh', 'chat', 'people', 'invite', 'knock', 'lost', 'screen', 'stream'].includes(scene))
+    return room;
   room.stage = { at: 'inside' };
   [room.room, room.name, room.isHost] = ['k3vqa-h2mxt-7bnpc-rw4ed', 'Ada', true];
   if (scene === 'alone') return room;
@@ -32,6 +33,10 @@ export function stage(scene: string): Room {
     ),
   ];
   room.rules = { locked: true, knock: scene === 'knock', pin: true };
+  if (scene === 'stream') {
+    room.broadcast = { id: 1, name: 'Main stage', stream: picture(100), path: { kind: 'direct' } };
+    room.streamKey = { publish: 'k'.repeat(26), view: 'v'.repeat(26), whip: '/whip', whep: '/whep' };
+  }
   if (scene === 'lost') room.retryAt = Date.now() + 4000;
   if (scene === 'knock') room.knocks = [{ id: 1, name: 'Mallory <b>' }];
   const line = (key: number, text: string, isOurs = false) => ({ key, from: 'Grace Hopper', isOurs, text });

@@ -14,6 +14,20 @@ export interface Knock {
   readonly name: string;
 }
 
+/** What is streamed into the room from outside. */
+export interface StreamEntry {
+  readonly id: number;
+  readonly name: string;
+}
+
+/** What lets somebody publish into the room, and watch from outside: tokens, and paths of the server. */
+export interface StreamKey {
+  readonly publish: string;
+  readonly view: string;
+  readonly whip: string;
+  readonly whep: string;
+}
+
 export interface RoomState {
   readonly locked: boolean;
   readonly knock: boolean;
@@ -34,6 +48,7 @@ export interface Joined extends RoomState, IceServers {
   readonly resume: string;
   readonly resume_within: number;
   readonly expires_in: number;
+  readonly stream?: StreamEntry;
   readonly knocks: Knock[];
 }
 
@@ -73,7 +88,17 @@ export type Notice =
   | ({ readonly type: 'room' } & RoomState)
   | ({ readonly type: 'signal'; readonly from: number } & Signal)
   | ({ readonly type: 'ice_servers' } & IceServers)
+  | { readonly type: 'stream'; readonly stream: StreamEntry }
+  | { readonly type: 'stream_over'; readonly stream: number; readonly reason: string }
+  | StreamDescription
+  | ({ readonly type: 'stream_key' } & StreamKey)
   | { readonly type: 'pong' };
+
+interface StreamDescription {
+  readonly type: 'stream_description';
+  readonly stream: number;
+  readonly description: RTCSessionDescriptionInit;
+}
 
 export type Request =
   | ({ readonly type: 'create' } & Entry & {
@@ -84,7 +109,9 @@ export type Request =
   | ({ readonly type: 'join'; readonly resume?: string; readonly fresh?: boolean } & Entry)
   | ({ readonly type: 'signal'; readonly to: number } & Signal)
   | { readonly type: 'rename'; readonly name: string }
-  | { readonly type: 'ice_servers' | 'leave' | 'ping' | 'end' }
+  | { readonly type: 'ice_servers' | 'leave' | 'ping' | 'end' | 'stream_key' | 'end_stream' }
+  | { readonly type: 'watch'; readonly stream: number }
+  | StreamDescription
   | { readonly type: 'admit' | 'refuse'; readonly knock: number }
   | { readonly type: 'set'; readonly locked?: boolean; readonly knock?: boolean; readonly pin?: string }
   | { readonly type: 'remove'; readonly member: number };

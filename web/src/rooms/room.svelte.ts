@@ -1,11 +1,21 @@
 import { close } from '../lib/microphone';
+import { Broadcast } from './broadcast';
 import { choice, deviceWords, openTrack } from './devices';
 import type { Choice } from './devices';
 import { Files } from './files';
 import type { Transfer } from './files';
 import { Peer } from './peer';
 import type { Path } from './path';
-import type { IceServers, Joined, Knock, Member, Notice, RoomState } from './protocol';
+import type {
+  IceServers,
+  Joined,
+  Knock,
+  Member,
+  Notice,
+  RoomState,
+  StreamEntry,
+  StreamKey,
+} from './protocol';
 import { Signalling } from './signalling';
 
 /** What somebody says who wants to come in. */
@@ -34,6 +44,12 @@ export interface Person extends Member {
   readonly screen: MediaStream | null;
   readonly microphone: boolean;
   readonly camera: boolean;
+}
+
+/** What is streamed into the room from outside, as the page shows it. */
+export interface Shown extends StreamEntry {
+  readonly stream: MediaStream | null;
+  readonly path: Path;
 }
 
 export type Stage =
@@ -72,6 +88,10 @@ export class Room {
   rules = $state.raw<RoomState>({ locked: false, knock: false, pin: false });
   people = $state.raw<readonly Person[]>([]);
   knocks = $state.raw<readonly Knock[]>([]);
+  /** What is streamed into the room; null while nothing is. */
+  broadcast = $state.raw<Shown | null>(null);
+  /** What the host has asked for, to hand it out. */
+  streamKey = $state.raw<StreamKey | null>(null);
   lines = $state.raw<readonly ChatLine[]>([]);
   transfers = $state.raw<readonly Transfer[]>([]);
   unread = $state.raw(0);
@@ -93,6 +113,7 @@ export class Room {
   readonly #connected = new Map<number, Connected>();
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- `#show` makes what the page sees of it
   #members = new Map<number, Member>();
+  #broadcast: Broadcast | null = null;
   #wish: Wish | null = null;
   #token: string | null = null;
   #you = 0;
@@ -150,6 +171,14 @@ export class Room {
 
   answerKnock(knock: number, type: 'admit' | 'refuse'): void {
     this.#signalling.send({ type, knock });
+  }
+
+  askStreamKey(): void {
+    this.#signalling.send({ type: 'stream_key' });
+  }
+
+  endStream(): void {
+    this.#signalling.send({ type: 'end_stream' });
   }
 
   remove(member: number): void {
@@ -294,6 +323,17 @@ export class Room {
         return;
       case 'ice_servers':
         return this.#takeIce(notice);
+      case 'stream':
+        return this.#streamIs(notice.stream);
+      case 'stream_over':
+        if (notice.stream === this.#broadcast?.id) this.#streamIs(undefined);
+        return;
+      case 'stream_description':
+        if (notice.stream === this.#broadcast?.id) void this.#broadcast.take(notice.description);
+        return;
+      case 'stream_key':
+        this.streamKey = notice;
+        return;
       case 'pong':
         return;
     }
@@ -322,6 +362,7 @@ export class Room {
       // The one with the greater id offers: who is new, or has come while we were away.
       else this.#connect(id, !isBack || this.#you > id);
     }
+    this.#streamIs(joined.stream);
     this.stage = { at: 'inside' };
     this.#show();
   }
@@ -336,6 +377,8 @@ export class Room {
         this.#wish = { ...this.#wish, isNew: false, room: this.room || this.#wish.room };
       return this.#enter();
     }
+    // It is asked for again, or is over.
+    if (code === 'no_stream' || code === 'watch_too_often') return;
     this.trouble = { code, says };
     if (this.stage.at === 'entering' || this.stage.at === 'waiting') {
       this.stage = { at: 'entry' };
@@ -380,8 +423,31 @@ export class Room {
   }
 
   #closePeers(): void {
+    this.#streamIs(undefined);
     for (const { peer } of this.#connected.values()) peer.close();
     this.#connected.clear();
+  }
+
+  /** There is this to watch, or nothing. */
+  #streamIs(entry: StreamEntry | undefined): void {
+    if (entry !== undefined && entry.id === this.#broadcast?.id) return this.#broadcast.recover();
+    this.#broadcast?.close();
+    this.#broadcast = null;
+    if (entry !== undefined) {
+      this.#broadcast = new Broadcast(entry, this.#ice.ice_servers, {
+        watch: (stream) => this.#signalling.send({ type: 'watch', stream }),
+        answer: (stream, description) =>
+          this.#signalling.send({ type: 'stream_description', stream, description }),
+        changed: () => this.#showBroadcast(),
+      });
+    }
+    this.#showBroadcast();
+  }
+
+  #showBroadcast(): void {
+    const { id, name, stream, path } = this.#broadcast ?? {};
+    const isThere = id !== undefined && name !== undefined && path !== undefined;
+    this.broadcast = isThere ? { id, name, stream: stream ?? null, path } : null;
   }
 
   #change(id: number, change: Partial<Member>): void {
@@ -392,6 +458,7 @@ export class Room {
   /** Makes the page see what there is. */
   #show(): void {
     this.isHost = this.#members.get(this.#you)?.host ?? false;
+    if (!this.isHost) this.streamKey = null;
     this.people = [...this.#members.values()]
       .filter(({ id }) => id !== this.#you)
       .map((member) => {
@@ -407,6 +474,7 @@ export class Room {
 
   #look(): void {
     for (const { peer } of this.#connected.values()) void peer.look();
+    void this.#broadcast?.look();
     if (Date.now() < this.#iceUntil) return;
     if (this.#signalling.send({ type: 'ice_servers' })) this.#iceUntil = Date.now() + 30_000;
   }
@@ -417,6 +485,7 @@ export class Room {
     // Before they expire, so that who comes late finds them good.
     this.#iceUntil = seconds === undefined ? Infinity : Date.now() + seconds * 800;
     for (const { peer } of this.#connected.values()) peer.setIceServers(ice.ice_servers);
+    this.#broadcast?.setIceServers(ice.ice_servers);
   }
 
   #chat(id: number, data: unknown): void {

@@ -137,7 +137,9 @@ impl World {
                     MediaCommand::ConfigureVideo(..) => {
                         assert!(self.open.contains(&leg), "a closed leg has video");
                     }
-                    MediaCommand::AskPicture => unreachable!("nobody asks for a picture"),
+                    MediaCommand::AskPicture | MediaCommand::Watch { .. } => {
+                        unreachable!("nobody asks for a picture, or watches")
+                    }
                     MediaCommand::Play(play) => {
                         assert!(self.open.contains(&leg), "a closed leg is played to");
                         assert_eq!(play.what, What::File(SOUND.into()), "nobody named this");

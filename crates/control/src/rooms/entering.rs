@@ -167,7 +167,7 @@ impl<P: Provider> Rooms<P> {
         }
         self.stats.members_joined += 1;
         self.put(flow, Place::Inside { room: number, member: id });
-        self.watch(number);
+        self.watch_over(number);
         self.note_change(now, number);
         self.announce(number, id);
         self.tell_joined(now, flow, number, id, false);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::names::{Pin, Token};
-use super::notice::{Ended, Left, Notice};
+use super::notice::{Ended, Left, Notice, StreamOver};
 use super::request::{Request, Set};
 use super::room::RoomNumber;
 use super::{Code, Place, Provider, Refusal, Rooms, Timer};
@@ -25,6 +25,14 @@ impl<P: Provider> Rooms<P> {
             Request::Refuse { knock } => self.turn_away(number, knock),
             Request::Set(set) => self.set(now, number, set),
             Request::Remove { member } => self.remove(now, number, by, member),
+            Request::StreamKey => {
+                self.tell_stream_key(number);
+                Ok(())
+            }
+            Request::EndStream => {
+                self.end_stream_of(number, StreamOver::Ended);
+                Ok(())
+            }
             Request::End => {
                 self.stats.rooms_ended += 1;
                 self.end(now, number, Ended::Host);

@@ -26,7 +26,7 @@ impl<P: Provider> Rooms<P> {
         }
         self.numbers.insert(room.name.clone(), number);
         self.rooms.insert(number, room);
-        self.watch(number);
+        self.watch_over(number);
     }
 
     /// The store has not taken what it was given of a room: it is given again.
@@ -58,8 +58,9 @@ impl<P: Provider> Rooms<P> {
         }
     }
 
-    /// Keeps everything that has changed, because the process ends.
+    /// Keeps everything that has changed and ends all streams, because the process ends.
     pub fn shut_down(&mut self, now: Instant) {
+        self.end_streams();
         self.deadlines.cancel(&Timer::Keep);
         self.keep_changed(now);
     }

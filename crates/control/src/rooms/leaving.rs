@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ringback_sansio::Flow;
 
-use super::notice::{Ended, Left, Notice};
+use super::notice::{Ended, Left, Notice, StreamOver};
 use super::room::RoomNumber;
 use super::{Code, Event, Place, Provider, RESUME_WITHIN, Rooms, Timer};
 
@@ -78,12 +78,13 @@ impl<P: Provider> Rooms<P> {
         if let Some(heir) = heir {
             self.make_host(number, heir);
         }
-        self.watch(number);
+        self.stop_watching(number, id);
+        self.watch_over(number);
         self.note_change(now, number);
     }
 
     /// Sets when the room has to be looked at.
-    pub(super) fn watch(&mut self, number: RoomNumber) {
+    pub(super) fn watch_over(&mut self, number: RoomNumber) {
         let Some(room) = self.rooms.get(&number) else { return };
         let deserted = room.empty_since.map(|since| since + self.settings.empty);
         let at = deserted.map_or(room.expires, |deserted| deserted.min(room.expires));
@@ -104,6 +105,7 @@ impl<P: Provider> Rooms<P> {
 
     /// Ends a room, for those who are in it and those who wait.
     pub(super) fn end(&mut self, now: Instant, number: RoomNumber, reason: Ended) {
+        self.end_stream_of(number, StreamOver::Ended);
         let Some(room) = self.rooms.remove(&number) else { return };
         self.numbers.remove(&room.name);
         self.deadlines.cancel(&Timer::Room(number));

@@ -21,6 +21,9 @@
 //! - Everything a stranger can do has a bound: messages and bytes of a connection, guesses of a source and at a room, those
 //!   who wait, members, rooms.
 //!
+//! - A stream that is published into a room (`streams/`) is the exception: it is a leg of our media workers, and so is each
+//!   who watches it.
+//!
 //! Left out: history (chat goes between the browsers), more than one host, lists of rooms.
 
 mod entering;
@@ -36,6 +39,7 @@ mod record;
 mod refusal;
 mod request;
 mod room;
+mod streams;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -46,12 +50,16 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use ringback_media::session::LegKey;
 use ringback_sansio::{Deadlines, Flow, Transmit, source_prefix};
 use serde::Serialize;
 
 pub use names::{InvalidWord, MemberName, Pin, RoomName, Token};
 pub use record::{MemberRecord, RoomRecord};
 pub use refusal::{Code, Refused};
+pub use streams::{Bearer, Created, Denied, Part, Patch, Post, Reply, RequestId};
+
+pub use crate::owner::is_of_rooms;
 
 use crate::budget::Budgets;
 use crate::guesses::Guesses;
@@ -59,6 +67,7 @@ use crate::settings::Epoch;
 use refusal::Refusal;
 use request::{Request, Unreadable};
 use room::{Allowance, Room, RoomNumber};
+use streams::Streams;
 
 /// What rooms ask of who drives them. The answers are at hand: nothing waits for them.
 pub trait Provider {
@@ -104,6 +113,14 @@ pub struct Settings {
     pub lifetime: Duration,
     /// How long a room lasts with nobody in it.
     pub empty: Duration,
+    /// Streams at the same time, in all rooms.
+    pub streams: usize,
+    /// Those who watch the stream of a room from outside.
+    pub viewers: usize,
+    /// Whether streams have video.
+    pub video: bool,
+    /// The media workers that there are.
+    pub workers: u16,
     /// What time it is.
     pub epoch: Epoch,
     /// What names and tokens are drawn from.
@@ -169,6 +186,22 @@ pub struct Stats {
     pub knocks: u64,
     /// Those whose knock nobody has answered.
     pub knocks_unanswered: u64,
+    /// Streams whose publisher was answered.
+    pub streams_created: u64,
+    /// Streams that came up.
+    pub streams_live: u64,
+    /// Streams that were ended by their publisher, or with their room.
+    pub streams_ended: u64,
+    /// Streams whose publisher was lost, or never came up.
+    pub streams_lost: u64,
+    /// Those who watch from outside that were answered.
+    pub viewers_created: u64,
+    /// Those of them who were lost, or never came up.
+    pub viewers_lost: u64,
+    /// Members that were offered a stream.
+    pub streams_offered: u64,
+    /// Members that did not answer the offer of a stream in time.
+    pub streams_unanswered: u64,
     /// What was refused, by code.
     pub refused: Refused,
 }
@@ -187,6 +220,7 @@ pub struct Rooms<P> {
     passwords: Guesses,
     creations: Budgets,
     deadlines: Deadlines<Timer>,
+    streams: Streams,
     /// Rooms that are not as they were kept.
     changed: BTreeSet<RoomNumber>,
     kept_at: Option<Instant>,
@@ -222,6 +256,8 @@ enum Timer {
     Away(RoomNumber, u32),
     /// Nobody has answered a knock.
     Knock(RoomNumber, u32),
+    /// A member has not answered the offer of a stream.
+    Answer(LegKey),
     /// What has changed is kept.
     Keep,
 }
@@ -245,6 +281,7 @@ impl<P: Provider> Rooms<P> {
             passwords,
             creations,
             deadlines: Deadlines::new(),
+            streams: Streams::default(),
             changed: BTreeSet::new(),
             kept_at: None,
             transmits: VecDeque::new(),
@@ -300,6 +337,7 @@ impl<P: Provider> Rooms<P> {
                 Timer::Room(room) => self.end_of_time(now, room),
                 Timer::Away(room, member) => self.give_up_member(now, room, member),
                 Timer::Knock(room, knock) => self.give_up_knock(room, knock),
+                Timer::Answer(leg) => self.give_up_answer(leg),
                 Timer::Keep => self.keep_changed(now),
             }
         }
@@ -354,6 +392,12 @@ impl<P: Provider> Rooms<P> {
             }
             (Request::IceServers, Place::Inside { room, member }) => {
                 self.tell_ice_servers(now, flow, room, member)
+            }
+            (Request::Watch { stream }, Place::Inside { room, member }) => {
+                return self.watch(now, flow, room, member, stream);
+            }
+            (Request::StreamDescription(answer), Place::Inside { room, member }) => {
+                return self.answer_stream(room, member, answer);
             }
             (request, Place::Inside { room, member }) => return self.host_wants(now, room, member, request),
         }

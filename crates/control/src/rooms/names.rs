@@ -147,6 +147,11 @@ impl Token {
         Token(random_letters(random, 26))
     }
 
+    /// The token whose letters stand for these bytes, five bits of each.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Self {
+        Token(letters(bytes))
+    }
+
     /// The letters.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -192,6 +197,10 @@ fn is_same(one: &str, other: &str) -> bool {
 fn random_letters(random: &mut StdRng, count: usize) -> String {
     let mut bytes = vec![0; count];
     random.fill_bytes(&mut bytes);
+    letters(&bytes)
+}
+
+fn letters(bytes: &[u8]) -> String {
     bytes
         .iter()
         .filter_map(|byte| LETTERS.get(usize::from(byte % 32)))

@@ -49,6 +49,27 @@ pub(super) enum Notice<'a> {
         payload: &'a Payload,
     },
     IceServers(Servers<'a>),
+    /// There is something to watch.
+    Stream {
+        stream: StreamEntry<'a>,
+    },
+    /// There is nothing to watch any more.
+    StreamOver {
+        stream: u32,
+        reason: StreamOver,
+    },
+    /// Our offer to one who watches.
+    StreamDescription {
+        stream: u32,
+        description: Offer<'a>,
+    },
+    /// What lets somebody publish, and watch from outside.
+    StreamKey {
+        publish: &'a Token,
+        view: &'a Token,
+        whip: String,
+        whep: String,
+    },
     Pong,
     Ended {
         reason: Ended,
@@ -78,6 +99,8 @@ pub(super) struct Joined<'a> {
     pub expires_in: u64,
     #[serde(flatten)]
     pub servers: Servers<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamEntry<'a>>,
     pub knocks: Vec<KnockEntry<'a>>,
 }
 
@@ -88,6 +111,30 @@ pub(super) struct Entry<'a> {
     pub name: &'a MemberName,
     pub host: bool,
     pub away: bool,
+}
+
+/// What is published into a room.
+#[derive(Debug, Serialize)]
+pub(super) struct StreamEntry<'a> {
+    pub id: u32,
+    pub name: &'a MemberName,
+}
+
+/// An offer of ours, as an `RTCSessionDescriptionInit`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "offer")]
+pub(super) struct Offer<'a> {
+    pub sdp: &'a str,
+}
+
+/// Why a stream is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum StreamOver {
+    /// Its publisher has said so.
+    Ended,
+    /// Its publisher is gone.
+    Lost,
 }
 
 /// Somebody who waits.

@@ -62,6 +62,21 @@ macro_rules! codes {
                 match self { $(Code::$code => $name,)* }
             }
 
+            /// The status of HTTP that goes with it.
+            pub const fn status(self) -> u16 {
+                match self {
+                    Code::BadRoom | Code::NoSuchRoom | Code::NoSuchSession => 404,
+                    Code::KeyNeeded | Code::KeyWrong => 401,
+                    Code::KeyBlocked => 429,
+                    Code::StreamExists | Code::NoStream => 409,
+                    Code::TooManyStreams | Code::TooManyViewers | Code::NoMedia => 503,
+                    Code::BadDescription | Code::NoIceRestart => 422,
+                    Code::NoPrecondition => 428,
+                    Code::OtherSession => 412,
+                    _ => 400,
+                }
+            }
+
             const fn words(self) -> &'static str {
                 match self { $(Code::$code => $words,)* }
             }
@@ -122,6 +137,34 @@ codes! {
     NoSuchMember = "no_such_member", "There is no such member.";
     /// Nobody knocks under that number.
     NoSuchKnock = "no_such_knock", "Nobody waits under that number any more.";
+    /// Publishing, or watching a room that is not open, without a key.
+    KeyNeeded = "key_needed", "Give the key of the stream as `Authorization: Bearer KEY`; the host of the room has it.";
+    /// Another key.
+    KeyWrong = "key_wrong", "That is not the key for this; ask the host of the room for it.";
+    /// Too many wrong keys.
+    KeyBlocked = "key_blocked", "Too many wrong keys were tried; wait a minute and try again.";
+    /// One stream a room.
+    StreamExists = "stream_exists", "There is a stream in this room already; end it first, or wait until its loss is noticed.";
+    /// Nothing to watch.
+    NoStream = "no_stream", "Nothing is streamed into this room at this time; try again later.";
+    /// As many streams as there may be.
+    TooManyStreams = "too_many_streams", "There are too many streams; try again later.";
+    /// As many who watch as there may be.
+    TooManyViewers = "too_many_viewers", "Too many watch this stream; try again later.";
+    /// Asks for a stream again and again.
+    WatchTooOften = "watch_too_often", "The stream was asked for too often; wait a moment.";
+    /// An offer or answer that does not fit.
+    BadDescription = "bad_description", "The session description does not fit.";
+    /// No media worker takes the leg.
+    NoMedia = "no_media", "The server cannot carry the stream; try again later.";
+    /// No such resource.
+    NoSuchSession = "no_such_session", "There is no such session, or it is over.";
+    /// A PATCH without `If-Match`.
+    NoPrecondition = "no_precondition", "Say with `If-Match` which ICE session is meant.";
+    /// A PATCH for another ICE session.
+    OtherSession = "other_session", "`If-Match` names another ICE session than the one that there is.";
+    /// A PATCH that restarts ICE.
+    NoIceRestart = "no_ice_restart", "ICE is not restarted here; end the session and make another one.";
     /// As many rooms as there may be.
     TooManyRooms = "too_many_rooms", "There are too many rooms; try again later.";
 }

@@ -20,6 +20,10 @@ pub(super) enum Request {
     Set(Set),
     Remove { member: u32 },
     End,
+    StreamKey,
+    EndStream,
+    Watch { stream: u32 },
+    StreamDescription(StreamDescription),
 }
 
 /// The types of messages, as they are written.
@@ -36,6 +40,10 @@ const TYPES: &[&str] = &[
     "set",
     "remove",
     "end",
+    "stream_key",
+    "end_stream",
+    "watch",
+    "stream_description",
 ];
 
 /// Makes a room.
@@ -67,6 +75,13 @@ pub(super) struct Signal {
     pub to: u32,
     pub description: Option<Description>,
     pub candidate: Option<Candidate>,
+}
+
+/// What a member answers to our offer of a stream.
+#[derive(Debug, Deserialize)]
+pub(super) struct StreamDescription {
+    pub stream: u32,
+    pub description: Description,
 }
 
 /// Changes how the room is set.
@@ -148,6 +163,14 @@ impl Signal {
 }
 
 impl Description {
+    /// The session description of an answer; otherwise the sentence that says what is wrong.
+    pub fn answer(self) -> Result<String, &'static str> {
+        match self.check()? {
+            Description { kind: DescriptionType::Answer, sdp: Some(sdp) } => Ok(sdp),
+            _ => Err("the offer of a stream is answered with an `answer`"),
+        }
+    }
+
     fn check(self) -> Result<Self, &'static str> {
         match (self.kind, &self.sdp) {
             (DescriptionType::Rollback, _) => Ok(Description { kind: self.kind, sdp: None }),
@@ -215,7 +238,7 @@ mod tests {
     fn every_type_is_read() {
         for kind in TYPES {
             let text = format!(
-                r#"{{"type":"{kind}","name":"a","room":"abc","to":1,"knock":1,"member":1,"candidate":{{"candidate":""}},"later":[1]}}"#
+                r#"{{"type":"{kind}","name":"a","room":"abc","to":1,"knock":1,"member":1,"candidate":{{"candidate":""}},"stream":1,"description":{{"type":"answer","sdp":""}},"later":[1]}}"#
             );
             // `knock` is a number for some and a flag for others.
             let text = if matches!(*kind, "create" | "set") {

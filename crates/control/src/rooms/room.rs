@@ -59,6 +59,11 @@ impl Room {
         Entry { id, name: &member.name, host: self.host == Some(id), away: member.flow.is_none() }
     }
 
+    /// Whether anybody who has its name may come in.
+    pub const fn is_open(&self) -> bool {
+        !self.locked && !self.knock && self.pin.is_none()
+    }
+
     pub fn knock_entries(&self) -> Vec<KnockEntry<'_>> {
         self.knocks.iter().map(|(&id, knock)| KnockEntry { id, name: &knock.name }).collect()
     }

@@ -87,6 +87,7 @@ impl<P: Provider> Rooms<P> {
             resume_within: RESUME_WITHIN.as_secs(),
             expires_in: seconds(room.expires.saturating_duration_since(now)),
             servers: (&servers).into(),
+            stream: self.streams.entry_of(number),
             knocks: if is_host { room.knock_entries() } else { Vec::new() },
         };
         let payload = written(&Notice::Joined(Box::new(joined)));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-struct House;
+pub(super) struct House;
 
 impl Provider for House {
     fn is_user(&self, user: &str, password: &str) -> bool {
@@ -23,17 +23,17 @@ impl Provider for House {
     }
 }
 
-struct Scene {
-    rooms: Rooms<House>,
-    now: Instant,
+pub(super) struct Scene {
+    pub(super) rooms: Rooms<House>,
+    pub(super) now: Instant,
     epoch: Epoch,
-    kept: Vec<RoomRecord>,
+    pub(super) kept: Vec<RoomRecord>,
     closed: Vec<Flow>,
     heard: Vec<(Flow, Value)>,
 }
 
 impl Scene {
-    fn new() -> Scene {
+    pub(super) fn new() -> Scene {
         let now = Clock::new().now();
         let epoch = Epoch { instant: now, time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) };
         let rooms = Rooms::new(now, House, settings(epoch));
@@ -41,7 +41,7 @@ impl Scene {
     }
 
     /// Connects a client that may make rooms.
-    fn connect(&mut self, number: u8) -> Flow {
+    pub(super) fn connect(&mut self, number: u8) -> Flow {
         self.connect_as(number, true, true)
     }
 
@@ -51,17 +51,17 @@ impl Scene {
         flow
     }
 
-    fn say(&mut self, flow: Flow, message: Value) {
+    pub(super) fn say(&mut self, flow: Flow, message: Value) {
         self.rooms.handle_message(self.now, flow, message.to_string().as_bytes());
         self.drain();
     }
 
-    fn lose(&mut self, flow: Flow) {
+    pub(super) fn lose(&mut self, flow: Flow) {
         self.rooms.handle_closed(self.now, flow);
         self.drain();
     }
 
-    fn pass(&mut self, seconds: u64) {
+    pub(super) fn pass(&mut self, seconds: u64) {
         let until = self.now + Duration::from_secs(seconds);
         while let Some(due) = self.rooms.poll_timeout().filter(|due| *due <= until) {
             self.now = due.max(self.now);
@@ -71,7 +71,7 @@ impl Scene {
         self.now = until;
     }
 
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         while let Some(transmit) = self.rooms.poll_transmit() {
             self.heard.push((transmit.flow, serde_json::from_slice(&transmit.payload).unwrap()));
         }
@@ -89,7 +89,7 @@ impl Scene {
     }
 
     /// What a client has heard since it was asked last.
-    fn heard(&mut self, flow: Flow) -> Vec<Value> {
+    pub(super) fn heard(&mut self, flow: Flow) -> Vec<Value> {
         let (of_it, others) = std::mem::take(&mut self.heard).into_iter().partition(|(to, _)| *to == flow);
         self.heard = others;
         let of_it: Vec<(Flow, Value)> = of_it;
@@ -104,13 +104,13 @@ impl Scene {
     }
 
     /// A client that says this, and what it hears.
-    fn ask(&mut self, flow: Flow, message: Value) -> Value {
+    pub(super) fn ask(&mut self, flow: Flow, message: Value) -> Value {
         self.heard(flow);
         self.say(flow, message);
         self.answer(flow)
     }
 
-    fn refused(&mut self, flow: Flow, message: Value) -> String {
+    pub(super) fn refused(&mut self, flow: Flow, message: Value) -> String {
         let answer = self.ask(flow, message);
         assert_eq!(answer["type"], "error", "{answer}");
         assert!(
@@ -121,7 +121,7 @@ impl Scene {
     }
 
     /// Ada makes a room, and Grace and Eve come in.
-    fn three(&mut self) -> ([Flow; 3], [Value; 3]) {
+    pub(super) fn three(&mut self) -> ([Flow; 3], [Value; 3]) {
         let [ada, grace, eve] = [1, 2, 3].map(|number| self.connect(number));
         let first = self.ask(ada, json!({"type": "create", "room": "team", "name": "Ada"}));
         let second = self.ask(grace, json!({"type": "join", "room": "team", "name": "Grace"}));
@@ -131,7 +131,7 @@ impl Scene {
     }
 }
 
-fn flow(number: u8) -> Flow {
+pub(super) fn flow(number: u8) -> Flow {
     let remote = SocketAddr::from(([192, 0, 2, number % 50], 4000));
     let tuple = FiveTuple::new(Transport::Wss, SocketAddr::from(([192, 0, 2, 200], 8443)), remote);
     Flow { tuple, connection: ConnectionId(number.into()) }
@@ -139,10 +139,21 @@ fn flow(number: u8) -> Flow {
 
 fn settings(epoch: Epoch) -> Settings {
     let hours = |hours: u64| Duration::from_secs(hours * 3600);
-    Settings { rooms: 10, members: 3, lifetime: hours(24), empty: hours(1), epoch, seed: [5; 32] }
+    Settings {
+        rooms: 10,
+        members: 3,
+        streams: 2,
+        viewers: 2,
+        video: true,
+        workers: 3,
+        lifetime: hours(24),
+        empty: hours(1),
+        epoch,
+        seed: [5; 32],
+    }
 }
 
-fn types(messages: &[Value]) -> Vec<&str> {
+pub(super) fn types(messages: &[Value]) -> Vec<&str> {
     messages.iter().map(|message| message["type"].as_str().unwrap()).collect()
 }
 

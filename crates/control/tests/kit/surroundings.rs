@@ -260,6 +260,7 @@ impl Media {
                 });
                 self.log.push(format!("{} has {words}", leg.label));
             }
+            MediaCommand::Watch { .. } => unreachable!("calls have no audience"),
             MediaCommand::AskPicture => {
                 self.log.push(format!("{} is asked for a picture", self.legs[&key].label));
             }
@@ -283,6 +284,7 @@ impl Media {
                 };
                 let made = match &route {
                     Route::Direct(_) => String::new(),
+                    Route::Audience => ", for an audience".to_owned(),
                     Route::Patched { patch, .. } => format!(", made into {}", patch.to[0].name),
                     Route::Conference { .. } => ", in a conference".to_owned(),
                 };
@@ -290,7 +292,9 @@ impl Media {
                 leg.settings = Some(*settings);
                 leg.map = match &route {
                     Route::Direct(map) => **map,
-                    Route::Patched { .. } | Route::Conference { .. } => PayloadMap::default(),
+                    Route::Audience | Route::Patched { .. } | Route::Conference { .. } => {
+                        PayloadMap::default()
+                    }
                 };
                 leg.route = Some(route);
             }
@@ -362,7 +366,7 @@ impl Media {
     pub fn keys_of(&self, label: &str) -> Option<Keys> {
         match self.legs.values().find(|leg| leg.label == label)?.route.as_ref()? {
             Route::Patched { patch, .. } => Some(patch.keys),
-            Route::Direct(_) | Route::Conference { .. } => None,
+            Route::Direct(_) | Route::Audience | Route::Conference { .. } => None,
         }
     }
 

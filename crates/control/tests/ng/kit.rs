@@ -221,6 +221,7 @@ impl World {
                     Some(Some(remote)) => format!("{leg} is seen by {map:?}, is sent to {}", remote.rtp),
                 });
             }
+            MediaCommand::Watch { .. } => panic!("nobody watches"),
             MediaCommand::AskPicture => panic!("nobody asks for a picture"),
             MediaCommand::Configure(settings, route) => {
                 let (map, way) = match route {
@@ -229,6 +230,7 @@ impl World {
                         (PayloadMap::default(), format!("made anew for {}", name(&self.legs, to)))
                     }
                     Route::Conference { .. } => panic!("nobody confers"),
+                    Route::Audience => panic!("nobody has an audience"),
                 };
                 let leg = self.legs.get_mut(&key).expect("only an open leg is configured");
                 let where_to = settings.remote.map_or("by ICE".to_owned(), |remote| remote.rtp.to_string());

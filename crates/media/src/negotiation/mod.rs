@@ -66,6 +66,7 @@ mod payloads;
 mod protection;
 mod refusal;
 mod settings;
+mod stream;
 mod video;
 mod writing;
 

@@ -133,7 +133,7 @@ impl Party {
         }
     }
 
-    fn video_sections(&self) -> Option<(&Section, &Section)> {
+    pub(super) fn video_sections(&self) -> Option<(&Section, &Section)> {
         let agreed = self.agreed.as_ref()?;
         agreed.sections_at(agreed.video?)
     }

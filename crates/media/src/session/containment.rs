@@ -34,8 +34,8 @@ impl Worker {
         self.deadlines.cancel(&slot);
         self.ready.retain(|queued| *queued != slot);
         let mut orphans = Vec::new();
+        self.leave_alone(slot);
         for (at, other) in &mut self.legs {
-            other.peer = other.peer.filter(|peer| *peer != slot);
             if matches!(other.section, Section::AudioBeside(video) if video == slot) {
                 other.section = Section::Audio;
             }
@@ -60,9 +60,7 @@ impl Worker {
         self.slots_by_key.retain(|_, owner| *owner != slot);
         self.deadlines.cancel(&slot);
         self.ready.retain(|queued| *queued != slot);
-        for (_, other) in &mut self.legs {
-            other.peer = other.peer.filter(|peer| *peer != slot);
-        }
+        self.leave_alone(slot);
         drop(self.legs.try_remove(slot));
     }
 

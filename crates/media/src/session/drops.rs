@@ -51,8 +51,10 @@ reasons! {
     NotFax = "not_fax",
     /// The leg may not send: hold, or recvonly.
     MayNotSend = "may_not_send",
-    /// The leg is joined with no other.
+    /// The leg is joined with no other, and nobody watches it.
     NotJoined = "not_joined",
+    /// More packets wait to be copied for audiences than there is room for.
+    AudienceBehind = "audience_behind",
     /// The other leg has no payload type for it.
     NoPayloadType = "no_payload_type",
     /// The other leg may not receive: hold, or sendonly.

@@ -466,7 +466,8 @@ impl<'i> Play<'i> {
                     self.check_protection(to);
                 }
             }
-            Verdict::Consumed | Verdict::Drop(_) => {}
+            // The copies are checked as they are sent.
+            Verdict::Shown | Verdict::Consumed | Verdict::Drop(_) => {}
         }
         verdict
     }

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::former::FormerPeers;
+use super::joining::Viewer;
 use super::keys::Keys;
 use super::path::Path;
 use super::random::Random;
 use super::rtcp::Rtcp;
-use super::transit::{Arrival, InFlight, Way};
+use super::transit::{Arrival, InFlight, Onward, Way};
 use super::video::Pictures;
 use super::webrtc::Change;
 use super::{Destination, Drops, Event, FarReport, Gone, LegKey, LegReport, Packet, Reason};
@@ -27,6 +28,8 @@ pub(super) struct Leg {
     pub(super) path: Path,
     /// The slot of the leg it is joined with, which may be its own.
     pub(super) peer: Option<usize>,
+    /// The legs that watch it.
+    pub(super) audience: Vec<Viewer>,
     /// Whether it stands in the worker's queue of legs that may have something to send.
     pub(super) is_queued: bool,
     pub(super) drops: Drops,
@@ -97,6 +100,7 @@ impl Leg {
             key,
             path,
             peer: None,
+            audience: Vec::new(),
             is_queued: false,
             drops: Drops::default(),
             section,
@@ -237,6 +241,11 @@ impl Leg {
         self.agreed.as_ref().is_some_and(|agreed| agreed.payloads.accepts(payload_type))
     }
 
+    /// Whether what it sends is for an audience.
+    pub(super) fn is_for_audience(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| agreed.way == Way::Audience)
+    }
+
     /// Whether the far end may receive.
     pub(super) fn receives(&self) -> bool {
         self.agreed.as_ref().is_some_and(|agreed| agreed.receives)
@@ -287,15 +296,16 @@ impl Leg {
         }
     }
 
-    /// The slot that a packet goes to, and its payload type there; `None` when it goes to an insert.
+    /// Where a packet goes.
     #[inline]
-    pub(super) fn route(&self, header: &Header) -> Result<Option<(usize, u8)>, Reason> {
+    pub(super) fn route(&self, header: &Header) -> Result<Onward, Reason> {
         match &self.agreed.as_ref().ok_or(Reason::NotConfigured)?.way {
-            Way::Insert => Ok(None),
+            Way::Insert => Ok(Onward::Insert),
+            Way::Audience => Ok(Onward::Audience),
             Way::Direct(map) => {
                 let peer = self.peer.ok_or(Reason::NotJoined)?;
                 let payload_type = map.translate(header.payload_type).ok_or(Reason::NoPayloadType)?;
-                Ok(Some((peer, payload_type)))
+                Ok(Onward::Peer(peer, payload_type))
             }
         }
     }

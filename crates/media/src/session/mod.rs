@@ -12,6 +12,8 @@
 //! - Ports of its own: the address in the SDP, or the source of the signalling where the SDP's cannot be right; the rest is
 //!   learnt from the first packets and then locked (`latch.rs` has the rules).
 //!
+//! A leg goes to one other leg, to an insert, or to an audience of legs that only receive (`joining.rs`).
+//!
 //! Assumptions: one stream of audio, or a fax (`fax.rs`), and one of video (`video/`) for each direction of a leg;
 //! control joins legs of one worker only; the driver drains `poll_transmit` and `poll_event` after every call.
 //!
@@ -27,6 +29,7 @@ mod former;
 #[doc(hidden)]
 pub mod fuzz;
 mod hash;
+mod joining;
 mod keys;
 mod latch;
 mod leg;
@@ -116,6 +119,8 @@ pub enum Verdict {
     /// Hand it to the insert of its leg: the packet is opened, its source checked. What the insert makes of it comes
     /// back by [`Worker::handle_made`].
     Insert(LegKey),
+    /// Send it to everybody who watches its leg: the copies come by [`Worker::poll_transmit`].
+    Shown,
     /// Nothing to send.
     Consumed,
     /// Nothing to send, and it was worth nothing. The reason is counted.

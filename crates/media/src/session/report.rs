@@ -112,6 +112,10 @@ pub struct Stats {
     pub forwarded: u64,
     /// RTP packets given to inserts.
     pub inserted: u64,
+    /// RTP packets of watched legs, taken for their audiences.
+    pub shown: u64,
+    /// Copies of those that were sent.
+    pub copied: u64,
     /// RTP packets of inserts, sent.
     pub made: u64,
     /// Checks answered.

@@ -17,6 +17,19 @@ pub enum Way {
     Direct(PayloadMap),
     /// To an insert.
     Insert,
+    /// To every leg that watches it ([`Worker::watch`](super::Worker::watch)).
+    Audience,
+}
+
+/// Where one packet goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Onward {
+    /// To the leg in this slot, as this payload type.
+    Peer(usize, u8),
+    /// To an insert.
+    Insert,
+    /// To all who watch.
+    Audience,
 }
 
 impl From<PayloadMap> for Way {
@@ -26,6 +39,7 @@ impl From<PayloadMap> for Way {
 }
 
 /// A packet on its way from its leg to the other.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct InFlight {
     pub(super) header: Header,
     pub(super) clock_rate: u32,

@@ -13,11 +13,12 @@ use slab::Slab;
 
 use super::former::FormerPeers;
 use super::hash::{AddressKey, Seeded, Table};
+use super::joining::Shown;
 use super::leg::{Leg, Section};
 use super::path::Path;
 use super::plain::Plain;
 use super::random::Random;
-use super::transit::{Arrival, InFlight, Way};
+use super::transit::{Arrival, InFlight, Onward, Way};
 use super::webrtc::WebRtc;
 use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Socket, Stats, Verdict};
 use crate::dtls::Identity;
@@ -52,6 +53,8 @@ pub struct Worker {
     /// The packet of a tapped leg before it is changed for the other one, and of which leg, until it is taken.
     copy: Packet,
     copied: Option<LegKey>,
+    /// Packets on their way to audiences.
+    pub(super) shown: Shown,
     pub(super) stats: Stats,
     /// When something happened last.
     pub(super) latest: Option<Instant>,
@@ -106,6 +109,7 @@ impl Worker {
             scratch: Packet::new(),
             copy: Packet::new(),
             copied: None,
+            shown: Shown::default(),
             stats: Stats::default(),
             latest: None,
             #[cfg(test)]
@@ -215,38 +219,6 @@ impl Worker {
             pressed
         });
         pressed.unwrap_or(Ok(()))
-    }
-
-    /// Joins two legs: what one takes goes out at the other, and so it does with their video. Each is parted from whom it
-    /// was joined with.
-    pub fn join(&mut self, a: LegKey, b: LegKey) {
-        self.part(a);
-        self.part(b);
-        for (a, b) in [(a, b), (a.video(), b.video())] {
-            let slots = (self.slots_by_key.get(&a), self.slots_by_key.get(&b));
-            if let (Some(&slot_a), Some(&slot_b)) = slots {
-                self.set_peer(slot_a, Some(slot_b));
-                self.set_peer(slot_b, Some(slot_a));
-            }
-        }
-    }
-
-    /// Joins a leg with itself.
-    pub fn echo(&mut self, leg: LegKey) {
-        self.join(leg, leg);
-    }
-
-    /// Parts a leg from the one it is joined with.
-    pub fn part(&mut self, leg: LegKey) {
-        if !leg.is_video() {
-            self.part(leg.video());
-        }
-        let Some((slot, leg)) = self.leg_mut(leg) else { return };
-        if let Some(peer) = leg.peer.take()
-            && peer != slot
-        {
-            self.set_peer(peer, None);
-        }
     }
 
     /// Copies what a leg says from here on, or does so no more: see [`Worker::poll_copy`].
@@ -362,6 +334,7 @@ impl Worker {
                     Verdict::Forward(_) => self.stats.forwarded += 1,
                     Verdict::Reply(_) => self.stats.replied += 1,
                     Verdict::Insert(_) => self.stats.inserted += 1,
+                    Verdict::Shown => self.stats.shown += 1,
                     Verdict::Consumed | Verdict::Drop(_) => self.stats.consumed += 1,
                 }
                 verdict
@@ -431,12 +404,15 @@ impl Worker {
         self.deadlines.next()
     }
 
-    /// Writes the next datagram that no packet has asked for: DTLS flights, RTCP reports, goodbyes.
+    /// Writes the next datagram for an audience, or that no packet has asked for: DTLS flights, RTCP reports, goodbyes.
     pub fn poll_transmit(&mut self, out: &mut Packet) -> Option<Destination> {
         while let Some((destination, bytes)) = self.farewells.pop_front() {
             if out.fill(&bytes) {
                 return Some(destination);
             }
+        }
+        if let Some(destination) = self.poll_shown(out) {
+            return Some(destination);
         }
         while let Some(&slot) = self.ready.front() {
             let written = self.contain(slot, |worker| {
@@ -538,8 +514,10 @@ impl Worker {
         if let Some(byte) = in_flight.silence {
             in_flight.header.fill(packet.bytes_mut(), byte);
         }
-        let Some((peer, payload_type)) = leg.route(&in_flight.header)? else {
-            return Ok(Verdict::Insert(leg.key));
+        let (peer, payload_type) = match leg.route(&in_flight.header)? {
+            Onward::Peer(peer, payload_type) => (peer, payload_type),
+            Onward::Insert => return Ok(Verdict::Insert(leg.key)),
+            Onward::Audience => return self.show(slot, arrival.now, in_flight, packet),
         };
         if leg.is_tapped && self.copy.fill(packet.bytes()) {
             self.copied = Some(leg.key);
@@ -649,18 +627,9 @@ impl Worker {
         }
     }
 
-    fn leg_mut(&mut self, leg: LegKey) -> Option<(usize, &mut Leg)> {
+    pub(super) fn leg_mut(&mut self, leg: LegKey) -> Option<(usize, &mut Leg)> {
         let slot = *self.slots_by_key.get(&leg)?;
         Some((slot, self.legs.get_mut(slot)?))
-    }
-
-    fn set_peer(&mut self, slot: usize, peer: Option<usize>) {
-        if let Some(leg) = self.legs.get_mut(slot) {
-            if peer.is_some() && leg.peer != peer {
-                leg.begin_to_see();
-            }
-            leg.peer = peer;
-        }
     }
 }
 

@@ -91,7 +91,7 @@ impl World {
         let verdict = self.worker.handle_packet(now, socket, at(to), at(from), &mut self.packet);
         let bytes = match verdict {
             Verdict::Forward(_) | Verdict::Reply(_) => self.packet.bytes().to_vec(),
-            Verdict::Insert(_) | Verdict::Consumed | Verdict::Drop(_) => Vec::new(),
+            Verdict::Insert(_) | Verdict::Shown | Verdict::Consumed | Verdict::Drop(_) => Vec::new(),
         };
         self.drain();
         (verdict, bytes)

@@ -15,6 +15,10 @@ pub struct Rooms {
     pub rooms: u32,
     /// Members of a room.
     pub members: u32,
+    /// Streams into rooms at the same time.
+    pub streams: u32,
+    /// Those who watch the stream of a room from outside (WHEP).
+    pub viewers: u32,
     /// How long a room lasts, in hours.
     pub hours: u32,
     /// How long a room lasts with nobody in it, in minutes.
@@ -73,10 +77,12 @@ impl<'de> Deserialize<'de> for Anonymous {
 
 impl Rooms {
     /// Each key with its value and the least and greatest value that makes sense.
-    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 4] {
+    pub(super) fn ranges(&self) -> [(&'static str, u32, u32, u32); 6] {
         [
             ("rooms.rooms", self.rooms, 1, 100_000),
             ("rooms.members", self.members, 2, 6),
+            ("rooms.streams", self.streams, 0, 10_000),
+            ("rooms.viewers", self.viewers, 0, 1000),
             ("rooms.hours", self.hours, 1, 24 * 30),
             ("rooms.empty_minutes", self.empty_minutes, 1, 60 * 24 * 30),
         ]
@@ -96,7 +102,15 @@ impl Rooms {
 impl Default for Rooms {
     fn default() -> Self {
         // In a mesh of six each sends five times; more is a conference.
-        Rooms { anonymous: Anonymous::Loopback, rooms: 1000, members: 6, hours: 24, empty_minutes: 60 }
+        Rooms {
+            anonymous: Anonymous::Loopback,
+            rooms: 1000,
+            members: 6,
+            streams: 20,
+            viewers: 50,
+            hours: 24,
+            empty_minutes: 60,
+        }
     }
 }
 

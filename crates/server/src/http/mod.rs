@@ -1,7 +1,7 @@
 //! HTTP: the pages, `/ws`, `/rooms/ws`, and what operators ask of a server.
 //!
 //! One connection at a time over HTTP/1.1 with small buffers: an idle connection should cost kilobytes. What a request
-//! asks for is in a file each: [`websocket`], [`rooms`], [`health`], [`metrics`]; the rest are the pages. What is refused has a
+//! asks for is in a file each: [`websocket`], [`rooms`], [`streams`], [`health`], [`metrics`]; the rest are the pages. What is refused has a
 //! name and a counter in [`refusal`].
 
 mod files;
@@ -14,6 +14,7 @@ mod own_machine;
 mod refusal;
 mod rooms;
 mod sign_in;
+mod streams;
 mod websocket;
 
 pub use health::Readiness;
@@ -26,6 +27,7 @@ pub use websocket::serve_web_socket;
 use std::convert::Infallible;
 use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -123,10 +125,19 @@ where
     let service = {
         let (server, place, come) = (server.clone(), place.clone(), come.clone());
         service_fn(move |request| {
-            let response = respond(&server, peer, &place, request);
-            let is_upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            let answer = respond(&server, peer, &place, request);
+            let status = match &answer {
+                Answer::Ready(response) => Some(response.status()),
+                Answer::Later(_) => None,
+            };
+            let is_upgraded = status == Some(StatusCode::SWITCHING_PROTOCOLS);
             come.store(if is_upgraded { progress::UPGRADED } else { progress::ANSWERED }, Ordering::Relaxed);
-            async move { Ok::<_, Infallible>(response) }
+            async move {
+                Ok::<_, Infallible>(match answer {
+                    Answer::Ready(response) => response,
+                    Answer::Later(response) => response.await,
+                })
+            }
         })
     };
     let connection = http1::Builder::new()
@@ -169,17 +180,31 @@ async fn late(deadline: Instant, come: &AtomicU8) -> End {
     pending().await
 }
 
-fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Incoming>) -> Response<Body> {
+/// The answer to a request.
+enum Answer {
+    /// At hand.
+    Ready(Response<Body>),
+    /// To be waited for; apart, so that other connections need no room for it.
+    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+}
+
+fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Incoming>) -> Answer {
     let headers = request.headers();
     let source = source(server, peer, &request);
     let host = headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
     if !std::str::from_utf8(host).is_ok_and(|host| server.hosts.knows(host)) {
-        return refuse(server, source, Refusal::UnknownHost, host);
+        return Answer::Ready(refuse(server, source, Refusal::UnknownHost, host));
+    }
+    if let Some(target) = streams::Target::of(request.uri().path()) {
+        let server = server.clone();
+        return Answer::Later(Box::pin(async move {
+            streams::serve(&server, peer, source, target, request).await
+        }));
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return refuse(server, source, Refusal::Method, b"");
+        return Answer::Ready(refuse(server, source, Refusal::Method, b""));
     }
-    match request.uri().path() {
+    Answer::Ready(match request.uri().path() {
         "/ws" => websocket::upgrade(server, peer, source, place, request, Service::Sip),
         "/rooms/ws" => rooms::upgrade(server, peer, source, place, request),
         "/healthz" => health::healthz(&server.readiness),
@@ -188,7 +213,7 @@ fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Inc
         "/api/v1/ice-servers" => ice_servers::answer(server, peer, source, &request),
         "/api/v1/openapi.json" => json(OPENAPI),
         _ => files::page(&request).unwrap_or_else(|| refuse(server, source, Refusal::NoPage, b"")),
-    }
+    })
 }
 
 /// The address that a request comes from, as the proxies tell that are trusted.

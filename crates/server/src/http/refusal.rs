@@ -19,6 +19,18 @@ reasons! {
         ForeignOrigin = "foreign_origin",
         /// Another method than GET and HEAD.
         Method = "method",
+        /// A method that there is not for a stream.
+        StreamMethod = "stream_method",
+        /// A body of another media type than is taken there.
+        MediaType = "media_type",
+        /// A body longer than a session description may be.
+        BodyTooLarge = "body_too_large",
+        /// A body that did not come in time.
+        BodyLate = "body_late",
+        /// A body that broke off.
+        BodyBroken = "body_broken",
+        /// The thread of rooms does not take or answer a request.
+        RoomsBehind = "rooms_behind",
         /// There is no such page.
         NoPage = "no_page",
         /// No password where one is asked for.
@@ -51,14 +63,19 @@ impl Refusal {
             Refusal::UnknownOrigin | Refusal::ForeignOrigin | Refusal::Insecure => StatusCode::FORBIDDEN,
             Refusal::NoPassword | Refusal::WrongPassword => StatusCode::UNAUTHORIZED,
             Refusal::TooManyGuesses => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::Method | Refusal::StreamMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::BodyLate => StatusCode::REQUEST_TIMEOUT,
+            Refusal::RoomsBehind => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::NoPage => StatusCode::NOT_FOUND,
             Refusal::NoUpgrade | Refusal::NoRoomsUpgrade | Refusal::WebSocketVersion => {
                 StatusCode::UPGRADE_REQUIRED
             }
-            Refusal::NoSubProtocol | Refusal::NoRoomsProtocol | Refusal::WebSocketKey => {
-                StatusCode::BAD_REQUEST
-            }
+            Refusal::NoSubProtocol
+            | Refusal::NoRoomsProtocol
+            | Refusal::WebSocketKey
+            | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -69,12 +86,20 @@ impl Refusal {
             }
             Refusal::UnknownOrigin => "this origin is not in listen.origins\n",
             Refusal::Method => "only GET and HEAD are served here\n",
+            Refusal::StreamMethod => "a stream is made with POST, and its session ends with DELETE\n",
+            Refusal::MediaType => {
+                "send a session description as application/sdp, with PATCH application/trickle-ice-sdpfrag\n"
+            }
+            Refusal::BodyTooLarge => "a session description has at most 49152 bytes\n",
+            Refusal::BodyLate => "the body did not come within five seconds\n",
+            Refusal::BodyBroken => "the body broke off\n",
+            Refusal::RoomsBehind => "the server is overloaded; try again\n",
             Refusal::NoPassword => "sign in with the name and password of a user\n",
             Refusal::WrongPassword => "there is no such user, or the password is another\n",
             Refusal::TooManyGuesses => {
                 "too many wrong passwords came from this address; try again in a minute\n"
             }
-            Refusal::Insecure => "a password is taken over HTTPS only\n",
+            Refusal::Insecure => "a password or a key is taken over HTTPS only\n",
             Refusal::ForeignOrigin => "pages of another origin are not answered\n",
             Refusal::NoPage => "there is no such page\n",
             Refusal::NoUpgrade => "this address speaks SIP over WebSocket (RFC 7118)\n",
@@ -112,6 +137,7 @@ pub fn refuse(server: &Server, source: IpAddr, refusal: Refusal, named: &[u8]) -
             (WWW_AUTHENTICATE, "Basic realm=\"Ringback\", charset=\"UTF-8\"")
         }
         Refusal::TooManyGuesses => (RETRY_AFTER, "60"),
+        Refusal::RoomsBehind => (RETRY_AFTER, "5"),
         _ => return response,
     };
     response.headers_mut().insert(header.0, HeaderValue::from_static(header.1));

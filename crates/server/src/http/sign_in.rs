@@ -91,7 +91,7 @@ impl fmt::Debug for SignIn {
 }
 
 /// Whether it is no page of another origin that asks. What is no page says nothing.
-fn is_of_our_origin(headers: &HeaderMap) -> bool {
+pub(super) fn is_of_our_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return true };
     headers.get(HOST).is_some_and(|host| is_page_of(origin, host.as_bytes()))
 }

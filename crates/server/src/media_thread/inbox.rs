@@ -85,6 +85,7 @@ pub(super) fn refusal(leg: LegKey, command: &MediaCommand, why: &str) -> Option<
         MediaCommand::Restart(_)
         | MediaCommand::Configure(..)
         | MediaCommand::ConfigureVideo(..)
+        | MediaCommand::Watch { .. }
         | MediaCommand::AskPicture
         | MediaCommand::Press { .. }
         | MediaCommand::Locate(_)

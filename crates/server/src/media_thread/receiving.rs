@@ -135,7 +135,8 @@ impl Hearing<'_> {
                 self.order(voice_thread::Datagram::new(packet.bytes()).map(|it| Order::Packet(leg, it)));
                 None
             }
-            Verdict::Consumed | Verdict::Drop(_) => None,
+            // The copies are sent when the round is over.
+            Verdict::Shown | Verdict::Consumed | Verdict::Drop(_) => None,
         }
     }
 

@@ -91,7 +91,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let doorkeeper = Doorkeeper::new(bounds, config.listen.clone());
     let telemetry = Arc::new(Telemetry::new(doorkeeper, None, log_limit));
     let ng = Ng::new(sockets)?.ok_or_else(|| anyhow!("`ng.listen` is empty; give it an address"))?;
-    let news = News { exchange: None, ng: Some(ng.inbox()) };
+    let news = News { exchange: None, ng: Some(ng.inbox()), rooms: None };
     let sounds = Arc::new(Sounds::without_music(&config.media, &config.data_dir));
     let with = With {
         config,

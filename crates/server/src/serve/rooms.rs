@@ -13,6 +13,7 @@ use ringback_control::rooms::{RoomRecord, Rooms as Machine, Settings};
 use super::stop;
 use crate::config::Config;
 use crate::inbox::{Inbox, Input};
+use crate::media_thread::MediaInbox;
 use crate::net::wake::Waker;
 use crate::rooms_thread::{Known, RoomsThread, Surroundings};
 use crate::store::Writer;
@@ -38,6 +39,8 @@ pub struct With<'a> {
     pub guests: Guests,
     /// The way to the thread of TURN, where there is one.
     pub turn: Option<Inbox>,
+    /// The media workers, by number.
+    pub workers: Vec<MediaInbox>,
     /// The rooms of the process before this one.
     pub kept: Vec<RoomRecord>,
 }
@@ -58,7 +61,7 @@ impl Rooms {
     /// Starts it.
     pub fn start(self, with: With<'_>) -> anyhow::Result<stop::Machine> {
         let Rooms { waker, inbox, inputs } = self;
-        let With { config, epoch, writer, telemetry, known, guests, turn, kept } = with;
+        let With { config, epoch, writer, telemetry, known, guests, turn, workers, kept } = with;
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
         let settings = Settings {
@@ -66,6 +69,10 @@ impl Rooms {
             members: config.rooms.members as usize,
             lifetime: config.rooms.lifetime(),
             empty: config.rooms.empty(),
+            streams: config.rooms.streams as usize,
+            viewers: config.rooms.viewers as usize,
+            video: config.media.video,
+            workers: config.media.workers,
             epoch,
             seed,
         };
@@ -76,8 +83,8 @@ impl Rooms {
             rooms.restore(now, record);
         }
         let telemetry = telemetry.clone();
-        let thread = RoomsThread::new(rooms, Surroundings { inputs, waker, writer, guests, turn, telemetry })
-            .context("the thread of rooms cannot wait")?;
+        let surroundings = Surroundings { inputs, waker, workers, writer, guests, turn, telemetry };
+        let thread = RoomsThread::new(rooms, surroundings).context("the thread of rooms cannot wait")?;
         let thread = thread::Builder::new().name("ringback-rooms".to_owned()).spawn(move || thread.run())?;
         Ok(stop::Machine { name: "the thread of rooms", inbox, thread })
     }

@@ -147,14 +147,15 @@ pub fn rooms(stats: &ringback_control::rooms::Stats) -> Vec<(&'static str, u64)>
     named! {
         connections, messages, messages_stray, signals, signals_undeliverable, rooms_created, rooms_restored,
         rooms_ended, rooms_expired, rooms_deserted, members_joined, members_back, members_lost, members_removed,
-        knocks, knocks_unanswered,
+        knocks, knocks_unanswered, streams_created, streams_live, streams_ended, streams_lost, viewers_created,
+        viewers_lost, streams_offered, streams_unanswered,
     }
 }
 
 counters! {
     /// Those of [`rooms_thread::Counters`].
     rooms_thread(rooms_thread::Counters) {
-        outbox_full, connection_gone, not_kept, panics,
+        outbox_full, connection_gone, not_kept, worker_full, unheard, panics,
     }
 }
 

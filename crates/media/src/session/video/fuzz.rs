@@ -10,7 +10,7 @@ use crate::dtls::Identity;
 use crate::negotiation::{Candidates, LegSettings, Payload, Remote, VideoSettings};
 use crate::rtcp::NtpClock;
 use crate::sdp::{Feedback, Kind};
-use crate::session::{LegKey, Medium, Packet, Settings, Socket, Stats, Verdict, Worker};
+use crate::session::{LegKey, Medium, Packet, Settings, Socket, Stats, Verdict, Way, Worker};
 
 /// Lets two telephones with video live through what the bytes say: offers and answers with whatever feedback, RTP of
 /// any number, RTCP of any bytes, and time. Nothing panics; nothing leaves for where nobody is; what is sent unasked is
@@ -47,6 +47,15 @@ pub fn video(data: &[u8], identity: &Arc<Identity>, start: Instant) -> Stats {
             2 => {
                 now += Duration::from_millis(input.one_of(&[1, 20, 300, 5_000], 1));
                 worker.handle_timeout(now);
+            }
+            3 if opcode & 0xc0 == 0xc0 => {
+                // The one publishes, and the other watches.
+                let [source, viewer] = [side, 1 - side].map(|side| LEGS[side]);
+                let leg = settings(side, agreed[side], false).leg;
+                worker.configure(now, source, leg, Way::Audience);
+                let settings = Some(settings(side, agreed[side], false));
+                worker.configure_video(now, source, settings, map());
+                worker.watch(viewer, source, map(), map());
             }
             3 if opcode & 0x80 != 0 => worker.join(LEGS[0], LEGS[1]),
             4 | 5 => {
@@ -101,8 +110,11 @@ fn hand(
         Verdict::Forward(destination) => {
             assert!(is_known(destination.remote), "sent to {}", destination.remote)
         }
-        Verdict::Reply(_) | Verdict::Insert(_) => unreachable!("video is passed on or dropped"),
-        Verdict::Consumed | Verdict::Drop(_) => {}
+        Verdict::Reply(_) | Verdict::Insert(_) => {
+            unreachable!("video is passed on or dropped")
+        }
+        // The copies are looked at as they are sent.
+        Verdict::Shown | Verdict::Consumed | Verdict::Drop(_) => {}
     }
 }
 

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use super::leg::{Leg, Section};
 use super::path::Path;
-use super::transit::{Arrival, InFlight, Way};
+use super::transit::{Arrival, InFlight, Onward, Way};
 use super::worker::Worker;
 use super::{Destination, Event, LegKey, LegReport, Medium, Packet, Reason, Verdict, VideoReport};
 use crate::negotiation::{PayloadMap, VideoSettings};
@@ -31,7 +31,8 @@ use pictures::{Asking, unwrap};
 
 impl Worker {
     /// Tells the video of a leg what an offer and its answer agreed, or that there is none. Of a leg with ports of its
-    /// own the section is opened before, by [`LegKey::video`]; of a WebRTC leg it opens by itself.
+    /// own the section is opened before, by [`LegKey::video`]; of a WebRTC leg it opens by itself. What a leg sends to an
+    /// audience needs no map.
     pub fn configure_video(
         &mut self,
         now: Instant,
@@ -47,13 +48,20 @@ impl Worker {
         let Some(&slot) = self.slots_by_key.get(&key) else { return };
         self.latest = Some(now);
         self.contain(slot, |worker| {
+            let way = worker.way_of_video(leg, map);
             let Some(leg) = worker.legs.get_mut(slot) else { return };
             match settings {
-                Some(settings) => leg.configure_video(now, settings, map, &mut worker.random),
+                Some(settings) => leg.configure_video(now, settings, way, &mut worker.random),
                 None => leg.rest(),
             }
             worker.settle(now, slot);
         });
+    }
+
+    /// Where the video of a leg goes: to the audience that the rest of it has, or by the map.
+    fn way_of_video(&self, leg: LegKey, map: PayloadMap) -> Way {
+        let owner = self.slots_by_key.get(&leg.owner()).and_then(|slot| self.legs.get(*slot));
+        if owner.is_some_and(Leg::is_for_audience) { Way::Audience } else { Way::Direct(map) }
     }
 
     /// Closes the video of a leg, if it has any; gives its last counters.
@@ -93,13 +101,23 @@ impl Worker {
     ) -> Result<Verdict, Reason> {
         let leg = self.legs.get_mut(slot).ok_or(Reason::NoLeg)?;
         let in_flight = leg.take_video(arrival, &self.former, header, packet)?;
-        let (viewer, payload_type) = leg.route(&in_flight.header)?.ok_or(Reason::NotJoined)?;
+        let (viewer, payload_type) = match leg.route(&in_flight.header)? {
+            Onward::Peer(viewer, payload_type) => (viewer, payload_type),
+            Onward::Insert => return Err(Reason::NotJoined),
+            Onward::Audience => return self.show(slot, arrival.now, in_flight, packet),
+        };
         let (peer, shared) = self.leg_and_path(viewer).ok_or(Reason::NotJoined)?;
         let sent = peer.send_rtp(shared, arrival.now, &in_flight, payload_type, packet)?;
-        if peer.begins_to_see() && self.want_picture(arrival.now, slot) {
+        self.note_seen(arrival.now, slot, viewer);
+        Ok(Verdict::Forward(sent))
+    }
+
+    /// Sees to it that a leg whose far end begins to see gets a whole picture.
+    pub(super) fn note_seen(&mut self, now: Instant, source: usize, viewer: usize) {
+        let begins = self.legs.get(viewer).is_some_and(Leg::begins_to_see);
+        if begins && self.want_picture(now, source) {
             self.legs.get_mut(viewer).map(Leg::has_begun_to_see);
         }
-        Ok(Verdict::Forward(sent))
     }
 
     /// Takes what a compound packet, which is opened and sound, says of the pictures that a section is sent.
@@ -135,8 +153,10 @@ impl Worker {
                     self.settle_peer(now, peer);
                 }
                 Feedback::Bitrate(bits) => {
+                    pictures.bitrate = Some(bits);
+                    let least = peer.and_then(|peer| self.least_bitrate(peer)).unwrap_or(bits);
                     if let Some(pictures) = self.pictures(peer).filter(|pictures| pictures.heeds_bitrate()) {
-                        pictures.wanted.bitrate = Some(bits);
+                        pictures.wanted.bitrate = Some(least);
                         pictures.wake(now);
                         self.settle_peer(now, peer);
                     }
@@ -183,6 +203,16 @@ impl Worker {
             Asking::TooSoon => return false,
         }
         true
+    }
+
+    /// What all who watch a leg can receive: one stream goes to all.
+    fn least_bitrate(&self, source: usize) -> Option<u64> {
+        let audience = self.legs.get(source)?.audience.iter();
+        let told = audience.filter_map(|viewer| match &self.legs.get(viewer.slot)?.section {
+            Section::Video(pictures) => pictures.bitrate,
+            Section::Audio | Section::AudioBeside(_) => None,
+        });
+        told.min()
     }
 
     fn pictures(&mut self, slot: Option<usize>) -> Option<&mut Pictures> {
@@ -234,7 +264,7 @@ impl Leg {
         &mut self,
         now: Instant,
         settings: VideoSettings,
-        map: PayloadMap,
+        way: Way,
         random: &mut super::random::Random,
     ) {
         if let Some(sources) = settings.sources {
@@ -246,7 +276,7 @@ impl Leg {
         if let Section::Video(pictures) = &mut self.section {
             pictures.agree(&settings, first);
         }
-        self.configure(now, settings.leg, Way::Direct(map), random);
+        self.configure(now, settings.leg, way, random);
         let (receives, has_renewed) = (self.receives(), self.ssrc() != ssrc);
         if let Section::Video(pictures) = &mut self.section {
             pictures.is_new |= receives && !could_receive || has_renewed;

@@ -30,6 +30,8 @@ pub(in crate::session) struct Pictures {
     pub(super) repeats: Numbers,
     /// What the far end is to be asked for.
     pub(super) wanted: Wanted,
+    /// How much the far end says that it can receive, in bits a second.
+    pub(super) bitrate: Option<u64>,
     /// When a whole picture was asked for last.
     asked: Option<Instant>,
     /// The number of our last request for a whole picture.
@@ -92,6 +94,7 @@ impl Pictures {
         self.cache = None;
         self.repeats.clear();
         self.wanted = Wanted::default();
+        self.bitrate = None;
     }
 
     /// Forgets what was sent: the stream goes on under other numbers.
