@@ -1,6 +1,6 @@
 //! What every protocol machine of Ringback shares, so that all of them are driven the same way: [`Deadlines`] by key,
-//! [`Flow`]s and [`Transmit`]s, [`Prefix`]es and what counts as one source, [`reasons!`] for drops, and, with the feature
-//! `sim`, a simulated world to test them in.
+//! [`Flow`]s and [`Transmit`]s, [`Table`]s that are looked up with every packet, [`Prefix`]es and what counts as one source,
+//! [`reasons!`] for drops, and, with the feature `sim`, a simulated world to test them in.
 //!
 //! A machine has no socket, no clock and no task. It is told what happened and what time it is, and it is asked what
 //! is to be done:
@@ -20,6 +20,7 @@ mod deadlines;
 mod flow;
 #[doc(hidden)]
 pub mod fuzz;
+mod hash;
 mod prefix;
 mod reasons;
 #[cfg(feature = "sim")]
@@ -28,5 +29,6 @@ mod source;
 
 pub use deadlines::Deadlines;
 pub use flow::{ConnectionId, FiveTuple, Flow, Transmit, Transport, as_ipv6, canonical};
+pub use hash::{AddressKey, Seeded, Table};
 pub use prefix::{InvalidPrefix, Prefix};
 pub use source::source_prefix;

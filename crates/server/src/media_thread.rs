@@ -40,9 +40,8 @@ use ringback_media::dtmf::Press;
 use ringback_media::insert::{self, Manner, PacketWay, PlayEnd, RecordingKey, Track};
 use ringback_media::negotiation::Patch;
 use ringback_media::rtcp::NtpClock;
-use ringback_media::session::{
-    Destination, Event, Gone, LegKey, Packet, Seeded, Settings, Verdict, Way, Worker,
-};
+use ringback_media::session::{Destination, Event, Gone, LegKey, Packet, Settings, Verdict, Way, Worker};
+use ringback_sansio::Seeded;
 
 use crate::http::Readiness;
 use crate::net::datagram::DatagramSocket;

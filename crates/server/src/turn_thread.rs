@@ -585,6 +585,7 @@ pub fn unix_time() -> u64 {
 #[cfg(test)]
 mod tests {
     use ringback_nat::turn::{Limits, PasswordAlgorithm, Quotas, Secret, Settings};
+    use ringback_sansio::Seeded;
 
     use super::*;
     use crate::config::{Listen, PortRange};
@@ -617,7 +618,7 @@ mod tests {
         .unwrap();
         let surroundings = Surroundings {
             clients: vec![DatagramSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap()],
-            relays: Relays::new(PortRange { first: 1, last: 2 }, Vec::new(), |_| {}),
+            relays: Relays::new(PortRange { first: 1, last: 2 }, Vec::new(), Seeded::new([7; 16]), |_| {}),
             inputs,
             waker,
             io_uring: true,

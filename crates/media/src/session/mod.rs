@@ -28,7 +28,6 @@ mod fax;
 mod former;
 #[doc(hidden)]
 pub mod fuzz;
-mod hash;
 mod joining;
 mod keys;
 mod latch;
@@ -47,7 +46,6 @@ mod webrtc;
 mod worker;
 
 pub use drops::{Drops, Reason};
-pub use hash::{Seeded, Table};
 pub use packet::{HEAD_ROOM, Packet, SLOT_LEN};
 pub use report::{FarReport, FeedbackCounts, LegReport, Stats, VideoReport};
 pub use transit::Way;

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use ringback_nat::demux::{Class, classify};
 use ringback_nat::ice::{self, Check, Credentials};
 use ringback_nat::stun;
-use ringback_sansio::{Deadlines, canonical};
+use ringback_sansio::{AddressKey, Deadlines, Seeded, Table, canonical};
 use slab::Slab;
 
 use super::former::FormerPeers;
-use super::hash::{AddressKey, Seeded, Table};
 use super::joining::Shown;
 use super::leg::{Leg, Section};
 use super::path::Path;

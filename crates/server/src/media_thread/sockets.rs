@@ -4,7 +4,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use ringback_media::session::{Destination, LegKey, Packet, Seeded, Socket, Table};
+use ringback_media::session::{Destination, LegKey, Packet, Socket};
+use ringback_sansio::{Seeded, Table};
 
 use super::pair::Pair;
 use super::turn::Turn;

@@ -25,17 +25,21 @@ pub struct DatagramSocket {
 }
 
 impl DatagramSocket {
-    /// Binds the address; an IPv6 wildcard takes IPv6 only, so that both families can be bound side by side.
+    /// Binds the address; an IPv6 wildcard takes IPv6 only, so that both families can be bound side by side. Where only one
+    /// address is bound, nothing has to be told of it with each datagram.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
-        let level = if address.is_ipv6() {
+        if address.is_ipv6() {
             socket.set_only_v6(true)?;
-            (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
-        } else {
-            (libc::IPPROTO_IP, libc::IP_PKTINFO)
-        };
-        set_flag(&socket, level.0, level.1)?;
+        }
+        match address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => set_flag(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO)?,
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+                set_flag(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)?;
+            }
+            _ => {}
+        }
         socket.bind(&SockAddr::from(address))?;
         let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
         Ok(DatagramSocket { socket, bound })

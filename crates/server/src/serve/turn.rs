@@ -10,6 +10,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use ringback_control::User;
 use ringback_nat::turn::{Limits, PasswordAlgorithm, Quotas, Secret, Server, Settings, TimeLimited};
+use ringback_sansio::Seeded;
 
 use super::stop::Machine;
 use crate::config::Config;
@@ -64,8 +65,9 @@ impl Turn {
     ) -> anyhow::Result<Machine> {
         let Turn { clients, waker, inbox, inputs } = self;
         let mut random = rand::rng();
-        let mut secret = [0; 32];
+        let (mut secret, mut seed) = ([0; 32], [0; 16]);
         random.fill_bytes(&mut secret);
+        random.fill_bytes(&mut seed);
         let reach = Reach {
             public: config.public_address.iter().map(|address| address.ip()).collect(),
             allowed: config.turn.allow_peers.clone(),
@@ -73,7 +75,8 @@ impl Turn {
         };
         let found = reach.look().context("the addresses of this machine cannot be read")?;
         let ports = config.turn.relay_ports;
-        let relays = Relays::new(ports, found.addresses, |ports| ports.shuffle(&mut random));
+        let relays =
+            Relays::new(ports, found.addresses, Seeded::new(seed), |ports| ports.shuffle(&mut random));
         // Each has a socket, and calls come first.
         let most = (usize::from(ports.last - ports.first) + 1).min(super::spare_files()).max(1);
         let settings = Settings {

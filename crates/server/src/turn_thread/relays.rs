@@ -2,10 +2,11 @@
 //!
 //! A port that was just in use still gets what peers send to the allocation before; the longer it rests, the less.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ringback_nat::turn::{Family, NotOpened, Port, RelayKey};
+use ringback_sansio::{Seeded, Table};
 
 use crate::config::PortRange;
 use crate::net::datagram::DatagramSocket;
@@ -15,7 +16,7 @@ pub struct Relays {
     free: VecDeque<u16>,
     /// At most one of each family.
     addresses: Vec<Address>,
-    sockets: HashMap<RelayKey, (DatagramSocket, Address)>,
+    sockets: Table<RelayKey, (DatagramSocket, Address)>,
 }
 
 /// One of our addresses.
@@ -32,10 +33,15 @@ const TRIES: usize = 16;
 
 impl Relays {
     /// With the ports of a range, which nobody can guess when they are shuffled, and an address of each family.
-    pub fn new(range: PortRange, addresses: Vec<Address>, shuffle: impl FnOnce(&mut [u16])) -> Self {
+    pub fn new(
+        range: PortRange,
+        addresses: Vec<Address>,
+        seeded: Seeded,
+        shuffle: impl FnOnce(&mut [u16]),
+    ) -> Self {
         let mut free: Vec<u16> = (range.first..=range.last).collect();
         shuffle(&mut free);
-        Relays { free: free.into(), addresses, sockets: HashMap::new() }
+        Relays { free: free.into(), addresses, sockets: Table::with_hasher(seeded) }
     }
 
     /// Takes other addresses, for what is opened from here on.
@@ -52,15 +58,16 @@ impl Relays {
     pub fn open(&mut self, relay: RelayKey, family: Family, port: Port) -> Result<SocketAddr, NotOpened> {
         let address = self.addresses.iter().find(|address| Family::of(address.seen) == family);
         let address = *address.ok_or(NotOpened)?;
-        let everywhere: IpAddr = match family {
+        // With an address of its own the kernel need not be told of one with each packet, and tells none.
+        let ip = address.local.unwrap_or(match family {
             Family::Ipv4 => Ipv4Addr::UNSPECIFIED.into(),
             Family::Ipv6 => Ipv6Addr::UNSPECIFIED.into(),
-        };
+        });
         for _ in 0..TRIES {
             let will_do = |free: &u16| port == Port::Any || free.is_multiple_of(2);
             let place = self.free.iter().position(will_do).ok_or(NotOpened)?;
             let port = self.free.remove(place).ok_or(NotOpened)?;
-            match DatagramSocket::bind(SocketAddr::new(everywhere, port)) {
+            match DatagramSocket::bind(SocketAddr::new(ip, port)) {
                 Ok(socket) => {
                     self.sockets.insert(relay, (socket, address));
                     return Ok(SocketAddr::new(address.seen, port));
@@ -106,7 +113,7 @@ mod tests {
     }
 
     fn relays(range: PortRange) -> Relays {
-        Relays::new(range, vec![Address { seen: LOCAL, local: Some(LOCAL) }], |_| {})
+        Relays::new(range, vec![Address { seen: LOCAL, local: Some(LOCAL) }], Seeded::new([7; 16]), |_| {})
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 
-use ringback_sansio::as_ipv6;
+use crate::as_ipv6;
 
 /// A table under a seed.
 pub type Table<K, V> = HashMap<K, V, Seeded>;
 
 /// A remote address as a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct AddressKey(u128, u16);
+pub struct AddressKey(u128, u16);
 
 impl From<SocketAddr> for AddressKey {
     fn from(address: SocketAddr) -> Self {
