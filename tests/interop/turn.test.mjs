@@ -37,6 +37,7 @@ function passed(output) {
 const WAYS = {
   UDP: { more: ['-y'] },
   'UDP with Send indications': { more: ['-y', '-s'] },
+  'UDP, and move between ports on their way': { more: ['-y', '-M'], moves: true },
   TCP: { more: ['-y', '-t'] },
   TLS: { more: ['-y', '-t', '-S'], listener: 'turn_tls' },
   'UDP on the port of media': { more: ['-y'], listener: 'webrtc' },
@@ -49,6 +50,8 @@ sideBySide(
       const { code, output } = await client(`clients-${way}`, WAYS[way]);
       assert.deepEqual(passed(output), [MESSAGES * CLIENTS, MESSAGES * CLIENTS], output.slice(-600));
       assert.equal(code, 0);
+      const moved = await server.metric('ringback_turn_total', 'event="moved"');
+      assert.ok(!WAYS[way].moves || moved >= CLIENTS, `${moved} allocations have followed their clients`);
     });
   },
   2,

@@ -1,8 +1,9 @@
-//! Attribute types ([RFC 8489 §18.3], [RFC 8445 §16.1], [RFC 8656 §18]).
+//! Attribute types ([RFC 8489 §18.3], [RFC 8445 §16.1], [RFC 8656 §18], [RFC 8016 §3.3]).
 //!
 //! [RFC 8489 §18.3]: https://www.rfc-editor.org/rfc/rfc8489#section-18.3
 //! [RFC 8445 §16.1]: https://www.rfc-editor.org/rfc/rfc8445#section-16.1
 //! [RFC 8656 §18]: https://www.rfc-editor.org/rfc/rfc8656#section-18
+//! [RFC 8016 §3.3]: https://www.rfc-editor.org/rfc/rfc8016#section-3.3
 
 pub(crate) const MAPPED_ADDRESS: u16 = 0x0001;
 pub(crate) const USERNAME: u16 = 0x0006;
@@ -30,6 +31,7 @@ pub(crate) const ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8000;
 pub(crate) const ADDRESS_ERROR_CODE: u16 = 0x8001;
 pub(crate) const PASSWORD_ALGORITHMS: u16 = 0x8002;
 pub(crate) const ALTERNATE_SERVER: u16 = 0x8023;
+pub(crate) const MOBILITY_TICKET: u16 = 0x8030;
 pub(crate) const FINGERPRINT: u16 = 0x8028;
 pub(crate) const ICE_CONTROLLED: u16 = 0x8029;
 pub(crate) const ICE_CONTROLLING: u16 = 0x802a;

@@ -9,6 +9,7 @@ use stun_types::message::TransactionId;
 use super::budget::Bucket;
 use super::channel_data::ChannelNumber;
 use super::credentials::{PasswordAlgorithm, UserName};
+use super::mobility::Mobility;
 use super::quotas::Place;
 use super::reply::Reply;
 use crate::stun::Key;
@@ -33,6 +34,8 @@ pub(super) struct Allocation {
     permissions: Vec<Permission>,
     channels: Vec<Channel>,
     pub(super) bucket: Bucket,
+    /// Of one that follows its client.
+    pub(super) mobility: Option<Box<Mobility>>,
     /// In the quotas, for as long as the allocation is.
     pub(super) place: Place,
 }
@@ -139,6 +142,7 @@ impl Allocation {
             permissions: Vec::new(),
             channels: Vec::new(),
             bucket: Bucket::default(),
+            mobility: None,
             place,
         }
     }
@@ -146,6 +150,11 @@ impl Allocation {
     /// Whether a socket of it is still being opened: there is no allocation for its client yet.
     pub(super) fn is_opening(&self) -> bool {
         self.asked.is_some()
+    }
+
+    /// Whether it follows its client.
+    pub(super) fn is_mobile(&self) -> bool {
+        self.mobility.is_some()
     }
 
     /// The first time at which something of it expires.

@@ -14,7 +14,7 @@ use super::reply::{self, Reply};
 use super::requests::{Asked, NotAllocated, Request, TRY_ALTERNATE};
 use super::server::{Server, Verdict};
 use super::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SEND};
-use crate::stun::attribute::ALTERNATE_SERVER;
+use crate::stun::attribute::{ALTERNATE_SERVER, MOBILITY_TICKET};
 use crate::stun::{self, Message, REPLY_ROOM};
 
 impl<U: Users> Server<U> {
@@ -63,12 +63,15 @@ impl<U: Users> Server<U> {
             return Err(Reason::UnknownMethod);
         }
         let mut reply = Reply::to(message);
-        let holder = self.allocations.get(&flow).map(|allocation| &allocation.owner);
+        let held_over = if self.allocations.contains_key(&flow) { Some(flow) } else { self.shown(request) };
+        let held = held_over.and_then(|flow| self.allocations.get(&flow));
+        let holder = held.map(|allocation| &allocation.owner);
         let asker = match self.authenticator.authenticate(request, holder, &mut self.budgets) {
             Ok(asker) => asker,
             Err(refused) => return self.reject(request, &reply, refused),
         };
         reply.key = Some((asker.owner.key.clone(), asker.integrity));
+        self.arrived_over(&flow);
         if message.unknown_attributes().next().is_some() {
             let code = ErrorCode::UNKNOWN_ATTRIBUTE;
             self.refuse(flow, code, reply.error(code, |answer| answer.unknown_attributes(message)));
@@ -87,9 +90,15 @@ impl<U: Users> Server<U> {
         };
         match done {
             Ok(lifetime) => {
+                let mobility =
+                    self.allocations.get(&flow).and_then(|allocation| allocation.mobility.as_ref());
+                let shows = mobility.filter(|_| message.attribute(MOBILITY_TICKET).is_some());
                 let payload = reply.success(|answer| {
                     if let Some(lifetime) = lifetime {
                         reply::lifetime(answer, lifetime.as_secs());
+                    }
+                    if let Some(mobility) = shows {
+                        answer.attribute(MOBILITY_TICKET, mobility.ticket().value());
                     }
                 });
                 self.succeed(flow, payload);
@@ -124,7 +133,7 @@ impl<U: Users> Server<U> {
             }
             Refused::StaleNonce | Refused::StaleNonceOfOwner => ErrorCode::STALE_NONCE,
         };
-        let is_known = refused == Refused::StaleNonceOfOwner;
+        let is_known = refused == Refused::StaleNonceOfOwner && self.allocations.contains_key(&flow);
         let standing = self.authenticator.standing(request);
         if !is_known && !self.budgets.answer(now, flow.remote().ip(), standing) {
             return Err(Reason::ChallengeBudget);

@@ -46,6 +46,8 @@ pub struct Stats {
     pub allocations: u64,
     /// Allocations that ended because nobody refreshed them.
     pub expired: u64,
+    /// Times that an allocation has followed its client to another 5-tuple.
+    pub moved: u64,
     /// Binding requests that were answered.
     pub bindings: u64,
     /// Requests that were done.
@@ -91,8 +93,8 @@ impl Errors {
     }
 }
 
-/// The error codes of RFC 8489 §14.8 and RFC 8656 §19 that a server of ours gives.
-const CODES: [u16; 12] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 508];
+/// The error codes of RFC 8489 §14.8 and §10 and of RFC 8656 §19 that a server of ours gives.
+const CODES: [u16; 13] = [300, 400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 508];
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,14 @@ pub fn turn(data: &[u8], now: Instant) -> Stats {
     let settings = settings();
     let quotas = settings.quotas.clone();
     let Ok(server) = Server::new(now, Known, settings) else { return Stats::default() };
-    let mut world = World { server, now, open: BTreeSet::new(), asked: Vec::new(), nonces: [None; 3] };
+    let mut world = World {
+        server,
+        now,
+        open: BTreeSet::new(),
+        asked: Vec::new(),
+        nonces: [None; 3],
+        ticket: Vec::new(),
+    };
     let mut script = Input(data);
     while let Some(step) = script.byte() {
         match step % 8 {
@@ -50,6 +57,7 @@ pub fn turn(data: &[u8], now: Instant) -> Stats {
     world.drive();
     assert!(world.server.is_empty() && world.open.is_empty(), "everything ends");
     assert_eq!((world.server.poll_timeout(), quotas.taken()), (None, 0));
+    assert!(world.server.tickets.is_empty(), "no ticket outlives its allocation");
     *world.server.stats()
 }
 
@@ -62,6 +70,8 @@ struct World {
     asked: Vec<RelayKey>,
     /// The last nonce of each client.
     nonces: [Option<[u8; nonce::LENGTH]>; 3],
+    /// The last ticket of any of them.
+    ticket: Vec<u8>,
 }
 
 impl World {
@@ -108,7 +118,7 @@ impl World {
         if method == ALLOCATE && !script.one_in(8) {
             message.attribute(kind::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
         }
-        attributes(script, &mut message);
+        attributes(script, &self.ticket, &mut message);
         if is_protected {
             message.attribute(kind::USERNAME, &[b'a' + script.number(3) as u8]);
             message.attribute(kind::REALM, b"r");
@@ -125,7 +135,7 @@ impl World {
         let mut out = [0; 2048];
         let mut message = Writer::new(MessageClass::Indication, SEND, 1.into(), &mut out);
         message.xor_address(kind::XOR_PEER_ADDRESS, peer(script));
-        attributes(script, &mut message);
+        attributes(script, &self.ticket, &mut message);
         let length = message.finish().unwrap_or_default();
         self.sent(flow(client), out.get(..length).unwrap_or_default());
     }
@@ -167,13 +177,16 @@ impl World {
             if let (Some(held), Some(_)) = (self.nonces.get_mut(client), nonce) {
                 *held = nonce;
             }
+            if let Some(ticket) = answer.attribute(kind::MOBILITY_TICKET) {
+                self.ticket = ticket.to_vec();
+            }
         }
         assert_eq!(self.server.poll_timeout().is_some(), !self.server.is_empty());
     }
 }
 
 /// Any attributes, of which peers are the most.
-fn attributes(script: &mut Input<'_>, message: &mut Writer<'_>) {
+fn attributes(script: &mut Input<'_>, ticket: &[u8], message: &mut Writer<'_>) {
     for _ in 0..script.number(5) {
         match script.number(8) {
             0..=2 => message.xor_address(kind::XOR_PEER_ADDRESS, peer(script)),
@@ -181,10 +194,14 @@ fn attributes(script: &mut Input<'_>, message: &mut Writer<'_>) {
             4 => message.attribute(kind::LIFETIME, &[0, 0, script.byte().unwrap_or_default(), 0]),
             5 => message.attribute(kind::ADDITIONAL_ADDRESS_FAMILY, &[2, 0, 0, 0]),
             6 => message.attribute(kind::DATA, script.bytes(16)),
-            _ => {
-                let number = u16::from(script.byte().unwrap_or_default());
-                message.attribute(number << 8 & 0x8000 | number & 0x7f, script.bytes(8));
-            }
+            _ => match script.byte().unwrap_or_default() {
+                0xff => message.attribute(kind::MOBILITY_TICKET, ticket),
+                0xfe => message.attribute(kind::MOBILITY_TICKET, &[]),
+                number => {
+                    let number = u16::from(number);
+                    message.attribute(number << 8 & 0x8000 | number & 0x7f, script.bytes(8));
+                }
+            },
         }
     }
 }

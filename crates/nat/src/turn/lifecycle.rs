@@ -11,7 +11,7 @@ use super::credentials::Users;
 use super::reply::{self, Reply};
 use super::requests::INSUFFICIENT_CAPACITY;
 use super::server::{Command, NotOpened, Server};
-use crate::stun::attribute::{XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS};
+use crate::stun::attribute::{MOBILITY_TICKET, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS};
 
 impl<U: Users> Server<U> {
     /// A socket that was asked for is open, or is not.
@@ -73,6 +73,9 @@ impl<U: Users> Server<U> {
             }
             reply::lifetime(message, allocation.granted.as_secs());
             message.xor_address(XOR_MAPPED_ADDRESS, canonical(flow.remote()));
+            if let Some(mobility) = &allocation.mobility {
+                message.attribute(MOBILITY_TICKET, mobility.ticket().value());
+            }
             if let Some((family, code)) = allocation.missing {
                 reply::address_error_code(message, family, code);
             }
@@ -148,6 +151,8 @@ impl<U: Users> Server<U> {
             self.close_relay(flow, relay);
         }
         self.deadlines.cancel(flow);
-        self.allocations.remove(flow);
+        if let Some(mobility) = self.allocations.remove(flow).and_then(|ended| ended.mobility) {
+            self.tickets.forget(&mobility);
+        }
     }
 }

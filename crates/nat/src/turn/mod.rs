@@ -36,7 +36,7 @@
 //! Clients come over UDP, TCP or TLS. Relayed transport addresses are of UDP. Every allocation has an owner that was
 //! authenticated by the long-term credential mechanism of [RFC 8489 §9.2]. A peer is what [`PeerPolicy`] lets be one,
 //! whatever permissions there are. An allocation outlives the credentials that it was made with
-//! (`docs/decisions/0027`).
+//! (`docs/decisions/0027`), and one with a ticket the 5-tuple (`mobility.rs`).
 //!
 //! # What a stranger gets
 //!
@@ -54,15 +54,13 @@
 //!
 //! EVEN-PORT that reserves the next port, and RESERVATION-TOKEN (refused with 508, as by a server that has no such ports:
 //! whoever has rtcp-mux needs no two ports in a row), DONT-FRAGMENT (refused
-//! with 420), relayed transport addresses of TCP ([RFC 6062]; 442), mobility ([RFC 8016]; its attribute need not be
-//! understood and is not), ALTERNATE-SERVER, ICMP in Data indications, user names that SASLprep would change, the
+//! with 420), relayed transport addresses of TCP ([RFC 6062]; 442), ICMP in Data indications, user names that SASLprep would change, the
 //! security feature "Username anonymity": a USERHASH is understood and not asked for.
 //!
 //! [`Flow::datagram`]: ringback_sansio::Flow::datagram
 //! [RFC 8656]: https://www.rfc-editor.org/rfc/rfc8656
 //! [RFC 8489 §9.2]: https://www.rfc-editor.org/rfc/rfc8489#section-9.2
 //! [RFC 6062]: https://www.rfc-editor.org/rfc/rfc6062
-//! [RFC 8016]: https://www.rfc-editor.org/rfc/rfc8016
 
 mod allocation;
 mod authentication;
@@ -75,6 +73,7 @@ mod drops;
 #[doc(hidden)]
 pub mod fuzz;
 mod lifecycle;
+mod mobility;
 mod nonce;
 mod peer_policy;
 mod quotas;

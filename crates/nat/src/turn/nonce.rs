@@ -110,7 +110,8 @@ pub(super) fn derive(secret: &[u8; 32], purpose: &str) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn keyed(secret: &[u8; 32]) -> Hmac<Sha256> {
+/// An HMAC under a secret, with its key schedule done.
+pub(super) fn keyed(secret: &[u8; 32]) -> Hmac<Sha256> {
     let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
     block.iter_mut().zip(secret).for_each(|(to, from)| *to = *from);
     Hmac::new(&block)

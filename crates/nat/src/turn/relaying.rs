@@ -41,9 +41,10 @@ impl<U: Users> Server<U> {
         packet: &'p [u8],
     ) -> Result<Verdict<'p>, Reason> {
         let (number, data) = channel_data::parse(packet).ok_or(Reason::Malformed)?;
-        let allocation = self.allocations.get(flow).ok_or(Reason::NoAllocation)?;
+        let flow = self.whose(flow)?;
+        let allocation = self.allocations.get(&flow).ok_or(Reason::NoAllocation)?;
         let peer = allocation.peer_of(now, number).ok_or(Reason::NoChannel)?;
-        self.forward(now, flow, peer, data)
+        self.forward(now, &flow, peer, data)
     }
 
     /// A Send indication ([RFC 8656 §11.2]).
@@ -58,7 +59,18 @@ impl<U: Users> Server<U> {
         let peer = indication.attribute(XOR_PEER_ADDRESS).and_then(|value| indication.xor_address(value));
         let peer = canonical(peer.ok_or(Reason::Malformed)?);
         let data = indication.attribute(DATA).ok_or(Reason::Malformed)?;
-        self.forward(now, flow, peer, data)
+        let flow = self.whose(flow)?;
+        self.forward(now, &flow, peer, data)
+    }
+
+    /// The 5-tuple of the allocation that data of a client is for.
+    fn whose(&mut self, flow: &Flow) -> Result<Flow, Reason> {
+        match self.allocations.get(flow) {
+            Some(allocation) if allocation.is_mobile() => self.arrived_over(flow),
+            Some(_) => {}
+            None => return self.tickets.moved(flow).ok_or(Reason::NoAllocation),
+        }
+        Ok(*flow)
     }
 
     fn forward<'p>(

@@ -17,12 +17,12 @@ use super::reply::Reply;
 use super::server::{Command, Port, Server};
 use crate::stun::Message;
 use crate::stun::attribute::{
-    ADDITIONAL_ADDRESS_FAMILY, CHANNEL_NUMBER, EVEN_PORT, LIFETIME, REQUESTED_ADDRESS_FAMILY,
-    REQUESTED_TRANSPORT, RESERVATION_TOKEN, XOR_PEER_ADDRESS,
+    ADDITIONAL_ADDRESS_FAMILY, CHANNEL_NUMBER, EVEN_PORT, LIFETIME, MOBILITY_TICKET,
+    REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT, RESERVATION_TOKEN, XOR_PEER_ADDRESS,
 };
 
 /// An error code.
-type Code = u16;
+pub(super) type Code = u16;
 
 /// Why an Allocate request has made nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,11 @@ impl<U: Users> Server<U> {
             return Err(TRY_ALTERNATE.into());
         }
         let wanted = self.wanted(message)?;
+        let is_mobile = match message.attribute(MOBILITY_TICKET) {
+            None => false,
+            Some([]) => true,
+            Some(_) => return Err(ErrorCode::BAD_REQUEST.into()),
+        };
         let granted = self.granted(lifetime(message)?);
         let bandwidth = self.authenticator.users().bandwidth(&asker.account);
         let place =
@@ -93,6 +98,7 @@ impl<U: Users> Server<U> {
             self.flows_by_relay.insert(key, flow);
             self.commands.push_back(Command::Open(key, family, wanted.port));
         }
+        allocation.mobility = is_mobile.then(|| self.tickets.begin(flow));
         self.allocations.insert(flow, allocation);
         self.deadlines.set(flow, expires);
         Ok(())
@@ -144,6 +150,7 @@ impl<U: Users> Server<U> {
     /// Newer credentials of the same account are the allocation's from here on: it is they that keep it when both are over.
     pub(super) fn refresh(&mut self, asked: &Asked<'_>) -> Result<Option<Duration>, Code> {
         let Asked { request: Request { now, flow, message, .. }, asker, .. } = *asked;
+        self.follow(asked)?;
         let allocation = self.held(&flow, asker)?;
         let requested = message.attribute(REQUESTED_ADDRESS_FAMILY).map(family).transpose();
         // A family that nobody knows is none that the allocation has.
@@ -240,6 +247,7 @@ impl<U: Users> Server<U> {
             ALLOCATE if request.message.attribute(REQUESTED_TRANSPORT).is_none() => ErrorCode::BAD_REQUEST,
             ALLOCATE => ErrorCode::UNAUTHORIZED,
             _ if self.allocations.contains_key(&request.flow) => ErrorCode::UNAUTHORIZED,
+            _ if self.shown(request).is_some() => ErrorCode::UNAUTHORIZED,
             _ => ALLOCATION_MISMATCH,
         }
     }
@@ -255,7 +263,7 @@ impl<U: Users> Server<U> {
     }
 
     /// The allocation of the flow, when it is the asker's.
-    fn held(&self, flow: &Flow, asker: &Owner) -> Result<&Allocation, Code> {
+    pub(super) fn held(&self, flow: &Flow, asker: &Owner) -> Result<&Allocation, Code> {
         let allocation = self.allocations.get(flow).filter(|allocation| !allocation.is_opening());
         let allocation = allocation.ok_or(ALLOCATION_MISMATCH)?;
         if allocation.owner.account == asker.account { Ok(allocation) } else { Err(WRONG_CREDENTIALS) }
@@ -295,7 +303,7 @@ fn family(value: &[u8]) -> Result<Family, Code> {
 pub(super) const TRY_ALTERNATE: Code = 300;
 /// The error codes of [RFC 8656 §19](https://www.rfc-editor.org/rfc/rfc8656#section-19).
 const FORBIDDEN: Code = 403;
-const ALLOCATION_MISMATCH: Code = 437;
+pub(super) const ALLOCATION_MISMATCH: Code = 437;
 const ADDRESS_FAMILY_NOT_SUPPORTED: Code = 440;
 const WRONG_CREDENTIALS: Code = 441;
 const UNSUPPORTED_TRANSPORT: Code = 442;

@@ -1,11 +1,11 @@
 //! The server of one worker.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringback_sansio::{Deadlines, Flow, Transmit, Transport, canonical};
+use ringback_sansio::{Deadlines, Flow, Seeded, Table, Transmit, Transport, canonical};
 use stun_types::message::TransactionId;
 
 use super::allocation::{Allocation, Family, RelayKey};
@@ -14,6 +14,7 @@ use super::budget::since;
 use super::channel_data::{Kind, kind};
 use super::credentials::Users;
 use super::drops::{Reason, Stats};
+use super::mobility::Tickets;
 use super::nonce::derive;
 use super::peer_policy::PeerPolicy;
 use super::quotas::Quotas;
@@ -41,11 +42,12 @@ pub struct Server<U> {
     unix_time: (Instant, u64),
     pub(super) budgets: Budgets,
     pub(super) quotas: Quotas,
-    pub(super) allocations: HashMap<Flow, Allocation>,
-    pub(super) flows_by_relay: HashMap<RelayKey, Flow>,
-    pub(super) relays_by_address: HashMap<SocketAddr, RelayKey>,
+    pub(super) allocations: Table<Flow, Allocation>,
+    pub(super) flows_by_relay: Table<RelayKey, Flow>,
+    pub(super) relays_by_address: Table<SocketAddr, RelayKey>,
     /// The addresses that relay sockets have had.
     pub(super) hosts: Vec<IpAddr>,
+    pub(super) tickets: Tickets,
     pub(super) deadlines: Deadlines<Flow>,
     pub(super) next_relay: u64,
     next_transaction: u128,
@@ -129,6 +131,7 @@ impl<U: Users> Server<U> {
         settings.check()?;
         let Settings { realm, password_algorithms, secret, families, limits, quotas, policy, .. } = settings;
         let Secret(secret) = secret;
+        let seeded = Seeded::new(first_half(derive(&secret, "tables")));
         Ok(Server {
             authenticator: Authenticator::new(users, realm, password_algorithms, &secret, now),
             families,
@@ -140,10 +143,11 @@ impl<U: Users> Server<U> {
             is_draining: false,
             start: now,
             unix_time: (now, settings.unix_time),
-            allocations: HashMap::new(),
-            flows_by_relay: HashMap::new(),
-            relays_by_address: HashMap::new(),
+            allocations: Table::with_hasher(seeded),
+            flows_by_relay: Table::with_hasher(seeded),
+            relays_by_address: Table::with_hasher(seeded),
             hosts: Vec::new(),
+            tickets: Tickets::new(&derive(&secret, "tickets"), seeded),
             deadlines: Deadlines::new(),
             next_relay: 0,
             next_transaction: u128::from_be_bytes(first_half(derive(&secret, "transactions"))),
@@ -193,9 +197,11 @@ impl<U: Users> Server<U> {
         }
     }
 
-    /// Ends the allocation of a flow that has gone: a connection that was closed.
+    /// Ends the allocation of a flow that has gone: a connection that was closed. One that follows its client waits for it.
     pub fn close(&mut self, flow: &Flow) {
-        self.remove(flow);
+        if self.allocations.get(flow).is_some_and(|allocation| !allocation.is_mobile()) {
+            self.remove(flow);
+        }
     }
 
     /// Ends the allocations of an account that may not have any more.

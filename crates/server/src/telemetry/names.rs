@@ -124,7 +124,7 @@ pub fn turn(stats: &ringback_nat::turn::Stats) -> Vec<(&'static str, u64)> {
         }};
     }
     named! {
-        allocations, expired, bindings, successes, challenged, wrong_credentials, to_peers, bytes_to_peers,
+        allocations, expired, moved, bindings, successes, challenged, wrong_credentials, to_peers, bytes_to_peers,
         to_clients, bytes_to_clients,
     }
 }
