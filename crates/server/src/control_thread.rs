@@ -368,7 +368,6 @@ impl ControlThread {
                 | Input::Visited(..) => {}
                 Input::Drain => {
                     self.draining = true;
-                    self.readiness.is_draining();
                     self.exchange.drain();
                 }
                 Input::Stop => return true,

@@ -218,7 +218,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         let out = io::stdout();
         let text = prepared.announcement(&opened, &interfaces::reachable_addresses(), out.is_terminal());
         announce(&mut out.lock(), &text, &readiness)?;
-        stop::wait(signals, &config, machines).await
+        stop::wait(signals, &config, &readiness, machines).await
     })?;
     runtime.shutdown_background();
     // Whoever commands the media workers has ended, and with it the command queues of the media workers.
@@ -443,7 +443,7 @@ pub(crate) fn spare_files() -> usize {
     usize::try_from(most.unwrap_or(u64::MAX) / 4).unwrap_or(usize::MAX)
 }
 
-fn host_name() -> Option<String> {
+pub(crate) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

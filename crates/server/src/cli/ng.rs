@@ -15,6 +15,9 @@ pub(super) struct Arguments {
     /// Speak the ng protocol at this UDP address; may be given several times [default: 127.0.0.1:2223]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<String>,
+    /// Answer /metrics, /healthz and /readyz over HTTP at this address; may be given several times [default: none]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    http: Vec<String>,
     /// Use this address of this machine, under a name that the proxy's `direction` may say; may be given several times
     #[arg(long, value_name = "NAME/ADDRESS!ADVERTISED")]
     interface: Vec<String>,
@@ -41,6 +44,7 @@ fn source(arguments: &Arguments) -> crate::config::Source {
     let mut source = arguments.config.source();
     let lists = [
         ("ng.listen", &arguments.listen),
+        ("ng.http", &arguments.http),
         ("ng.interfaces", &arguments.interface),
         ("listen.webrtc", &arguments.webrtc),
     ];

@@ -83,6 +83,7 @@ fn check_listeners(config: &Config) -> Result<(), (&'static str, Problem)> {
         ("listen.sip_tls", &listen.sip_tls),
         ("listen.turn", &listen.turn),
         ("listen.turn_tls", &listen.turn_tls),
+        ("ng.http", &config.ng.http),
     ];
     let tcp: Vec<_> = tcp
         .iter()

@@ -61,6 +61,10 @@ fn consequences(config: &Config) -> Vec<String> {
     if !config.ng.listen.as_slice().is_empty() {
         lines.push(format!("ng control protocol over UDP: {}", where_to(&config.ng.listen)));
     }
+    if !config.ng.http.as_slice().is_empty() {
+        let at = where_to(&config.ng.http);
+        lines.push(format!("/metrics, /healthz and /readyz of `ringback ng` over HTTP: {at}"));
+    }
     let ports = config.media.rtp_ports;
     lines.push(format!("RTP over UDP: ports {} to {}", ports.first, ports.last));
     let ports = config.turn.relay_ports;

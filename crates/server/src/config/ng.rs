@@ -16,6 +16,8 @@ use super::texts;
 pub struct Ng {
     /// UDP addresses; none turns it off.
     pub listen: Addresses,
+    /// TCP addresses at which an engine that stands alone tells how it is.
+    pub http: Addresses,
     /// Our addresses by name; the first name is the default. None takes the addresses of the machine.
     #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_each")]
     pub interfaces: Vec<NamedAddress>,
@@ -51,7 +53,13 @@ impl Ng {
 
 impl Default for Ng {
     fn default() -> Self {
-        Ng { listen: Addresses::default(), interfaces: Vec::new(), delete_delay_seconds: 30, recordings: 100 }
+        Ng {
+            listen: Addresses::default(),
+            http: Addresses::default(),
+            interfaces: Vec::new(),
+            delete_delay_seconds: 30,
+            recordings: 100,
+        }
     }
 }
 

@@ -73,7 +73,7 @@ pub fn answer(
 ) -> Response<Body> {
     let user = match server.sign_in.user(Instant::now(), peer, source, request.headers()) {
         Ok(user) => user,
-        Err(refusal) => return refuse(server, source, refusal, b""),
+        Err(refusal) => return refuse(&server.telemetry, source, refusal, b""),
     };
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let servers = server.ice_servers.of(unix_time(), host, &user, LIFETIME);

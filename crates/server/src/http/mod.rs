@@ -1,9 +1,10 @@
 //! HTTP: the pages, `/ws`, `/rooms/ws`, and what operators ask of a server.
 //!
 //! One connection at a time over HTTP/1.1 with small buffers: an idle connection should cost kilobytes. What a request
-//! asks for is in a file each: [`websocket`], [`rooms`], [`streams`], [`health`], [`metrics`]; the rest are the pages. What is refused has a
-//! name and a counter in [`refusal`].
+//! asks for is in a file each: [`websocket`], [`rooms`], [`streams`], [`health`], [`metrics`]; the
+//! rest are the pages, and [`engine`] is what there is without a server. What is refused has a name and a counter in [`refusal`].
 
+mod engine;
 mod files;
 mod health;
 mod host;
@@ -17,6 +18,7 @@ mod sign_in;
 mod streams;
 mod websocket;
 
+pub use engine::Engine;
 pub use health::Readiness;
 pub use host::Hosts;
 pub use ice_servers::IceServers;
@@ -120,12 +122,36 @@ pub async fn serve_connection<S>(server: Server, peer: Peer, stream: S, place: A
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let first_request = server.config.limits.first_request().max(Duration::from_secs(1));
-    let come = Arc::new(AtomicU8::new(progress::NEW));
-    let service = {
-        let (server, place, come) = (server.clone(), place.clone(), come.clone());
-        service_fn(move |request| {
-            let answer = respond(&server, peer, &place, request);
+    let connection = Connection {
+        peer,
+        place: place.clone(),
+        began,
+        first_request: server.config.limits.first_request(),
+        telemetry: server.telemetry.clone(),
+    };
+    connection.serve(stream, move |request| respond(&server, peer, &place, request)).await;
+}
+
+/// A connection, whatever is asked for on it.
+struct Connection {
+    peer: Peer,
+    place: Arc<Place>,
+    began: Instant,
+    /// How long a request is waited for.
+    first_request: Duration,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Connection {
+    async fn serve<S>(self, stream: S, respond: impl Fn(Request<Incoming>) -> Answer + Send)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Connection { peer, place, began, first_request, telemetry } = self;
+        let first_request = first_request.max(Duration::from_secs(1));
+        let come = AtomicU8::new(progress::NEW);
+        let service = service_fn(|request| {
+            let answer = respond(request);
             let status = match &answer {
                 Answer::Ready(response) => Some(response.status()),
                 Answer::Later(_) => None,
@@ -138,37 +164,37 @@ where
                     Answer::Later(response) => response.await,
                 })
             }
-        })
-    };
-    let connection = http1::Builder::new()
-        .max_buf_size(BUFFER)
-        .timer(TokioTimer::new())
-        // It runs for the first request and for each later one, so it ends idle connections as well.
-        .header_read_timeout(first_request)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let served = tokio::select! {
-        served = connection => Ok(served),
-        end = place.evicted() => Err(end),
-        end = late(began + first_request, &come) => Err(end),
-    };
-    let come = come.load(Ordering::Relaxed);
-    if come == progress::UPGRADED {
-        return;
+        });
+        let connection = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .timer(TokioTimer::new())
+            // It runs for the first request and for each later one, so it ends idle connections as well.
+            .header_read_timeout(first_request)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let served = tokio::select! {
+            served = connection => Ok(served),
+            end = place.evicted() => Err(end),
+            end = late(began + first_request, &come) => Err(end),
+        };
+        let come = come.load(Ordering::Relaxed);
+        if come == progress::UPGRADED {
+            return;
+        }
+        let end = match served {
+            Err(end) => end,
+            Ok(Ok(())) => End::ClosedByClient,
+            Ok(Err(error)) => match error {
+                error if error.is_timeout() && come == progress::NEW => End::FirstRequestLate,
+                error if error.is_timeout() => End::Idle,
+                error if error.is_parse_too_large() => End::TooLarge,
+                error if error.is_parse() => End::NotHttp,
+                _ => End::Broken,
+            },
+        };
+        let transport = if peer.secure { Transport::Tls } else { Transport::Tcp };
+        telemetry.ended(FiveTuple::new(transport, peer.local, peer.remote), end);
     }
-    let end = match served {
-        Err(end) => end,
-        Ok(Ok(())) => End::ClosedByClient,
-        Ok(Err(error)) => match error {
-            error if error.is_timeout() && come == progress::NEW => End::FirstRequestLate,
-            error if error.is_timeout() => End::Idle,
-            error if error.is_parse_too_large() => End::TooLarge,
-            error if error.is_parse() => End::NotHttp,
-            _ => End::Broken,
-        },
-    };
-    let transport = if peer.secure { Transport::Tls } else { Transport::Tcp };
-    server.telemetry.ended(FiveTuple::new(transport, peer.local, peer.remote), end);
 }
 
 /// The end of a connection on which no request has come until `deadline`: a part of that time may have gone before.
@@ -193,7 +219,7 @@ fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Inc
     let source = source(server, peer, &request);
     let host = headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
     if !std::str::from_utf8(host).is_ok_and(|host| server.hosts.knows(host)) {
-        return Answer::Ready(refuse(server, source, Refusal::UnknownHost, host));
+        return Answer::Ready(refuse(&server.telemetry, source, Refusal::UnknownHost, host));
     }
     if let Some(target) = streams::Target::of(request.uri().path()) {
         let server = server.clone();
@@ -202,17 +228,17 @@ fn respond(server: &Server, peer: Peer, place: &Arc<Place>, request: Request<Inc
         }));
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Answer::Ready(refuse(server, source, Refusal::Method, b""));
+        return Answer::Ready(refuse(&server.telemetry, source, Refusal::Method, b""));
     }
     Answer::Ready(match request.uri().path() {
         "/ws" => websocket::upgrade(server, peer, source, place, request, Service::Sip),
         "/rooms/ws" => rooms::upgrade(server, peer, source, place, request),
         "/healthz" => health::healthz(&server.readiness),
         "/readyz" => health::readyz(&server.readiness),
-        "/metrics" => metrics::metrics(server),
+        "/metrics" => metrics::metrics(&server.telemetry),
         "/api/v1/ice-servers" => ice_servers::answer(server, peer, source, &request),
         "/api/v1/openapi.json" => json(OPENAPI),
-        _ => files::page(&request).unwrap_or_else(|| refuse(server, source, Refusal::NoPage, b"")),
+        _ => files::page(&request).unwrap_or_else(|| refuse(&server.telemetry, source, Refusal::NoPage, b"")),
     })
 }
 

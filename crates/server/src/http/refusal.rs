@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use hyper::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
-use super::{Body, Server, plain};
-use crate::telemetry::{Reason, Shown, limited, reasons};
+use super::{Body, plain};
+use crate::telemetry::{Reason, Shown, Telemetry, limited, reasons};
 
 reasons! {
     /// Why a request over HTTP was refused.
@@ -114,8 +114,7 @@ impl Refusal {
 
 /// Refuses a request of `source`, counts it, and logs what an operator may have to mend. `named` is what the client gave
 /// as its host or origin.
-pub fn refuse(server: &Server, source: IpAddr, refusal: Refusal, named: &[u8]) -> Response<Body> {
-    let telemetry = &server.telemetry;
+pub fn refuse(telemetry: &Telemetry, source: IpAddr, refusal: Refusal, named: &[u8]) -> Response<Body> {
     telemetry.http_refused.count(refusal);
     let (log, reason) = (&telemetry.log, refusal.name());
     let named = Shown(String::from_utf8_lossy(named));

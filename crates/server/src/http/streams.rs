@@ -79,7 +79,7 @@ pub async fn serve(
 ) -> Response<Body> {
     let origin = request.headers().get(ORIGIN).cloned();
     if !is_of_our_origin(request.headers()) {
-        return refuse(server, source, Refusal::ForeignOrigin, b"");
+        return refuse(&server.telemetry, source, Refusal::ForeignOrigin, b"");
     }
     let methods = target.methods();
     let (method, session) = (request.method().clone(), target.session.clone());
@@ -96,7 +96,7 @@ pub async fn serve(
         },
         _ => Err(Refusal::StreamMethod),
     };
-    let mut response = answered.unwrap_or_else(|refusal| refuse(server, source, refusal, b""));
+    let mut response = answered.unwrap_or_else(|refusal| refuse(&server.telemetry, source, refusal, b""));
     let headers = response.headers_mut();
     headers.insert(ALLOW, HeaderValue::from_static(methods));
     if let Some(origin) = origin {

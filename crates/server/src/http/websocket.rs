@@ -112,7 +112,7 @@ pub fn upgrade(
         Ok(accept) => accept,
         Err(refusal) => {
             let origin = request.headers().get(ORIGIN).map(HeaderValue::as_bytes);
-            return refuse(server, source, refusal, origin.unwrap_or_default());
+            return refuse(&server.telemetry, source, refusal, origin.unwrap_or_default());
         }
     };
     let peer = peer.on_behalf_of(SocketAddr::new(source, peer.remote.port()), place);

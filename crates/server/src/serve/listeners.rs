@@ -202,6 +202,11 @@ pub fn bind_webrtc(config: &Config) -> anyhow::Result<Vec<Vec<DatagramSocket>>> 
     workers.map(|worker| datagrams("listen.webrtc", &config.listen.webrtc, worker)).collect()
 }
 
+/// Binds the listeners of an engine that stands alone.
+pub fn bind_ng_http(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+    bind_all("ng.http", &config.ng.http, accept::bind)
+}
+
 /// Binds the sockets of the ng protocol.
 pub fn bind_ng(config: &Config) -> anyhow::Result<Vec<DatagramSocket>> {
     datagrams("ng.listen", &config.ng.listen, 0)

@@ -1,7 +1,7 @@
 //! The ng protocol: beside everything else, and alone (`ringback ng`).
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -12,19 +12,21 @@ use anyhow::{Context, anyhow};
 use rand::Rng;
 use ringback_control::Epoch;
 use ringback_control::ng::{Address, Engine, Interface, Settings};
+use ringback_sansio::Transport;
 
-use super::listeners::{bind_ng, bind_webrtc};
+use super::listeners::{bind_ng, bind_ng_http, bind_webrtc};
 use super::media::{Media, With};
 use super::stop::{self, Machine};
-use super::{allow_files, announce, log, read_sounds, recording};
-use crate::config::{self, Config, Limits, Warning};
-use crate::http::Readiness;
+use super::{allow_files, announce, host_name, log, read_sounds, recording};
+use crate::config::{self, Config, Warning};
+use crate::http::{self, Hosts, Readiness};
 use crate::inbox::{Inbox, Input};
 use crate::interfaces;
 use crate::media_thread::{MediaInbox, News};
+use crate::net::accept::{self, FirstBytes};
 use crate::net::datagram::DatagramSocket;
 use crate::net::wake::Waker;
-use crate::net::{Bounds, Doorkeeper};
+use crate::net::{Bounds, Doorkeeper, End};
 use crate::ng_thread::{NgThread, Surroundings};
 use crate::sounds::Sounds;
 use crate::telemetry::{LogLimit, Telemetry};
@@ -76,20 +78,16 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let log_limit = Arc::new(LogLimit::default());
     log::start(&config.log, log_limit.clone())?;
     allow_files();
-    let (sockets, webrtc) = (bind_ng(config)?, bind_webrtc(config)?);
+    let (sockets, webrtc, http) = (bind_ng(config)?, bind_webrtc(config)?, bind_ng_http(config)?);
     let bound = |sockets: &[DatagramSocket]| sockets.iter().map(DatagramSocket::bound).collect::<Vec<_>>();
     let (ng_at, webrtc_at) =
         (bound(&sockets), webrtc.iter().flat_map(|shared| bound(shared)).collect::<Vec<_>>());
     let epoch = Epoch { instant: Instant::now(), time: SystemTime::now() };
     let readiness = Arc::new(Readiness::default());
     warn(config);
-    let bounds = Bounds {
-        connections: 1,
-        per_source: 1,
-        per_shared_source: Limits::UNAUTHENTICATED_PER_SHARED_SOURCE,
-    };
+    let bounds = Bounds { connections: LOOKING, per_source: LOOKING / 4, per_shared_source: LOOKING };
     let doorkeeper = Doorkeeper::new(bounds, config.listen.clone());
-    let telemetry = Arc::new(Telemetry::new(doorkeeper, None, log_limit));
+    let telemetry = Arc::new(Telemetry::new(doorkeeper.clone(), None, log_limit));
     let ng = Ng::new(sockets)?.ok_or_else(|| anyhow!("`ng.listen` is empty; give it an address"))?;
     let news = News { exchange: None, ng: Some(ng.inbox()), rooms: None };
     let sounds = Arc::new(Sounds::without_music(&config.media, &config.data_dir));
@@ -111,12 +109,44 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         .context("signals cannot be waited for")?;
     runtime.block_on(async {
         let signals = stop::Signals::listen()?;
-        let text = announcement(config, &ng_at, &webrtc_at)?;
+        let http_at = http.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let tells = http::Engine {
+            limits: config.limits.clone(),
+            hosts: Hosts::new(host_name()),
+            readiness: readiness.clone(),
+            telemetry: telemetry.clone(),
+        };
+        tell(http, &doorkeeper, Arc::new(tells))?;
+        let text = announcement(config, &ng_at, &http_at, &webrtc_at)?;
         announce::announce(&mut io::stdout().lock(), &text, &readiness)?;
-        stop::wait(signals, config, vec![machine]).await
+        stop::wait(signals, config, &readiness, vec![machine]).await
     })?;
     threads.join();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Connections of those who look how it is.
+const LOOKING: u32 = 64;
+
+/// Answers those who look how it is.
+fn tell(
+    listeners: Vec<TcpListener>,
+    doorkeeper: &Arc<Doorkeeper>,
+    engine: Arc<http::Engine>,
+) -> anyhow::Result<()> {
+    let first = FirstBytes {
+        transport: Transport::Tcp,
+        within: engine.limits.first_request(),
+        late: End::FirstRequestLate,
+    };
+    for listener in listeners {
+        let listener =
+            tokio::net::TcpListener::from_std(listener).context("a listener cannot be waited for")?;
+        let (engine, telemetry) = (engine.clone(), engine.telemetry.clone());
+        let serve = move |peer, stream, place| engine.clone().serve(peer, stream, place);
+        tokio::spawn(accept::accept(listener, doorkeeper.clone(), telemetry, first, serve));
+    }
+    Ok(())
 }
 
 /// Says what of the warnings of a server is about media and the ng protocol.
@@ -138,10 +168,16 @@ fn warn(config: &Config) {
 }
 
 /// What the operator reads when it is up.
-fn announcement(config: &Config, ng: &[SocketAddr], webrtc: &[SocketAddr]) -> anyhow::Result<String> {
+fn announcement(
+    config: &Config,
+    ng: &[SocketAddr],
+    http: &[SocketAddr],
+    webrtc: &[SocketAddr],
+) -> anyhow::Result<String> {
     let list =
         |addresses: &[SocketAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join("  ");
     let mut lines = vec![format!("  ng        {}  (media for a SIP proxy; no SIP, no pages)", list(ng))];
+    lines.extend(http.iter().map(|at| format!("  metrics   http://{at}/metrics")));
     for Interface { name, addresses } in interfaces_of(config)? {
         let addresses: Vec<String> = addresses.iter().map(shown).collect();
         let name = String::from_utf8_lossy(&name).into_owned();

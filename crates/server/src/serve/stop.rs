@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::config::Config;
+use crate::http::Readiness;
 use crate::inbox::{Inbox, Input};
 
 /// How often the control thread is looked at.
@@ -42,7 +43,12 @@ pub struct Machine {
 }
 
 /// Waits until all of them have ended. One that ends although nobody has told it to takes the others with it.
-pub async fn wait(mut signals: Signals, config: &Config, machines: Vec<Machine>) -> anyhow::Result<()> {
+pub async fn wait(
+    mut signals: Signals,
+    config: &Config,
+    readiness: &Readiness,
+    machines: Vec<Machine>,
+) -> anyhow::Result<()> {
     let mut drained_by = None;
     let mut is_told = false;
     while !machines.iter().all(|machine| machine.thread.is_finished()) {
@@ -66,6 +72,7 @@ pub async fn wait(mut signals: Signals, config: &Config, machines: Vec<Machine>)
             if drained_by.is_none() {
                 tracing::info!("no new calls are taken; the server stops when the last one has ended");
                 drained_by = Some(Instant::now() + Duration::from_secs(config.limits.drain_seconds.into()));
+                readiness.is_draining();
                 tell(&machines, || Input::Drain);
             } else {
                 tell(&machines, || Input::Stop);
