@@ -86,7 +86,7 @@ scenario('a member that plays and records is heard, and hears', async () => {
   await music.tells(/^\* connected with Ada$/m);
   await ada.reaches('Music');
   (await ada.listen('Music')).assertOnly(TONES.second);
-  (await music.leave(1)).assertOnly(TONES.first);
+  (await music.leaveAndHear(1)).assertOnly(TONES.first);
   await ada.tile('Music').waitFor({ state: 'detached' });
 });
 
@@ -97,7 +97,7 @@ scenario('a browser that TURN alone reaches is reached', async () => {
   await ada.reaches('Music', ['relay']);
   (await ada.listen('Music')).assertOnly(TONES.second);
   assert.ok((await server.metric('ringback_turn_allocations')) >= 2);
-  (await music.leave(1)).assertOnly(TONES.first);
+  (await music.leaveAndHear(1)).assertOnly(TONES.first);
 });
 
 scenario('a file above the limit is not offered, and a room that is not there is told', async () => {

@@ -16,7 +16,8 @@ use ringback_media::dtmf::{
     Digit, EventReceiver, EventSender, EventSettings, Press, ToneDetector, ToneLevels, ToneMask, TonePlayer,
 };
 use ringback_media::insert::{
-    Clip, ConferenceKey, Desk, Manner, Play, Recorded, RecordingKey, RecordingSettings, Side, Sound, Track,
+    Clip, ConferenceKey, Desk, Manner, Play, RECORDING_PIECE, Recorded, RecordingKey, RecordingSettings,
+    Side, Sound, Track,
 };
 use ringback_media::negotiation::{Keys, LegSettings, Patch, PayloadMap};
 use ringback_media::rtcp::Request;
@@ -339,7 +340,13 @@ fn audio_that_is_made_anew() {
             now,
             leg,
             &track,
-            RecordingSettings { is_separate: true, masks_keys: true, keeps_packets: false, most },
+            RecordingSettings {
+                is_separate: true,
+                masks_keys: true,
+                keeps_packets: false,
+                piece: RECORDING_PIECE,
+                most,
+            },
         )
         .unwrap();
     }

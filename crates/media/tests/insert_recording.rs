@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use insert_kit::{Speaker, codec, loudness, share};
 use ringback_media::dtmf::{Digit, Press, ToneLevels, TonePlayer};
 use ringback_media::insert::{
-    Desk, DeskError, PacketWay, RECORDING_RATE, Recorded, RecordingEnd, RecordingKey, RecordingSettings,
-    Side, TICK, Track,
+    Desk, DeskError, PacketWay, RECORDING_PIECE, RECORDING_RATE, Recorded, RecordingEnd, RecordingKey,
+    RecordingSettings, Side, TICK, Track,
 };
 use ringback_media::sdp::Codec;
 use ringback_media::session::LegKey;
@@ -23,7 +23,13 @@ const RECORDING: RecordingKey = RecordingKey(9);
 const SECOND: usize = RECORDING_RATE as usize;
 
 fn settings(is_separate: bool) -> RecordingSettings {
-    RecordingSettings { is_separate, masks_keys: true, keeps_packets: false, most: Duration::from_secs(60) }
+    RecordingSettings {
+        is_separate,
+        masks_keys: true,
+        keeps_packets: false,
+        piece: RECORDING_PIECE,
+        most: Duration::from_secs(60),
+    }
 }
 
 fn track(side: Side, codec: &Codec) -> Track {

@@ -6,6 +6,7 @@
 //! - [`phone`]: the SIP of a telephone: signs in, calls, answers, hangs up.
 //! - [`rooms`]: a member of a room of Ringback, with chat, files and audio.
 //! - [`audio`]: what is said and heard in either, from files and into files.
+//! - [`sound`]: a microphone and a speaker for it.
 //!
 //! Each of these is a machine without sockets and without a clock, driven as everything of Ringback is: `handle_*` tells it
 //! what happened and what time it is, plain verbs are commands, `poll_*` say what is to be done. [`webrtc::Connection`] drives
@@ -38,4 +39,5 @@ pub mod fuzz;
 pub mod phone;
 pub mod rooms;
 pub mod rtp;
+pub mod sound;
 pub mod webrtc;

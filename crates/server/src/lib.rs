@@ -13,6 +13,7 @@ pub mod first_start;
 pub mod http;
 pub mod inbox;
 pub mod interfaces;
+pub mod live_sound;
 pub mod media_thread;
 pub mod net;
 pub mod ng_thread;

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use ringback_media::insert::{Piece, Recorded, RecordingEnd, RecordingKey, RecordingSettings};
+use ringback_media::insert::{
+    Piece, RECORDING_PIECE, Recorded, RecordingEnd, RecordingKey, RecordingSettings,
+};
 
 use crate::config::{FileFormat, Recording, Tracks};
 use crate::telemetry::{NOBODY, Tally, Telemetry, limited, reasons};
@@ -251,6 +253,7 @@ pub fn settings(config: &Recording) -> RecordingSettings {
         is_separate: config.tracks == Tracks::Separate,
         masks_keys: config.mask_dtmf,
         keeps_packets: config.format == FileFormat::Pcap,
+        piece: RECORDING_PIECE,
         most: Duration::from_secs(u64::from(config.max_minutes) * 60),
     }
 }

@@ -14,10 +14,11 @@ fn workspace() -> PathBuf {
 }
 
 /// Every crate that is built, below the one that it is built for: ` NAME vVERSION (SOURCE) | LICENSE` behind its depth.
-fn tree() -> String {
+fn tree(features: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let output = Command::new(cargo)
-        .args(["tree", "--workspace", "--all-features", "--locked", "--offline"])
+        .args(["tree", "--workspace", "--locked", "--offline"])
+        .args(features)
         .args(["--edges", "normal,build,dev", "--prefix", "depth", "--format", " {p} | {l}"])
         .current_dir(workspace())
         .output()
@@ -124,10 +125,18 @@ fn one(words: &mut &[&str], allowed: &[&str]) -> bool {
 
 #[test]
 fn what_comes_in_is_what_deny_toml_allows() {
-    let tree = tree();
+    let tree = tree(&["--all-features"]);
     assert!(tree.lines().count() > 200, "the tree is short: has its form changed?\n{tree}");
     let breaches = breaches(&tree, &rules());
     assert!(breaches.is_empty(), "\n{}", breaches.join("\n"));
+}
+
+#[test]
+fn the_library_of_the_systems_sound_is_for_the_feature_alone() {
+    let has_sound =
+        |tree: &str| tree.lines().any(|line| line.contains(" cpal v") || line.contains(" alsa-sys v"));
+    assert!(has_sound(&tree(&["--features", "ringback-server/sound"])), "it has another name");
+    assert!(!has_sound(&tree(&[])), "a default build needs no library of the system");
 }
 
 #[test]

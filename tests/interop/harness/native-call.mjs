@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Child } from './child.mjs';
 import { atEnd, atExit } from './lifetime.mjs';
 import { BINARY, hostOf } from './server.mjs';
+import { WITHOUT_SOUND } from './sound-card.mjs';
 import { readWav, tone, writeWav } from './tones.mjs';
 import { until } from './waiting.mjs';
 
@@ -43,6 +44,7 @@ export class NativeCall {
    * @param {number} [options.tone] in Hz, what it says
    * @param {string} [options.password]
    * @param {string} [options.format] of its recording
+   * @param {NodeJS.ProcessEnv} [options.machine] the environment of a machine with sound: it records nothing then
    * @param {string[]} [options.more] options
    */
   constructor(
@@ -54,6 +56,7 @@ export class NativeCall {
       tone: frequency,
       password = server.password(user),
       format = 'wav',
+      machine,
       more = [],
     } = {},
   ) {
@@ -71,13 +74,14 @@ export class NativeCall {
     const secured = ['tls', 'wss'].includes(transport)
       ? ['--ca', join(server.dataDir, 'ringback-ca.pem')]
       : [];
-    this.#child = new Child(`call-${user}`, BINARY, [
+    const args = [
       'call',
       ...(callee === undefined ? ['--answer'] : [callee]),
       ...['--via', viaOf(server, transport), '--user', user, '--password-file', passwords],
-      ...['--record', this.#recording],
+      ...(machine === undefined ? ['--record', this.#recording] : []),
       ...[...secured, ...play, ...more],
-    ]);
+    ];
+    this.#child = new Child(`call-${user}`, BINARY, args, { env: machine ?? WITHOUT_SOUND });
     atEnd(`the call of ${user}`, () => this.#child.stop());
   }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Child } from './child.mjs';
 import { atEnd, atExit } from './lifetime.mjs';
 import { BINARY } from './server.mjs';
+import { WITHOUT_SOUND } from './sound-card.mjs';
 import { openTerminal } from './terminal.mjs';
 import { readWav, tone, writeWav } from './tones.mjs';
 import { until } from './waiting.mjs';
@@ -90,12 +91,16 @@ export class NativeMember {
   #child;
   #folder = ownFolder();
 
-  constructor(server, name, { room, tone: frequency, more = [] }) {
-    const voice = join(this.#folder, 'voice.wav');
-    writeWav(voice, tone(frequency, { rate: RATE, seconds: 10 }), RATE);
-    const sound = ['--play', voice, '--record', join(this.#folder, 'heard.wav')];
+  /** With files, or in a machine with sound (its environment). */
+  constructor(server, name, { room, tone: frequency, machine, more = [] }) {
+    const sound = [];
+    if (machine === undefined) {
+      const voice = join(this.#folder, 'voice.wav');
+      writeWav(voice, tone(frequency, { rate: RATE, seconds: 10 }), RATE);
+      sound.push('--play', voice, '--record', join(this.#folder, 'heard.wav'));
+    }
     const args = ['room', 'join', linkTo(server, room), '--name', name, ...sound, ...more];
-    this.#child = new Child(`room-${name}`, BINARY, args);
+    this.#child = new Child(`room-${name}`, BINARY, args, { env: machine ?? WITHOUT_SOUND });
     atEnd(`${name} in the room`, () => this.#child.stop());
   }
 
@@ -106,11 +111,16 @@ export class NativeMember {
     });
   }
 
-  /** Ctrl-C, and what it has heard of a member. */
-  async leave(member) {
+  /** Ctrl-C. */
+  async leave() {
     this.#child.kill('SIGINT');
     const end = await this.#child.ended();
     assert.deepEqual([end.code, end.signal], [0, null], this.#child.output);
+  }
+
+  /** Ctrl-C, and what it has heard of a member. */
+  async leaveAndHear(member) {
+    await this.leave();
     const [sound] = readWav(join(this.#folder, `heard-${member}.wav`));
     // Sound is at its loudest a second after its beginning.
     sound.samples = sound.samples.subarray(sound.rate);

@@ -1,14 +1,14 @@
 //! Conversion between sample rates, as samples come.
 //!
 //! A windowed-sinc low-pass in polyphase form ([`RATES`] have ratios of small whole numbers, so that every output sample
-//! meets one of at most eight sets of coefficients). Up to 85 % of the lower Nyquist frequency pass; from that frequency
+//! meets one of at most eight sets of coefficients; the rates of sound cards, as 44100 Hz, have up to a thousand). Up to 85 % of the lower Nyquist frequency pass; from that frequency
 //! on everything is 55 dB down. For telephony at 8 kHz that is 3400 and 4000 Hz. From four times the rate or more it goes
 //! by twice the rate, with a low-pass that is as short as what folds down then allows: half of the work.
 //!
 //! Written here because a ratio is known and small, samples are 16 bits and one channel, and a frame must not allocate:
 //! what libraries for arbitrary ratios offer is not needed, and they want blocks of floats.
 
-/// The rates that are converted into each other.
+/// The rates that codecs and files have.
 pub const RATES: [u32; 6] = [8000, 12000, 16000, 24000, 32000, 48000];
 
 /// Converts one stream from one rate to another.
@@ -32,6 +32,18 @@ impl Resampler {
     /// A resampler between two of [`RATES`]; `None` for others.
     pub fn new(from: u32, to: u32) -> Option<Self> {
         if !RATES.contains(&from) || !RATES.contains(&to) {
+            return None;
+        }
+        Self::between(from, to)
+    }
+
+    /// A resampler between any two rates from 8 to 192 kHz that go up in whole numbers: those of sound cards. `None` for
+    /// rates beyond these, and where the ratio has larger numbers than a thousand.
+    pub fn between(from: u32, to: u32) -> Option<Self> {
+        if !RANGE.contains(&from) || !RANGE.contains(&to) {
+            return None;
+        }
+        if to / greatest_common_divisor(from, to) > MOST_PHASES {
             return None;
         }
         let stop = f64::from(from.min(to)) / 2.0;
@@ -175,6 +187,12 @@ fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
+/// The rates of sound cards.
+const RANGE: std::ops::RangeInclusive<u32> = 8000..=192_000;
+
+/// The sets of coefficients that a ratio may need.
+const MOST_PHASES: u32 = 1000;
+
 /// What passes of the band up to the lower Nyquist frequency.
 const PASS_BAND: f64 = 0.85;
 
@@ -224,7 +242,7 @@ mod tests {
     }
 
     fn converted(input: &[i16], from: u32, to: u32) -> Vec<i16> {
-        let mut resampler = Resampler::new(from, to).unwrap();
+        let mut resampler = Resampler::between(from, to).unwrap();
         let mut output = vec![0; resampler.most(input.len())];
         let len = resampler.convert(input, &mut output);
         output.truncate(len);
@@ -235,9 +253,15 @@ mod tests {
         RATES.into_iter().flat_map(|from| RATES.into_iter().map(move |to| (from, to)))
     }
 
+    /// Wide-band speech and the rates that sound cards have besides, in both directions.
+    fn pairs_of_cards() -> impl Iterator<Item = (u32, u32)> {
+        let cards = [11_025, 22_050, 44_100, 88_200, 96_000, 176_400, 192_000];
+        cards.into_iter().flat_map(|card| [(card, 16_000), (16_000, card)])
+    }
+
     #[test]
     fn what_both_rates_hold_passes_and_nothing_is_added() {
-        for (from, to) in pairs().filter(|(from, to)| from != to) {
+        for (from, to) in pairs().chain(pairs_of_cards()).filter(|(from, to)| from != to) {
             for part in [0.025, 0.22, 0.6, 0.84] {
                 let hertz = part * f64::from(from.min(to)) / 2.0;
                 let input = tone(hertz, from, from as usize);
@@ -253,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_the_lower_rate_cannot_hold_is_50_db_down() {
-        for (from, to) in pairs().filter(|(from, to)| from > to) {
+        for (from, to) in pairs().chain(pairs_of_cards()).filter(|(from, to)| from > to) {
             for part in [1.0, 1.1, 1.3, 1.45, 1.9, 2.1, 3.0, 3.15, 4.0, 5.5] {
                 let hertz = part * f64::from(to) / 2.0;
                 if hertz * 2.0 >= f64::from(from) {
@@ -292,7 +316,7 @@ mod tests {
 
     #[test]
     fn full_scale_neither_wraps_nor_changes() {
-        for (from, to) in pairs() {
+        for (from, to) in pairs().chain(pairs_of_cards()) {
             for sample in [i16::MIN, i16::MAX] {
                 let output = converted(&vec![sample; 4000], from, to);
                 let last = output[output.len() - 1];
@@ -307,8 +331,8 @@ mod tests {
 
     #[test]
     fn no_phase_can_overflow() {
-        for (from, to) in pairs().filter(|(from, to)| from != to) {
-            let resampler = Resampler::new(from, to).unwrap();
+        for (from, to) in pairs().chain(pairs_of_cards()).filter(|(from, to)| from != to) {
+            let resampler = Resampler::between(from, to).unwrap();
             for phase in resampler.coefficients.chunks(resampler.taps) {
                 let sum: i32 = phase.iter().map(|tap| i32::from(*tap).abs()).sum();
                 assert!(sum < 3 << 14, "{from} to {to}: {sum}");
@@ -320,6 +344,7 @@ mod tests {
     fn other_rates_are_refused_and_room_is_respected() {
         assert!(Resampler::new(44100, 48000).is_none());
         assert!(Resampler::new(8000, 0).is_none());
+        assert!(Resampler::between(44_100, 44_099).is_none() && Resampler::between(4000, 16_000).is_none());
         let mut resampler = Resampler::new(8000, 48000).unwrap();
         assert_eq!(resampler.convert(&[1; 160], &mut [0; 10]), 10);
         assert_eq!(resampler.convert(&[1; 160], &mut [0; 960]), 960);

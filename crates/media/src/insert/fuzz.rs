@@ -56,6 +56,7 @@ pub fn insert(data: &[u8], start: Instant) -> DeskStats {
                     is_separate: step >> 6 & 1 == 1,
                     masks_keys: step >> 7 == 1,
                     keeps_packets: step >> 6 == 0b11,
+                    piece: Duration::from_millis(u64::from(step)),
                     most: Duration::from_secs(2),
                 };
                 let track = Track {

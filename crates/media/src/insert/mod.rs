@@ -46,7 +46,8 @@ pub use made::Made;
 pub(crate) use player::PACKETS_IN_A_ROW;
 pub use player::{Clip, HOLD_TONES, Manner, Play, PlayEnd, PressError, Sound};
 pub use record::{
-    Piece, RATE as RECORDING_RATE, Recorded, RecordingEnd, RecordingKey, RecordingSettings, Side, Track,
+    LONGEST_PIECE as RECORDING_PIECE, Piece, RATE as RECORDING_RATE, Recorded, RecordingEnd, RecordingKey,
+    RecordingSettings, Side, Track,
 };
 
 /// A frame of the desk's clock.

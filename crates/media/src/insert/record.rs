@@ -2,7 +2,7 @@
 //!
 //! A recorder has ears of its own, so that it hears legs whose packets are passed on as they are, from copies, as well as
 //! those whose audio is made anew. Every 20 ms it takes a frame of either out of its jitter buffer, which is what puts
-//! the two sides of a talk in step. What it has made goes out in pieces of 200 ms that say where they belong: a piece
+//! the two sides of a talk in step. What it has made goes out in pieces (of 200 ms for a file) that say where they belong: a piece
 //! that is lost on its way, a pause and ticks that were missed leave a gap of their length and nothing else out of place.
 //!
 //! One that keeps packets needs no ears, and so no codec that is known here: it goes out in the same pieces.
@@ -48,6 +48,9 @@ pub struct RecordingSettings {
     pub masks_keys: bool,
     /// Whether the packets are kept as they came, in the place of samples; nothing is masked then.
     pub keeps_packets: bool,
+    /// How long its pieces are, in whole ticks of 20 ms and at least one: as long as whoever writes them down may wait, and at
+    /// most [`RECORDING_PIECE`](super::RECORDING_PIECE).
+    pub piece: Duration,
     /// How long it may be.
     pub most: Duration,
 }
@@ -426,7 +429,7 @@ impl Recorder {
         }
         if self.settings.keeps_packets {
             self.position += FRAME as u64;
-            if self.piece.as_ref().is_some_and(|piece| self.position >= piece.at + PIECE as u64) {
+            if self.piece.as_ref().is_some_and(|piece| self.position >= piece.at + self.piece_samples()) {
                 self.flush(pieces);
             }
             return self.position >= samples(self.settings.most);
@@ -445,7 +448,7 @@ impl Recorder {
         if !self.is_paused {
             let piece = self.piece.get_or_insert_with(|| {
                 let mut piece = pieces.begin(self.key, self.position);
-                piece.samples.reserve(2 * PIECE);
+                piece.samples.reserve(2 * PIECE as usize);
                 piece
             });
             let both = left.iter().zip(right.iter());
@@ -455,7 +458,8 @@ impl Recorder {
             }
         }
         self.position += FRAME as u64;
-        if self.piece.as_ref().is_some_and(|piece| piece.samples.len() >= PIECE * self.channels()) {
+        let (len, channels) = (self.piece_samples(), self.channels());
+        if self.piece.as_ref().is_some_and(|piece| (piece.samples.len() / channels) as u64 >= len) {
             self.flush(pieces);
         }
         self.position >= samples(self.settings.most)
@@ -465,6 +469,11 @@ impl Recorder {
     pub(super) fn end(mut self, why: RecordingEnd, pieces: &mut Pieces) {
         self.flush(pieces);
         pieces.tell(Recorded::Ended { recording: self.key, length: self.position, why });
+    }
+
+    /// Samples of a channel in a piece.
+    fn piece_samples(&self) -> u64 {
+        samples(self.settings.piece).clamp(FRAME as u64, PIECE)
     }
 
     fn channels(&self) -> usize {
@@ -488,8 +497,11 @@ pub const RATE: u32 = 16_000;
 /// Samples of a channel in a tick.
 const FRAME: usize = (RATE / 1000) as usize * TICK.as_millis() as usize;
 
-/// Samples of a channel in a piece.
-const PIECE: usize = 10 * FRAME;
+/// The longest pieces, and those of files.
+pub const LONGEST_PIECE: Duration = Duration::from_millis(200);
+
+/// Samples of a channel in the longest piece.
+const PIECE: u64 = (RATE / 1000) as u64 * LONGEST_PIECE.as_millis() as u64;
 
 /// Packets in a piece that keeps them: those of 200 ms, of legs that send every 10 ms, and as many again.
 const MAX_KEPT: usize = 80;

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use ringback_media::dtmf::{EventReceiver, Press, Refusal};
 use ringback_media::insert::{
     Desk, DeskError, Made, Manner, Play, PlayEnd, RECORDING_RATE, Recorded, RecordingKey, RecordingSettings,
-    Side, Sound, Track,
+    Side, Sound, TICK, Track,
 };
 use ringback_media::negotiation::{Keys, Patch};
 use ringback_media::rtp::{FIXED_LEN, Header, Rewrite};
@@ -47,6 +47,8 @@ pub struct Audio {
     ended: bool,
     /// The numbers of what [`Audio::say`] was given last.
     said: (u16, u32),
+    /// When something was said whose packets are not asked for yet.
+    said_at: Option<Instant>,
     packet: Vec<u8>,
     /// Packets of RTP that came and can be heard.
     received: u64,
@@ -94,8 +96,13 @@ impl Audio {
             side: Side::First,
             codecs: codecs.to_vec(),
         };
-        let settings =
-            RecordingSettings { is_separate: false, masks_keys: false, keeps_packets: false, most: LONGEST };
+        let settings = RecordingSettings {
+            is_separate: false,
+            masks_keys: false,
+            keeps_packets: false,
+            piece: TICK,
+            most: LONGEST,
+        };
         desk.record(now, FAR, &track, settings).map_err(failed)?;
         let events = codecs.iter().filter(|codec| codec.kind() == Kind::TelephoneEvent);
         let mut audio = Audio {
@@ -106,6 +113,7 @@ impl Audio {
             is_playing: false,
             ended: false,
             said: (0, 0),
+            said_at: None,
             packet: Vec::new(),
             received: 0,
             sent: 0,
@@ -148,6 +156,8 @@ impl Audio {
             self.desk.handle_packet(now, OWN, &self.packet);
             self.said = (sequence.wrapping_add(1), timestamp.wrapping_add(piece.len() as u32));
         }
+        // What is spoken does not wait for the clock.
+        self.said_at.get_or_insert(now);
     }
 
     /// Presses a key for 160 ms, as the far end understands it: as a telephone event, else as its tone. Keys wait for
@@ -172,6 +182,7 @@ impl Audio {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.said_at = None;
         for (_, receiver) in &mut self.keys {
             receiver.handle_timeout(now);
         }
@@ -188,7 +199,7 @@ impl Audio {
     /// When something is due next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let keys = self.keys.iter().filter_map(|(_, receiver)| receiver.poll_timeout());
-        keys.chain(self.desk.poll_timeout()).min()
+        keys.chain(self.desk.poll_timeout()).chain(self.said_at).min()
     }
 
     /// The next RTP packet for the far end, before its protection. Give it back by [`Audio::recycle`].
@@ -203,7 +214,8 @@ impl Audio {
         self.desk.recycle(made);
     }
 
-    /// What was heard next: 200 ms at a time, silence included, from the making of the stream on.
+    /// What was heard next: 20 ms at a time, silence included, from the making of the stream on. Whoever asks seldom gets all
+    /// that has come meanwhile, of 40 s at the most.
     pub fn poll_heard(&mut self) -> Option<Heard> {
         loop {
             match self.desk.poll_recorded()? {

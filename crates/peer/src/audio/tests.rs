@@ -81,6 +81,26 @@ fn samples_that_are_said_are_heard() {
 }
 
 #[test]
+fn what_is_said_is_due_at_once_and_what_is_heard_comes_by_20_ms() {
+    let mut pair = Pair::new(Format::Pcmu);
+    pair.run(Duration::from_millis(100));
+    for piece in tone(600.0, 1).chunks(RATE as usize / 50).take(5) {
+        let now = pair.clock.now();
+        pair.ends[0].say(now, piece);
+        assert_eq!(pair.ends[0].poll_timeout(), Some(now));
+        pair.ends[0].handle_timeout(now);
+        assert!(pair.ends[0].poll_timeout().is_some_and(|at| at > now));
+        let made = pair.ends[0].poll_packet().unwrap();
+        pair.ends[0].recycle(made);
+        pair.clock.advance(Duration::from_millis(20));
+        let now = pair.clock.now();
+        pair.ends[1].handle_timeout(now);
+        assert_eq!(pair.ends[1].poll_heard().map(|heard| heard.samples.len()), Some(RATE as usize / 50));
+        assert!(pair.ends[1].poll_heard().is_none());
+    }
+}
+
+#[test]
 fn a_key_that_is_pressed_arrives_once() {
     let mut pair = Pair::new(Format::Pcmu);
     let now = pair.clock.now();

@@ -60,6 +60,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::live_sound::Wanted;
 
     fn options(user: Option<(&str, &str)>, callee: Option<&str>, password_file: Option<PathBuf>) -> Options {
         Options {
@@ -72,6 +73,7 @@ mod tests {
             play: None,
             is_looped: false,
             record: None,
+            sound: Wanted::default(),
             keys: Vec::new(),
             length: None,
             within: None,

@@ -12,11 +12,15 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::media::{Kind, Media, News};
 use super::{CallError, Options, Outcome, Ready, tell};
+use crate::live_sound::LiveSound;
 use crate::terminal;
 use crate::upstream::{Broken, Frame, Kind as FrameKind, Upstream};
 
 /// How often what was heard is written down.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How often it is looked at what a microphone gives, and a speaker is given something: twice in a frame.
+const LIVE_TICK: Duration = Duration::from_millis(10);
 
 /// How long the last messages may take.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -92,11 +96,14 @@ impl Driver<'_> {
         let mut terminations = signal(SignalKind::terminate()).map_err(CallError::Threads)?;
         let happened = self.talk(&mut interrupts, &mut terminations).await;
         // Whatever came of it, the other side and the server are told, and what was heard is kept.
+        self.ready.sound.close();
+        let told = tell::sound(&mut self.ready.sound);
         let left = self.leave().await;
         let recorded = self.finish_recording();
         let over = happened?;
         left?;
         recorded?;
+        told?;
         match over {
             Over::Done => Ok(Outcome::Talked),
             Over::NotTaken(status, reason) => {
@@ -113,7 +120,7 @@ impl Driver<'_> {
             true => self.phone.register(Instant::now()),
             false => self.place().await?,
         }
-        let mut tick = interval(TICK);
+        let mut tick = interval(if self.ready.sound.is_wanted() { LIVE_TICK } else { TICK });
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.transmit().await?;
@@ -155,6 +162,7 @@ impl Driver<'_> {
         let mut media = Media::open(self.kind, self.flow.local().ip(), self.flow.remote().ip()).await?;
         let offer = media.offer()?;
         self.media = Some(media);
+        self.open_sound()?;
         tell::line(&format!("calling {callee} with {}", self.kind.words()))?;
         self.phone.call(Instant::now(), &callee, offer);
         Ok(())
@@ -237,6 +245,7 @@ impl Driver<'_> {
             Ok(own) => {
                 self.is_agreed = offer.is_some();
                 self.media = Some(media);
+                self.open_sound()?;
                 self.phone.answer(now, own);
                 self.begin_talk(&format!("taken with {}", self.kind.words()))
             }
@@ -246,6 +255,12 @@ impl Driver<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Opens the microphone and the speaker: before there is media that would have to wait for it.
+    fn open_sound(&mut self) -> Result<(), CallError> {
+        self.ready.sound.open();
+        tell::sound(&mut self.ready.sound)
     }
 
     /// Answers another offer within the call; what cannot be agreed leaves things as they are.
@@ -327,6 +342,10 @@ impl Driver<'_> {
                 let times = if self.options.is_looped { None } else { Some(1) };
                 audio.play(now, clip.clone(), times);
             }
+            self.ready.sound.start(now);
+        }
+        while let Some(frame) = self.ready.sound.poll_frame(now) {
+            audio.say(now, frame);
         }
         if audio.poll_ended() {
             tell::line("the file was played")?;
@@ -352,7 +371,9 @@ impl Driver<'_> {
                 }
             }
         }
-        write_down(audio, self.ready.recorder.as_mut())
+        write_down(audio, self.ready.recorder.as_mut(), &mut self.ready.sound)?;
+        self.ready.sound.look(now);
+        tell::sound(&mut self.ready.sound)
     }
 
     fn handle_end(&mut self, end: End) -> Result<(), CallError> {
@@ -422,7 +443,7 @@ impl Driver<'_> {
         let Some(mut recorder) = self.ready.recorder.take() else { return Ok(()) };
         if let Some(audio) = self.media.as_mut().and_then(Media::audio) {
             audio.finish();
-            write_down(audio, Some(&mut recorder))?;
+            write_down(audio, Some(&mut recorder), &mut self.ready.sound)?;
         }
         let seconds = recorder.seconds();
         recorder.finish()?;
@@ -431,12 +452,14 @@ impl Driver<'_> {
     }
 }
 
-/// Writes down what was heard, or lets it go.
+/// Plays and writes down what was heard, or lets it go.
 fn write_down(
     audio: &mut Audio,
     mut recorder: Option<&mut ringback_peer::audio::Recorder>,
+    sound: &mut LiveSound,
 ) -> Result<(), CallError> {
     while let Some(heard) = audio.poll_heard() {
+        sound.hear(0, &heard.samples);
         if let Some(recorder) = recorder.as_deref_mut() {
             recorder.write(&heard)?;
         }

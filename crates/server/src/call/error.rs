@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ringback_peer::audio::FileError;
 use ringback_peer::phone::Failure;
 use ringback_peer::rtp::RtpError;
+use ringback_peer::sound::DeviceError;
 use ringback_peer::webrtc::{DescriptionError, OpenError};
 use thiserror::Error;
 
@@ -29,6 +30,9 @@ pub enum CallError {
     /// A file of audio.
     #[error("{0}")]
     File(#[from] FileError),
+    /// A microphone or a speaker.
+    #[error("{0}")]
+    Device(#[from] DeviceError),
     /// The certificates, or the name of the server.
     #[error("{0}")]
     Trust(UpstreamError),
@@ -77,6 +81,7 @@ impl CallError {
             CallError::Accounts(_)
                 | CallError::NoAccount(..)
                 | CallError::NoPassword
+                | CallError::Device(DeviceError::Unknown(..))
                 | CallError::File(FileError::Read(..) | FileError::Clip(..) | FileError::Name(_))
                 | CallError::Trust(_)
         )

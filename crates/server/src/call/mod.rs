@@ -1,5 +1,5 @@
-//! `ringback call`: a telephone on the command line. It calls, or waits to be called, plays a file and records what it
-//! hears.
+//! `ringback call`: a telephone on the command line. It calls, or waits to be called, and talks by files or by the microphone
+//! and the speaker of the machine (`live_sound.rs`).
 //!
 //! The telephone is [`ringback_peer::phone`]; its media is [`media`], by how it is reached or as it is told; [`drive`] gives both
 //! a connection and a clock. The connection is that of `tap` and `bench`. What happens is told in lines ([`tell`]), one for
@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use ringback_peer::audio::{Clip, Digit, Recorder, read_clip};
 
+use crate::live_sound::{LiveSound, Wanted};
 use crate::net::client::web_socket;
 use crate::terminal;
 use crate::upstream::{Connector, Server, Target};
@@ -51,6 +52,8 @@ pub struct Options {
     pub is_looped: bool,
     /// Where what is heard goes.
     pub record: Option<PathBuf>,
+    /// The microphone and the speaker.
+    pub sound: Wanted,
     /// The keys that are pressed.
     pub keys: Vec<Digit>,
     /// How long the call is to be.
@@ -70,6 +73,7 @@ struct Ready {
     domain: String,
     clip: Option<Arc<Clip>>,
     recorder: Option<Recorder>,
+    sound: LiveSound,
     connector: Connector,
 }
 
@@ -115,6 +119,7 @@ fn prepare(options: &Options) -> Result<Ready, CallError> {
         user: account.user,
         domain: account.domain,
         clip: options.play.as_deref().map(read_clip).transpose()?.map(Arc::new),
+        sound: LiveSound::new(options.sound.clone())?,
         connector: connector.map_err(CallError::Trust)?,
         // Last, so that nothing that was typed wrong empties a file.
         recorder: options.record.as_deref().map(Recorder::create).transpose()?,

@@ -5,11 +5,23 @@ use std::time::Duration;
 use ringback_peer::phone::Failure;
 
 use super::CallError;
+use crate::live_sound::{LiveSound, News};
 use crate::terminal;
 
 /// Writes a line to standard output.
 pub(super) fn line(text: &str) -> Result<(), CallError> {
     terminal::line(text).map_err(CallError::Print)
+}
+
+/// Tells the news of the microphone and the speaker.
+pub(super) fn sound(sound: &mut LiveSound) -> Result<(), CallError> {
+    while let Some(news) = sound.poll_news() {
+        match news {
+            News::Line(text) => line(&text)?,
+            News::Warning(text) => terminal::warn(&text),
+        }
+    }
+    Ok(())
 }
 
 /// Why the other side did not take the call, with what can be done.

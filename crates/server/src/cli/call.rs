@@ -10,6 +10,7 @@ use ringback_sansio::Transport;
 use ringback_sip::uri::{Scheme, Uri};
 
 use super::failure::Failure;
+use super::sound::SoundArguments;
 use crate::call::{Kind, Options};
 use crate::upstream::Target;
 
@@ -62,6 +63,8 @@ pub(super) struct Arguments {
     /// Record what the other side says, as .wav, .ogg or .opus
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    sound: SoundArguments,
     /// Press these keys once the call stands: 0 to 9, *, #, A to D
     #[arg(long, value_name = "KEYS", value_parser = keys)]
     dtmf: Option<Keys>,
@@ -141,6 +144,7 @@ fn options(arguments: Arguments) -> Result<Options, String> {
     };
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let is_calling = callee.is_some();
+    let sound = arguments.sound.wanted(arguments.play.is_some(), arguments.record.is_some());
     Ok(Options {
         callee,
         via,
@@ -151,6 +155,7 @@ fn options(arguments: Arguments) -> Result<Options, String> {
         play: arguments.play,
         is_looped: arguments.is_looped,
         record: arguments.record,
+        sound,
         keys: arguments.dtmf.map(|keys| keys.0).unwrap_or_default(),
         length: arguments.length.map(seconds),
         within: arguments.within.map(seconds).or(is_calling.then_some(PATIENCE)),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::failure::Failure;
+use crate::live_sound::Wanted;
 use crate::room::{Options, Place, RoomError};
 use crate::upstream::Target;
 
@@ -82,6 +83,7 @@ impl RoomArguments {
             has_chat: false,
             play: None,
             record: None,
+            sound: Wanted::default(),
             seconds: self.seconds,
             authorities: self.ca,
             is_insecure: self.insecure,

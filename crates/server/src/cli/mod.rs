@@ -11,6 +11,7 @@ mod failure;
 mod ng;
 mod room;
 mod serve;
+mod sound;
 mod tap;
 mod user;
 

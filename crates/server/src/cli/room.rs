@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::chat::{RoomArguments, failure};
 use super::failure::Failure;
+use super::sound::SoundArguments;
 use crate::room::Options;
 
 /// What `--help` says at its end.
@@ -25,7 +26,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Be a member that plays a file, or records the others
+    /// Be a member with sound: of files, or in builds that have it of a microphone and a speaker
     #[command(after_help = EXAMPLES)]
     Join(Join),
 }
@@ -35,16 +36,20 @@ struct Join {
     #[command(flatten)]
     room: RoomArguments,
     /// Play this file (WAV, or Opus in Ogg; ten minutes at the most) to everybody, again and again
-    #[arg(long, value_name = "FILE", required_unless_present = "record")]
+    #[arg(long, value_name = "FILE")]
+    #[cfg_attr(not(feature = "sound"), arg(required_unless_present = "record"))]
     play: Option<PathBuf>,
     /// Record what the others say, as .wav, .ogg or .opus
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    sound: SoundArguments,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let What::Join(join) = arguments.what;
     let options = join.room.options().map_err(failure)?;
-    let options = Options { play: join.play, record: join.record, ..options };
+    let sound = join.sound.wanted(join.play.is_some(), join.record.is_some());
+    let options = Options { play: join.play, record: join.record, sound, ..options };
     crate::room::run(&options).map_err(failure)
 }

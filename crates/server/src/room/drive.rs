@@ -13,11 +13,15 @@ use super::console::{self, Console, Wish};
 use super::sound::Sound;
 use super::transfers::{Transfer, Transfers};
 use super::{Options, RoomError};
+use crate::live_sound::News;
 use crate::terminal;
 use crate::upstream::{Connector, Frame, Kind, Upstream};
 
 /// How often recordings are written down.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How often it is looked at what a microphone gives, and a speaker is given something: twice in a frame.
+const LIVE_TICK: Duration = Duration::from_millis(10);
 
 /// How often the server is asked for a sign of life, and how long it may be silent.
 const PING: Duration = Duration::from_secs(10);
@@ -99,7 +103,7 @@ impl Driver<'_> {
         let mut interrupts = signal(SignalKind::interrupt()).map_err(RoomError::Threads)?;
         let mut terminations = signal(SignalKind::terminate()).map_err(RoomError::Threads)?;
         let mut typed: Option<Receiver<Option<Wish>>> = self.options.has_chat.then(console::wishes);
-        let mut tick = interval(TICK);
+        let mut tick = interval(if self.sound.is_live() { LIVE_TICK } else { TICK });
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ping = interval(PING);
         let end = self.options.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
@@ -446,9 +450,31 @@ impl Driver<'_> {
         if !self.sound.is_wanted() {
             return Ok(());
         }
-        for (id, _, is_connected) in self.room.members() {
+        let now = Instant::now();
+        let members: Vec<(u32, bool)> =
+            self.room.members().into_iter().map(|(id, _, is_connected)| (id, is_connected)).collect();
+        let is_anybody_there = members.iter().any(|(_, is_connected)| *is_connected);
+        while let Some(frame) = self.sound.listen(now, is_anybody_there) {
+            for (id, _) in members.iter().filter(|(_, is_connected)| *is_connected) {
+                if let Some(audio) = self.room.audio(*id) {
+                    audio.say(now, &frame);
+                }
+            }
+        }
+        for (id, is_connected) in members {
             if let Some(audio) = self.room.audio(id) {
                 self.sound.look(id, is_connected, audio)?;
+            }
+        }
+        self.tell_of_sound()
+    }
+
+    /// Tells the news of the microphone and the speaker.
+    fn tell_of_sound(&mut self) -> Result<(), RoomError> {
+        while let Some(news) = self.sound.poll_news() {
+            match news {
+                News::Line(text) => self.console.line(&format!("* {text}"))?,
+                News::Warning(text) => terminal::warn(&text),
             }
         }
         Ok(())
@@ -467,6 +493,8 @@ impl Driver<'_> {
         for member in self.sound.recorded() {
             self.finish_recording(member)?;
         }
+        self.sound.close();
+        self.tell_of_sound()?;
         self.room.leave();
         self.send().await;
         let until = Instant::now() + GOODBYE;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ringback_peer::audio::FileError;
 use ringback_peer::rooms::RoomError as PeerError;
+use ringback_peer::sound::DeviceError;
 use thiserror::Error;
 
 use super::PlaceError;
@@ -26,6 +27,9 @@ pub enum RoomError {
     /// A file of audio.
     #[error("{0}")]
     File(#[from] FileError),
+    /// A microphone or a speaker.
+    #[error("{0}")]
+    Device(#[from] DeviceError),
     /// The certificates, or the name of the server.
     #[error("{0}")]
     Trust(UpstreamError),
@@ -59,6 +63,7 @@ impl RoomError {
             RoomError::Place(_)
                 | RoomError::Accounts(_)
                 | RoomError::NoAccount(_)
+                | RoomError::Device(DeviceError::Unknown(..))
                 | RoomError::File(FileError::Read(..) | FileError::Clip(..) | FileError::Name(_))
                 | RoomError::Trust(_)
         )

@@ -2,7 +2,7 @@
 //!
 //! The member is [`ringback_peer::rooms`]; [`drive`] gives it a connection with its server, which is made again when it is lost,
 //! and a clock. [`console`] reads what is typed and writes what happens; [`transfers`] has the files that are sent and taken;
-//! [`sound`] plays and records.
+//! [`sound`] plays and records, by files or by a microphone and a speaker.
 //!
 //! Assumptions and what is left out: one room; no knocks are answered and nothing of the room is set (a browser does that);
 //! TURN over UDP alone, so a member behind what lets no UDP through is not reached.
@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use ringback_peer::audio::read_clip;
 
 use crate::bench::accounts;
+use crate::live_sound::{LiveSound, Wanted};
 use crate::terminal;
 use crate::upstream::{Connector, Server};
 use sound::Sound;
@@ -50,6 +51,8 @@ pub struct Options {
     pub play: Option<PathBuf>,
     /// Where what they say goes.
     pub record: Option<PathBuf>,
+    /// The microphone and the speaker.
+    pub sound: Wanted,
     /// For how long, in seconds.
     pub seconds: Option<u32>,
     /// Certificates of authorities to trust, beside those of the system.
@@ -69,7 +72,8 @@ pub fn run(options: &Options) -> Result<ExitCode, RoomError> {
         }
     };
     let clip = options.play.as_deref().map(read_clip).transpose()?;
-    let sound = Sound::new(clip, options.record.clone())?;
+    let live = LiveSound::new(options.sound.clone())?;
+    let sound = Sound::new(clip, options.record.clone(), live)?;
     let connector = Connector::new(&Server {
         target: &options.place.target,
         host: None,
