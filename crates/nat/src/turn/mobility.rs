@@ -170,7 +170,9 @@ impl<U: Users> Server<U> {
             mobility.former = Some(from);
         }
         self.deadlines.cancel(&from);
-        allocation.deadline().map(|deadline| self.deadlines.set(to, deadline));
+        if let Some(deadline) = allocation.deadline() {
+            self.deadlines.set(to, deadline);
+        }
         self.allocations.insert(to, allocation);
         self.stats.moved += 1;
     }
