@@ -201,6 +201,45 @@ describe('the page of rooms', () => {
     expect(tile()).toBeNull();
   });
 
+  it('begins a picture and a sound anew for another stream only', async () => {
+    const given: unknown[] = [];
+    const held = new WeakMap<HTMLMediaElement, MediaProvider | null>();
+    vi.spyOn(HTMLMediaElement.prototype, 'srcObject', 'get').mockImplementation(function (
+      this: HTMLMediaElement,
+    ) {
+      return held.get(this) ?? null;
+    });
+    vi.spyOn(HTMLMediaElement.prototype, 'srcObject', 'set').mockImplementation(function (
+      this: HTMLMediaElement,
+      stream,
+    ) {
+      held.set(this, stream);
+      given.push(stream);
+    });
+    vi.spyOn(HTMLMediaElement.prototype, 'play').mockResolvedValue(undefined);
+    open();
+    await enter();
+    socket().says(JOINED);
+    await tick();
+    const [first, other] = [new Stream(), new Stream()] as unknown as [MediaStream, MediaStream];
+    const member = { id: 2, name: 'Grace', host: false, away: false, microphone: true, camera: true };
+    const look = async (stream: MediaStream): Promise<void> => {
+      const path = { kind: 'direct' } as const;
+      room.broadcast = { id: 3, name: 'Main stage', stream, path };
+      room.people = [{ ...member, path, stream, screen: null }];
+      await tick();
+    };
+    await look(first);
+    const four = [first, first, first, first];
+    expect(given.filter((stream) => stream !== null)).toEqual(four);
+    given.length = 0;
+    await look(first);
+    expect(given).toEqual([]);
+    await look(other);
+    expect(given).toEqual([other, other, other, other]);
+    vi.restoreAllMocks();
+  });
+
   it('tells its host how to stream into it', async () => {
     open();
     await enter();
