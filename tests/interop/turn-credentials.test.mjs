@@ -116,5 +116,12 @@ scenario('what there is under /api is described', async () => {
   assert.equal(status, 200);
   const { openapi, paths } = JSON.parse(text);
   assert.match(openapi, /^3\./);
-  for (const path of Object.keys(paths)) assert.notEqual((await request(server, path)).status, 404, path);
+  for (const [template, { parameters = [] }] of Object.entries(paths)) {
+    const path = parameters.reduce(
+      (path, { name, schema }) => path.replace(`{${name}}`, schema.enum?.[0] ?? 'some'),
+      template,
+    );
+    assert.doesNotMatch(path, /[{}]/);
+    assert.notEqual((await request(server, path)).status, 404, path);
+  }
 });
