@@ -19,6 +19,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use ringback_sansio::{Flow, Seeded, Table};
 use sha2::Sha256;
@@ -31,9 +33,10 @@ use super::requests::{ALLOCATION_MISMATCH, Asked, Code, Request};
 use super::server::Server;
 use crate::stun::attribute::MOBILITY_TICKET;
 
-/// What a client shows to have its allocation from elsewhere.
+/// What a client shows to have its allocation from elsewhere. It is text, since there are clients that end it at a zero byte
+/// (coturn's).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ticket([u8; 16]);
+pub(super) struct Ticket([u8; LENGTH]);
 
 impl Ticket {
     /// Of the value of a MOBILITY-TICKET.
@@ -81,7 +84,10 @@ impl Tickets {
         mac.update(&self.next.to_be_bytes());
         self.next += 1;
         let whole: [u8; 32] = mac.finalize().into_bytes().into();
-        let ticket = Ticket(std::array::from_fn(|at| whole.get(at).copied().unwrap_or_default()));
+        let mut ticket = Ticket([b'A'; LENGTH]);
+        // The length is what 16 bytes always take.
+        let written = URL_SAFE_NO_PAD.encode_slice(whole.split_at(16).0, &mut ticket.0);
+        debug_assert_eq!(written, Ok(LENGTH));
         self.flows.insert(ticket, flow);
         ticket
     }
@@ -185,3 +191,6 @@ impl<U: Users> Server<U> {
         }
     }
 }
+
+/// Bytes of a ticket.
+const LENGTH: usize = 22;
