@@ -24,15 +24,7 @@ impl Party {
             return Err(Refusal::NoCommonCodec { offered: names(offered), supported: names(&known_to_us()) });
         };
         let ptime = offer.sections.get(served).and_then(|section| section.ptime);
-        let content = Content {
-            codecs: vec![audio.clone()],
-            fax: None,
-            direction: Direction::RecvOnly,
-            ptime,
-            maxptime: None,
-            rtcp_mux: true,
-            feedback: Feedback::default(),
-        };
+        let content = Content { ptime, ..sound(vec![audio.clone()], Direction::RecvOnly) };
         let section = self.video_of_theirs().and_then(|place| offer.sections.get(place));
         let video = section.and_then(|section| {
             let taken = to_publish(&section.codecs)?;
@@ -51,15 +43,7 @@ impl Party {
         let video = renumbered_video(&from.published_video(), &codecs, true);
         let video = self.local.video.as_ref().filter(|_| !video.is_empty()).map(|_| video);
         let video = video.map(|codecs| pictures(codecs, Direction::SendOnly, Feedback::ALL));
-        let content = Content {
-            codecs,
-            fax: None,
-            direction: Direction::SendOnly,
-            ptime: None,
-            maxptime: None,
-            rtcp_mux: false,
-            feedback: Feedback::default(),
-        };
+        let content = Content { rtcp_mux: false, ..sound(codecs, Direction::SendOnly) };
         Ok(self.offer_content(content, video))
     }
 
@@ -72,15 +56,7 @@ impl Party {
         if codecs.is_empty() {
             return Err(Refusal::NoCommonCodec { offered: names(offered), supported: names(&published) });
         }
-        let content = Content {
-            codecs,
-            fax: None,
-            direction: Direction::SendOnly,
-            ptime: None,
-            maxptime: None,
-            rtcp_mux: true,
-            feedback: Feedback::default(),
-        };
+        let content = sound(codecs, Direction::SendOnly);
         let section = self.video_of_theirs().and_then(|place| offer.sections.get(place));
         let video = section.and_then(|section| {
             let codecs = answered_video(&section.codecs, &from.published_video(), true);
@@ -100,9 +76,13 @@ impl Party {
     }
 }
 
-fn pictures(codecs: Vec<Codec>, direction: Direction, feedback: Feedback) -> Content {
-    let feedback = Feedback::ALL.and(feedback);
+fn sound(codecs: Vec<Codec>, direction: Direction) -> Content {
+    let feedback = Feedback::default();
     Content { codecs, fax: None, direction, ptime: None, maxptime: None, rtcp_mux: true, feedback }
+}
+
+fn pictures(codecs: Vec<Codec>, direction: Direction, feedback: Feedback) -> Content {
+    Content { feedback: Feedback::ALL.and(feedback), ..sound(codecs, direction) }
 }
 
 /// What of the video that is offered everybody can be expected to see; else the first.

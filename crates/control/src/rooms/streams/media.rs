@@ -10,7 +10,7 @@ use ringback_media::session::LegKey;
 use super::{Asked, Attendance, Created, Part, Reply, Stage, Who};
 use crate::media::{MediaCommand, MediaEvent, Route};
 use crate::owner::stream_of;
-use crate::rooms::notice::{Notice, StreamOver};
+use crate::rooms::notice::{Notice, StreamEntry, StreamOver};
 use crate::rooms::refusal::Refusal;
 use crate::rooms::{Code, Provider, Rooms};
 
@@ -42,38 +42,38 @@ impl<P: Provider> Rooms<P> {
         let party = Party::new(local, self.random.next_u64() >> 2);
         let Some(attendance) = self.streams.attendance(leg) else { return };
         let Attendance { who, stage: Stage::Opening(asked) } = attendance else { return };
-        let asked = asked.take();
         let is_publisher = matches!(who, Who::Publisher(_));
-        let agreed = match asked {
-            Some(asked) if is_publisher => self.answer_publisher(leg, party, &asked).map(|it| (asked, it)),
-            Some(asked) => self.answer_viewer(leg, party, &asked).map(|answer| (asked, answer)),
-            None => {
-                if let Err(refusal) = self.offer_stream(now, leg, party) {
-                    self.give_up(leg, &refusal);
-                }
-                return;
+        let Some(asked) = asked.take() else {
+            if let Err(refusal) = self.offer_stream(now, leg, party) {
+                self.give_up(leg, &refusal);
             }
+            return;
         };
-        match agreed {
-            Ok((asked, answer)) => self.tell_created(now, leg, &asked, answer),
-            Err((id, refusal)) => {
-                self.deny(id, &refusal);
+        match self.answer(leg, party, &asked.offer, is_publisher) {
+            Ok(answer) => self.tell_created(now, leg, &asked, answer),
+            Err(refusal) => {
+                self.deny(asked.id, &refusal);
                 self.forsake(leg, StreamOver::Lost);
             }
         }
     }
 
-    fn answer_publisher(
+    /// Answers an offer that came over HTTP.
+    fn answer(
         &mut self,
         leg: LegKey,
         mut party: Party,
-        asked: &Asked,
-    ) -> Result<Bytes, (super::RequestId, Refusal)> {
-        let refused = |refusal| (asked.id, refusal);
-        party.handle_offer(&asked.offer).map_err(|error| refused(unfit(&error)))?;
-        let answer = party.answer_publisher().map_err(|error| refused(unfit(&error)))?;
+        offer: &[u8],
+        is_publisher: bool,
+    ) -> Result<Bytes, Refusal> {
+        party.handle_offer(offer).map_err(|error| unfit(&error))?;
+        if is_publisher { self.answer_publisher(leg, party) } else { self.answer_viewer(leg, party) }
+    }
+
+    fn answer_publisher(&mut self, leg: LegKey, mut party: Party) -> Result<Bytes, Refusal> {
+        let answer = party.answer_publisher().map_err(|error| unfit(&error))?;
         let settings = party.agreed().filter(|settings| settings.sends);
-        let settings = settings.ok_or_else(|| refused(sentence("The offer sends no audio.")))?;
+        let settings = settings.ok_or_else(|| sentence("The offer sends no audio."))?;
         let video = party.agreed_video().map(Box::new);
         self.command(leg, MediaCommand::Configure(Box::new(settings), Route::Audience));
         self.command(leg, MediaCommand::ConfigureVideo(video, Box::default()));
@@ -81,18 +81,10 @@ impl<P: Provider> Rooms<P> {
         Ok(answer)
     }
 
-    fn answer_viewer(
-        &mut self,
-        leg: LegKey,
-        mut party: Party,
-        asked: &Asked,
-    ) -> Result<Bytes, (super::RequestId, Refusal)> {
-        let refused = |refusal| (asked.id, refusal);
-        party.handle_offer(&asked.offer).map_err(|error| refused(unfit(&error)))?;
+    fn answer_viewer(&mut self, leg: LegKey, mut party: Party) -> Result<Bytes, Refusal> {
         let published = self.streams.stream_of_leg(leg).and_then(|stream| stream.published());
-        let published = published.ok_or_else(|| refused(Code::NoStream.into()))?;
-        let answer = party.answer_viewer(published).map_err(|error| refused(unfit(&error)))?;
-        self.show(leg, party).map_err(refused)?;
+        let answer = party.answer_viewer(published.ok_or(Code::NoStream)?).map_err(|error| unfit(&error))?;
+        self.show(leg, party)?;
         Ok(answer)
     }
 
@@ -149,11 +141,9 @@ impl<P: Provider> Rooms<P> {
         if stream.publisher != leg || std::mem::replace(&mut stream.is_live, true) {
             return;
         }
-        let room = stream.room;
+        let (room, name) = (stream.room, stream.name.clone());
         self.stats.streams_live += 1;
-        let name = stream_name(&self.streams, leg);
-        let Some(name) = name else { return };
-        let entry = crate::rooms::notice::StreamEntry { id: stream_of(leg), name: &name };
+        let entry = StreamEntry { id: stream_of(leg), name: &name };
         self.tell_all(room, &Notice::Stream { stream: entry });
     }
 
@@ -185,10 +175,6 @@ impl<P: Provider> Rooms<P> {
         }
         self.forsake(leg, StreamOver::Lost);
     }
-}
-
-fn stream_name(streams: &super::Streams, leg: LegKey) -> Option<crate::rooms::names::MemberName> {
-    streams.by_number.get(&stream_of(leg)).map(|stream| stream.name.clone())
 }
 
 /// What is wrong with a description, as it is told.
