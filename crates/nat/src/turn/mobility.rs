@@ -97,6 +97,11 @@ impl Tickets {
         Box::new(Mobility { ticket: self.issue(flow), shown: None, former: None })
     }
 
+    /// Whether a client has just moved, which is hardly ever so: the data of others need not be looked at for it.
+    pub(super) fn has_former(&self) -> bool {
+        !self.former.is_empty()
+    }
+
     /// Where the allocation is of a client that sends over a 5-tuple without one.
     pub(super) fn moved(&self, flow: &Flow) -> Option<Flow> {
         self.former.get(flow).copied()

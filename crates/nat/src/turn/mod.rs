@@ -53,9 +53,9 @@
 //! # Left out
 //!
 //! EVEN-PORT that reserves the next port, and RESERVATION-TOKEN (refused with 508, as by a server that has no such ports:
-//! whoever has rtcp-mux needs no two ports in a row), DONT-FRAGMENT (refused
-//! with 420), relayed transport addresses of TCP ([RFC 6062]; 442), ICMP in Data indications, user names that SASLprep would change, the
-//! security feature "Username anonymity": a USERHASH is understood and not asked for.
+//! whoever has rtcp-mux needs no two ports in a row), DONT-FRAGMENT (refused with 420), relayed transport addresses of TCP
+//! ([RFC 6062]; 442), ICMP in Data indications, user names that SASLprep would change, the security feature "Username
+//! anonymity": a USERHASH is understood and not asked for.
 //!
 //! [`Flow::datagram`]: ringback_sansio::Flow::datagram
 //! [RFC 8656]: https://www.rfc-editor.org/rfc/rfc8656

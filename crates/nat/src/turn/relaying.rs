@@ -41,7 +41,7 @@ impl<U: Users> Server<U> {
         packet: &'p [u8],
     ) -> Result<Verdict<'p>, Reason> {
         let (number, data) = channel_data::parse(packet).ok_or(Reason::Malformed)?;
-        let flow = self.whose(flow)?;
+        let flow = self.whose(flow);
         let allocation = self.allocations.get(&flow).ok_or(Reason::NoAllocation)?;
         let peer = allocation.peer_of(now, number).ok_or(Reason::NoChannel)?;
         self.forward(now, &flow, peer, data)
@@ -59,18 +59,17 @@ impl<U: Users> Server<U> {
         let peer = indication.attribute(XOR_PEER_ADDRESS).and_then(|value| indication.xor_address(value));
         let peer = canonical(peer.ok_or(Reason::Malformed)?);
         let data = indication.attribute(DATA).ok_or(Reason::Malformed)?;
-        let flow = self.whose(flow)?;
+        let flow = self.whose(flow);
         self.forward(now, &flow, peer, data)
     }
 
-    /// The 5-tuple of the allocation that data of a client is for.
-    fn whose(&mut self, flow: &Flow) -> Result<Flow, Reason> {
-        match self.allocations.get(flow) {
-            Some(allocation) if allocation.is_mobile() => self.arrived_over(flow),
-            Some(_) => {}
-            None => return self.tickets.moved(flow).ok_or(Reason::NoAllocation),
+    /// The 5-tuple of the allocation that data of a client is for: another one while its client is on its way.
+    fn whose(&mut self, flow: &Flow) -> Flow {
+        if !self.tickets.has_former() {
+            return *flow;
         }
-        Ok(*flow)
+        self.arrived_over(flow);
+        self.tickets.moved(flow).filter(|_| !self.allocations.contains_key(flow)).unwrap_or(*flow)
     }
 
     fn forward<'p>(
