@@ -10,6 +10,27 @@ use cpal::{ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, Stream
 use super::format::{choose, mono, spread};
 use super::{Capture, DeviceError, Inlet, Outlet, Playout, SoundCounts, Which};
 
+/// Calls a function for the type of a format's samples; `None` for one that has none.
+macro_rules! in_format {
+    ($format:expr, $build:ident($($argument:expr),*)) => {
+        match $format {
+            SampleFormat::I8 => Some($build::<i8>($($argument),*)),
+            SampleFormat::I16 => Some($build::<i16>($($argument),*)),
+            SampleFormat::I24 => Some($build::<I24>($($argument),*)),
+            SampleFormat::I32 => Some($build::<i32>($($argument),*)),
+            SampleFormat::I64 => Some($build::<i64>($($argument),*)),
+            SampleFormat::U8 => Some($build::<u8>($($argument),*)),
+            SampleFormat::U16 => Some($build::<u16>($($argument),*)),
+            SampleFormat::U24 => Some($build::<U24>($($argument),*)),
+            SampleFormat::U32 => Some($build::<u32>($($argument),*)),
+            SampleFormat::U64 => Some($build::<u64>($($argument),*)),
+            SampleFormat::F32 => Some($build::<f32>($($argument),*)),
+            SampleFormat::F64 => Some($build::<f64>($($argument),*)),
+            _ => None,
+        }
+    };
+}
+
 /// A microphone of this machine. It listens from [`Microphone::start`] until it is dropped.
 pub struct Microphone {
     capture: Capture,
@@ -38,22 +59,8 @@ impl Microphone {
         let (capture, inlet) =
             Capture::new(config.sample_rate).ok_or_else(|| strange(Which::Microphone, &name))?;
         let state = Arc::new(State::default());
-        let stream = match format {
-            SampleFormat::I8 => listen::<i8>(&device, config, inlet, &state),
-            SampleFormat::I16 => listen::<i16>(&device, config, inlet, &state),
-            SampleFormat::I24 => listen::<I24>(&device, config, inlet, &state),
-            SampleFormat::I32 => listen::<i32>(&device, config, inlet, &state),
-            SampleFormat::I64 => listen::<i64>(&device, config, inlet, &state),
-            SampleFormat::U8 => listen::<u8>(&device, config, inlet, &state),
-            SampleFormat::U16 => listen::<u16>(&device, config, inlet, &state),
-            SampleFormat::U24 => listen::<U24>(&device, config, inlet, &state),
-            SampleFormat::U32 => listen::<u32>(&device, config, inlet, &state),
-            SampleFormat::U64 => listen::<u64>(&device, config, inlet, &state),
-            SampleFormat::F32 => listen::<f32>(&device, config, inlet, &state),
-            SampleFormat::F64 => listen::<f64>(&device, config, inlet, &state),
-            _ => return Err(strange(Which::Microphone, &name)),
-        };
-        let stream = stream.map_err(failed)?;
+        let stream = in_format!(format, listen(&device, config, inlet, &state));
+        let stream = stream.ok_or_else(|| strange(Which::Microphone, &name))?.map_err(failed)?;
         let running = Running { which: Which::Microphone, name, stream: Some(stream), state, seen: None };
         Ok(Microphone { capture, running })
     }
@@ -103,22 +110,8 @@ impl Speaker {
         let (playout, outlet) =
             Playout::new(config.sample_rate).ok_or_else(|| strange(Which::Speaker, &name))?;
         let state = Arc::new(State::default());
-        let stream = match format {
-            SampleFormat::I8 => play::<i8>(&device, config, outlet, &state),
-            SampleFormat::I16 => play::<i16>(&device, config, outlet, &state),
-            SampleFormat::I24 => play::<I24>(&device, config, outlet, &state),
-            SampleFormat::I32 => play::<i32>(&device, config, outlet, &state),
-            SampleFormat::I64 => play::<i64>(&device, config, outlet, &state),
-            SampleFormat::U8 => play::<u8>(&device, config, outlet, &state),
-            SampleFormat::U16 => play::<u16>(&device, config, outlet, &state),
-            SampleFormat::U24 => play::<U24>(&device, config, outlet, &state),
-            SampleFormat::U32 => play::<u32>(&device, config, outlet, &state),
-            SampleFormat::U64 => play::<u64>(&device, config, outlet, &state),
-            SampleFormat::F32 => play::<f32>(&device, config, outlet, &state),
-            SampleFormat::F64 => play::<f64>(&device, config, outlet, &state),
-            _ => return Err(strange(Which::Speaker, &name)),
-        };
-        let stream = stream.map_err(failed)?;
+        let stream = in_format!(format, play(&device, config, outlet, &state));
+        let stream = stream.ok_or_else(|| strange(Which::Speaker, &name))?.map_err(failed)?;
         let running = Running { which: Which::Speaker, name, stream: Some(stream), state, seen: None };
         running.play()?;
         Ok(Speaker { playout, running })
