@@ -39,9 +39,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     crate::serve::ng::run(&arguments.load()?).map_err(Failure::running)
 }
 
-/// The configuration: what was typed for this command stands for the keys of the file.
+/// The configuration: what was typed for this command stands for the keys of the file. What an engine that stands alone does
+/// not listen at, no address of it can stand in the way of.
 fn source(arguments: &Arguments) -> crate::config::Source {
     let mut source = arguments.config.source();
+    source.set.extend(NOT_OURS.iter().map(|key| format!("listen.{key}=[]")));
     let lists = [
         ("ng.listen", &arguments.listen),
         ("ng.http", &arguments.http),
@@ -54,6 +56,8 @@ fn source(arguments: &Arguments) -> crate::config::Source {
     source.set.extend(arguments.rtp_ports.iter().map(|ports| format!("media.rtp_ports={ports:?}")));
     source
 }
+
+const NOT_OURS: [&str; 7] = ["http", "https", "sip_udp", "sip_tcp", "sip_tls", "turn", "turn_tls"];
 
 /// Where the configuration that comes with Kamailio expects rtpengine.
 const DEFAULT_LISTEN: &str = "127.0.0.1:2223";
