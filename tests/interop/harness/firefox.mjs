@@ -164,15 +164,15 @@ const test = (id) => `[data-testid=${id}]`;
 async function record(selector, { settle, listen, patience }) {
   const element = document.querySelector(selector);
   if (element === null) throw new Error(`no ${selector} in the page`);
-  // Who came in before the microphone was open offered without it: the sound comes with the next offer.
-  const trackNow = () => element.srcObject?.getAudioTracks()[0];
+  // The track is there before the microphone behind it; it is muted until something has come.
+  const track = () => element.srcObject?.getAudioTracks()[0];
   const deadline = performance.now() + patience;
-  while (trackNow() === undefined) {
-    if (performance.now() > deadline) throw new Error('no track of sound came');
+  while (track()?.muted ?? true) {
+    if (performance.now() > deadline) throw new Error(track() ? 'no sound came' : 'no track of sound came');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   // A copy, so that ending the recording leaves the page's own track alone.
-  const copy = new MediaStream([trackNow().clone()]);
+  const copy = new MediaStream([track().clone()]);
   const recorder = new MediaRecorder(copy);
   const parts = [];
   recorder.ondataavailable = ({ data }) => parts.push(data);

@@ -57,10 +57,16 @@ function originOf(url) {
  *
  * The samples are read from the track behind the element: what WebRTC decoded and the element plays.
  */
-export function listen(page, selector, from, { settle = SETTLE_MS, listen = LISTEN_MS } = {}) {
+export function listen(
+  page,
+  selector,
+  from,
+  { settle = SETTLE_MS, listen = LISTEN_MS, patience = PATIENCE_MS } = {},
+) {
   return undisturbed(async () => {
-    const recording = page.evaluate(record, { selector, settle, listen, patience: PATIENCE_MS });
-    const { pcm, rate } = await bounded(`the sound of ${from}`, recording, settle + listen + 30_000);
+    const recording = page.evaluate(record, { selector, settle, listen, patience });
+    const within = settle + listen + patience + 30_000;
+    const { pcm, rate } = await bounded(`the sound of ${from}`, recording, within);
     return new Sound(fromPcm16(Buffer.from(pcm, 'base64')), rate, from);
   });
 }
@@ -85,19 +91,21 @@ function withoutProcessing() {
 async function record({ selector, settle, listen, patience }) {
   const element = document.querySelector(selector);
   if (element === null) throw new Error(`no ${selector} in the page`);
-  const begun = performance.now();
-  let deadline = begun + settle + listen + patience;
+  let deadline = performance.now() + settle + listen + patience;
   const left = () => deadline - performance.now();
-  // A browser takes the track away while the far side is not to be heard; a resumed one comes in a moment.
-  const trackNow = () => element.srcObject?.getAudioTracks()[0];
-  while (trackNow() === undefined) {
+  // A browser takes the track away while the far side is not to be heard; a resumed one comes in a moment. A track may also be
+  // there before the microphone behind it: it is muted until something has come.
+  const track = () => element.srcObject?.getAudioTracks()[0];
+  while (track()?.muted ?? true) {
     if (left() <= 0) return { pcm: '', rate: 48_000 };
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  const begun = performance.now();
   // A copy, so that ending the recording leaves the page's own track alone.
-  const copy = trackNow().clone();
+  const copy = track().clone();
   const reader = new MediaStreamTrackProcessor({ track: copy }).readable.getReader();
   const chunks = [];
+  deadline = begun + settle + listen + patience;
   let rate = 48_000;
   let heard = 0;
   while (heard < listen) {

@@ -49,6 +49,11 @@ class RoomPage {
     return this.#opened.close();
   }
 
+  /** What the page has `sent` to the server or `received` from it, parsed. */
+  messages(way) {
+    return this.#opened.sockets.flatMap((passed) => passed[way]).map((text) => JSON.parse(text));
+  }
+
   part(id) {
     return this.page.getByTestId(id);
   }
@@ -129,7 +134,7 @@ class RoomPage {
   async listen(name) {
     const member = await this.tile(name).getAttribute('data-member');
     const selector = `[data-kind=person][data-member="${member}"] audio`;
-    return listen(this.page, selector, `${name} at ${this.#name}`);
+    return listen(this.page, selector, `${name} at ${this.#name}`, { patience: CONNECTED_WITHIN });
   }
 
   /** Waits until the picture of somebody moves. */

@@ -2,6 +2,8 @@ import { pathOf } from './path';
 import type { Path } from './path';
 import type { Signal } from './protocol';
 
+type Kind = 'audio' | 'video';
+
 /** What the room is told of one of its peer connections. */
 export interface PeerEvents {
   signal(signal: Signal): void;
@@ -23,6 +25,10 @@ export interface Role {
 /**
  * The connection to one other member, by the perfect negotiation of
  * [WebRTC §10.7](https://www.w3.org/TR/webrtc/#perfect-negotiation-example).
+ *
+ * The first offer and its answer already agree on sound and pictures both ways, whether there is a microphone or a camera
+ * yet or not: what comes later takes its place without another offer. That is sooner, and two offers seldom meet: a Chromium
+ * that gives way to an offer of Firefox fails, since it never lets go of the ids of header extensions that it has offered.
  */
 export class Peer {
   readonly connection: RTCPeerConnection;
@@ -33,6 +39,8 @@ export class Peer {
   path: Path = { kind: 'connecting' };
   readonly #events: PeerEvents;
   readonly #role: Role;
+  /** What carries the microphone and the camera. */
+  readonly #own: MediaStream;
   /** What was signalled is taken in one thing after the other. */
   #work: Promise<void> = Promise.resolve();
   #isMakingOffer = false;
@@ -41,8 +49,9 @@ export class Peer {
   #mayOffer: boolean;
   #isClosed = false;
 
-  constructor(role: Role, iceServers: RTCIceServer[], events: PeerEvents) {
+  constructor(role: Role, own: MediaStream, iceServers: RTCIceServer[], events: PeerEvents) {
     this.#role = role;
+    this.#own = own;
     this.#events = events;
     this.#mayOffer = role.offers;
     const connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
@@ -56,14 +65,15 @@ export class Peer {
     connection.onicecandidate = ({ candidate }) => events.signal({ candidate: candidateInit(candidate) });
     connection.onconnectionstatechange = () => this.#stateChanged();
     connection.ontrack = ({ track, streams }) => this.#trackCame(track, streams[0]);
+    if (!role.offers) return;
+    for (const kind of KINDS) {
+      const { sender } = connection.addTransceiver(kind, { streams: [own] });
+      this.#senders.set(`${kind} ${own.id}`, sender);
+    }
   }
 
   /** Sends a track to the other side, or something else in its place; null sends nothing. */
-  async setTrack(
-    kind: 'audio' | 'video',
-    track: MediaStreamTrack | null,
-    stream: MediaStream,
-  ): Promise<void> {
+  async setTrack(kind: Kind, track: MediaStreamTrack | null, stream: MediaStream): Promise<void> {
     const sender = this.#sender(kind, stream);
     if (sender !== undefined) await sender.replaceTrack(track);
     else if (track !== null)
@@ -72,7 +82,7 @@ export class Peer {
 
   /** Takes back everything of a stream. */
   removeStream(stream: MediaStream): void {
-    for (const kind of ['audio', 'video'] as const) {
+    for (const kind of KINDS) {
       const sender = this.#sender(kind, stream);
       if (sender !== undefined) this.connection.removeTrack(sender);
       this.#senders.delete(`${kind} ${stream.id}`);
@@ -81,7 +91,7 @@ export class Peer {
 
   readonly #senders = new Map<string, RTCRtpSender>();
 
-  #sender(kind: string, stream: MediaStream): RTCRtpSender | undefined {
+  #sender(kind: Kind, stream: MediaStream): RTCRtpSender | undefined {
     return this.#senders.get(`${kind} ${stream.id}`);
   }
 
@@ -144,6 +154,7 @@ export class Peer {
       if (this.#isIgnoringOffer) return;
       await connection.setRemoteDescription(description);
       if (!isOffer) return;
+      if (!this.#mayOffer) this.#adopt();
       this.#mayOffer = true;
       await connection.setLocalDescription();
       this.#sendLocal();
@@ -154,6 +165,19 @@ export class Peer {
         // Of an offer that was not taken, or of one that was lost with a connection.
         if (!this.#isIgnoringOffer && connection.remoteDescription !== null) throw error;
       }
+    }
+  }
+
+  /** Answers the first offer with our own stream, where it has a place for what we do not send yet. */
+  #adopt(): void {
+    for (const kind of KINDS) {
+      if (this.#sender(kind, this.#own) !== undefined) continue;
+      const offered = this.connection.getTransceivers().find(({ receiver }) => receiver.track.kind === kind);
+      // A browser that cannot say which stream it is offers it when there is a track.
+      if (offered === undefined || !('setStreams' in offered.sender)) continue;
+      offered.sender.setStreams(this.#own);
+      offered.direction = 'sendrecv';
+      this.#senders.set(`${kind} ${this.#own.id}`, offered.sender);
     }
   }
 
@@ -183,6 +207,8 @@ export class Peer {
     if (!this.#isClosed) this.#events.failed(error);
   }
 }
+
+const KINDS = ['audio', 'video'] as const satisfies Kind[];
 
 function plain({ type, sdp }: RTCSessionDescription): RTCSessionDescriptionInit {
   return { type, sdp };

@@ -399,7 +399,7 @@ export class Room {
 
   #connect(id: number, offers: boolean): void {
     if (id === this.#you || this.#connected.has(id)) return;
-    const peer = new Peer({ polite: this.#you > id, offers }, this.#ice.ice_servers, {
+    const peer = new Peer({ polite: this.#you > id, offers }, this.own, this.#ice.ice_servers, {
       signal: (signal) => this.#signalling.send({ type: 'signal', to: id, ...signal }),
       changed: () => this.#show(),
       chat: (data) => this.#chat(id, data),
