@@ -244,6 +244,11 @@ scenario(
     const alice = await openUser(server, 'alice');
     const sources = ownAddresses();
     const crowd = [];
+    const allSeen = () =>
+      until('the server to have seen them', async () => {
+        const gone = await endedBy(server, 'evicted');
+        return gone + (await server.metric('ringback_connections ')) >= crowd.length;
+      });
     while (crowd.length < 1.1 * places) {
       const from = sources.next().value;
       const comers = Array.from({ length: OF_ONE_SOURCE }, (_, i) =>
@@ -255,11 +260,9 @@ scenario(
       const bob = await openUser(server, 'bob');
       await assertServed(bob, 'bob');
       bob.socket.close();
-      await until('the server to have seen them', async () => {
-        const gone = await endedBy(server, 'evicted');
-        return gone + (await server.metric('ringback_connections ')) >= crowd.length;
-      });
+      await allSeen();
     }
+    await allSeen();
     let seen;
     await until(
       'those who gave way to be gone, and nobody else',

@@ -43,7 +43,6 @@ scenario('a large OPTIONS to such a telephone goes over TCP, and a small one ove
 
 scenario('a telephone that does not speak over TCP loses no call', async () => {
   const server = await startServer({ config: LARGE });
-  const bob = await openSipClient(server);
   // Somebody takes connections at the port of the telephone and closes them when they are spoken to.
   let connections = 0;
   const listener = createServer((socket) => {
@@ -51,8 +50,8 @@ scenario('a telephone that does not speak over TCP loses no call', async () => {
     socket.on('error', () => socket.destroy());
     socket.once('data', () => socket.destroy());
   });
-  await new Promise((resolve) => listener.listen(bob.port, '127.0.0.1', resolve));
   atEnd('the listener', () => new Promise((resolve) => listener.close(resolve)));
+  const bob = await openSipClientAtPortOf(listener, server);
   const heard = bob.hearRequests();
   assert.equal((await bob.register('bob')).status, 200);
   const alice = await startBaresip(server, 'alice');
@@ -64,3 +63,16 @@ scenario('a telephone that does not speak over TCP loses no call', async () => {
   assert.equal(connections, 1);
   await alice.hangUp();
 });
+
+/** A client over UDP at the port at which `listener` begins to listen: one that is free for both. */
+async function openSipClientAtPortOf(listener, server) {
+  for (;;) {
+    await new Promise((resolve, reject) => listener.once('error', reject).listen(0, '127.0.0.1', resolve));
+    try {
+      return await openSipClient(server, 'udp', { port: listener.address().port });
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE') throw error;
+      await new Promise((resolve) => listener.close(resolve));
+    }
+  }
+}

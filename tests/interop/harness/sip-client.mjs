@@ -242,7 +242,8 @@ const token = () => randomBytes(8).toString('hex');
 
 async function openUdp(server, from) {
   const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
-  await new Promise((resolve) => socket.bind(from, server.address, resolve));
+  await new Promise((resolve, reject) => socket.once('error', reject).bind(from, server.address, resolve));
+  socket.removeAllListeners('error');
   const { address, port } = socket.address();
   return {
     address,
