@@ -150,7 +150,7 @@ describe('the phone', () => {
     expect(state()).toBe('active');
     expect(at('elapsed').textContent).toBe('0:00');
     await fireEvent.click(at('mute'));
-    expect(at('mute').getAttribute('aria-pressed')).toBe('true');
+    expect(at('mute').getAttribute('data-on')).toBe('true');
     await fireEvent.click(at('hold'));
     expect(state()).toBe('held');
     await fireEvent.click(at('hangup'));

@@ -112,10 +112,7 @@ class Phone {
   }
 
   #pressed(id, value) {
-    return until(
-      `${id} to be ${value}`,
-      async () => (await this.part(id).getAttribute('aria-pressed')) === value,
-    );
+    return until(`${id} to be ${value}`, async () => (await this.part(id).getAttribute('data-on')) === value);
   }
 
   async #state(id, state, within = WITHIN_MS) {
