@@ -78,6 +78,18 @@ describe('the stream into a room', () => {
     expect(events.watch).toHaveBeenCalledTimes(2);
   });
 
+  it('is asked for again when the server had no patience, unless it came meanwhile', async () => {
+    const broadcast = open();
+    broadcast.askAgain();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(events.watch).toHaveBeenCalledTimes(2);
+    broadcast.askAgain();
+    await broadcast.take({ type: 'offer', sdp: 'v=0' });
+    last().becomes('connected');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(events.watch).toHaveBeenCalledTimes(2);
+  });
+
   it('is asked for after a lost connection only when it is not there', async () => {
     const broadcast = open();
     broadcast.recover();

@@ -45,6 +45,15 @@ export class Broadcast {
     if (this.#connection?.connectionState !== 'connected') this.#events.watch(this.id);
   }
 
+  /** The connection has failed, or the server has not taken the request for one. */
+  askAgain(): void {
+    if (this.#again !== null || this.#isClosed) return;
+    this.#again = setTimeout(() => {
+      this.#again = null;
+      if (!this.#isClosed) this.recover();
+    }, AGAIN_AFTER_MS);
+  }
+
   /** Takes the offer of the server; each is for a connection of its own. */
   async take(offer: RTCSessionDescriptionInit): Promise<void> {
     if (this.#isClosed) return;
@@ -57,7 +66,7 @@ export class Broadcast {
     };
     connection.onconnectionstatechange = () => {
       if (this.#connection !== connection) return;
-      if (connection.connectionState === 'failed') this.#askAgain();
+      if (connection.connectionState === 'failed') this.askAgain();
       void this.look();
     };
     try {
@@ -90,14 +99,6 @@ export class Broadcast {
     this.#isClosed = true;
     if (this.#again !== null) clearTimeout(this.#again);
     this.#connection?.close();
-  }
-
-  #askAgain(): void {
-    if (this.#again !== null || this.#isClosed) return;
-    this.#again = setTimeout(() => {
-      this.#again = null;
-      if (!this.#isClosed) this.#events.watch(this.id);
-    }, AGAIN_AFTER_MS);
   }
 }
 

@@ -17,6 +17,10 @@ async function open(): Promise<Room> {
     session: session(),
   });
   addEventListener('pagehide', () => room.stop());
+  // A page that the browser has kept has left the room: loaded anew it comes back into it.
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) location.reload();
+  });
   return room;
 }
 

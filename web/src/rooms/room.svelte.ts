@@ -377,8 +377,9 @@ export class Room {
         this.#wish = { ...this.#wish, isNew: false, room: this.room || this.#wish.room };
       return this.#enter();
     }
-    // It is asked for again, or is over.
-    if (code === 'no_stream' || code === 'watch_too_often') return;
+    if (code === 'watch_too_often') return this.#broadcast?.askAgain();
+    // It is over, which is told as well.
+    if (code === 'no_stream') return;
     this.trouble = { code, says };
     if (this.stage.at === 'entering' || this.stage.at === 'waiting') {
       this.stage = { at: 'entry' };
