@@ -65,6 +65,16 @@ describe('files', () => {
     expect(bytes(length).every((byte, at) => come[at] === byte)).toBe(true);
   });
 
+  it('end with the connection that we close ourselves', async () => {
+    const { ours, theirs, only } = pair();
+    ours.offer(new File([bytes(3)], 'a'));
+    await until(() => only('theirs').state === 'offered');
+    ours.close();
+    theirs.close();
+    expect([only('ours').state, only('theirs').state]).toEqual(['stopped', 'stopped']);
+    expect(only('ours').says).toBe('The connection was lost.');
+  });
+
   it('are not sent further ahead than a megabyte', async () => {
     const { left, ours, theirs, only } = pair();
     left.holds = true;
@@ -127,6 +137,9 @@ describe('files', () => {
     for (const [name, clean] of [
       ['../../etc/passwd', 'etcpasswd'],
       ['.bashrc', 'bashrc'],
+      [' .bashrc', 'bashrc'],
+      ['. .bashrc ', 'bashrc'],
+      ['\u00a0.x', 'x'],
       ['a\u202egpj.exe', 'agpj.exe'],
       ['C:\\x\n', 'C:x'],
       ['...', 'file'],

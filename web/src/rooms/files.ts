@@ -73,7 +73,7 @@ export class Files {
     channel.bufferedAmountLowThreshold = MOST_BUFFERED / 2;
     channel.onmessage = ({ data }) => this.#take(data);
     channel.onbufferedamountlow = () => this.#wake?.();
-    channel.onclose = () => this.#closed();
+    channel.onclose = () => this.close();
   }
 
   /** Offers a file; what becomes of it is told by `changed`. */
@@ -258,7 +258,8 @@ export class Files {
     this.#wake?.();
   }
 
-  #closed(): void {
+  /** The connection is over: a channel that we close ourselves does not say so. */
+  close(): void {
     const says = 'The connection was lost.';
     for (const sending of this.#sending.values()) this.#endSending(sending, says);
     for (const receiving of this.#receiving.values()) this.#endReceiving(receiving, says);
@@ -297,8 +298,8 @@ export function fileName(name: string): string {
   const clean = Array.from(name.slice(0, 255))
     .filter((letter) => !/[/\\\p{Cc}\u2028-\u202e\u2066-\u2069]/u.test(letter))
     .join('')
-    .replace(/^\.+/, '');
-  return clean.trim() || 'file';
+    .replace(/^[.\s]+|\s+$/g, '');
+  return clean || 'file';
 }
 
 function tooLarge(limit: number): string {

@@ -120,6 +120,8 @@ export class Room {
   #ice: IceServers = { ice_servers: [] };
   #iceUntil = Infinity;
   #lastLine = 0;
+  /** How many there have been: what goes over one has its number. */
+  #connections = 0;
   readonly #looking: ReturnType<typeof setInterval>;
 
   constructor(surroundings: Surroundings) {
@@ -407,9 +409,9 @@ export class Room {
       chatOpened: () => this.#tellMedia(),
       failed: (error) => this.#notAgreed(id, error),
     });
-    const files = new Files(peer.file, this.#you < id, `${String(id)}`, (transfer) =>
-      this.#transferIs(transfer),
-    );
+    this.#connections += 1;
+    const prefix = `${String(id)}-${String(this.#connections)}`;
+    const files = new Files(peer.file, this.#you < id, prefix, (transfer) => this.#transferIs(transfer));
     this.#connected.set(id, { peer, files, media: { microphone: true, camera: true, screen: null } });
     for (const track of this.own.getTracks())
       void peer.setTrack(track.kind as 'audio' | 'video', track, this.own);
@@ -419,14 +421,19 @@ export class Room {
 
   #forget(id: number): void {
     this.#members.delete(id);
-    this.#connected.get(id)?.peer.close();
-    this.#connected.delete(id);
+    this.#disconnect(id);
   }
 
   #closePeers(): void {
     this.#streamIs(undefined);
-    for (const { peer } of this.#connected.values()) peer.close();
-    this.#connected.clear();
+    for (const id of [...this.#connected.keys()]) this.#disconnect(id);
+  }
+
+  #disconnect(id: number): void {
+    const connected = this.#connected.get(id);
+    connected?.peer.close();
+    connected?.files.close();
+    this.#connected.delete(id);
   }
 
   /** There is this to watch, or nothing. */
