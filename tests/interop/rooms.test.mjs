@@ -95,6 +95,19 @@ scenario('three in a mesh chat, send a file and show a screen', async () => {
   await ada.page.locator('[data-kind=screen]').waitFor({ state: 'detached' });
 });
 
+scenario('who comes late sees the screen that is shown, and the camera beside it', async () => {
+  const ada = await makeRoom(browsers[0], server, 'Ada', { before: [screenOfCanvas], camera: false });
+  await ada.part('screen').click();
+  const grace = await joinRoom(browsers[1], server, 'Grace', ada.room, { camera: false });
+  await grace.seesScreen();
+  await ada.part('camera').click();
+  await grace.sees('Ada');
+  await grace.seesScreen();
+  await ada.part('screen').click();
+  await grace.page.locator('[data-kind=screen]').waitFor({ state: 'detached' });
+  await grace.sees('Ada');
+});
+
 scenario('a file above the limit is not sent, and somebody says why', async () => {
   const ada = await makeRoom(browsers[0], server, 'Ada', { camera: false });
   const grace = await joinRoom(browsers[1], server, 'Grace', ada.room, { camera: false });

@@ -76,8 +76,13 @@ export class Peer {
   async setTrack(kind: Kind, track: MediaStreamTrack | null, stream: MediaStream): Promise<void> {
     const sender = this.#sender(kind, stream);
     if (sender !== undefined) await sender.replaceTrack(track);
-    else if (track !== null)
-      this.#senders.set(`${kind} ${stream.id}`, this.connection.addTrack(track, stream));
+    else if (track !== null) this.#senders.set(`${kind} ${stream.id}`, this.#add(track, stream));
+  }
+
+  /** `addTrack` takes any place of the kind that was not sent in, that of the camera as well: what is not our own has its own. */
+  #add(track: MediaStreamTrack, stream: MediaStream): RTCRtpSender {
+    if (stream === this.#own) return this.connection.addTrack(track, stream);
+    return this.connection.addTransceiver(track, { direction: 'sendonly', streams: [stream] }).sender;
   }
 
   /** Takes back everything of a stream. */
@@ -172,7 +177,9 @@ export class Peer {
   #adopt(): void {
     for (const kind of KINDS) {
       if (this.#sender(kind, this.#own) !== undefined) continue;
-      const offered = this.connection.getTransceivers().find(({ receiver }) => receiver.track.kind === kind);
+      const isOffered = ({ mid, receiver }: RTCRtpTransceiver) =>
+        mid !== null && receiver.track.kind === kind;
+      const offered = this.connection.getTransceivers().find(isOffered);
       // A browser that cannot say which stream it is offers it when there is a track.
       if (offered === undefined || !('setStreams' in offered.sender)) continue;
       offered.sender.setStreams(this.#own);
