@@ -52,8 +52,8 @@ fn nobody_is_locked_out_in_its_name_who_has_shown_that_it_receives() {
         }
         assert!(alice.refresh(&mut world, 3600).is_success());
         assert_eq!(other.refresh(&mut world, 3600).error(), Some(437));
-        // Over a stream.
-        for transport in [Transport::Tcp, Transport::Tls] {
+        // Over a connection.
+        for transport in [Transport::Tcp, Transport::Tls, Transport::Dtls] {
             let mut stream = Client::alice().over(transport).challenged(&mut world);
             let packet = stream.plain(1, &[]);
             assert!(world.ask(stream.flow, &packet).unwrap().is_success());

@@ -52,8 +52,14 @@ fn rfc8489_10_who_finds_no_room_is_sent_to_another_server_of_its_family() {
     let mut six = Client::new("bob", "builder", "[2001:db8::9]:1").challenged(&mut world);
     let answer = six.allocate(&mut world).value(ALTERNATE_SERVER).unwrap();
     assert_eq!((answer[1], &answer[4..8]), (2, &[0x20, 0x01, 0x0d, 0xb8][..]));
-    let mut over_tls = Client::bob().over(Transport::Tls).challenged(&mut world);
-    assert_eq!(over_tls.allocate(&mut world).error(), Some(508), "the other one has another port for that");
+    for secure in [Transport::Tls, Transport::Dtls] {
+        let mut secured = Client::bob().over(secure).challenged(&mut world);
+        assert_eq!(
+            secured.allocate(&mut world).error(),
+            Some(508),
+            "the other one has another port for that"
+        );
+    }
 }
 
 #[test]

@@ -88,6 +88,22 @@ fn rfc8656_12_5_channel_data_over_a_stream_is_padded() {
 }
 
 #[test]
+fn rfc8656_12_5_channel_data_in_a_record_of_dtls_is_not_padded() {
+    let mut world = World::new();
+    let mut alice = Client::alice().over(Transport::Dtls).challenged(&mut world);
+    alice.allocate(&mut world);
+    alice.bind(&mut world, 0x4001, PEER);
+    let relay = world.relay();
+    for length in 0..9 {
+        let data = vec![0xab; length];
+        let (flow, message) = world.sent_by_peer(relay, at(PEER), &data).unwrap();
+        assert_eq!((flow, message.len()), (alice.flow, 4 + length));
+        let (_, _, sent) = world.sent_to_peer(&alice, &message).unwrap();
+        assert_eq!(sent, data);
+    }
+}
+
+#[test]
 fn rfc8656_12_2_what_is_no_binding() {
     let (mut world, mut alice) = allocated();
     assert!(alice.bind(&mut world, 0x4001, PEER).is_success());

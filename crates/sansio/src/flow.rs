@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 
-/// The transports of SIP ([RFC 3261 §18], [RFC 7118]); media and STUN use `Udp`, `Tcp` and `Tls` of them.
+/// The transports of SIP ([RFC 3261 §18], [RFC 7118]) and of TURN, which has `Udp`, `Tcp` and `Tls` of them, and `Dtls`
+/// besides ([RFC 7350]).
 ///
 /// [RFC 3261 §18]: https://www.rfc-editor.org/rfc/rfc3261#section-18
 /// [RFC 7118]: https://www.rfc-editor.org/rfc/rfc7118
+/// [RFC 7350]: https://www.rfc-editor.org/rfc/rfc7350
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// Datagrams.
@@ -21,12 +23,14 @@ pub enum Transport {
     Ws,
     /// WebSocket over HTTPS.
     Wss,
+    /// Datagrams under DTLS, of TURN alone.
+    Dtls,
 }
 
 impl Transport {
     /// Whether the transport delivers in order and repeats what was lost, so that a transaction does not.
     pub const fn is_reliable(self) -> bool {
-        !matches!(self, Transport::Udp)
+        !matches!(self, Transport::Udp | Transport::Dtls)
     }
 
     /// Whether bytes arrive without message boundaries and need framing by Content-Length.
@@ -41,10 +45,10 @@ impl Transport {
 
     /// Whether the bytes are protected on the wire.
     pub const fn is_secure(self) -> bool {
-        matches!(self, Transport::Tls | Transport::Wss)
+        matches!(self, Transport::Tls | Transport::Wss | Transport::Dtls)
     }
 
-    /// The token of a Via header field: `UDP`, `TCP`, `TLS`, `WS`, `WSS`.
+    /// The token of a Via header field: `UDP`, `TCP`, `TLS`, `WS`, `WSS`; `Dtls`, which is none of SIP's, is told by it.
     pub const fn token(self) -> &'static str {
         match self {
             Transport::Udp => "UDP",
@@ -52,6 +56,7 @@ impl Transport {
             Transport::Tls => "TLS",
             Transport::Ws => "WS",
             Transport::Wss => "WSS",
+            Transport::Dtls => "DTLS",
         }
     }
 
@@ -96,7 +101,8 @@ impl fmt::Display for FiveTuple {
     }
 }
 
-/// The number of a TCP, TLS or WebSocket connection, unique in a process; [`ConnectionId::NONE`] for datagrams.
+/// The number of a TCP, TLS or WebSocket connection or of a DTLS association, unique in a process; [`ConnectionId::NONE`]
+/// for plain datagrams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
@@ -201,7 +207,9 @@ mod tests {
             let lower = transport.token().to_ascii_lowercase();
             assert_eq!(Transport::from_token(lower.as_bytes()), Some(transport));
         }
-        assert_eq!(Transport::from_token(b"SCTP"), None);
+        for none_of_sip in [&b"SCTP"[..], b"DTLS"] {
+            assert_eq!(Transport::from_token(none_of_sip), None);
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ use crate::interfaces;
 use crate::media_thread::News;
 use crate::net::client::trust::Trust;
 use crate::net::client::{Client, Dialler};
+use crate::net::turn_dtls::{self, Associations};
 use crate::net::wake::Waker;
 use crate::net::{Bounds, Certificates, Doorkeeper, Freshness};
 use crate::rooms_thread::Known;
@@ -110,7 +111,7 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         exchange.set_features(&name, features);
     }
 
-    let (Datagrams { sip, webrtc, ng, turn }, streams) = listeners.split();
+    let (Datagrams { sip, webrtc, ng, turn, turn_dtls: over_dtls }, streams) = listeners.split();
     let ng = Ng::new(ng)?;
     let turn = Turn::new(&config, turn)?;
     let relayed = turn.as_ref().map(Turn::inbox);
@@ -213,12 +214,19 @@ pub fn run(config: Config, recovery: Recovery) -> anyhow::Result<ExitCode> {
         tokio::spawn(freshness.keep(certificates.clone()));
         let turn = relayed.map(|inbox| Server { inbox, ..server.clone() });
         streams.start(&server, turn.as_ref(), &doorkeeper, &certificates)?;
+        let associations = Associations::default();
+        if let Some(turn) = &turn {
+            turn_dtls::start(turn, over_dtls, &doorkeeper, &certificates, &associations)
+                .context("the sockets of TURN over DTLS cannot be waited for")?;
+        }
         let client = Client::new(server.clone(), doorkeeper.clone(), opened.clone(), trust);
         tokio::spawn(client.serve(orders));
         let out = io::stdout();
         let text = prepared.announcement(&opened, &interfaces::reachable_addresses(), out.is_terminal());
         announce(&mut out.lock(), &text, &readiness)?;
-        stop::wait(signals, &config, &readiness, machines).await
+        let stopped = stop::wait(signals, &config, &readiness, machines).await;
+        associations.ended().await;
+        stopped
     })?;
     runtime.shutdown_background();
     // Whoever commands the media workers has ended, and with it the command queues of the media workers.

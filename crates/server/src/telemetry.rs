@@ -32,6 +32,7 @@ use ringback_sansio::FiveTuple;
 use ringback_sip::digest;
 
 use crate::http::Refusal;
+use crate::net::turn_dtls::Dropped;
 use crate::net::{Doorkeeper, End};
 use crate::recordings::Counts;
 use crate::store::Writer;
@@ -56,6 +57,8 @@ pub struct Telemetry {
     /// What keeps others from filling the log.
     pub log: Arc<LogLimit>,
     ended: Tally<End>,
+    /// Datagrams of TURN over DTLS that were dropped.
+    pub turn_dtls: Tally<Dropped>,
     /// How calls sounded.
     pub sound: Arc<Sound>,
     /// What became of recordings.
@@ -90,6 +93,7 @@ impl Telemetry {
             http_refused: Tally::default(),
             log,
             ended: Tally::default(),
+            turn_dtls: Tally::default(),
             sound: Arc::default(),
             recordings: Counts::default(),
         }
@@ -176,7 +180,13 @@ impl Telemetry {
         )?;
         let drops: Vec<(&str, u64)> =
             stats.drops.iter().map(|(reason, count)| (reason.name(), count)).collect();
-        out.counters("ringback_turn_drops", "What TURN dropped, by reason", "reason", &drops)
+        out.counters("ringback_turn_drops", "What TURN dropped, by reason", "reason", &drops)?;
+        out.counters(
+            "ringback_turn_dtls_drops",
+            "Datagrams of TURN over DTLS that were dropped, by reason",
+            "reason",
+            &self.turn_dtls.named(),
+        )
     }
 
     fn encode_ng(&self, out: &mut Families<'_, '_>) -> fmt::Result {
@@ -298,7 +308,7 @@ impl Telemetry {
 
     fn encode_connections(&self, out: &mut Families<'_, '_>) -> fmt::Result {
         let open = self.doorkeeper.open().into();
-        out.gauge("ringback_connections", "TCP, TLS and WebSocket connections", open)?;
+        out.gauge("ringback_connections", "TCP, TLS and WebSocket connections and DTLS associations", open)?;
         let refused = [("too_many", self.doorkeeper.refused())];
         out.counters(
             "ringback_connections_refused",

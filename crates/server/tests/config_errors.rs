@@ -197,6 +197,10 @@ fn two_listeners_cannot_have_one_address() {
             "the port of `listen.sip_udp` (0.0.0.0:5060) lies in `turn.relay_ports`; move one of them",
         ),
         (
+            "[listen]\nsip_udp = '0.0.0.0:5349'\n",
+            "`listen.turn_tls` wants 0.0.0.0:5349, which `listen.sip_udp` has",
+        ),
+        (
             "[listen]\nsip_udp = '127.0.0.1:8444'\n[media]\nworkers = 2\n",
             "`listen.webrtc` wants 0.0.0.0:8444, which `listen.sip_udp` has",
         ),

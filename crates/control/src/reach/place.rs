@@ -67,7 +67,7 @@ impl Place {
                 let port = via.port.map(|port| format!(":{port}")).unwrap_or_default();
                 format!("sip:{host}{port};transport=tls")
             }
-            Transport::Udp | Transport::Ws | Transport::Wss => return None,
+            Transport::Udp | Transport::Ws | Transport::Wss | Transport::Dtls => return None,
         };
         Some(Place { uri: uri.into(), host: source, is_beside: false })
     }

@@ -1,9 +1,13 @@
-//! Fuzz target of this module: a plain function that must return for every input.
+//! Fuzz targets of this module: plain functions that must return for every input.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Endpoint, Event, Identity, MAX_TRANSMIT, Role};
+use super::record::{HANDSHAKE_HEADER, RECORD_HEADER};
+use super::{
+    Association, Change, Cookies, Endpoint, Event, Greeting, Identity, MAX_TRANSMIT, Role, ServerIdentity,
+};
 
 /// Gives a server and a client the datagrams in `data`, each behind two bytes of length, and lets time pass.
 ///
@@ -33,4 +37,63 @@ pub fn dtls(data: &[u8], identity: &Arc<Identity>, now: Instant) {
             }
         }
     }
+}
+
+/// Gives a server of strangers the datagrams in `data`, each behind two bytes of length, and lets time pass: a hello that is
+/// asked for its cookie brings it back, and begins an association that the others go to.
+///
+/// Nothing in them can be authentic, so none may connect.
+pub fn association(data: &[u8], identity: &ServerIdentity, now: Instant) {
+    let cookies = Cookies::new(&[7; 32], now);
+    let [local, remote] = [5349, 4000].map(|port| SocketAddr::from(([192, 0, 2, 1], port)));
+    let mut association: Option<Association> = None;
+    let mut clock = now;
+    let mut rest = data;
+    while let Some((&[high, low], behind)) = rest.split_first_chunk() {
+        let len = usize::from(u16::from_be_bytes([high, low])).min(behind.len());
+        let (datagram, behind) = behind.split_at(len);
+        rest = behind;
+        clock += Duration::from_millis(u64::from(low));
+        if let Ok(Greeting::Asked(answer)) = cookies.greet(clock, local, remote, datagram) {
+            assert!(answer.len() < datagram.len(), "nothing amplifies");
+            let (_, cookie) = answer.split_at(answer.len() - 32);
+            let second = bring_back(datagram, cookie).unwrap_or_default();
+            match cookies.greet(clock, local, remote, &second) {
+                Ok(Greeting::Verified(hello)) => {
+                    association = Some(Association::accept(identity, &hello, clock));
+                }
+                // A hello that gets too long with it, or had another number.
+                Ok(Greeting::Asked(_)) => unreachable!("it has a cookie"),
+                Err(_) => {}
+            }
+        }
+        let Some(association) = &mut association else { continue };
+        let _ = association.handle_datagram(clock, datagram);
+        if association.poll_timeout().is_some_and(|at| at <= clock) {
+            association.handle_timeout(clock);
+        }
+        while association.poll_transmit().is_some() {}
+        assert!(association.poll_data().is_none() && !association.is_connected(), "out of nothing");
+        match association.poll_change() {
+            None | Some(Change::Failed(_)) => {}
+            Some(other) => unreachable!("out of nothing: {other:?}"),
+        }
+    }
+}
+
+/// The hello that answers a HelloVerifyRequest, with message number 1.
+fn bring_back(hello: &[u8], cookie: &[u8]) -> Option<Vec<u8>> {
+    const SESSION: usize = RECORD_HEADER + HANDSHAKE_HEADER + 2 + 32;
+    let record = RECORD_HEADER + usize::from(u16::from_be_bytes(*hello.get(11..)?.first_chunk()?));
+    let at = SESSION + 1 + usize::from(*hello.get(SESSION)?);
+    let mut second = hello.get(..record)?.to_vec();
+    second.splice(at..=at, std::iter::once(cookie.len() as u8).chain(cookie.iter().copied()));
+    let body = u32::try_from(second.len() - RECORD_HEADER - HANDSHAKE_HEADER).ok()?.to_be_bytes();
+    let record = u16::try_from(second.len() - RECORD_HEADER).ok()?.to_be_bytes();
+    second.get_mut(11..13)?.copy_from_slice(&record);
+    for length in [14..17, 22..25] {
+        second.get_mut(length)?.copy_from_slice(body.get(1..)?);
+    }
+    *second.get_mut(18)? = 1;
+    Some(second)
 }

@@ -65,7 +65,7 @@ pub enum IdentityError {
 }
 
 /// Signs with the key and verifies with the certificate.
-fn check_pair(
+pub(super) fn check_pair(
     provider: &CryptoProvider,
     certificate: &[u8],
     private_key: &[u8],

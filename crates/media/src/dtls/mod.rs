@@ -9,7 +9,12 @@
 //! already shown what a cookie would. Certificates are ECDSA with P-256 or P-384, as browsers make them; RSA is not
 //! supported. Nothing but the fingerprint is looked at in a certificate: neither dates nor names, and no chain.
 //!
-//! Left out: application data (data channels), resumption, renegotiation, DTLS 1.0, connection identifiers, key update
+//! Beside it stands DTLS 1.2 that carries application data, in the role of a server ([RFC 7350]: TURN): [`Association`]. Its
+//! clients are strangers and show no certificate, so nothing is kept of one before it has brought a cookie back
+//! ([`Cookies`]). DTLS 1.3 would want what the first hello said to be kept, or to be put into the cookie, which `dimpl` does
+//! not; clients that speak it speak 1.2 as well.
+//!
+//! Left out: data channels, resumption, renegotiation, DTLS 1.0, connection identifiers, key update
 //! of the SRTP keys.
 //!
 //! About determinism: `dimpl` takes randoms, key shares and the jitter of its timers from the system's random numbers,
@@ -18,7 +23,10 @@
 //!
 //! [RFC 5763]: https://www.rfc-editor.org/rfc/rfc5763
 //! [RFC 5764]: https://www.rfc-editor.org/rfc/rfc5764
+//! [RFC 7350]: https://www.rfc-editor.org/rfc/rfc7350
 
+mod association;
+mod cookie;
 mod endpoint;
 mod event;
 mod failure;
@@ -29,7 +37,10 @@ mod hello;
 mod identity;
 mod keys;
 mod record;
+mod vouching;
 
+pub use association::{Association, Change, NotConnected, ServerIdentity};
+pub use cookie::{Cookies, Greeting, HELLO_VERIFY_REQUEST, NotGreeted, Verified, is_client_hello};
 pub use endpoint::{Endpoint, MAX_TRANSMIT};
 pub use event::{Event, Role, Stats, Version};
 pub use failure::Failure;

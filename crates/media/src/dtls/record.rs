@@ -46,7 +46,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fragment {
     message: u8,
-    sequence: u16,
+    pub(super) sequence: u16,
     /// The length of the whole message.
     pub(super) total: u32,
     /// Where this piece begins in it.
@@ -71,6 +71,11 @@ impl Fragment {
     /// Whether it is of the first ClientHello.
     pub(super) fn is_client_hello(self) -> bool {
         (self.message, self.sequence) == (1, 0)
+    }
+
+    /// Whether it is of a ClientHello, the first or one that answers us.
+    pub(super) fn is_any_client_hello(self) -> bool {
+        self.message == 1
     }
 
     /// Whether an end in this role sends such a message in the clear.
@@ -156,6 +161,9 @@ pub enum Drop {
     /// Records that have no place in this state, such as plain ones after the handshake.
     #[error("a record out of place")]
     OutOfPlace,
+    /// A protected record that does not open, or that has been opened before.
+    #[error("a record that is not authentic, or comes again")]
+    Unauthentic,
     /// An error after the handshake has left the association unable to read; SRTP goes on.
     #[error("the association cannot read any more")]
     Deaf,

@@ -70,6 +70,8 @@ pub struct Far {
     pub connected: bool,
     pub keys: Option<(Vec<u8>, SrtpProfile)>,
     pub closed: bool,
+    /// Application data that came, a record each.
+    pub data: Vec<Vec<u8>>,
     pub failed: bool,
     pub timeout: Option<Instant>,
     /// The engine wants its time-outs without a pause when a flight of 1.3 has a gap.
@@ -107,6 +109,7 @@ impl Far {
             connected: false,
             keys: None,
             closed: false,
+            data: Vec::new(),
             failed: false,
             timeout: None,
             paced: now,
@@ -128,6 +131,7 @@ impl Far {
                 Output::Connected => self.connected = true,
                 Output::KeyingMaterial(material, profile) => self.keys = Some((material.to_vec(), profile)),
                 Output::CloseNotify => self.closed = true,
+                Output::ApplicationData(data) => self.data.push(data.to_vec()),
                 Output::Timeout(at) => {
                     self.timeout = Some(at.max(self.paced)).filter(|_| !self.failed);
                     return out;

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use ringback_sansio::ConnectionId;
 use smallvec::SmallVec;
 
 use super::allocation::{Owner, OwnerName};
@@ -125,7 +126,7 @@ impl<U: Users> Authenticator<U> {
     /// What is known of where a request came from.
     pub(super) fn standing(&self, request: &Request<'_>) -> Standing {
         let is_proven =
-            request.flow.transport().is_reliable() || self.freshness(request) != Freshness::Foreign;
+            request.flow.connection != ConnectionId::NONE || self.freshness(request) != Freshness::Foreign;
         if is_proven { Standing::Proven } else { Standing::Unproven }
     }
 

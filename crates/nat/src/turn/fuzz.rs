@@ -234,7 +234,8 @@ fn flow(client: usize) -> Flow {
     let local = at(Ipv4Addr::new(203, 0, 113, 1).into(), 3478);
     let remote = at(Ipv4Addr::new(192, 0, 2, 9).into(), 4000 + client as u16);
     let transport = if client == 2 { Transport::Tcp } else { Transport::Udp };
-    Flow { tuple: FiveTuple::new(transport, local, remote), connection: ConnectionId::NONE }
+    let connection = if client == 2 { ConnectionId(1) } else { ConnectionId::NONE };
+    Flow { tuple: FiveTuple::new(transport, local, remote), connection }
 }
 
 fn settings() -> Settings {

@@ -8,7 +8,7 @@
 //!
 //! 1. What a client sends goes into [`Server::handle_datagram`]: a datagram as it is, with [`Flow::datagram`]; of a
 //!    stream one message after the other, as [`first_message`] cuts them, with a flow that has the number of its
-//!    connection. What is [`NotTurn`] ends the connection, and a connection that has ended ends in [`Server::close`].
+//!    connection; of a DTLS association each record of application data, with a flow that has the number of it. What is [`NotTurn`] ends the connection, and a connection that has ended ends in [`Server::close`].
 //! 2. The [`Verdict`] says what to do with the data in it, and it is done before the next call:
 //!    - `ToPeer`: send it from the relay socket.
 //!    - `ToRelay`: copy it behind [`HEADROOM`] bytes of a buffer and give it to [`Server::handle_relayed`].
@@ -33,7 +33,7 @@
 //! without a lock: a source that comes from several ports has them with as many servers as those lead to. An allocation
 //! reaches another one of the same server only: the relay sockets of others are own addresses, which are no peers.
 //!
-//! Clients come over UDP, TCP or TLS. Relayed transport addresses are of UDP. Every allocation has an owner that was
+//! Clients come over UDP, TCP, TLS or DTLS. Relayed transport addresses are of UDP. Every allocation has an owner that was
 //! authenticated by the long-term credential mechanism of [RFC 8489 §9.2]. A peer is what [`PeerPolicy`] lets be one,
 //! whatever permissions there are. An allocation outlives the credentials that it was made with
 //! (`docs/decisions/0027`), and one with a ticket the 5-tuple (`mobility.rs`).
@@ -41,7 +41,7 @@
 //! # What a stranger gets
 //!
 //! Without credentials there is nothing but Binding and a challenge, so often for each source ([`Limits`]). A source
-//! that has sent a nonce of ours back, or comes over a stream, is where it says that it is, and has budgets that nobody
+//! that has sent a nonce of ours back, or comes over a connection, is where it says that it is, and has budgets that nobody
 //! uses up in its name. Wrong credentials count for such a source; after too many none are looked up.
 //!
 //! A forged request makes of a realm of 9 to 12 bytes: 88 bytes for the 28 of an Allocate request, that is 3.1 times
@@ -98,6 +98,7 @@ pub use quotas::Quotas;
 pub use relaying::{HEADROOM, TAILROOM};
 pub use server::{Command, NotOpened, Port, Server, Verdict};
 pub use settings::{Limits, Secret, Settings, UnsoundSettings};
+pub use sources::Sources;
 
 /// Whether a packet that has come to a port of media is for a TURN server: ChannelData, or STUN that is no Binding.
 ///

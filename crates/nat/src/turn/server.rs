@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringback_sansio::{Deadlines, Flow, Seeded, Table, Transmit, Transport, canonical};
+use ringback_sansio::{Deadlines, Flow, Seeded, Table, Transmit, canonical};
 use stun_types::message::TransactionId;
 
 use super::allocation::{Allocation, Family, RelayKey};
@@ -240,12 +240,12 @@ impl<U: Users> Server<U> {
         self.is_draining && self.alternate(flow).is_some()
     }
 
-    /// The server for a client that cannot be had here ([RFC 8489 §10]): one of its family. Over TLS there is none, since the
-    /// other one has another port for that.
+    /// The server for a client that cannot be had here ([RFC 8489 §10]): one of its family. Over TLS and DTLS there is none, since
+    /// the other one has another port for that.
     ///
     /// [RFC 8489 §10]: https://www.rfc-editor.org/rfc/rfc8489#section-10
     pub(super) fn alternate(&self, flow: &Flow) -> Option<SocketAddr> {
-        let (client, is_plain) = (canonical(flow.remote()), flow.transport() != Transport::Tls);
+        let (client, is_plain) = (canonical(flow.remote()), !flow.transport().is_secure());
         let theirs = |other: &&SocketAddr| is_plain && other.is_ipv4() == client.is_ipv4();
         let count = self.alternates.iter().filter(theirs).count();
         // Each of a crowd has another port.

@@ -1,7 +1,7 @@
 //! How much is done for a source before it is known who asks.
 //!
 //! Over UDP anybody can write anybody's address. So a source that has shown that it receives what it is sent, by a nonce
-//! of ours that it has sent back or by a stream, has budgets of its own, which nobody else can use up in its name.
+//! of ours that it has sent back or by a connection, has budgets of its own, which nobody else can use up in its name.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -24,7 +24,6 @@ pub(super) enum Standing {
 /// The budgets of all sources.
 #[derive(Debug)]
 pub(super) struct Budgets {
-    start: Instant,
     unproven: Sources,
     proven: Sources,
     guesses: Sources,
@@ -32,9 +31,8 @@ pub(super) struct Budgets {
 
 impl Budgets {
     pub(super) fn new(start: Instant, secret: &[u8; 32], limits: &Limits) -> Self {
-        let sources = |rate| Sources::new(secret, rate);
+        let sources = |rate| Sources::new(start, secret, rate);
         Budgets {
-            start,
             unproven: sources(limits.unproven),
             proven: sources(limits.proven),
             guesses: sources(limits.guesses),
@@ -43,7 +41,6 @@ impl Budgets {
 
     /// Whether a source may be answered once more; if so, it is.
     pub(super) fn answer(&mut self, now: Instant, source: IpAddr, standing: Standing) -> bool {
-        let now = since(self.start, now);
         match standing {
             Standing::Unproven => self.unproven.take(now, source),
             Standing::Proven => self.proven.take(now, source),
@@ -52,12 +49,12 @@ impl Budgets {
 
     /// Whether credentials of a proven source are looked at once more.
     pub(super) fn may_guess(&self, now: Instant, source: IpAddr) -> bool {
-        self.guesses.has(since(self.start, now), source)
+        self.guesses.has(now, source)
     }
 
     /// Notes wrong credentials.
     pub(super) fn guessed(&mut self, now: Instant, source: IpAddr) {
-        self.guesses.take(since(self.start, now), source);
+        self.guesses.take(now, source);
     }
 }
 
@@ -66,7 +63,8 @@ impl Budgets {
 /// Sources whose hashes meet share a bucket: nobody can drive a source out of the table, and which ones meet is known to
 /// nobody outside.
 #[derive(Debug, Clone)]
-struct Sources {
+pub struct Sources {
+    start: Instant,
     buckets: Box<[Bucket]>,
     /// A hasher that has taken the secret in.
     hasher: DefaultHasher,
@@ -74,20 +72,22 @@ struct Sources {
 }
 
 impl Sources {
-    fn new(secret: &[u8; 32], rate: Rate) -> Self {
+    /// Full buckets. `start` is any instant before the first use.
+    pub fn new(start: Instant, secret: &[u8; 32], rate: Rate) -> Self {
         let mut hasher = DefaultHasher::new();
         secret.hash(&mut hasher);
-        Sources { buckets: vec![Bucket::default(); SOURCES].into_boxed_slice(), hasher, rate }
+        Sources { start, buckets: vec![Bucket::default(); SOURCES].into_boxed_slice(), hasher, rate }
     }
 
     /// Takes one for the source if it has one left.
-    fn take(&mut self, now: u64, source: IpAddr) -> bool {
-        let (place, rate) = (self.place(source), self.rate);
+    pub fn take(&mut self, now: Instant, source: IpAddr) -> bool {
+        let (place, rate, now) = (self.place(source), self.rate, since(self.start, now));
         self.buckets.get_mut(place).is_some_and(|bucket| bucket.take(now, 1, rate))
     }
 
     /// Whether the source has one left.
-    fn has(&self, now: u64, source: IpAddr) -> bool {
+    fn has(&self, now: Instant, source: IpAddr) -> bool {
+        let now = since(self.start, now);
         self.buckets.get(self.place(source)).is_some_and(|bucket| bucket.has(now, 1, self.rate))
     }
 
@@ -98,7 +98,7 @@ impl Sources {
     }
 }
 
-/// 64 kB of buckets in each of the three tables.
+/// 64 kB of buckets in each table.
 const SOURCES: usize = 8192;
 
 #[cfg(test)]
@@ -109,8 +109,9 @@ mod tests {
 
     #[test]
     fn a_source_is_an_ipv4_address_or_the_64_of_an_ipv6_one() {
-        let mut sources = Sources::new(&[7; 32], Rate::per_second(1, 2));
-        let mut take = |source: &str| sources.take(1_000_000_000, source.parse().unwrap());
+        let now = Clock::new().now();
+        let mut sources = Sources::new(now, &[7; 32], Rate::per_second(1, 2));
+        let mut take = |source: &str| sources.take(now, source.parse().unwrap());
         assert!(take("2001:db8::1") && take("2001:db8::2") && !take("2001:db8::3"));
         assert!(take("192.0.2.1") && take("::ffff:192.0.2.1") && !take("192.0.2.1"));
     }

@@ -50,7 +50,7 @@ impl Phone {
     /// Where we are reached.
     pub(super) fn contact_uri(&self) -> String {
         let parameter = match self.flow.transport() {
-            Transport::Udp => "",
+            Transport::Udp | Transport::Dtls => "",
             Transport::Tcp => ";transport=tcp",
             Transport::Tls => ";transport=tls",
             Transport::Ws | Transport::Wss => ";transport=ws",

@@ -188,7 +188,7 @@ fn target(callee: &str) -> Result<Target, String> {
     };
     let port = uri.port.unwrap_or(match transport {
         Transport::Udp | Transport::Tcp => 5060,
-        Transport::Tls => 5061,
+        Transport::Tls | Transport::Dtls => 5061,
         Transport::Ws => 80,
         Transport::Wss => 443,
     });

@@ -92,6 +92,7 @@ fn check_listeners(config: &Config) -> Result<(), (&'static str, Problem)> {
     let mut udp: Vec<_> =
         listen.sip_udp.as_slice().iter().map(|&address| ("listen.sip_udp", address)).collect();
     udp.extend(listen.turn.as_slice().iter().map(|&address| ("listen.turn", address)));
+    udp.extend(listen.turn_tls.as_slice().iter().map(|&address| ("listen.turn_tls", address)));
     udp.extend(config.ng.listen.as_slice().iter().map(|&address| ("ng.listen", address)));
     for &base in listen.webrtc.as_slice() {
         // Every worker has a port of its own; `check_workers` has seen that they do not run over.

@@ -54,7 +54,7 @@ fn consequences(config: &Config) -> Vec<String> {
         ("HTTP and WS", &listen.http),
         ("WebRTC media over UDP", &listen.webrtc),
         ("STUN and TURN over UDP and TCP", &listen.turn),
-        ("TURN over TLS", &listen.turn_tls),
+        ("TURN over TLS and DTLS", &listen.turn_tls),
     ] {
         lines.push(format!("{what}: {}", where_to(addresses)));
     }

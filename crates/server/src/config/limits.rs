@@ -42,7 +42,7 @@ pub struct Limits {
     pub sign_in_seconds: u32,
     /// How long a message may take from its first byte to its last, in seconds.
     pub message_seconds: u32,
-    /// How long a TLS handshake may take, in seconds.
+    /// How long a handshake of TLS or DTLS may take, in seconds.
     pub tls_handshake_seconds: u32,
     /// How often a WebSocket client is pinged, in seconds; two pings without an answer end the connection.
     pub ping_seconds: u32,

@@ -27,7 +27,7 @@ pub struct Listen {
     pub webrtc: Addresses,
     /// STUN and TURN over UDP and TCP.
     pub turn: Addresses,
-    /// TURN over TLS.
+    /// TURN over TLS (TCP) and DTLS (UDP).
     pub turn_tls: Addresses,
     /// The origins whose pages may open `/ws`; none allows every origin.
     #[serde(deserialize_with = "texts::parse_each", serialize_with = "texts::print_list")]

@@ -23,6 +23,8 @@ pub struct Opened {
     pub turn_tcp: Vec<SocketAddr>,
     /// TURN over TLS.
     pub turn_tls: Vec<SocketAddr>,
+    /// TURN over DTLS.
+    pub turn_dtls: Vec<SocketAddr>,
     /// The ng protocol.
     pub ng: Vec<SocketAddr>,
 }
@@ -30,9 +32,14 @@ pub struct Opened {
 impl Opened {
     /// Every listener.
     pub fn all(&self) -> impl Iterator<Item = SocketAddr> {
-        let Opened { https, http, sip_udp, sip_tcp, sip_tls, turn, turn_tcp, turn_tls, ng } = self;
+        let Opened { https, http, sip_udp, sip_tcp, sip_tls, turn, turn_tcp, turn_tls, turn_dtls, ng } = self;
         let sip = [sip_udp, sip_tcp, sip_tls];
-        [https, http].into_iter().chain(sip).chain([turn, turn_tcp, turn_tls, ng]).flatten().copied()
+        [https, http]
+            .into_iter()
+            .chain(sip)
+            .chain([turn, turn_tcp, turn_tls, turn_dtls, ng])
+            .flatten()
+            .copied()
     }
 }
 
@@ -62,12 +69,15 @@ pub(super) fn announcement(
             lines.push(format!("  SIP {transport}   {}", addresses.join("  ")));
         }
     }
-    for (addresses, transport) in
-        [(&opened.turn, "UDP"), (&opened.turn_tcp, "TCP"), (&opened.turn_tls, "TLS")]
-    {
+    for (addresses, transport) in [
+        (&opened.turn, "UDP"),
+        (&opened.turn_tcp, "TCP"),
+        (&opened.turn_tls, "TLS"),
+        (&opened.turn_dtls, "DTLS"),
+    ] {
         for address in addresses {
             let addresses: Vec<String> = reachable(address).iter().map(ToString::to_string).collect();
-            lines.push(format!("  TURN {transport}  {}", addresses.join("  ")));
+            lines.push(format!("  TURN {transport:<4} {}", addresses.join("  ")));
         }
     }
     for address in &opened.ng {
@@ -136,6 +146,7 @@ mod tests {
             turn: addresses(&["0.0.0.0:3478"]),
             turn_tcp: addresses(&["0.0.0.0:3478"]),
             turn_tls: addresses(&["0.0.0.0:5349"]),
+            turn_dtls: addresses(&["0.0.0.0:5349"]),
             ng: Vec::new(),
         }
     }
@@ -159,6 +170,7 @@ mod tests {
   TURN UDP  192.0.2.7:3478  10.0.0.7:3478  127.0.0.1:3478
   TURN TCP  192.0.2.7:3478  10.0.0.7:3478  127.0.0.1:3478
   TURN TLS  192.0.2.7:5349  10.0.0.7:5349  127.0.0.1:5349
+  TURN DTLS 192.0.2.7:5349  10.0.0.7:5349  127.0.0.1:5349
   user      alice  password {}
   user      bob  password {}
   first passwords of alice and bob: {data}/demo-users

@@ -9,9 +9,11 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use ringback_media::dtls::{IdentityError, ServerIdentity};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
@@ -31,6 +33,8 @@ pub struct Certificates {
     /// Shown when the configuration names none.
     local: Identity,
     current: RwLock<Current>,
+    /// Whether somebody shows one over DTLS.
+    serves_dtls: AtomicBool,
 }
 
 /// One reading of the files.
@@ -43,13 +47,15 @@ struct Current {
     /// Of SIP, whose clients name no application protocol.
     sip: Arc<ServerConfig>,
     shown: Arc<ByName>,
+    dtls: OverDtls,
 }
 
 impl Certificates {
     /// Reads what `settings` name; `local` is shown when they name no certificate.
     pub fn read(settings: Tls, local: Identity) -> Result<Self, CertificatesError> {
         let current = Current::read(&settings, &local)?;
-        Ok(Certificates { settings, local, current: RwLock::new(current) })
+        let (current, serves_dtls) = (RwLock::new(current), AtomicBool::new(false));
+        Ok(Certificates { settings, local, current, serves_dtls })
     }
 
     /// What takes the next connection to HTTPS.
@@ -67,6 +73,28 @@ impl Certificates {
         self.current.read().unwrap_or_else(PoisonError::into_inner).sip.clone().into()
     }
 
+    /// What the next DTLS association is shown, if there is anything.
+    pub fn dtls(&self) -> Option<Arc<ServerIdentity>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).dtls.identity.clone()
+    }
+
+    /// From here on certificates are shown over DTLS, and the log is told what is not as it is over TLS.
+    pub fn serve_dtls(&self) {
+        self.serves_dtls.store(true, Ordering::Relaxed);
+        self.tell_of_dtls();
+    }
+
+    fn tell_of_dtls(&self) {
+        if !self.serves_dtls.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(shortcoming) =
+            &self.current.read().unwrap_or_else(PoisonError::into_inner).dtls.shortcoming
+        {
+            tracing::warn!("TURN over DTLS: {shortcoming}");
+        }
+    }
+
     /// What a server may be shown that asks who we are, the likeliest first: the certificates of these names of ours,
     /// then the one of all others, then those of other names.
     pub fn own(&self, names: &[String]) -> Vec<Arc<CertifiedKey>> {
@@ -77,6 +105,7 @@ impl Certificates {
     fn read_again(&self) -> Result<(), CertificatesError> {
         let current = Current::read(&self.settings, &self.local)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+        self.tell_of_dtls();
         Ok(())
     }
 
@@ -127,7 +156,8 @@ impl Current {
         };
         let sip = sip.with_cert_resolver(resolver.clone());
         let (https, turn, sip) = (Arc::new(https), Arc::new(turn), Arc::new(sip));
-        Ok(Current { stamps, https, turn, sip, shown: resolver })
+        let dtls = OverDtls::of(&default);
+        Ok(Current { stamps, https, turn, sip, shown: resolver, dtls })
     }
 }
 
@@ -143,6 +173,66 @@ pub enum CertificatesError {
     /// Clients cannot be verified by the authorities.
     #[error("`tls.client_ca` verifies nobody: {0}")]
     Clients(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// What is shown over DTLS, which has one certificate for all names, of ECDSA, and no chain.
+#[derive(Debug)]
+struct OverDtls {
+    identity: Option<Arc<ServerIdentity>>,
+    /// What is not as it is over TLS.
+    shortcoming: Option<Shortcoming>,
+}
+
+impl OverDtls {
+    /// The certificate of all names, or one of our own where DTLS cannot show that: most clients of TURN verify none, and
+    /// those that do refuse it.
+    fn of(default: &Identity) -> Self {
+        let leaf = default.chain.first().map(|leaf| leaf.to_vec()).unwrap_or_default();
+        let error = match ServerIdentity::from_der(leaf, default.key.secret_der().to_vec()) {
+            Ok(identity) => {
+                let shortcoming = (default.chain.len() > 1).then_some(Shortcoming::Alone);
+                return OverDtls { identity: Some(Arc::new(identity)), shortcoming };
+            }
+            Err(error) => error,
+        };
+        match self_signed() {
+            Some(identity) => {
+                let shortcoming = Some(Shortcoming::SelfSigned(error));
+                OverDtls { identity: Some(Arc::new(identity)), shortcoming }
+            }
+            None => OverDtls { identity: None, shortcoming: Some(Shortcoming::NotOffered(error)) },
+        }
+    }
+}
+
+/// A certificate for nobody in particular, new with each reading.
+fn self_signed() -> Option<ServerIdentity> {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).ok()?;
+    let certificate = rcgen::CertificateParams::new(Vec::<String>::new()).ok()?.self_signed(&key).ok()?;
+    ServerIdentity::from_der(certificate.der().to_vec(), key.serialize_der()).ok()
+}
+
+/// What is not over DTLS as it is over TLS, and how it is mended.
+#[derive(Debug, thiserror::Error)]
+enum Shortcoming {
+    /// The intermediates are not shown.
+    #[error(
+        "the certificate of `tls.certificate` is shown without its intermediates; clients that verify it have to trust its \
+         issuer, or use TLS (`turns:HOST?transport=tcp`)"
+    )]
+    Alone,
+    /// One of our own is shown in its place.
+    #[error(
+        "the certificate of `tls.certificate` cannot be shown, since {0}; one that is signed by itself is shown, which clients \
+         that verify it refuse: give `tls.certificate` one of an ECDSA key on P-256 or P-384, or have them use TLS"
+    )]
+    SelfSigned(IdentityError),
+    /// There is none.
+    #[error(
+        "there is no certificate that can be shown, since {0}, so nobody is answered; give `tls.certificate` one of an ECDSA \
+         key on P-256 or P-384"
+    )]
+    NotOffered(IdentityError),
 }
 
 fn certified(identity: &Identity, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, rustls::Error> {
@@ -318,6 +408,36 @@ mod tests {
     }
 
     #[test]
+    fn over_dtls_the_certificate_is_shown_where_it_can_be_and_else_one_of_our_own() {
+        let made = |algorithm: &'static rcgen::SignatureAlgorithm| {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let certificate = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+            let chain = vec![certificate.self_signed(&key).unwrap().der().clone()];
+            let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+            Identity { chain, key }
+        };
+        let shown = |of: &OverDtls| of.identity.as_ref().unwrap().certificate().to_vec();
+        for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384] {
+            let identity = made(algorithm);
+            let alone = OverDtls::of(&identity);
+            assert!(alone.shortcoming.is_none());
+            assert_eq!(shown(&alone), identity.chain[0].to_vec());
+            let chain = [identity.chain.clone(), made(algorithm).chain].concat();
+            let with_issuer = OverDtls::of(&Identity { chain, ..identity });
+            assert!(matches!(with_issuer.shortcoming, Some(Shortcoming::Alone)));
+            assert_eq!(shown(&with_issuer), shown(&alone));
+        }
+        let ed25519 = made(&rcgen::PKCS_ED25519);
+        let own = OverDtls::of(&ed25519);
+        let Some(shortcoming @ Shortcoming::SelfSigned(_)) = &own.shortcoming else { panic!("it is told") };
+        assert!(
+            shortcoming.to_string().contains("since the private key is not an ECDSA key"),
+            "{shortcoming}"
+        );
+        assert_ne!(shown(&own), ed25519.chain[0].to_vec());
+    }
+
+    #[test]
     fn a_file_that_changes_is_seen_and_a_broken_one_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Tls {
@@ -337,6 +457,7 @@ mod tests {
         assert_eq!(certificates.changed(), None);
 
         let before = certificates.current.read().unwrap().sip.clone();
+        let over_dtls = certificates.dtls().unwrap();
         write("no certificate, and longer than any that", &key);
         assert!(certificates.changed().is_some());
         certificates.read_again().unwrap_err();
@@ -347,6 +468,7 @@ mod tests {
         write(&certificate, &key);
         certificates.read_again().unwrap();
         assert!(!Arc::ptr_eq(&certificates.current.read().unwrap().sip, &before));
+        assert_ne!(certificates.dtls().unwrap().certificate(), over_dtls.certificate());
         assert_eq!(certificates.changed(), None);
     }
 }

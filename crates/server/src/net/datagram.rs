@@ -50,6 +50,11 @@ impl DatagramSocket {
         Ok(DatagramSocket { socket: self.socket.try_clone()?, bound: self.bound })
     }
 
+    /// Another handle of the same socket, for a task to wait for what comes.
+    pub fn waited_for(&self) -> io::Result<tokio::net::UdpSocket> {
+        tokio::net::UdpSocket::from_std(self.socket.try_clone()?.into())
+    }
+
     /// Asks for a receive buffer of [`RECEIVE_BUFFER`] bytes and says what was granted.
     pub fn enlarge_buffer(&self) -> io::Result<usize> {
         self.socket.set_recv_buffer_size(RECEIVE_BUFFER)?;

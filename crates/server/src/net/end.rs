@@ -3,7 +3,7 @@
 use crate::telemetry::reasons;
 
 reasons! {
-    /// Why a connection over TCP, TLS or WebSocket ended; each is counted once.
+    /// Why a connection over TCP, TLS or WebSocket, or a DTLS association, ended; each is counted once.
     End {
         /// The client closed it.
         ClosedByClient = "closed_by_client",
@@ -13,9 +13,9 @@ reasons! {
         Broken = "broken",
         /// The client takes nothing that is written to it.
         NotReading = "not_reading",
-        /// No TLS, or none that both sides speak.
+        /// No TLS or DTLS, or none that both sides speak.
         TlsFailed = "tls_failed",
-        /// The TLS handshake took longer than `limits.tls_handshake_seconds`.
+        /// The handshake of TLS or DTLS took longer than `limits.tls_handshake_seconds`.
         TlsLate = "tls_late",
         /// A proxy of `listen.proxy_protocol` began with a PROXY header that cannot be taken.
         ProxyHeader = "proxy_header",
@@ -33,6 +33,8 @@ reasons! {
         Evicted = "evicted",
         /// It went on asking beyond the budget of its source, and nobody has signed in on it.
         OverBudget = "over_budget",
+        /// The client has begun another DTLS association from the same address and port.
+        Replaced = "replaced",
         /// Two WebSocket pings in a row without an answer.
         NoPong = "no_pong",
         /// A message, or the head of an HTTP request, above its limit.
@@ -60,8 +62,8 @@ impl End {
             End::ClosedByServer => "closed by the server",
             End::Broken => "broken",
             End::NotReading => "the client does not read",
-            End::TlsFailed => "the TLS handshake failed",
-            End::TlsLate => "the TLS handshake took longer than limits.tls_handshake_seconds",
+            End::TlsFailed => "the handshake of TLS or DTLS failed",
+            End::TlsLate => "the handshake of TLS or DTLS took longer than limits.tls_handshake_seconds",
             End::ProxyHeader => "the PROXY header of a proxy cannot be taken",
             End::NoProxyHeader => "a proxy of listen.proxy_protocol began without a PROXY header",
             End::FirstRequestLate => "no request within limits.first_request_seconds",
@@ -70,6 +72,7 @@ impl End {
             End::NotSignedIn => "nobody signed in within limits.sign_in_seconds",
             End::Evicted => "a newer connection needed the place",
             End::OverBudget => "more was asked than a stranger may ask",
+            End::Replaced => "the client has begun another association",
             End::NoPong => "two pings without an answer",
             End::TooLarge => "a message above limits.message_bytes",
             End::Unframed => "what came cannot be cut into SIP messages",

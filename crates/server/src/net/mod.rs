@@ -1,4 +1,4 @@
-//! Sockets: datagrams with the address they came to, SIP over TCP and TLS, what wakes a thread that waits and how
+//! Sockets: datagrams with the address they came to, SIP over TCP and TLS, TURN over those and DTLS, what wakes a thread that waits and how
 //! long it rests.
 
 pub mod accept;
@@ -17,6 +17,7 @@ mod proxy_protocol;
 pub mod ring;
 pub mod sip_stream;
 pub mod stun;
+pub mod turn_dtls;
 pub mod turn_stream;
 pub mod wake;
 

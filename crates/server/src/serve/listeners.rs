@@ -27,6 +27,7 @@ pub struct Listeners {
     webrtc: Vec<Vec<DatagramSocket>>,
     ng: Vec<DatagramSocket>,
     turn: Vec<DatagramSocket>,
+    turn_dtls: Vec<DatagramSocket>,
     streams: Streams,
 }
 
@@ -50,6 +51,8 @@ pub struct Datagrams {
     pub ng: Vec<DatagramSocket>,
     /// Those of TURN.
     pub turn: Vec<DatagramSocket>,
+    /// Those of TURN over DTLS.
+    pub turn_dtls: Vec<DatagramSocket>,
 }
 
 impl Listeners {
@@ -62,6 +65,7 @@ impl Listeners {
             webrtc: bind_webrtc(config)?,
             ng: bind_ng(config)?,
             turn: datagrams("listen.turn", &listen.turn, 0)?,
+            turn_dtls: datagrams("listen.turn_tls", &listen.turn_tls, 0)?,
             streams: Streams {
                 http: streams("listen.http", &listen.http)?,
                 https: streams("listen.https", &listen.https)?,
@@ -87,14 +91,15 @@ impl Listeners {
             turn: self.turn.iter().map(DatagramSocket::bound).collect(),
             turn_tcp: addresses(&self.streams.turn_tcp),
             turn_tls: addresses(&self.streams.turn_tls),
+            turn_dtls: self.turn_dtls.iter().map(DatagramSocket::bound).collect(),
             ng: self.ng.iter().map(DatagramSocket::bound).collect(),
         }
     }
 
     /// The sockets of UDP, and the listeners of streams.
     pub fn split(self) -> (Datagrams, Streams) {
-        let Listeners { sip_udp, webrtc, ng, turn, streams } = self;
-        (Datagrams { sip: sip_udp, webrtc, ng, turn }, streams)
+        let Listeners { sip_udp, webrtc, ng, turn, turn_dtls, streams } = self;
+        (Datagrams { sip: sip_udp, webrtc, ng, turn, turn_dtls }, streams)
     }
 }
 

@@ -103,6 +103,7 @@ mod tests {
     fn every_reason_has_a_name_and_a_counter_of_its_own() {
         every_reason_has_a_counter::<End>();
         every_reason_has_a_counter::<Refusal>();
+        every_reason_has_a_counter::<crate::net::turn_dtls::Dropped>();
         every_reason_has_a_counter::<crate::recordings::News>();
         every_reason_has_a_counter::<ringback_media::quality::Cause>();
     }

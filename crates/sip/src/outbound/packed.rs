@@ -22,6 +22,7 @@ pub(crate) fn pack(flow: &Flow, out: &mut Vec<u8>) {
         Transport::Tls => 2,
         Transport::Ws => 3,
         Transport::Wss => 4,
+        Transport::Dtls => 5,
     };
     out.push(families | transport);
     pack_address(local, out);
@@ -48,6 +49,7 @@ pub(crate) fn unpack(bytes: &[u8]) -> Option<(Flow, &[u8])> {
         2 => Transport::Tls,
         3 => Transport::Ws,
         4 => Transport::Wss,
+        5 => Transport::Dtls,
         _ => return None,
     };
     let (local, rest) = unpack_address(head & LOCAL_V6 != 0, rest)?;

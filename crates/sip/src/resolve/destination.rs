@@ -132,7 +132,7 @@ impl Target {
 /// The transport that keeps the promise of `sips:` (RFC 3261 §26.2.2).
 fn secured(transport: Transport) -> Result<Transport, Unresolvable> {
     match transport {
-        Transport::Udp => Err(Unresolvable::NotSecure),
+        Transport::Udp | Transport::Dtls => Err(Unresolvable::NotSecure),
         Transport::Tcp | Transport::Tls => Ok(Transport::Tls),
         Transport::Ws | Transport::Wss => Ok(Transport::Wss),
     }

@@ -254,7 +254,7 @@ impl Resolution {
                 Transport::Udp => "_sip._udp",
                 Transport::Tcp => "_sip._tcp",
                 Transport::Tls => "_sips._tcp",
-                Transport::Ws | Transport::Wss => return None,
+                Transport::Ws | Transport::Wss | Transport::Dtls => return None,
             };
             Some(Way { transport, name: name.service(prefix)?, found: Some(Vec::new()) })
         });

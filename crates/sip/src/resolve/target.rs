@@ -90,7 +90,7 @@ pub fn is_usable(address: IpAddr) -> bool {
 pub(super) fn default_port(transport: Transport) -> u16 {
     match transport {
         Transport::Udp | Transport::Tcp => 5060,
-        Transport::Tls => 5061,
+        Transport::Tls | Transport::Dtls => 5061,
         Transport::Ws => 80,
         Transport::Wss => 443,
     }

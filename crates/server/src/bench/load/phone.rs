@@ -34,7 +34,7 @@ impl Phone {
             false => flow.tuple.local.to_string(),
         };
         let parameter = match flow.transport() {
-            Transport::Udp => "",
+            Transport::Udp | Transport::Dtls => "",
             Transport::Tcp => ";transport=tcp",
             Transport::Tls => ";transport=tls",
             Transport::Ws | Transport::Wss => ";transport=ws",

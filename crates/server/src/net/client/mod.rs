@@ -128,7 +128,7 @@ impl Client {
     fn listening(&self, transport: Transport, local: SocketAddr) -> SocketAddr {
         let Opened { https, http, sip_udp, sip_tcp, sip_tls, .. } = &self.opened;
         let listeners = match transport {
-            Transport::Udp => sip_udp,
+            Transport::Udp | Transport::Dtls => sip_udp,
             Transport::Tcp => sip_tcp,
             Transport::Tls => sip_tls,
             Transport::Ws => http,
