@@ -87,6 +87,18 @@ fn rfc8016_a_ticket_is_shown_again_when_the_answer_was_lost() {
 }
 
 #[test]
+fn rfc8016_what_is_refused_moves_nothing() {
+    let (mut world, alice, ticket) = mobile();
+    let mut there = moved(&alice, ELSEWHERE);
+    assert_eq!(show(&mut world, &mut there, b"wrong").error(), Some(400));
+    let ipv6 = (REQUESTED_ADDRESS_FAMILY, vec![2, 0, 0, 0]);
+    let refused = there.ask(&mut world, REFRESH, &[(MOBILITY_TICKET, ticket.clone()), ipv6]);
+    assert_eq!(refused.error(), Some(443), "there is no address of that family");
+    assert!(world.server.has_allocation(&alice.flow) && !world.server.has_allocation(&there.flow));
+    assert!(show(&mut world, &mut there, &ticket).is_success(), "the ticket is as good as before");
+}
+
+#[test]
 fn rfc8016_who_may_not_have_it_does_not() {
     let (mut world, alice, ticket) = mobile();
     let mut thief = Client::new("bob", "builder", ELSEWHERE).challenged(&mut world);

@@ -141,19 +141,26 @@ impl<U: Users> Server<U> {
         self.tickets.flows.get(&ticket).copied()
     }
 
-    /// [RFC 8016 §3.2.2]: has the allocation of a client follow it, when its Refresh request shows the ticket.
+    /// [RFC 8016 §3.2.2]: where the allocation is that a Refresh request is for. It is elsewhere when its client has moved,
+    /// and shows the ticket.
     ///
     /// [RFC 8016 §3.2.2]: https://www.rfc-editor.org/rfc/rfc8016#section-3.2.2
-    pub(super) fn follow(&mut self, asked: &Asked<'_>) -> Result<(), Code> {
+    pub(super) fn followed(&self, asked: &Asked<'_>) -> Result<Flow, Code> {
         let Asked { request, asker, .. } = *asked;
-        let Some(value) = request.message.attribute(MOBILITY_TICKET) else { return Ok(()) };
-        let ticket = Ticket::read(value).ok_or(ErrorCode::BAD_REQUEST)?;
+        let Some(value) = request.message.attribute(MOBILITY_TICKET) else { return Ok(request.flow) };
+        Ticket::read(value).ok_or(ErrorCode::BAD_REQUEST)?;
         let from = self.shown(&request).ok_or(ErrorCode::BAD_REQUEST)?;
         self.held(&from, asker)?;
+        if from != request.flow && self.allocations.contains_key(&request.flow) {
+            return Err(ALLOCATION_MISMATCH);
+        }
+        Ok(from)
+    }
+
+    /// Has the allocation of a client follow it, for whom the next ticket is: its request is in order.
+    pub(super) fn follow(&mut self, from: Flow, request: &Request<'_>) {
+        let Some(ticket) = request.message.attribute(MOBILITY_TICKET).and_then(Ticket::read) else { return };
         if from != request.flow {
-            if self.allocations.contains_key(&request.flow) {
-                return Err(ALLOCATION_MISMATCH);
-            }
             self.carry(from, request.flow);
         }
         let mobility = self.allocations.get_mut(&request.flow).and_then(|held| held.mobility.as_mut());
@@ -163,7 +170,6 @@ impl<U: Users> Server<U> {
             let before = mobility.shown.replace(std::mem::replace(&mut mobility.ticket, next));
             before.map(|before| self.tickets.flows.remove(&before));
         }
-        Ok(())
     }
 
     /// Makes the allocation of one 5-tuple that of another.

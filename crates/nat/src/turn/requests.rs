@@ -150,8 +150,8 @@ impl<U: Users> Server<U> {
     /// Newer credentials of the same account are the allocation's from here on: it is they that keep it when both are over.
     pub(super) fn refresh(&mut self, asked: &Asked<'_>) -> Result<Option<Duration>, Code> {
         let Asked { request: Request { now, flow, message, .. }, asker, .. } = *asked;
-        self.follow(asked)?;
-        let allocation = self.held(&flow, asker)?;
+        let from = self.followed(asked)?;
+        let allocation = self.held(&from, asker)?;
         let requested = message.attribute(REQUESTED_ADDRESS_FAMILY).map(family).transpose();
         // A family that nobody knows is none that the allocation has.
         let requested = requested.map_err(|code| match code {
@@ -169,6 +169,8 @@ impl<U: Users> Server<U> {
         }
         let wanted = lifetime(message)?;
         let lifetime = if wanted.is_zero() { wanted } else { self.granted(wanted) };
+        // What is refused moves nothing.
+        self.follow(from, &asked.request);
         if lifetime.is_zero() {
             for relay in concerned {
                 self.close_relay(&flow, relay);
