@@ -219,6 +219,7 @@ pub struct Rooms<P> {
     pins: Guesses,
     passwords: Guesses,
     creations: Budgets,
+    viewings: Budgets,
     deadlines: Deadlines<Timer>,
     streams: Streams,
     /// Rooms that are not as they were kept.
@@ -268,7 +269,8 @@ impl<P: Provider> Rooms<P> {
         let mut random = StdRng::from_seed(settings.seed);
         let mut guesses = || Guesses::new(now, random.next_u64());
         let (pins, passwords) = (guesses(), guesses());
-        let creations = Budgets::new(now, random.next_u64());
+        let (creations, viewings) =
+            (Budgets::new(now, random.next_u64()), Budgets::new(now, random.next_u64()));
         Rooms {
             provider,
             settings,
@@ -280,6 +282,7 @@ impl<P: Provider> Rooms<P> {
             pins,
             passwords,
             creations,
+            viewings,
             deadlines: Deadlines::new(),
             streams: Streams::default(),
             changed: BTreeSet::new(),

@@ -67,7 +67,7 @@ macro_rules! codes {
                 match self {
                     Code::BadRoom | Code::NoSuchRoom | Code::NoSuchSession => 404,
                     Code::KeyNeeded | Code::KeyWrong => 401,
-                    Code::KeyBlocked => 429,
+                    Code::KeyBlocked | Code::WatchTooOften => 429,
                     Code::StreamExists | Code::NoStream => 409,
                     Code::TooManyStreams | Code::TooManyViewers | Code::NoMedia => 503,
                     Code::BadDescription | Code::NoIceRestart => 422,

@@ -41,7 +41,7 @@ impl<P: Provider> Rooms<P> {
     fn opened(&mut self, now: Instant, leg: LegKey, local: Local) {
         let party = Party::new(local, self.random.next_u64() >> 2);
         let Some(attendance) = self.streams.attendance(leg) else { return };
-        let Attendance { who, stage: Stage::Opening(asked) } = attendance else { return };
+        let Attendance { who, stage: Stage::Opening(asked), .. } = attendance else { return };
         let is_publisher = matches!(who, Who::Publisher(_));
         let Some(asked) = asked.take() else {
             if let Err(refusal) = self.offer_stream(now, leg, party) {
@@ -138,6 +138,9 @@ impl<P: Provider> Rooms<P> {
     /// Media may flow: with the publisher's the stream is there.
     fn connected(&mut self, leg: LegKey) {
         let Some(stream) = self.streams.stream_of_leg(leg) else { return };
+        if let Some(attendance) = stream.legs.get_mut(&leg) {
+            attendance.is_connected = true;
+        }
         if stream.publisher != leg || std::mem::replace(&mut stream.is_live, true) {
             return;
         }

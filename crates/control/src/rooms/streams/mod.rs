@@ -38,11 +38,12 @@ pub use post::{Bearer, Created, Denied, Part, Post, Reply, RequestId};
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ringback_media::negotiation::Party;
 use ringback_media::session::LegKey;
-use ringback_sansio::{Deadlines, Flow};
+use ringback_sansio::{Deadlines, Flow, source_prefix};
 
 use super::names::{MemberName, Token};
 use super::notice::StreamEntry;
@@ -81,7 +82,11 @@ struct Stream {
 #[derive(Debug)]
 struct Attendance {
     who: Who,
+    /// Where it is, as those are counted who come from one place.
+    source: IpAddr,
     stage: Stage,
+    /// Whether its far end was there.
+    is_connected: bool,
 }
 
 /// Whose leg it is.
@@ -150,7 +155,8 @@ impl<P: Provider> Rooms<P> {
         let stream = self.streams.by_number.get_mut(&number)?;
         stream.last_leg = stream.last_leg.wrapping_add(1);
         let leg = stream_leg_key(number, stream.last_leg);
-        stream.legs.insert(leg, Attendance { who, stage: Stage::Opening(asked) });
+        let (source, stage) = (source_prefix(flow.remote().ip()), Stage::Opening(asked));
+        stream.legs.insert(leg, Attendance { who, source, stage, is_connected: false });
         self.command(leg, MediaCommand::Open { medium: Medium::WebRtc, signalling: flow, video });
         Some(leg)
     }

@@ -9,6 +9,7 @@ use ringback_sansio::{Flow, source_prefix};
 
 use super::key::path;
 use super::{Asked, NUMBERS, Stream, Who};
+use crate::budget::Terms;
 use crate::guesses::GUESSED_EACH;
 use crate::owner::stream_leg_key;
 use crate::rooms::names::{MemberName, RoomName, Token};
@@ -125,7 +126,7 @@ impl<P: Provider> Rooms<P> {
                 let name = post.name.unwrap_or_else(|| NAMELESS.to_owned());
                 self.publish(number, MemberName::try_from(name)?, asked, post.flow)
             }
-            Part::View => self.view(number, asked, post.flow),
+            Part::View => self.view(now, number, asked, post.flow),
         }
     }
 
@@ -189,14 +190,20 @@ impl<P: Provider> Rooms<P> {
         Ok(())
     }
 
-    fn view(&mut self, room: RoomNumber, asked: Box<Asked>, flow: Flow) -> Result<(), Refusal> {
+    fn view(&mut self, now: Instant, room: RoomNumber, asked: Box<Asked>, flow: Flow) -> Result<(), Refusal> {
         let viewers = self.settings.viewers;
         let Some((number, stream)) = self.streams.live(room) else {
             return Err(Refusal::after(Code::NoStream, AGAIN));
         };
-        let is_viewer = |who: &Who| matches!(who, Who::Viewer(_));
-        if stream.legs.values().filter(|attendance| is_viewer(&attendance.who)).count() >= viewers {
+        let watching = stream.legs.values().filter(|attendance| matches!(attendance.who, Who::Viewer(_)));
+        if watching.clone().count() >= viewers {
             return Err(Refusal::after(Code::TooManyViewers, AGAIN));
+        }
+        // In a room that anybody may come into, nobody needs a key: whoever never comes shall not take the places.
+        let source = source_prefix(flow.remote().ip());
+        let coming = watching.filter(|attendance| attendance.source == source && !attendance.is_connected);
+        if coming.count() >= COMING || !self.viewings.spend(now, source, VIEWINGS) {
+            return Err(Refusal::after(Code::WatchTooOften, AGAIN));
         }
         let session = self.session();
         self.open_leg(number, Who::Viewer(session), Some(asked), flow);
@@ -246,6 +253,10 @@ impl fmt::Debug for Created {
     }
 }
 
+/// Viewers of a source whose connection does not stand yet.
+const COMING: usize = 8;
+/// Those who begin to watch from a source.
+const VIEWINGS: Terms = Terms::new(Duration::from_secs(2), 60);
 /// When to try again what others stand in the way of.
 const AGAIN: Duration = Duration::from_secs(5);
 /// What a stream is called that has no name.

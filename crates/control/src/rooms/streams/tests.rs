@@ -206,6 +206,22 @@ fn a_room_that_is_not_open_is_watched_with_a_key() {
 }
 
 #[test]
+fn who_asks_and_never_comes_does_not_take_the_places() {
+    let (mut stage, ada, _) = Stage::new();
+    stage.live(ada);
+    stage.scene.rooms.settings.viewers = 50;
+    let coming = |stage: &mut Stage| {
+        (0..20).filter(|_| matches!(stage.post(Part::View, &Bearer::Missing), Reply::Created(_))).count()
+    };
+    assert_eq!(coming(&mut stage), 8, "as many as may be on their way");
+    assert_eq!(denied(stage.post(Part::View, &Bearer::Missing)), Code::WatchTooOften);
+    for leg in stage.configured() {
+        stage.happens(MediaEvent::Connected(leg));
+    }
+    assert_eq!(coming(&mut stage), 8, "those who have come stand in nobody's way");
+}
+
+#[test]
 fn a_member_asks_is_offered_and_answers() {
     let (mut stage, ada, grace) = Stage::new();
     let (_, publisher) = stage.live(ada);
