@@ -21,8 +21,8 @@ before(async () => {
 });
 
 /** Runs coturn's client as alice; each of its clients has an allocation. */
-function client(name, { listener = 'turn', password = server.password('alice'), more = [] } = {}) {
-  const port = server.listen[listener];
+function client(name, { at = server, listener = 'turn', password = at.password('alice'), more = [] } = {}) {
+  const port = at.listen[listener];
   // -c: a port for RTP and none for RTCP beside it.
   const load = ['-c', '-n', `${MESSAGES}`, '-m', `${CLIENTS}`, '-u', 'alice', '-w', password];
   return run(name, 'turnutils_uclient', [...load, ...more, '-p', `${port}`, '127.0.0.1']);
@@ -90,7 +90,10 @@ scenario('a peer on this machine is refused, and what listens there hears nothin
   canary.on('message', () => (heard += 1));
   await new Promise((resolve) => canary.bind(0, '127.0.0.1', resolve));
   atEnd('the canary', () => new Promise((resolve) => canary.close(resolve)));
-  const refused = () => server.metric('ringback_turn_drops_total', 'reason="peer_refused"');
+  // Clients that are refused leave their allocations behind, as others do now and then: here there is room for them.
+  const own = await startServer();
+  // Before anything was dropped there is no such metric.
+  const refused = () => own.metric('ringback_turn_drops_total', 'reason="peer_refused"').catch(() => 0);
   // A channel is bound to a port, and a permission has none: what decides where our media has the same address comes later.
   for (const [address, method, says] of [
     ['127.0.0.1', [], /error 403/],
@@ -100,7 +103,7 @@ scenario('a peer on this machine is refused, and what listens there hears nothin
   ]) {
     assert.equal(await refused(), 0);
     const more = ['-e', address, '-r', `${canary.address().port}`, ...method];
-    const { output } = await client(`peer-on-${address}${method}`, { more });
+    const { output } = await client(`peer-on-${address}${method}`, { at: own, more });
     assert.match(output, says);
   }
   await until('every message to be refused', async () => (await refused()) >= MESSAGES * CLIENTS);
