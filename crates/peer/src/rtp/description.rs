@@ -7,7 +7,7 @@ use ringback_media::codec::Format;
 use ringback_media::sdp::{
     Codec, Crypto, Description, Direction, Host, Kind, MediaType, Origin, ParseError, Section,
 };
-use ringback_media::srtp::{KeyError, MasterKey, Receiver, Sender, Suite};
+use ringback_media::srtp::{KeyError, MasterKey, Suite};
 
 use super::{Protection, RtpSession};
 use crate::audio::{NoCodec, codec};
@@ -59,7 +59,8 @@ const fn wants(wanted: Wanted) -> &'static str {
     }
 }
 
-type Keys = Option<(Sender, Receiver)>;
+/// What we send under, and what the other side sends under.
+pub(super) type Keys = Option<(MasterKey, MasterKey)>;
 
 impl RtpSession {
     pub(super) fn write_offer(&mut self) -> Bytes {
@@ -84,7 +85,7 @@ impl RtpSession {
                 if own.suite != chosen.master.suite {
                     return Err(RtpError::NoKey);
                 }
-                Some((own.sender()?, chosen.master.receiver()?))
+                Some((own.clone(), chosen.master.clone()))
             }
             Ok(Protection::Plain) => return Err(RtpError::OtherProtection(Wanted::Plain)),
             Ok(Protection::Sdes) => return Err(RtpError::OtherProtection(Wanted::Sdes)),
@@ -114,7 +115,7 @@ impl RtpSession {
             let former = former.filter(|own| own.master.suite == theirs.master.suite);
             let key = former.map(|own| own.master.clone()).or_else(|| new_key(theirs.master.suite));
             let key = key.ok_or(RtpError::NoKey)?;
-            keys = Some((key.sender()?, theirs.master.receiver()?));
+            keys = Some((key.clone(), theirs.master.clone()));
             own.crypto = vec![Crypto { tag: theirs.tag, master: key }];
         }
         let at = description.sections.iter().position(|section| std::ptr::eq(section, offered));

@@ -79,7 +79,16 @@ struct Agreed {
     remote: SocketAddr,
     /// Whether the far end wants to hear us.
     is_heard: bool,
-    keys: Option<(Sender, Receiver)>,
+    keys: Option<Streams>,
+}
+
+/// Both directions under their keys. A key that stays goes on with its stream, whose indices must not come twice
+/// ([RFC 3711 §9.1]).
+///
+/// [RFC 3711 §9.1]: https://www.rfc-editor.org/rfc/rfc3711#section-9.1
+struct Streams {
+    sent: (MasterKey, Sender),
+    received: (MasterKey, Receiver),
 }
 
 impl RtpSession {
@@ -153,7 +162,7 @@ impl RtpSession {
         }
         let len = match &mut agreed.keys {
             None => datagram.len(),
-            Some((_, receiver)) => match receiver.unprotect_rtp(datagram) {
+            Some(Streams { received: (_, receiver), .. }) => match receiver.unprotect_rtp(datagram) {
                 Ok(len) => len,
                 Err(_) => {
                     self.counts.unauthentic += 1;
@@ -196,7 +205,7 @@ impl RtpSession {
             self.buffer.extend_from_slice(made.bytes());
             let mut len = self.buffer.len();
             agreed.audio.recycle(made);
-            if let Some((sender, _)) = &mut agreed.keys {
+            if let Some(Streams { sent: (_, sender), .. }) = &mut agreed.keys {
                 self.buffer.resize(len + TAIL_ROOM, 0);
                 // A key is good for 2^48 packets, and the numbers of a stream are its own: nothing else can fail.
                 match sender.protect_rtp(&mut self.buffer, len) {
@@ -209,30 +218,47 @@ impl RtpSession {
         }
     }
 
-    /// Goes on with what was agreed last.
-    fn agree(
-        &mut self,
-        now: Instant,
-        section: Section,
-        keys: Option<(Sender, Receiver)>,
-    ) -> Result<(), RtpError> {
+    /// Goes on with what was agreed last. What cannot be agreed leaves things as they are.
+    fn agree(&mut self, now: Instant, section: Section, keys: description::Keys) -> Result<(), RtpError> {
         let remote = description::remote(&section);
         let is_heard = section.direction.receives() && remote.is_some();
-        let former = self.state.take();
-        let is_same = |former: &Agreed| {
+        let former = self.state.as_ref();
+        let remote = remote.or(former.map(|former| former.remote)).ok_or(RtpError::NoAddress)?;
+        let is_same = |former: &&Agreed| {
             former.section.codecs == section.codecs && former.section.ptime == section.ptime
         };
-        let (audio, former_remote) = match former {
-            Some(former) if is_same(&former) => (former.audio, Some(former.remote)),
-            former => {
+        let anew = match former.filter(is_same) {
+            Some(_) => None,
+            None => {
                 self.seed = self.seed.wrapping_add(1);
-                let audio = Audio::new(now, &section.codecs, section.ptime, self.seed)?;
-                (audio, former.map(|former| former.remote))
+                Some(Audio::new(now, &section.codecs, section.ptime, self.seed)?)
             }
         };
-        let remote = remote.or(former_remote).ok_or(RtpError::NoAddress)?;
+        // A key that cannot be used is found out before anything is given up.
+        let made = keys.as_ref().map(|(sent, received)| Ok((sent.sender()?, received.receiver()?)));
+        let made = made.transpose().map_err(RtpError::Key)?;
+        let (former_audio, former_keys) = self.state.take().map(|former| (former.audio, former.keys)).unzip();
+        let Some(audio) = anew.or(former_audio) else { return Err(RtpError::NoAudio) };
+        let keys = keys.zip(made).map(|(keys, made)| Streams::new(keys, made, former_keys.flatten()));
         self.state = Some(Agreed { audio, section, remote, is_heard, keys });
         Ok(())
+    }
+}
+
+impl Streams {
+    /// What goes on of `former` does; the rest is what was made under the keys.
+    fn new(keys: (MasterKey, MasterKey), made: (Sender, Receiver), former: Option<Streams>) -> Self {
+        let (mut sent, mut received) = ((keys.0, made.0), (keys.1, made.1));
+        if let Some(former) = former {
+            if former.sent.0 == sent.0 {
+                sent = former.sent;
+            }
+            match former.received.0 == received.0 {
+                true => received = former.received,
+                false => received.1.follow(&former.received.1),
+            }
+        }
+        Streams { sent, received }
     }
 }
 

@@ -120,3 +120,31 @@ fn sections_that_are_no_audio_are_rejected_in_their_place() {
     let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("m=")).collect();
     assert_eq!(lines, ["m=video 0 RTP/AVP 96", "m=audio 4000 RTP/AVP 8 0"]);
 }
+
+#[test]
+fn a_new_offer_under_the_same_keys_goes_on_with_the_same_indices() {
+    let mut clock = Clock::new();
+    let (mut caller, mut callee) = (session(4000, Protection::Sdes), session(5000, Protection::Sdes));
+    let offer = caller.offer();
+    let answer = callee.answer(clock.now(), &offer).unwrap();
+    caller.accept(clock.now(), &answer).unwrap();
+    // The sequence numbers wrap, so that the packets are counted beyond what they carry.
+    let pass = |clock: &mut Clock, caller: &mut RtpSession, callee: &mut RtpSession, packets: u64| {
+        for _ in 0..packets {
+            let now = clock.advance(Duration::from_millis(20));
+            carry(now, callee, caller, 5000);
+            while caller.audio().unwrap().poll_heard().is_some() {}
+        }
+    };
+    pass(&mut clock, &mut caller, &mut callee, 70_000);
+    let before = caller.counts();
+    assert!(before.received > 65_536 && before.unauthentic == 0, "{before:?}");
+    let again = callee.answer(clock.now(), &offer).unwrap();
+    let crypto = |sdp: &[u8]| {
+        String::from_utf8_lossy(sdp).lines().find(|line| line.contains("inline")).map(str::to_owned)
+    };
+    assert_eq!(crypto(&again), crypto(&answer), "the key stays");
+    pass(&mut clock, &mut caller, &mut callee, 100);
+    let after = caller.counts();
+    assert!(after.received >= before.received + 95 && after.unauthentic == 0, "{after:?}");
+}
