@@ -1,7 +1,8 @@
 //! Files of audio: read into a [`Clip`], written by a [`Recorder`].
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use ringback_media::codec::{MAX_PAYLOAD, RecordingEncoder};
@@ -54,6 +55,8 @@ pub struct Recorder {
     /// Samples that are in the file, and those that wait for a whole frame.
     written: u64,
     waiting: Vec<i16>,
+    /// Samples of gaps that were left out.
+    cut: u64,
     bytes: Vec<u8>,
 }
 
@@ -89,18 +92,21 @@ impl Recorder {
                 encoder: Box::new(encoder),
             }
         };
-        let file = File::create(path).map_err(failed)?;
+        // What somebody has said is for nobody else on this machine.
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+        let file = file.map_err(failed)?;
         let mut recorder =
-            Recorder { path: path.to_owned(), file, coding, written: 0, waiting: Vec::new(), bytes };
+            Recorder { path: path.to_owned(), file, coding, written: 0, waiting: Vec::new(), cut: 0, bytes };
         recorder.flush()?;
         Ok(recorder)
     }
 
     /// Writes samples; what is missing before them becomes silence.
     pub fn write(&mut self, heard: &Heard) -> Result<(), FileError> {
-        let missing = heard.at.saturating_sub(self.written + self.waiting.len() as u64);
+        let gap = heard.at.saturating_sub(self.cut + self.written + self.waiting.len() as u64);
         // A gap is as long as a machine was too busy, and no more than a minute of it is worth keeping.
-        let missing = usize::try_from(missing).unwrap_or(usize::MAX).min(LONGEST_GAP);
+        let missing = usize::try_from(gap).unwrap_or(usize::MAX).min(LONGEST_GAP);
+        self.cut += gap - missing as u64;
         self.waiting.resize(self.waiting.len() + missing, 0);
         self.waiting.extend_from_slice(&heard.samples);
         self.encode()?;

@@ -134,6 +134,22 @@ fn a_recording_is_read_again_in_both_formats() {
 }
 
 #[test]
+fn a_long_gap_is_filled_once_and_the_recording_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let mut recorder = Recorder::create(&path).unwrap();
+    let hour = 3600 * u64::from(RATE);
+    for piece in 0..3 {
+        recorder.write(&Heard { at: hour + piece * 320, samples: vec![1; 320] }).unwrap();
+    }
+    assert!((recorder.seconds() - 60.06).abs() < 0.001, "{}", recorder.seconds());
+    recorder.finish().unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn what_is_no_file_of_audio_is_told_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mp3");
