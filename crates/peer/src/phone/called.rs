@@ -98,6 +98,7 @@ impl Phone {
             tag: self.word(),
             question: Some((id, request.clone())),
             unconfirmed: None,
+            is_given_up: false,
         });
     }
 
@@ -168,10 +169,11 @@ impl Phone {
         }
     }
 
-    pub(super) fn handle_ack(&mut self, invite: Option<ServerId>, ack: &Message) {
+    pub(super) fn handle_ack(&mut self, now: Instant, invite: Option<ServerId>, ack: &Message) {
         let waiting =
             self.call.as_mut().and_then(|call| call.unconfirmed.take_if(|(id, _)| Some(*id) == invite));
         match waiting {
+            Some(_) if self.call.as_ref().is_some_and(|call| call.is_given_up) => self.hang_up(now),
             Some((_, has_answer)) => {
                 self.events.push_back(Event::Confirmed(sdp(ack).filter(|_| has_answer)));
             }
@@ -184,10 +186,10 @@ impl Phone {
     /// [RFC 3261 §13.3.1.4]: https://www.rfc-editor.org/rfc/rfc3261#section-13.3.1.4
     pub(super) fn handle_unconfirmed(&mut self, now: Instant, id: ServerId) {
         let is_it = self.call.as_ref().and_then(|call| call.unconfirmed).is_some_and(|(it, _)| it == id);
-        if let (true, Some(Call { stage: Stage::Up(dialog), .. })) = (is_it, &self.call) {
-            let dialog = (**dialog).clone();
+        if let (true, Some(Call { stage: Stage::Up(dialog), is_given_up, .. })) = (is_it, &self.call) {
+            let (dialog, is_given_up) = ((**dialog).clone(), *is_given_up);
             self.say_goodbye(now, dialog, None);
-            self.end(End::Failed(Failure::NoAnswer));
+            self.end(if is_given_up { End::Ours } else { End::Failed(Failure::NoAnswer) });
         }
     }
 }

@@ -29,8 +29,15 @@ impl Phone {
         true
     }
 
-    /// Ends the call, whatever it is doing; [`Event::Ended`] follows, at once unless it is being made.
+    /// Ends the call, whatever it is doing; [`Event::Ended`] follows, at once unless it is being made or the ACK of our answer
+    /// is on its way: before that we may say no BYE ([RFC 3261 §15]). Whoever hangs up again does not wait for it.
+    ///
+    /// [RFC 3261 §15]: https://www.rfc-editor.org/rfc/rfc3261#section-15
     pub fn hang_up(&mut self, now: Instant) {
+        let unconfirmed = self.call.as_mut().filter(|call| call.unconfirmed.is_some());
+        if unconfirmed.is_some_and(|call| !std::mem::replace(&mut call.is_given_up, true)) {
+            return;
+        }
         match self.call.as_mut().map(|call| &mut call.stage) {
             None => {}
             Some(Stage::Calling(calling)) => {
@@ -65,7 +72,8 @@ impl Phone {
         let Invite { target, call_id, tag, cseq, offer, attempt } = invite;
         let calling = Calling { target, call_id, tag, cseq, offer, id, request, attempt, is_given_up: false };
         let stage = Stage::Calling(Box::new(calling));
-        self.call = Some(Call { stage, tag: String::new(), question: None, unconfirmed: None });
+        self.call =
+            Some(Call { stage, tag: String::new(), question: None, unconfirmed: None, is_given_up: false });
     }
 
     pub(super) fn call_answered(&mut self, now: Instant, id: ClientId, response: &Message) {

@@ -41,6 +41,8 @@ pub(super) struct Call {
     pub(super) question: Option<(ServerId, Message)>,
     /// An INVITE of the other side whose 2xx waits for its ACK, and whether that brings an answer.
     pub(super) unconfirmed: Option<(ServerId, bool)>,
+    /// We have hung up, and wait for that ACK.
+    pub(super) is_given_up: bool,
 }
 
 /// How far it is.
@@ -164,10 +166,10 @@ impl Phone {
             transaction::Event::Cancel { id, invite, message, .. } => {
                 self.handle_cancel(now, id, invite, &message);
             }
-            transaction::Event::Ack { message, invite, .. } => self.handle_ack(invite, &message),
+            transaction::Event::Ack { message, invite, .. } => self.handle_ack(now, invite, &message),
             transaction::Event::Response { id, message } => self.handle_response(now, id, &message),
-            transaction::Event::TimedOut { id } => self.give_up(id, &Failure::NoAnswer),
-            transaction::Event::TransportFailed { id } => self.give_up(id, &Failure::NoConnection),
+            transaction::Event::TimedOut { id } => self.give_up(now, id, &Failure::NoAnswer),
+            transaction::Event::TransportFailed { id } => self.give_up(now, id, &Failure::NoConnection),
             transaction::Event::Ok2xxUnacknowledged { id } => self.handle_unconfirmed(now, id),
             transaction::Event::StrayResponse { .. } => self.counts.stray += 1,
             // A refusal that nobody acknowledges or that cannot be sent is known to us, and changes nothing.
@@ -187,10 +189,9 @@ impl Phone {
         }
     }
 
-    fn give_up(&mut self, id: ClientId, failure: &Failure) {
+    fn give_up(&mut self, now: Instant, id: ClientId, failure: &Failure) {
         if self.registration.is(id) {
-            self.registration.forget();
-            self.events.push_back(Event::NotRegistered(failure.clone()));
+            self.registration_failed(now, failure.clone(), None);
         }
         self.goodbyes.retain(|(bye, _)| *bye != id);
         if let Some(Call { stage: Stage::Calling(calling), .. }) = &self.call

@@ -4,11 +4,12 @@
 
 use std::time::{Duration, Instant};
 
+use ringback_sip::header::RetryAfter;
 use ringback_sip::message::{Message, Method, Name};
 use ringback_sip::transaction::ClientId;
 
-use super::Event;
 use super::machine::{Attempt, Phone, refused};
+use super::{Event, Failure};
 
 /// What there is of a registration.
 pub(super) struct Registration {
@@ -18,12 +19,21 @@ pub(super) struct Registration {
     waiting: Option<(ClientId, Attempt, Duration)>,
     cseq: u32,
     is_registered: bool,
+    /// Until when the binding stands, if it is not refreshed.
+    stands_until: Option<Instant>,
     pub(super) refresh_at: Option<Instant>,
 }
 
 impl Registration {
     pub(super) fn new(call_id: String) -> Self {
-        Registration { call_id, waiting: None, cseq: 0, is_registered: false, refresh_at: None }
+        Registration {
+            call_id,
+            waiting: None,
+            cseq: 0,
+            is_registered: false,
+            stands_until: None,
+            refresh_at: None,
+        }
     }
 
     pub(super) fn is(&self, id: ClientId) -> bool {
@@ -39,7 +49,20 @@ impl Registration {
     pub(super) fn forget(&mut self) -> bool {
         let was = self.is_registered || self.waiting.is_some();
         (self.waiting, self.is_registered, self.refresh_at) = (None, false, None);
+        self.stands_until = None;
         was
+    }
+
+    /// Refreshes the binding once more while it stands, after `pause` or a while; says whether it will.
+    fn try_again(&mut self, now: Instant, failure: &Failure, pause: Option<Duration>) -> bool {
+        // A password that is refused does not become a better one.
+        let may_pass = matches!(failure, Failure::Refused(..) | Failure::NoAnswer);
+        let at = now + pause.unwrap_or(PAUSE).max(PAUSE);
+        let is_in_time = self.is_registered && self.stands_until.is_some_and(|until| at < until);
+        if may_pass && is_in_time {
+            (self.waiting, self.refresh_at) = (None, Some(at));
+        }
+        may_pass && is_in_time
     }
 }
 
@@ -80,6 +103,7 @@ impl Phone {
                 let was = std::mem::replace(&mut self.registration.is_registered, true);
                 // Early enough for a second try.
                 self.registration.refresh_at = Some(now + granted * 3 / 4);
+                self.registration.stands_until = Some(now + granted);
                 if !was {
                     self.events.push_back(Event::Registered(granted));
                 }
@@ -96,8 +120,19 @@ impl Phone {
             }
             _ => refused(response),
         };
-        self.registration.forget();
-        if !asked.is_zero() {
+        let pause = response.header(Name::RetryAfter).and_then(|value| RetryAfter::parse(value).ok());
+        let pause = pause.map(|after| Duration::from_secs(after.seconds.into()));
+        if asked.is_zero() {
+            self.registration.forget();
+        } else {
+            self.registration_failed(now, failure, pause);
+        }
+    }
+
+    /// What was asked of the registrar has failed: it is tried again while the binding stands, or told.
+    pub(super) fn registration_failed(&mut self, now: Instant, failure: Failure, pause: Option<Duration>) {
+        if !self.registration.try_again(now, &failure, pause) {
+            self.registration.forget();
             self.events.push_back(Event::NotRegistered(failure));
         }
     }
@@ -138,5 +173,7 @@ impl Phone {
     }
 }
 
+/// How long a refresh that has failed waits at the least.
+const PAUSE: Duration = Duration::from_secs(10);
 /// Whoever registers for a shorter time does nothing else.
 const LEAST: u32 = 10;

@@ -170,6 +170,41 @@ fn an_answer_that_nobody_acknowledges_ends_the_call() {
     assert_eq!(pair.phones[1].poll_event(), Some(Event::Ended(End::Failed(Failure::NoAnswer))));
 }
 
+#[test]
+fn who_hangs_up_before_the_ack_says_bye_after_it() {
+    let mut pair = Pair::new();
+    let now = pair.call();
+    pair.phones[1].answer(now, "answer".into());
+    pair.phones[1].hang_up(now);
+    let ok = Message::parse(pair.phones[1].poll_transmit().unwrap().payload).unwrap();
+    assert_eq!((ok.status(), pair.phones[1].poll_transmit()), (Some(200), None));
+    pair.phones[0].handle_message(now, ok.bytes().clone());
+    pair.carry();
+    assert_eq!(pair.last(1), &Event::Ended(End::Ours));
+    assert_eq!(
+        pair.events[0].last_chunk(),
+        Some(&[Event::Answered(Some("answer".into())), Event::Ended(End::Theirs)])
+    );
+
+    // Where no ACK comes, it is said when that is certain, or when somebody cannot wait.
+    for is_patient in [true, false] {
+        let mut pair = Pair::new();
+        let now = pair.call();
+        pair.phones[1].answer(now, "answer".into());
+        pair.phones[1].hang_up(now);
+        if !is_patient {
+            pair.phones[1].hang_up(now);
+        }
+        while let Some(at) = pair.phones[1].poll_timeout().filter(|_| pair.phones[1].is_busy()) {
+            pair.clock.advance_to(at);
+            pair.phones[1].handle_timeout(pair.clock.now());
+        }
+        assert_eq!(pair.phones[1].poll_event(), Some(Event::Ended(End::Ours)));
+        let last = std::iter::from_fn(|| pair.phones[1].poll_transmit()).last().unwrap();
+        assert_eq!(*Message::parse(last.payload).unwrap().method_ref(), Method::Bye);
+    }
+}
+
 /// A server that is written down: what the phone sends, and what it is answered.
 struct Server {
     now: Instant,
@@ -218,6 +253,31 @@ fn a_registration_answers_a_challenge_and_comes_again() {
     assert_eq!(server.phone.poll_event(), None, "it goes on");
     server.phone.unregister(server.now);
     assert_eq!(server.next().header(Name::Expires), Some(&b"0"[..]));
+}
+
+#[test]
+fn a_refresh_that_fails_is_tried_again_while_the_binding_stands() {
+    let mut server = Server::new(None);
+    server.phone.register(server.now);
+    let first = server.next();
+    server.reply(&first, 200, Some((Name::Expires, "120")));
+    assert!(matches!(server.phone.poll_event(), Some(Event::Registered(_))));
+    // It is due after 90 s, again when the server says so, and once more before the binding has gone.
+    for (after, retry_after) in [(90, "15"), (15, "1")] {
+        server.now += Duration::from_secs(after);
+        server.phone.handle_timeout(server.now);
+        let refresh = server.next();
+        server.reply(&refresh, 503, Some((Name::RetryAfter, retry_after)));
+        assert_eq!(server.phone.poll_event(), None);
+        assert!(server.phone.is_registered());
+    }
+    server.now += Duration::from_secs(10);
+    server.phone.handle_timeout(server.now);
+    let refresh = server.next();
+    server.reply(&refresh, 503, None);
+    let failure = Failure::Refused(503, "Service Unavailable".into());
+    assert_eq!(server.phone.poll_event(), Some(Event::NotRegistered(failure)));
+    assert!(!server.phone.is_registered());
 }
 
 #[test]

@@ -44,6 +44,8 @@ struct Driver<'o> {
     kind: Kind,
     /// Whether an answer has been given or taken.
     is_agreed: bool,
+    /// The answer that came before somebody has answered.
+    early: Option<Bytes>,
     answered: Option<Instant>,
     /// Whether what is to be played has begun, and the keys were pressed.
     is_begun: bool,
@@ -77,6 +79,7 @@ pub(super) async fn run(options: &Options, ready: Ready) -> Result<Outcome, Call
         media: None,
         kind: options.kind.unwrap_or_else(|| Kind::of(options.via.transport)),
         is_agreed: false,
+        early: None,
         answered: None,
         is_begun: false,
         is_pressed: false,
@@ -196,6 +199,10 @@ impl Driver<'_> {
                     None => tell::line("waiting for a call")?,
                 }
             }
+            // The call goes on without: it has a way of its own.
+            Event::NotRegistered(failure) if self.phone.is_busy() => {
+                terminal::warn(&format!("not signed in any more, and nobody else can call: {failure}"));
+            }
             Event::NotRegistered(failure) => {
                 let own = format!("sip:{}@{}", self.ready.user, self.ready.domain);
                 return Err(CallError::NotRegistered(own, failure));
@@ -205,10 +212,12 @@ impl Driver<'_> {
                 tell::line(&word)?;
                 if let Some(answer) = answer.filter(|_| !self.is_agreed) {
                     self.accept(&answer)?;
+                    self.early = Some(answer);
                 }
             }
             Event::Answered(answer) => {
-                match answer.filter(|_| !self.is_agreed) {
+                match answer {
+                    Some(answer) if self.is_agreed => self.accept_other(&answer),
                     Some(answer) => self.accept(&answer)?,
                     None if self.is_agreed => {}
                     None => return Err(CallError::NoAnswer),
@@ -269,7 +278,7 @@ impl Driver<'_> {
         let Some(media) = &mut self.media else { return self.phone.refuse(now, 488) };
         let own = match offer {
             Some(offer) => media.answer(&offer),
-            None => media.offer(),
+            None => media.offer_again(),
         };
         match own {
             Ok(own) => self.phone.answer(now, own),
@@ -286,6 +295,17 @@ impl Driver<'_> {
             self.is_agreed = true;
         }
         Ok(())
+    }
+
+    /// Takes the answer of who has answered, where it is not the one that was early: that may be of another device
+    /// (RFC 3261 §13.2.2.4).
+    fn accept_other(&mut self, answer: &Bytes) {
+        if self.early.as_ref() == Some(answer) {
+            return;
+        }
+        if let Err(error) = self.accept(answer) {
+            terminal::warn(&format!("the audio stays with the first answer, and may be lost: {error}"));
+        }
     }
 
     fn begin_talk(&mut self, word: &str) -> Result<(), CallError> {
@@ -426,7 +446,11 @@ impl Driver<'_> {
             tokio::select! {
                 frame = self.upstream.next() => match frame {
                     Ok(Some(Frame::Message(bytes, _))) => self.phone.handle_message(Instant::now(), bytes),
-                    Ok(_) => return Ok(()),
+                    Ok(Some(Frame::Ping(payload))) => {
+                        let _ = self.upstream.send(&Frame::Pong(payload)).await;
+                    }
+                    Ok(Some(Frame::Pong(_))) => {}
+                    Ok(Some(Frame::Close(_)) | None) => return Ok(()),
                     Err(_) if self.upstream.is_datagrams() => tokio::time::sleep(TICK).await,
                     // It ends anyway.
                     Err(_) => return Ok(()),
@@ -435,6 +459,10 @@ impl Driver<'_> {
             }
             // Nobody waits for them.
             while self.phone.poll_event().is_some() {}
+        }
+        if self.phone.is_busy() {
+            // Nobody has acknowledged our answer, and we cannot wait any longer.
+            self.phone.hang_up(Instant::now());
         }
         self.transmit().await
     }

@@ -89,6 +89,15 @@ impl Media {
         }
     }
 
+    /// Our offer within a call, of what there is already.
+    pub(super) fn offer_again(&mut self) -> Result<Bytes, CallError> {
+        match self {
+            Media::Rtp(rtp) => Ok(rtp.offer()),
+            // A description of the same media says something new only when another way is looked for.
+            Media::Webrtc(connection) => Ok(connection.restart()?.into()),
+        }
+    }
+
     /// Takes the answer to it.
     pub(super) fn accept(&mut self, answer: &[u8]) -> Result<(), CallError> {
         match self {
