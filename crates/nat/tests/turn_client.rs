@@ -118,8 +118,27 @@ fn a_peer_that_is_none_is_refused_with_its_code() {
     let loopback = at("127.0.0.1:9");
     pair.client.bind(pair.world.clock.now(), loopback);
     pair.drive();
-    assert_eq!(pair.events(), [Event::NotBound(loopback, Refused::Code(403))]);
+    let refused = [Event::NotBound(loopback, Refused::Code(403))];
+    assert_eq!(pair.events(), refused);
     assert_eq!(pair.client.header(loopback, 1), None);
+    // It may be asked for again, and another peer gets another number.
+    pair.client.bind(pair.world.clock.now(), loopback);
+    pair.client.bind(pair.world.clock.now(), at(PEER));
+    pair.drive();
+    assert_eq!(pair.events(), [refused[0].clone(), Event::Bound(at(PEER))]);
+    assert_eq!(pair.client.header(at(PEER), 0).unwrap()[..2], [0x40, 0x01]);
+}
+
+#[test]
+fn an_allocation_that_is_under_way_when_it_is_closed_is_given_back() {
+    let mut pair = Pair::new("sesame");
+    let now = pair.world.clock.now();
+    pair.client.allocate(now);
+    pair.client.close(now);
+    pair.drive();
+    assert_eq!(pair.events(), [Event::Closed]);
+    assert!(pair.world.server.is_empty());
+    assert_eq!(pair.client.poll_timeout(), None);
 }
 
 #[test]

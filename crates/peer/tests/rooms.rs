@@ -71,7 +71,7 @@ impl World {
     }
 
     async fn tell(&mut self, to: usize, message: &Value) {
-        self.rooms[to].handle_message(message.to_string().as_bytes()).await.unwrap();
+        self.rooms[to].handle_message(message.to_string().as_bytes()).await;
     }
 
     /// Lets both go on until something holds.
@@ -183,5 +183,38 @@ async fn what_the_server_refuses_is_told() {
     assert_eq!(world.rooms[1].next().await, refused);
     world.tell(1, &json!({"type": "ended", "reason": "host", "says": "over"})).await;
     assert_eq!(world.rooms[1].next().await, RoomEvent::Ended("over".into()));
-    world.rooms[1].handle_message(b"no JSON").await.unwrap();
+    world.rooms[1].handle_message(b"no JSON").await;
+    let error = json!({"type": "error", "code": "bad_message", "says": "too long", "about": "signal"});
+    world.tell(1, &error).await;
+    assert_eq!(world.rooms[1].next().await, RoomEvent::Objected("bad_message".into(), "too long".into()));
+}
+
+#[tokio::test]
+async fn who_is_no_longer_known_comes_as_somebody_new_and_the_others_are_gone() {
+    let mut world = World::new();
+    world.rooms[0].handle_opened();
+    world.until("the first is in", |world| world.there == 1).await;
+    world.rooms[1].handle_opened();
+    world.until("both are connected", is_connected).await;
+    world.tell(1, &json!({"type": "error", "code": "resume_unknown", "about": "join"})).await;
+    assert!(world.rooms[1].members().is_empty());
+    let join = world.rooms[1].poll_send().unwrap();
+    assert!(join.contains("join") && !join.contains("resume"), "{join}");
+    let gone = RoomEvent::Left(1, "Ada".into());
+    world.until("the other is gone", |world| world.events[1].contains(&gone)).await;
+}
+
+#[tokio::test]
+async fn a_member_for_whom_no_socket_opens_is_told_and_the_next_one_is_reached() {
+    let mut world = World::new();
+    world.rooms[0].move_to(vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))]);
+    world.rooms[0].handle_opened();
+    world.until("the first is in", |world| world.there == 1).await;
+    let eve = json!({"type": "member_joined", "member": {"id": 7, "name": "Eve"}});
+    world.tell(0, &eve).await;
+    let is_told = |event: &RoomEvent| matches!(event, RoomEvent::NotOpened(name, _) if name == "Eve");
+    world.until("it is told", |world| world.events[0].iter().any(is_told)).await;
+    world.rooms[0].move_to(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+    world.rooms[1].handle_opened();
+    world.until("both are connected", is_connected).await;
 }

@@ -44,6 +44,8 @@ pub struct Client {
     /// The allocation, and when it is to be refreshed.
     refresh_at: Option<Instant>,
     channels: SmallVec<[Channel; 2]>,
+    /// Whether an allocation is given back as soon as there is one.
+    is_closing: bool,
     transmits: VecDeque<Bytes>,
     events: VecDeque<Event>,
 }
@@ -145,6 +147,7 @@ impl Client {
             asked: SmallVec::new(),
             refresh_at: None,
             channels: SmallVec::new(),
+            is_closing: false,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -155,9 +158,14 @@ impl Client {
         self.ask(now, What::Allocate, false);
     }
 
-    /// Asks for a channel to a peer, which makes what follows.
+    /// Asks for a channel to a peer, which makes what follows. One that was refused is asked for again.
     pub fn bind(&mut self, now: Instant, peer: SocketAddr) {
-        if self.channels.iter().any(|channel| channel.peer == peer) {
+        if let Some(channel) = self.channels.iter().find(|channel| channel.peer == peer) {
+            // The number stays with its peer: a server that was silent may have bound it.
+            let what = What::Bind(channel.number);
+            if channel.bind_at.is_none() && self.asked.iter().all(|asked| asked.what != what) {
+                self.ask(now, what, false);
+            }
             return;
         }
         let number =
@@ -167,11 +175,14 @@ impl Client {
         self.ask(now, What::Bind(number), false);
     }
 
-    /// Gives the allocation up.
+    /// Gives the allocation up, or what comes of asking for it; [`Event::Closed`] follows.
     pub fn close(&mut self, now: Instant) {
-        self.asked.clear();
+        self.is_closing = true;
         self.refresh_at = None;
-        self.ask(now, What::End, false);
+        self.asked.retain(|asked| asked.what == What::Allocate);
+        if self.asked.is_empty() {
+            self.ask(now, What::End, false);
+        }
     }
 
     /// The header of what is sent to a peer, to stand before `length` bytes of data; `None` without a bound channel.
@@ -293,6 +304,9 @@ impl Client {
             What::Allocate => {
                 let relayed =
                     message.attribute(XOR_RELAYED_ADDRESS).and_then(|value| message.xor_address(value));
+                if self.is_closing {
+                    return self.ask(now, What::End, false);
+                }
                 let Some(relayed) = relayed else { return self.failed(what, Refused::Unreadable) };
                 self.refresh_at = refresh_at;
                 self.events.push_back(Event::Allocated { relayed, mapped: message.mapped_address() });
@@ -334,6 +348,8 @@ impl Client {
 
     fn failed(&mut self, what: What, why: Refused) {
         match what {
+            // There is nothing to give back.
+            What::Allocate if self.is_closing => self.events.push_back(Event::Closed),
             What::Allocate | What::Refresh => {
                 self.refresh_at = None;
                 self.channels.clear();

@@ -372,7 +372,9 @@ impl Files {
 
     fn offered(&mut self, Offer { id, name, size }: Offer) {
         let is_theirs = (1..=GREATEST).contains(&id) && !self.is_ours(id) && !self.incoming.contains_key(&id);
-        if !is_theirs || name.is_empty() || name.len() > LONGEST_NAME {
+        // Who offers and reads no refusals is not told of more of them.
+        let is_deaf = self.out.len() > MOST_WAITING;
+        if !is_theirs || is_deaf || name.is_empty() || name.len() > LONGEST_NAME {
             self.dropped += 1;
             return;
         }
@@ -451,7 +453,8 @@ pub fn file_name(name: &str) -> String {
         !c.is_control() && !matches!(c, '/' | '\\' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let kept: String = name.chars().filter(is_kept).collect();
-    match kept.trim_start_matches('.').trim() {
+    // White space before a dot would leave a file that is hidden.
+    match kept.trim_matches(|c: char| c == '.' || c.is_whitespace()) {
         "" => "file".to_owned(),
         name => name.to_owned(),
     }
@@ -468,6 +471,8 @@ fn shortened(text: &str, most: usize) -> String {
 
 /// Offers that are open at one time, of either side.
 const MOST_OFFERS: usize = 8;
+/// Messages that wait for the channel before offers are dropped.
+const MOST_WAITING: usize = 64;
 /// The greatest number of a file.
 const GREATEST: u64 = 1 << 31;
 /// The longest message.
@@ -632,11 +637,28 @@ mod tests {
     }
 
     #[test]
+    fn offers_of_who_reads_nothing_are_dropped() {
+        let mut files = Files::new(100, Numbers::Even);
+        for id in (1..1000).step_by(2) {
+            files.handle_text(format!(r#"{{"offer":{{"id":{id},"name":"a","size":101}}}}"#).as_bytes());
+        }
+        let waiting = MOST_WAITING as u64 + 1;
+        assert_eq!((files.out.len() as u64, files.dropped()), (waiting, 500 - waiting));
+        while files.poll_send().is_some() {}
+        files.handle_text(br#"{"offer":{"id":1001,"name":"a","size":1}}"#);
+        assert!(matches!(files.poll_event(), Some(FileEvent::Offered { id: 1001, .. })));
+    }
+
+    #[test]
     fn the_name_of_a_file_leads_nowhere_else() {
         for (given, name) in [
             ("plan.pdf", "plan.pdf"),
             ("../../etc/passwd", "etcpasswd"),
             (".bashrc", "bashrc"),
+            (" .bashrc", "bashrc"),
+            (". .bashrc", "bashrc"),
+            ("\u{a0}.x", "x"),
+            ("plan. ", "plan"),
             ("a\u{202e}fdp.exe", "afdp.exe"),
             ("\\\\host\\share", "hostshare"),
             ("..", "file"),

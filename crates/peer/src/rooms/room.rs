@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::select_all;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::files::{FileEvent, Files, NotOffered, Numbers, Parcel};
 use super::servers::Known;
 use super::wire::{Candidate, Description, DescriptionKind, FromClient, FromServer, Joined, Named};
 use crate::audio::Audio;
-use crate::webrtc::{ChannelId, Connection, Event, Negotiated, OpenError, SendError, Settings};
+use crate::webrtc::{ChannelId, Connection, Event, Negotiated, SendError, Settings};
 
 /// Who comes, and where.
 #[derive(Debug, Clone, Default)]
@@ -63,22 +63,23 @@ pub enum RoomEvent {
     File(u32, FileEvent),
     /// It is over for us; what the server says.
     Ended(String),
-    /// The server has refused what was asked: its code and what it says.
+    /// The server does not let us in: its code and what it says.
     Refused(String, String),
+    /// The server has refused something else that was asked, and the room goes on: its code and what it says.
+    Objected(String, String),
     /// What a member wants is not understood, and left out.
     Misunderstood(u32, String),
+    /// Nothing can be sent to a member that has come, since no socket can be opened: its name, and why.
+    NotOpened(String, String),
     /// A server does not relay for us to that member, and why.
     NotRelayed(u32, String),
     /// There is something for the server: [`Room::poll_send`].
     Sends,
 }
 
-/// Why a room cannot go on.
+/// Why something is not done.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
-    /// No sockets.
-    #[error("{0}")]
-    Open(#[from] OpenError),
     /// Nobody of that number is there.
     #[error("there is no such member")]
     NoMember,
@@ -96,6 +97,8 @@ pub struct Room {
     /// Who we are in it, and what proves it when we come back.
     own: Option<(u32, String)>,
     members: BTreeMap<u32, Member>,
+    /// Connections that were closed, and until when they may give back what TURN servers have for them.
+    closing: Vec<(Connection, Instant)>,
     known: Known,
     out: VecDeque<FromClient>,
     /// Whether something is in `out` that nobody was told of.
@@ -132,6 +135,7 @@ impl Room {
             settings,
             own: None,
             members: BTreeMap::new(),
+            closing: Vec::new(),
             known: Known::default(),
             out: VecDeque::new(),
             is_new: false,
@@ -154,13 +158,18 @@ impl Room {
         });
     }
 
+    /// Our addresses from here on, for who comes next: those of another network, say.
+    pub fn move_to(&mut self, addresses: Vec<IpAddr>) {
+        self.settings.addresses = addresses;
+    }
+
     /// Takes a message of the server.
-    pub async fn handle_message(&mut self, text: &[u8]) -> Result<(), RoomError> {
+    pub async fn handle_message(&mut self, text: &[u8]) {
         // A message that cannot be read is one of a kind that is not known here.
         match serde_json::from_slice(text).unwrap_or(FromServer::Other) {
-            FromServer::Joined(joined) => self.joined(joined).await?,
+            FromServer::Joined(joined) => self.joined(joined).await,
             FromServer::Waiting {} => self.events.push_back(RoomEvent::Waiting),
-            FromServer::MemberJoined { member } => self.came(member, false).await?,
+            FromServer::MemberJoined { member } => self.came(member, false).await,
             FromServer::MemberLeft { member } => self.left(member),
             FromServer::MemberBack { member } => self.say_again(member),
             FromServer::IceServers(servers) => self.known.learn(Instant::now(), &servers).await,
@@ -182,20 +191,27 @@ impl Room {
                 let says = if says.is_empty() { reason } else { says };
                 self.events.push_back(RoomEvent::Ended(says));
             }
-            FromServer::Error { code, says } => {
-                if code == "resume_unknown" {
-                    // Come as somebody new.
-                    self.own = None;
-                    self.members.clear();
-                    self.settings.creates = false;
-                    self.handle_opened();
+            FromServer::Error { code, .. } if code == "resume_unknown" => {
+                // Come as somebody new; the others have closed what they had with us.
+                for id in self.members.keys().copied().collect::<Vec<_>>() {
+                    self.left(id);
                 }
-                self.events.push_back(RoomEvent::Refused(code, says));
+                self.own = None;
+                self.known = Known::default();
+                self.settings.creates = false;
+                self.handle_opened();
+            }
+            FromServer::Error { code, says, about } => {
+                // Before we are in it, nothing else was asked.
+                let is_entry = about.map_or(self.own.is_none(), |about| matches!(&*about, "create" | "join"));
+                self.events.push_back(match is_entry {
+                    true => RoomEvent::Refused(code, says),
+                    false => RoomEvent::Objected(code, says),
+                });
             }
             // Whether a member has a connection with the server does not matter to ours with it.
             FromServer::MemberAway { .. } | FromServer::Other => {}
         }
-        Ok(())
     }
 
     /// The next message for the server.
@@ -211,12 +227,17 @@ impl Room {
         self.send(FromClient::Ping);
     }
 
-    /// Leaves for good.
+    /// Leaves for good. [`Room::next`] says the goodbyes, until [`Room::is_at_rest`].
     pub fn leave(&mut self) {
         self.send(FromClient::Leave);
-        for member in self.members.values_mut() {
-            member.connection.close();
+        for (_, member) in std::mem::take(&mut self.members) {
+            self.close(member.connection);
         }
+    }
+
+    /// Whether no connection that was closed has anything left to say.
+    pub fn is_at_rest(&self) -> bool {
+        self.closing.is_empty()
     }
 
     /// The other members: their numbers, names, and whether they are connected.
@@ -306,6 +327,9 @@ impl Room {
                 .filter(|(_, member)| !member.is_over)
                 .map(|(id, member)| Box::pin(async move { (*id, member.connection.next().await) }))
                 .collect();
+            let closing = self.closing.iter_mut();
+            let closing: Vec<_> =
+                closing.map(|(connection, until)| Box::pin(connection.linger(*until))).collect();
             let happened = tokio::select! {
                 ((id, event), _, _) = async {
                     match waiting.is_empty() {
@@ -313,6 +337,12 @@ impl Room {
                         false => select_all(&mut waiting).await,
                     }
                 } => Some((id, event)),
+                () = async {
+                    match closing.is_empty() {
+                        true => std::future::pending().await,
+                        false => drop(select_all(closing).await),
+                    }
+                } => None,
                 () = sleep => None,
             };
             drop(waiting);
@@ -321,6 +351,7 @@ impl Room {
                 Some((id, None)) => self.forget_connection(id),
                 None => {
                     let now = Instant::now();
+                    self.closing.retain(|(connection, until)| !connection.is_at_rest() && *until > now);
                     if self.known.handle_timeout(now) {
                         self.send(FromClient::IceServers);
                     }
@@ -338,7 +369,7 @@ impl Room {
         self.is_new = true;
     }
 
-    async fn joined(&mut self, joined: Joined) -> Result<(), RoomError> {
+    async fn joined(&mut self, joined: Joined) {
         let Joined { room, you, members, resume, resumed, servers } = joined;
         if self.own.as_ref().is_some_and(|(own, _)| *own != you) {
             // We are somebody else to the others, who have closed what they had with us.
@@ -362,19 +393,21 @@ impl Room {
                 // Whoever has the greater number makes the offer.
                 false => {
                     let offers = other.id < you;
-                    self.came(other, offers).await?;
+                    self.came(other, offers).await;
                 }
             }
         }
-        Ok(())
     }
 
     /// Somebody is there: a connection is made, and an offer if that is ours to make.
-    async fn came(&mut self, Named { id, name }: Named, offers: bool) -> Result<(), RoomError> {
+    async fn came(&mut self, Named { id, name }: Named, offers: bool) {
         if self.members.contains_key(&id) || self.members.len() >= MOST_MEMBERS {
-            return Ok(());
+            return;
         }
-        let connection = Connection::open(self.peer_settings()).await?;
+        let connection = match Connection::open(self.peer_settings()).await {
+            Ok(connection) => connection,
+            Err(error) => return self.events.push_back(RoomEvent::NotOpened(name, error.to_string())),
+        };
         let is_smaller = self.own.as_ref().is_some_and(|(own, _)| *own < id);
         let numbers = if is_smaller { Numbers::Odd } else { Numbers::Even };
         let files = Files::new(self.settings.most_file, numbers);
@@ -393,18 +426,22 @@ impl Room {
         if offers {
             self.make_offer(id, false);
         }
-        Ok(())
     }
 
     fn left(&mut self, id: u32) {
         if let Some(mut member) = self.members.remove(&id) {
-            member.connection.close();
+            self.close(member.connection);
             member.files.close();
             while let Some(event) = member.files.poll_event() {
                 self.events.push_back(RoomEvent::File(id, event));
             }
             self.events.push_back(RoomEvent::Left(id, member.name));
         }
+    }
+
+    fn close(&mut self, mut connection: Connection) {
+        connection.close();
+        self.closing.push((connection, Instant::now() + LINGER));
     }
 
     fn make_offer(&mut self, id: u32, is_restart: bool) {
@@ -588,5 +625,7 @@ const FILE: &str = "file";
 const LONGEST_LINE: usize = 4000;
 /// The longest message of a channel.
 const LONGEST_MESSAGE: usize = 16_384;
+/// How long a closed connection may take to give back what TURN servers have for it.
+const LINGER: Duration = Duration::from_secs(1);
 /// Others in a room.
 const MOST_MEMBERS: usize = 5;

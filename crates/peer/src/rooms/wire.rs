@@ -75,6 +75,8 @@ pub(super) enum FromServer {
         code: String,
         #[serde(default)]
         says: String,
+        /// The type of the message that it answers.
+        about: Option<String>,
     },
     #[serde(other)]
     Other,

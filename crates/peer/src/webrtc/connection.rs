@@ -128,13 +128,32 @@ impl Connection {
         self.unsent + self.relays.unbound()
     }
 
-    /// Says goodbye; the last event is [`Event::Closed`].
+    /// Says goodbye; the last event is [`Event::Closed`]. What TURN servers have for us is given back by
+    /// [`Connection::linger`].
     pub fn close(&mut self) {
         let now = Instant::now();
         self.peer.close(now);
         self.transmit();
         self.relays.close(now);
         self.transmit();
+    }
+
+    /// Whether nothing is left to be said after [`Connection::close`].
+    pub fn is_at_rest(&self) -> bool {
+        self.relays.is_at_rest()
+    }
+
+    /// Goes on after [`Connection::close`] until the TURN servers have what is theirs, or until a moment.
+    pub async fn linger(&mut self, until: Instant) {
+        self.is_over = true;
+        self.transmit();
+        while !self.is_at_rest() && Instant::now() < until {
+            tokio::select! {
+                () = self.wait() => {}
+                () = sleep_until(until.into()) => {}
+            }
+            self.transmit();
+        }
     }
 
     /// The next news; `None` when the connection has ended.

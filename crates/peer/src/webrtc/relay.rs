@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ringback_nat::turn::client::{Client, Event as ClientEvent, Refused};
@@ -30,8 +30,11 @@ struct Relay {
     server: SocketAddr,
     client: Client,
     relayed: Option<SocketAddr>,
-    /// Peers that a channel was asked for.
-    peers: Vec<SocketAddr>,
+    /// Whether the server has an allocation of ours, or may make one yet.
+    is_held: bool,
+    is_closing: bool,
+    /// Peers that a channel was asked for, and until when one that was refused is not asked for again.
+    peers: Vec<(SocketAddr, Option<Instant>)>,
 }
 
 /// What has become of an allocation.
@@ -72,7 +75,8 @@ impl Relays {
             let first = (u128::from(seed) << 32) | (number << 24);
             let mut client = Client::new(&server.name, &server.password, first);
             client.allocate(now);
-            Relay { base, server: server.address, client, relayed: None, peers: Vec::new() }
+            let server = server.address;
+            Relay { base, server, client, relayed: None, is_held: true, is_closing: false, peers: Vec::new() }
         });
         Relays { relays: relays.collect(), ..Relays::default() }
     }
@@ -88,7 +92,7 @@ impl Relays {
         let is_it = |relay: &&mut Relay| relay.base == base && relay.server == from;
         let Some(relay) = self.relays.iter_mut().find(is_it) else { return Arrived::Other };
         let data = relay.client.handle_datagram(now, datagram);
-        self.events.extend(relay.take_events());
+        self.events.extend(relay.take_events(now));
         match (data, relay.relayed) {
             (Some((peer, data)), Some(relayed)) => Arrived::Data { peer, relayed, data },
             _ => Arrived::Taken,
@@ -108,8 +112,9 @@ impl Relays {
         let header = u16::try_from(datagram.len()).ok().and_then(|len| relay.client.header(to, len));
         let Some(header) = header else {
             self.unbound += 1;
-            if !relay.peers.contains(&to) && relay.peers.len() < MOST_PEERS {
-                relay.peers.push(to);
+            relay.peers.retain(|(_, again_at)| again_at.is_none_or(|at| at > now));
+            if relay.peers.iter().all(|(peer, _)| *peer != to) && relay.peers.len() < MOST_PEERS {
+                relay.peers.push((to, None));
                 relay.client.bind(now, to);
             }
             return None;
@@ -117,20 +122,26 @@ impl Relays {
         Some((relay.base, relay.server, [header.as_slice(), datagram].concat()))
     }
 
-    /// Gives every allocation back.
+    /// Gives every allocation back, those that are under way as soon as they are there.
     pub(super) fn close(&mut self, now: Instant) {
         for relay in &mut self.relays {
-            if relay.relayed.take().is_some() {
+            relay.relayed = None;
+            if relay.is_held && !std::mem::replace(&mut relay.is_closing, true) {
                 relay.client.close(now);
             }
         }
+    }
+
+    /// Whether no server has an allocation of ours, or may make one yet.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.relays.iter().all(|relay| !relay.is_held)
     }
 
     /// Does what is due.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         for relay in &mut self.relays {
             relay.client.handle_timeout(now);
-            self.events.extend(relay.take_events());
+            self.events.extend(relay.take_events(now));
         }
     }
 
@@ -158,7 +169,7 @@ impl Relays {
 }
 
 impl Relay {
-    fn take_events(&mut self) -> Vec<RelayEvent> {
+    fn take_events(&mut self, now: Instant) -> Vec<RelayEvent> {
         let mut events = Vec::new();
         while let Some(event) = self.client.poll_event() {
             match event {
@@ -167,11 +178,18 @@ impl Relay {
                     events.push(RelayEvent::Relayed { base: self.base, relayed, mapped });
                 }
                 ClientEvent::Ended(why) => {
-                    self.relayed = None;
+                    (self.relayed, self.is_held) = (None, false);
                     events.push(RelayEvent::Refused(self.server, why));
                 }
-                // That a peer is not reached this way is for ICE to find out.
-                ClientEvent::Bound(_) | ClientEvent::NotBound(..) | ClientEvent::Closed => {}
+                ClientEvent::Closed => self.is_held = false,
+                // That a peer is not reached this way is for ICE to find out; it may be later.
+                ClientEvent::NotBound(peer, _) => {
+                    let refused = self.peers.iter_mut().find(|(known, _)| *known == peer);
+                    if let Some((_, again_at)) = refused {
+                        *again_at = Some(now + PAUSE);
+                    }
+                }
+                ClientEvent::Bound(_) => {}
             }
         }
         events
@@ -182,6 +200,8 @@ impl Relay {
 const MOST: usize = 8;
 /// Peers of an allocation: as many candidates as another side has.
 const MOST_PEERS: usize = 64;
+/// How long a channel that was refused is not asked for again.
+const PAUSE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -211,5 +231,18 @@ mod tests {
             relays.handle_timeout(clock.now());
         }
         assert_eq!(relays.poll_event(), Some(RelayEvent::Refused(server.address, Refused::Silent)));
+        assert!(relays.is_at_rest());
+
+        // What was asked for when it is closed is waited for, and nobody misses it.
+        let mut relays = Relays::new(clock.now(), &bases, std::slice::from_ref(&server), 7);
+        for _ in 0..2 {
+            relays.close(clock.now());
+        }
+        assert!(!relays.is_at_rest());
+        while let Some(at) = relays.poll_timeout() {
+            clock.advance_to(at);
+            relays.handle_timeout(clock.now());
+        }
+        assert_eq!((relays.is_at_rest(), relays.poll_event()), (true, None));
     }
 }

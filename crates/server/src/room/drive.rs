@@ -1,21 +1,25 @@
 //! The member with its connection and its clock.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::LocalBoxFuture;
 use hyper::Request;
 use ringback_peer::rooms::{FileEvent, Room, RoomEvent, RoomSettings};
+use ringback_sansio::FiveTuple;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::console::{self, Console, Wish};
+use super::link::Link;
 use super::sound::Sound;
 use super::transfers::{Transfer, Transfers};
 use super::{Options, RoomError};
 use crate::live_sound::News;
 use crate::terminal;
-use crate::upstream::{Connector, Frame, Kind, Upstream};
+use crate::upstream::{ConnectError, Connector, Frame, Kind, Upstream};
 
 /// How often recordings are written down.
 const TICK: Duration = Duration::from_millis(100);
@@ -30,8 +34,9 @@ const SILENT: Duration = Duration::from_secs(25);
 /// How long one waits before the next try: the last again and again, and a little at random.
 const TRIES: [u64; 6] = [0, 500, 1000, 2000, 4000, 5000];
 
-/// How long goodbyes may take.
+/// How long goodbyes take, and how long they may where a TURN server has something to be given back.
 const GOODBYE: Duration = Duration::from_millis(500);
+const LATE_GOODBYE: Duration = Duration::from_secs(1);
 
 /// The longest file that is offered or taken.
 const MOST_FILE: u64 = 100 << 20;
@@ -58,9 +63,10 @@ pub(super) async fn run(
     };
     let member = Driver {
         options,
-        connector,
+        connector: Arc::new(connector),
         room: Room::new(settings),
-        server: Some(upstream),
+        server: Some(Link::new(upstream)),
+        connecting: None,
         heard_at: Instant::now(),
         retry_at: None,
         tries: 0,
@@ -74,10 +80,12 @@ pub(super) async fn run(
 
 struct Driver<'o> {
     options: &'o Options,
-    connector: Connector,
+    connector: Arc<Connector>,
     room: Room,
     /// The connection with the server, while it stands.
-    server: Option<Upstream>,
+    server: Option<Link>,
+    /// The next one, while it is being made.
+    connecting: Option<LocalBoxFuture<'static, Connected>>,
     heard_at: Instant,
     retry_at: Option<Instant>,
     tries: usize,
@@ -87,9 +95,12 @@ struct Driver<'o> {
     over: Option<Result<(), RoomError>>,
 }
 
+type Connected = Result<(Upstream, FiveTuple), ConnectError>;
+
 /// What is waited for.
 enum Happened {
     Server(Option<Frame>),
+    Connected(Connected),
     Room(RoomEvent),
     Typed(Option<Wish>),
     Tick,
@@ -109,17 +120,23 @@ impl Driver<'_> {
         let end = self.options.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
         self.room.handle_opened();
         while self.over.is_none() {
-            self.send().await;
+            self.send();
             self.supply();
-            let (server, room) = (&mut self.server, &mut self.room);
+            let (server, room, connecting) = (&mut self.server, &mut self.room, &mut self.connecting);
             let retry_at = self.retry_at;
             let happened = tokio::select! {
                 frame = async {
                     match server {
-                        Some(server) => server.next().await.unwrap_or(None),
+                        Some(server) => server.next().await,
                         None => std::future::pending().await,
                     }
                 } => Happened::Server(frame),
+                connected = async {
+                    match connecting {
+                        Some(connecting) => connecting.await,
+                        None => std::future::pending().await,
+                    }
+                } => Happened::Connected(connected),
                 event = room.next() => Happened::Room(event),
                 wish = async {
                     match &mut typed {
@@ -142,7 +159,8 @@ impl Driver<'_> {
                 Happened::Typed(None) => typed = None,
                 Happened::Tick => self.listen()?,
                 Happened::Ping => self.look_after_server(),
-                Happened::Retry => self.reconnect().await?,
+                Happened::Retry => self.reconnect(),
+                Happened::Connected(connected) => self.handle_connected(connected)?,
                 Happened::Interrupted => self.over = Some(Ok(())),
             }
         }
@@ -154,12 +172,10 @@ impl Driver<'_> {
     async fn handle_frame(&mut self, frame: Option<Frame>) -> Result<(), RoomError> {
         self.heard_at = Instant::now();
         match frame {
-            Some(Frame::Message(text, _)) => self.room.handle_message(&text).await?,
+            Some(Frame::Message(text, _)) => self.room.handle_message(&text).await,
             Some(Frame::Ping(payload)) => {
-                if let Some(server) = &mut self.server
-                    && server.send(&Frame::Pong(payload)).await.is_err()
-                {
-                    self.lose_server()?;
+                if let Some(server) = &self.server {
+                    server.send(Frame::Pong(payload));
                 }
             }
             Some(Frame::Pong(_)) => {}
@@ -180,12 +196,21 @@ impl Driver<'_> {
         Ok(())
     }
 
-    async fn reconnect(&mut self) -> Result<(), RoomError> {
+    /// Asks for another connection with the server; what comes of it is waited for beside all else.
+    fn reconnect(&mut self) {
         self.retry_at = None;
-        match self.connector.connect(&Request::new(())).await {
-            Ok((upstream, _)) => {
-                self.server = Some(upstream);
+        let connector = Arc::clone(&self.connector);
+        self.connecting = Some(Box::pin(async move { connector.connect(&Request::new(())).await }));
+    }
+
+    fn handle_connected(&mut self, connected: Connected) -> Result<(), RoomError> {
+        self.connecting = None;
+        match connected {
+            Ok((upstream, tuple)) => {
+                self.server = Some(Link::new(upstream));
                 self.heard_at = Instant::now();
+                // This machine may be in another network.
+                self.room.move_to(vec![tuple.local.ip()]);
                 self.room.handle_opened();
                 Ok(())
             }
@@ -202,14 +227,12 @@ impl Driver<'_> {
         self.room.ping();
     }
 
-    async fn send(&mut self) {
-        let Some(server) = &mut self.server else { return };
-        while let Some(text) = self.room.poll_send() {
-            let frame = Frame::Message(text.into(), Kind::Text);
-            if server.send(&frame).await.is_err() {
-                // Its end is read, and told then.
-                return;
-            }
+    fn send(&mut self) {
+        let Some(server) = &self.server else { return };
+        while server.has_room()
+            && let Some(text) = self.room.poll_send()
+        {
+            server.send(Frame::Message(text.into(), Kind::Text));
         }
     }
 
@@ -267,11 +290,14 @@ impl Driver<'_> {
                 Ok(())
             }
             RoomEvent::Refused(code, says) => {
-                // Whoever comes back as somebody new goes on; all else is for who has typed it.
-                if code != "resume_unknown" {
-                    self.over = Some(Err(RoomError::Refused { code, says }));
-                }
+                self.over = Some(Err(RoomError::Refused { code, says }));
                 Ok(())
+            }
+            RoomEvent::Objected(code, says) => {
+                self.console.line(&format!("* the server says: {says} ({code})"))
+            }
+            RoomEvent::NotOpened(name, why) => {
+                self.console.line(&format!("* {name} is here and cannot be connected with: {why}"))
             }
             RoomEvent::NotRelayed(id, why) => {
                 let name = self.room.name(id).to_owned();
@@ -291,11 +317,11 @@ impl Driver<'_> {
         let transfer = |id| Transfer { member, id };
         match event {
             FileEvent::Offered { id, name: file, size } => {
-                self.transfers.offered(transfer(id), &file, size);
+                let number = self.transfers.offered(transfer(id), &file, size);
                 match self.options.takes_files {
                     true => self.take(transfer(id)),
                     false => self.console.line(&format!(
-                        "* {name} offers {file} ({size} bytes); /accept {id} or /refuse {id}"
+                        "* {name} offers {file} ({size} bytes); /accept {number} or /refuse {number}"
                     )),
                 }
             }
@@ -496,15 +522,19 @@ impl Driver<'_> {
         self.sound.close();
         self.tell_of_sound()?;
         self.room.leave();
-        self.send().await;
-        let until = Instant::now() + GOODBYE;
-        while Instant::now() < until {
+        self.send();
+        let (until, late) = (Instant::now() + GOODBYE, Instant::now() + LATE_GOODBYE);
+        loop {
+            let now = Instant::now();
+            let until = if now < until || self.room.is_at_rest() { until } else { late };
+            if until <= now {
+                return Ok(());
+            }
             tokio::select! {
                 _ = self.room.next() => {}
                 () = sleep_until(until.into()) => {}
             }
         }
-        Ok(())
     }
 }
 

@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 
 use ringback_peer::audio::FileError;
-use ringback_peer::rooms::RoomError as PeerError;
 use ringback_peer::sound::DeviceError;
 use thiserror::Error;
 
@@ -47,9 +46,6 @@ pub enum RoomError {
         /// What it says.
         says: String,
     },
-    /// The connections with the members.
-    #[error("{0}")]
-    Peer(#[from] PeerError),
     /// Standard output.
     #[error("what happens cannot be told: {0}")]
     Print(io::Error),

@@ -10,6 +10,7 @@
 mod console;
 mod drive;
 mod error;
+mod link;
 mod place;
 mod sound;
 mod transfers;

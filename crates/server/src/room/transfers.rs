@@ -21,6 +21,8 @@ pub(super) struct Open {
     pub(super) name: String,
     pub(super) size: u64,
     pub(super) done: u64,
+    /// What one of theirs is called by whoever types: the ids of different members may be the same.
+    number: Option<u64>,
     /// Of theirs: none until it is taken.
     file: Option<File>,
     /// Where one of theirs goes.
@@ -31,36 +33,43 @@ pub(super) struct Open {
 #[derive(Debug)]
 pub(super) struct Transfers {
     folder: PathBuf,
+    /// How many of theirs were offered.
+    offers: u64,
     open: BTreeMap<Transfer, Open>,
 }
 
 impl Transfers {
     /// Files of others go into a folder.
     pub(super) fn new(folder: &Path) -> Self {
-        Transfers { folder: folder.to_owned(), open: BTreeMap::new() }
+        Transfers { folder: folder.to_owned(), offers: 0, open: BTreeMap::new() }
     }
 
     /// Notes a file of ours that is offered.
     pub(super) fn sending(&mut self, transfer: Transfer, path: &Path, size: u64) -> io::Result<()> {
         let file = File::open(path)?;
-        let open = Open { name: name_of(path), size, done: 0, file: Some(file), made: None };
+        let name = name_of(path);
+        let open = Open { name, size, done: 0, number: None, file: Some(file), made: None };
         self.open.insert(transfer, open);
         Ok(())
     }
 
-    /// Notes a file of theirs that is offered.
-    pub(super) fn offered(&mut self, transfer: Transfer, name: &str, size: u64) {
-        self.open.insert(transfer, Open { name: file_name(name), size, done: 0, file: None, made: None });
+    /// Notes a file of theirs that is offered; gives the number that it is accepted or refused by.
+    pub(super) fn offered(&mut self, transfer: Transfer, name: &str, size: u64) -> u64 {
+        self.offers += 1;
+        let (name, number) = (file_name(name), Some(self.offers));
+        self.open.insert(transfer, Open { name, size, done: 0, number, file: None, made: None });
+        self.offers
     }
 
     /// The file of theirs that a number means, among those that wait; without a number the only one.
     pub(super) fn waiting(&self, number: Option<u64>) -> Option<Transfer> {
         let waits = |(_, open): &(&Transfer, &Open)| open.file.is_none();
-        let mut waiting = self.open.iter().filter(waits).map(|(transfer, _)| *transfer);
-        match number {
-            Some(number) => waiting.find(|transfer| transfer.id == number),
+        let mut waiting = self.open.iter().filter(waits);
+        let found = match number {
+            Some(number) => waiting.find(|(_, open)| open.number == Some(number)),
             None => waiting.next().filter(|_| waiting.next().is_none()),
-        }
+        };
+        found.map(|(transfer, _)| *transfer)
     }
 
     /// Makes the file that one of theirs goes into: a new one, whatever is there.
@@ -165,9 +174,15 @@ mod tests {
     #[test]
     fn one_of_several_is_named_by_its_number() {
         let mut transfers = Transfers::new(Path::new("."));
-        let other = Transfer { id: 2, ..THEIRS };
-        transfers.offered(THEIRS, "a", 1);
-        transfers.offered(other, "b", 1);
-        assert_eq!((transfers.waiting(None), transfers.waiting(Some(2))), (None, Some(other)));
+        // Two members may offer under the same id.
+        let other = Transfer { member: 2, ..THEIRS };
+        let numbers =
+            [(other, "b"), (THEIRS, "a")].map(|(transfer, name)| transfers.offered(transfer, name, 1));
+        assert_eq!(numbers, [1, 2]);
+        assert_eq!(numbers.map(|number| transfers.waiting(Some(number))), [Some(other), Some(THEIRS)]);
+        assert_eq!((transfers.waiting(None), transfers.waiting(Some(3))), (None, None));
+        transfers.abandon(other);
+        assert_eq!(transfers.waiting(Some(1)), None, "a number is not given again");
+        assert_eq!(transfers.waiting(None), Some(THEIRS));
     }
 }
