@@ -47,9 +47,9 @@ impl Pacing {
         self.due_at(self.next).saturating_duration_since(now).max(PACE)
     }
 
-    /// How many were left out.
-    pub(super) fn late(&self) -> u64 {
-        self.late
+    /// How many were left out in all, when it is over: those at its end as well, which came due while nobody looked.
+    pub(super) fn left_out(self) -> u64 {
+        self.late + (self.total - self.next)
     }
 
     fn due_at(&self, number: u64) -> Instant {
@@ -77,11 +77,21 @@ mod tests {
         assert_eq!(due(&mut pacing, at(25)), [0, 1, 2]);
         assert_eq!(pacing.wait(at(25)), Duration::from_millis(5));
         pacing.leave_out(at(60));
-        assert_eq!((due(&mut pacing, at(60)), pacing.late()), (vec![3, 4, 5, 6], 0));
+        assert_eq!((due(&mut pacing, at(60)), pacing.late), (vec![3, 4, 5, 6], 0));
         pacing.leave_out(at(570));
-        assert_eq!((due(&mut pacing, at(570)), pacing.late()), (vec![57], 50));
+        assert_eq!((due(&mut pacing, at(570)), pacing.late), (vec![57], 50));
         assert!(!pacing.is_over(at(999)) && pacing.is_over(at(1100)));
         pacing.leave_out(at(5000));
         assert!(pacing.is_over(at(1000)), "no more than there are");
+        assert_eq!(pacing.left_out(), 100 - 8);
+    }
+
+    #[test]
+    fn what_comes_due_while_nobody_looks_is_left_out_at_the_end_too() {
+        let start = Instant::now();
+        let mut pacing = Pacing::new(start, 100.0, Duration::from_secs(1));
+        while pacing.take(start + Duration::from_millis(795)).is_some() {}
+        assert!(pacing.is_over(start + Duration::from_millis(1200)));
+        assert_eq!(pacing.left_out(), 20);
     }
 }

@@ -185,7 +185,7 @@ impl<'a> Drive<'a> {
             self.step(if burst == BURST { Duration::ZERO } else { pacing.wait(Instant::now()) })?;
             self.show_progress(what);
         }
-        self.counts.traffic.late += pacing.late();
+        self.counts.traffic.late += pacing.left_out();
         Ok(())
     }
 

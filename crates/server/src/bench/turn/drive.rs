@@ -200,7 +200,7 @@ impl<'a> Drive<'a> {
             self.step(if burst == BURST { Duration::ZERO } else { pacing.wait(Instant::now()) })?;
             self.show_progress(what);
         }
-        self.traffic.late += pacing.late();
+        self.traffic.late += pacing.left_out();
         Ok(())
     }
 
