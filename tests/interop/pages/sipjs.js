@@ -24,13 +24,25 @@ const user = new Web.SimpleUser(ws, {
   },
 });
 
+/** Begins a re-INVITE when none of the other side waits for its ACK: until then SIP.js refuses to. */
+async function afterTheirs(begin) {
+  for (;;) {
+    try {
+      return await begin();
+    } catch (error) {
+      if (!/ongoing re-INVITE/.test(error.message)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 window.phone = {
   dial: (target) => user.call(target),
   accept: () => user.answer(),
   hangUp: () => user.hangup(),
   reject: () => user.decline(),
-  hold: () => user.hold(),
-  resume: () => user.unhold(),
+  hold: () => afterTheirs(() => user.hold()),
+  resume: () => afterTheirs(() => user.unhold()),
   // SimpleUser has no transfer of its own; its session has.
   transfer: (target) => user.session.refer(UserAgent.makeURI(target)).then(() => {}),
   async press(key) {
