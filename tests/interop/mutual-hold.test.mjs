@@ -8,7 +8,7 @@ await enterOwnNetwork(import.meta.filename);
 const inCall = callsWithPhone();
 
 inCall('both hold, and who held first resumes first', async ({ alice, bob, bothHear, nobodyHears }) => {
-  await alice.hold();
+  await alice.agreed(() => alice.hold());
   await bob.hold();
   await nobodyHears();
   await alice.resume('held');
@@ -19,7 +19,7 @@ inCall('both hold, and who held first resumes first', async ({ alice, bob, bothH
 });
 
 inCall('both hold, and who held last resumes first', async ({ alice, bob, earOfBob, bothHear }) => {
-  await alice.hold();
+  await alice.agreed(() => alice.hold());
   await bob.hold();
   await bob.resume();
   // What Alice hears is hers to say: JsSIP answers a re-INVITE with sendrecv although it holds.

@@ -99,6 +99,19 @@ class Phone {
     await this.part(`keypad-${id}`).click();
   }
 
+  /**
+   * Does what sends an INVITE, and waits until that is answered. JsSIP says that it holds before the other side has agreed,
+   * and ends the call when an offer of that side comes between.
+   */
+  async agreed(action) {
+    const answers = () =>
+      this.messages('received').filter((text) => /^SIP\/2\.0 [2-6][^]*?^CSeq: *\d+ INVITE/m.test(text))
+        .length;
+    const before = answers();
+    await action();
+    await until('the INVITE to be answered', () => answers() > before, { seen: answers });
+  }
+
   /** The SIP messages that it `sent` or `received`, oldest first, over all of its WebSockets. */
   messages = (way) => this.#opened.sockets.flatMap((passed) => passed[way]);
 
