@@ -177,7 +177,9 @@ impl Client {
 
     /// Gives the allocation up, or what comes of asking for it; [`Event::Closed`] follows.
     pub fn close(&mut self, now: Instant) {
-        self.is_closing = true;
+        if std::mem::replace(&mut self.is_closing, true) {
+            return;
+        }
         self.refresh_at = None;
         self.asked.retain(|asked| asked.what == What::Allocate);
         if self.asked.is_empty() {

@@ -32,7 +32,6 @@ struct Relay {
     relayed: Option<SocketAddr>,
     /// Whether the server has an allocation of ours, or may make one yet.
     is_held: bool,
-    is_closing: bool,
     /// Peers that a channel was asked for, and until when one that was refused is not asked for again.
     peers: Vec<(SocketAddr, Option<Instant>)>,
 }
@@ -76,7 +75,7 @@ impl Relays {
             let mut client = Client::new(&server.name, &server.password, first);
             client.allocate(now);
             let server = server.address;
-            Relay { base, server, client, relayed: None, is_held: true, is_closing: false, peers: Vec::new() }
+            Relay { base, server, client, relayed: None, is_held: true, peers: Vec::new() }
         });
         Relays { relays: relays.collect(), ..Relays::default() }
     }
@@ -126,7 +125,7 @@ impl Relays {
     pub(super) fn close(&mut self, now: Instant) {
         for relay in &mut self.relays {
             relay.relayed = None;
-            if relay.is_held && !std::mem::replace(&mut relay.is_closing, true) {
+            if relay.is_held {
                 relay.client.close(now);
             }
         }
