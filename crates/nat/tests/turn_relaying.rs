@@ -69,12 +69,17 @@ fn rfc8656_12_channels_both_ways() {
     assert_eq!((stats.to_clients, stats.bytes_to_clients), (2, 9));
 }
 
+/// An allocation of alice over a connection, with a channel to the peer.
+fn bound_over(transport: Transport) -> (World, Client) {
+    let mut world = World::new();
+    let mut alice = Client::alice().over(transport).challenged(&mut world);
+    assert!(alice.allocate(&mut world).is_success() && alice.bind(&mut world, 0x4001, PEER).is_success());
+    (world, alice)
+}
+
 #[test]
 fn rfc8656_12_5_channel_data_over_a_stream_is_padded() {
-    let mut world = World::new();
-    let mut alice = Client::alice().over(Transport::Tcp).challenged(&mut world);
-    alice.allocate(&mut world);
-    alice.bind(&mut world, 0x4001, PEER);
+    let (mut world, alice) = bound_over(Transport::Tcp);
     let relay = world.relay();
     for length in 0..9 {
         let data = vec![0xab; length];
@@ -89,10 +94,7 @@ fn rfc8656_12_5_channel_data_over_a_stream_is_padded() {
 
 #[test]
 fn rfc8656_12_5_channel_data_in_a_record_of_dtls_is_not_padded() {
-    let mut world = World::new();
-    let mut alice = Client::alice().over(Transport::Dtls).challenged(&mut world);
-    alice.allocate(&mut world);
-    alice.bind(&mut world, 0x4001, PEER);
+    let (mut world, alice) = bound_over(Transport::Dtls);
     let relay = world.relay();
     for length in 0..9 {
         let data = vec![0xab; length];
