@@ -41,6 +41,8 @@ export class Peer {
   readonly #role: Role;
   /** What carries the microphone and the camera. */
   readonly #own: MediaStream;
+  /** What we send of each stream, by `placeOf`. */
+  readonly #senders = new Map<string, RTCRtpSender>();
   /** What was signalled is taken in one thing after the other. */
   #work: Promise<void> = Promise.resolve();
   #isMakingOffer = false;
@@ -66,17 +68,15 @@ export class Peer {
     connection.onconnectionstatechange = () => this.#stateChanged();
     connection.ontrack = ({ track, streams }) => this.#trackCame(track, streams[0]);
     if (!role.offers) return;
-    for (const kind of KINDS) {
-      const { sender } = connection.addTransceiver(kind, { streams: [own] });
-      this.#senders.set(`${kind} ${own.id}`, sender);
-    }
+    for (const kind of KINDS)
+      this.#senders.set(placeOf(kind, own), connection.addTransceiver(kind, { streams: [own] }).sender);
   }
 
   /** Sends a track to the other side, or something else in its place; null sends nothing. */
   async setTrack(kind: Kind, track: MediaStreamTrack | null, stream: MediaStream): Promise<void> {
-    const sender = this.#sender(kind, stream);
+    const sender = this.#senders.get(placeOf(kind, stream));
     if (sender !== undefined) await sender.replaceTrack(track);
-    else if (track !== null) this.#senders.set(`${kind} ${stream.id}`, this.#add(track, stream));
+    else if (track !== null) this.#senders.set(placeOf(kind, stream), this.#add(track, stream));
   }
 
   /** `addTrack` takes any place of the kind that was not sent in, that of the camera as well: what is not our own has its own. */
@@ -88,16 +88,10 @@ export class Peer {
   /** Takes back everything of a stream. */
   removeStream(stream: MediaStream): void {
     for (const kind of KINDS) {
-      const sender = this.#sender(kind, stream);
+      const sender = this.#senders.get(placeOf(kind, stream));
       if (sender !== undefined) this.connection.removeTrack(sender);
-      this.#senders.delete(`${kind} ${stream.id}`);
+      this.#senders.delete(placeOf(kind, stream));
     }
-  }
-
-  readonly #senders = new Map<string, RTCRtpSender>();
-
-  #sender(kind: Kind, stream: MediaStream): RTCRtpSender | undefined {
-    return this.#senders.get(`${kind} ${stream.id}`);
   }
 
   /** Takes in what the other side has signalled. */
@@ -176,7 +170,7 @@ export class Peer {
   /** Answers the first offer with our own stream, where it has a place for what we do not send yet. */
   #adopt(): void {
     for (const kind of KINDS) {
-      if (this.#sender(kind, this.#own) !== undefined) continue;
+      if (this.#senders.has(placeOf(kind, this.#own))) continue;
       const isOffered = ({ mid, receiver }: RTCRtpTransceiver) =>
         mid !== null && receiver.track.kind === kind;
       const offered = this.connection.getTransceivers().find(isOffered);
@@ -184,7 +178,7 @@ export class Peer {
       if (offered === undefined || !('setStreams' in offered.sender)) continue;
       offered.sender.setStreams(this.#own);
       offered.direction = 'sendrecv';
-      this.#senders.set(`${kind} ${this.#own.id}`, offered.sender);
+      this.#senders.set(placeOf(kind, this.#own), offered.sender);
     }
   }
 
@@ -216,6 +210,10 @@ export class Peer {
 }
 
 const KINDS = ['audio', 'video'] as const satisfies Kind[];
+
+function placeOf(kind: Kind, stream: MediaStream): string {
+  return `${kind} ${stream.id}`;
+}
 
 function plain({ type, sdp }: RTCSessionDescription): RTCSessionDescriptionInit {
   return { type, sdp };
