@@ -16,6 +16,9 @@ use ringback_media::dtls::{
 };
 use ringback_sansio::sim::Clock;
 
+/// How long a handshake may take.
+const WITHIN: Duration = Duration::from_secs(20);
+
 /// Our identity, one for the whole run.
 fn ours() -> &'static ServerIdentity {
     static OURS: OnceLock<ServerIdentity> = OnceLock::new();
@@ -141,7 +144,7 @@ impl<F: FnMut(usize, Sender, &[u8]) -> Fate> World<F> {
             }
             Ok(Greeting::Verified(hello)) => {
                 self.random = Some(hello.random());
-                self.near = Some(Association::accept(ours(), &hello, now));
+                self.near = Some(Association::accept(ours(), &hello, now, WITHIN));
             }
             Err(_) => {}
         }
@@ -357,7 +360,7 @@ fn a_handshake_that_comes_to_nothing_ends_after_twenty_seconds() {
     assert!(world.near().poll_timeout().is_none());
     let flights = world.arrived.iter().filter(|(from, bytes)| *from == Sender::Us && bytes[13] == 2).count();
     assert!((3..=16).contains(&flights), "{flights} times is the flight sent");
-    assert!(world.clock.now() >= begun + Duration::from_secs(20));
+    assert!(world.clock.now() >= begun + WITHIN);
 }
 
 /// A ClientHello with this version and suite, and no extension.
@@ -388,7 +391,7 @@ fn a_hello_that_asks_for_nothing_we_can_gets_an_alert() {
         let Ok(Greeting::Verified(hello)) = cookies.greet(now, local, remote, &second) else {
             panic!("verified")
         };
-        let mut association = Association::accept(ours(), &hello, now);
+        let mut association = Association::accept(ours(), &hello, now, WITHIN);
         assert_eq!(
             association.poll_change(),
             Some(Change::Failed(Failure::Incompatible)),

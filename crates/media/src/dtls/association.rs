@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use dimpl::{Config, Dtls, DtlsCertificate, Error, Output};
 
-use super::identity::check_pair;
+use super::endpoint::IDLE;
+use super::identity::credential;
 use super::record::{Kind, RECORD_HEADER, Record, records};
-use super::{Drop, Failure, IdentityError, MAX_TRANSMIT, Role, Verified, vouching};
+use super::{Drop, Failure, IdentityError, Role, Verified, vouching};
 
 /// A certificate with its private key, and what every association under it shares.
 pub struct ServerIdentity {
@@ -22,20 +23,14 @@ impl ServerIdentity {
     /// Takes a certificate and its private key, an ECDSA key on P-256 or P-384 in PKCS#8 or SEC1, both in DER, and makes
     /// sure that the one belongs to the other.
     pub fn from_der(certificate: Vec<u8>, private_key: Vec<u8>) -> Result<Self, IdentityError> {
-        let provider = vouching::provider();
-        check_pair(&provider, &certificate, &private_key)?;
-        let config = Config::builder()
-            .with_crypto_provider(provider)
-            .mtu(MAX_TRANSMIT)
-            .use_server_cookie(true)
-            .require_client_certificate(false)
-            .flight_start_rto(FLIGHT_RTO)
-            .flight_retries(FLIGHT_RETRIES)
-            .handshake_timeout(ENGINE_TIMEOUT)
-            .build()
-            .map_err(|_| IdentityError::Cryptography)?;
-        let certificate = DtlsCertificate { certificate, private_key };
-        Ok(ServerIdentity { certificate, config: Arc::new(config) })
+        let (certificate, config) = credential(vouching::provider(), certificate, private_key, |config| {
+            config
+                .use_server_cookie(true)
+                .require_client_certificate(false)
+                .flight_start_rto(FLIGHT_RTO)
+                .flight_retries(FLIGHT_RETRIES)
+        })?;
+        Ok(ServerIdentity { certificate, config })
     }
 
     /// The certificate that is shown, in DER.
@@ -98,14 +93,15 @@ pub enum Change {
 pub struct NotConnected;
 
 impl Association {
-    /// Accepts a client. The first flight is ready at once, or an alert when the hello asks for nothing that we can.
-    pub fn accept(identity: &ServerIdentity, hello: &Verified, now: Instant) -> Self {
+    /// Accepts a client, whose handshake has to be complete `within` a time. The first flight is ready at once, or an alert
+    /// when the hello asks for nothing that we can.
+    pub fn accept(identity: &ServerIdentity, hello: &Verified, now: Instant, within: Duration) -> Self {
         let engine = Dtls::new_12(Arc::clone(&identity.config), identity.certificate.clone(), now);
         let mut association = Association {
             phase: Phase::Handshake,
             engine: Some(engine),
             now,
-            deadline: now + HANDSHAKE_TIMEOUT,
+            deadline: now + within,
             engine_timeout: None,
             next: hello.sequence,
             offset: 0,
@@ -368,16 +364,10 @@ enum Phase {
     Ended,
 }
 
-/// How long a handshake may take, from the hello that brought the cookie back.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The first retransmission of a flight ([RFC 6347 §4.2.4.1](https://www.rfc-editor.org/rfc/rfc6347#section-4.2.4.1)).
 const FLIGHT_RTO: Duration = Duration::from_secs(1);
-/// With doubling from 1 s, more than [`HANDSHAKE_TIMEOUT`] has room for.
+/// With doubling from 1 s, two minutes: whoever has not answered by then is not there, however long it might take.
 const FLIGHT_RETRIES: usize = 6;
-/// Never reached: [`HANDSHAKE_TIMEOUT`] is ours to watch.
-const ENGINE_TIMEOUT: Duration = Duration::from_secs(600);
-/// A time-out of the engine beyond this means that it wants none.
-const IDLE: Duration = Duration::from_secs(3600);
 /// Datagrams, or records of data, that wait to be fetched.
 const MAX_QUEUED: usize = 32;
 /// Room for most of what the engine gives; it asks for more.

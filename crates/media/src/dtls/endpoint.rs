@@ -475,7 +475,7 @@ const START_OVER: Duration = Duration::from_secs(1);
 /// The engine's time-outs are at least this far apart.
 const PACE: Duration = Duration::from_millis(50);
 /// A time-out of the engine beyond this means that it wants none.
-const IDLE: Duration = Duration::from_secs(3600);
+pub(super) const IDLE: Duration = Duration::from_secs(3600);
 /// The longest datagram that is looked at.
 const MAX_DATAGRAM: usize = 2048;
 /// The longest datagram that is sent.

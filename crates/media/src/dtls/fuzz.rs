@@ -17,13 +17,7 @@ pub fn dtls(data: &[u8], identity: &Arc<Identity>, now: Instant) {
         let mut endpoint = Endpoint::new(identity, role, now);
         endpoint.expect(vec![identity.fingerprint()]);
         let mut out = [0; MAX_TRANSMIT];
-        let mut clock = now;
-        let mut rest = data;
-        while let Some((&[high, low], behind)) = rest.split_first_chunk() {
-            let len = usize::from(u16::from_be_bytes([high, low])).min(behind.len());
-            let (datagram, behind) = behind.split_at(len);
-            rest = behind;
-            clock += Duration::from_millis(u64::from(low));
+        for (clock, datagram) in datagrams(data, now) {
             let _ = endpoint.handle_datagram(clock, datagram);
             if endpoint.poll_timeout().is_some_and(|at| at <= clock) {
                 endpoint.handle_timeout(clock);
@@ -47,20 +41,14 @@ pub fn association(data: &[u8], identity: &ServerIdentity, now: Instant) {
     let cookies = Cookies::new(&[7; 32], now);
     let [local, remote] = [5349, 4000].map(|port| SocketAddr::from(([192, 0, 2, 1], port)));
     let mut association: Option<Association> = None;
-    let mut clock = now;
-    let mut rest = data;
-    while let Some((&[high, low], behind)) = rest.split_first_chunk() {
-        let len = usize::from(u16::from_be_bytes([high, low])).min(behind.len());
-        let (datagram, behind) = behind.split_at(len);
-        rest = behind;
-        clock += Duration::from_millis(u64::from(low));
+    for (clock, datagram) in datagrams(data, now) {
         if let Ok(Greeting::Asked(answer)) = cookies.greet(clock, local, remote, datagram) {
             assert!(answer.len() < datagram.len(), "nothing amplifies");
             let (_, cookie) = answer.split_at(answer.len() - 32);
             let second = bring_back(datagram, cookie).unwrap_or_default();
             match cookies.greet(clock, local, remote, &second) {
                 Ok(Greeting::Verified(hello)) => {
-                    association = Some(Association::accept(identity, &hello, clock));
+                    association = Some(Association::accept(identity, &hello, clock, WITHIN));
                 }
                 // A hello that gets too long with it, or had another number.
                 Ok(Greeting::Asked(_)) => unreachable!("it has a cookie"),
@@ -80,6 +68,23 @@ pub fn association(data: &[u8], identity: &ServerIdentity, now: Instant) {
         }
     }
 }
+
+/// The datagrams in `data`, each behind two bytes of length, and when each comes: the second byte is how many milliseconds
+/// after the one before.
+fn datagrams(data: &[u8], now: Instant) -> impl Iterator<Item = (Instant, &[u8])> {
+    let (mut clock, mut rest) = (now, data);
+    std::iter::from_fn(move || {
+        let (&[high, low], behind) = rest.split_first_chunk()?;
+        let (datagram, behind) =
+            behind.split_at(usize::from(u16::from_be_bytes([high, low])).min(behind.len()));
+        rest = behind;
+        clock += Duration::from_millis(u64::from(low));
+        Some((clock, datagram))
+    })
+}
+
+/// How long a handshake may take.
+const WITHIN: Duration = Duration::from_secs(5);
 
 /// The hello that answers a HelloVerifyRequest, with message number 1.
 fn bring_back(hello: &[u8], cookie: &[u8]) -> Option<Vec<u8>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dimpl::crypto::{Buf, CryptoProvider, aws_lc_rs};
-use dimpl::{Config, DtlsCertificate};
+use dimpl::{Config, ConfigBuilder, DtlsCertificate};
 
 use super::{Fingerprint, HashAlgorithm, MAX_TRANSMIT};
 
@@ -21,21 +21,13 @@ pub struct Identity {
 impl Identity {
     /// Takes a certificate and its private key, and makes sure that the one belongs to the other.
     pub fn from_der(certificate: Vec<u8>, private_key: Vec<u8>) -> Result<Self, IdentityError> {
-        let provider = aws_lc_rs::default_provider();
-        check_pair(&provider, &certificate, &private_key)?;
         let fingerprint = Fingerprint::of(&certificate, HashAlgorithm::Sha256);
-        let config = Config::builder()
-            .with_crypto_provider(provider)
-            .mtu(MAX_TRANSMIT)
-            // ICE has shown that the far end is where it says it is.
-            .use_server_cookie(false)
-            .flight_start_rto(FLIGHT_RTO)
-            .flight_retries(FLIGHT_RETRIES)
-            .handshake_timeout(ENGINE_TIMEOUT)
-            .build()
-            .map_err(|_| IdentityError::Cryptography)?;
-        let certificate = DtlsCertificate { certificate, private_key };
-        Ok(Identity { certificate, config: Arc::new(config), fingerprint })
+        let (certificate, config) =
+            credential(aws_lc_rs::default_provider(), certificate, private_key, |config| {
+                // ICE has shown that the far end is where it says it is.
+                config.use_server_cookie(false).flight_start_rto(FLIGHT_RTO).flight_retries(FLIGHT_RETRIES)
+            })?;
+        Ok(Identity { certificate, config, fingerprint })
     }
 
     /// What the far end is told in SDP.
@@ -64,8 +56,22 @@ pub enum IdentityError {
     Cryptography,
 }
 
+/// A certificate and key that belong together, and the engine's settings: `more` says what is not the same for all.
+pub(super) fn credential(
+    provider: CryptoProvider,
+    certificate: Vec<u8>,
+    private_key: Vec<u8>,
+    more: impl FnOnce(ConfigBuilder) -> ConfigBuilder,
+) -> Result<(DtlsCertificate, Arc<Config>), IdentityError> {
+    check_pair(&provider, &certificate, &private_key)?;
+    let config =
+        Config::builder().with_crypto_provider(provider).mtu(MAX_TRANSMIT).handshake_timeout(ENGINE_TIMEOUT);
+    let config = more(config).build().map_err(|_| IdentityError::Cryptography)?;
+    Ok((DtlsCertificate { certificate, private_key }, Arc::new(config)))
+}
+
 /// Signs with the key and verifies with the certificate.
-pub(super) fn check_pair(
+fn check_pair(
     provider: &CryptoProvider,
     certificate: &[u8],
     private_key: &[u8],
@@ -87,7 +93,7 @@ const PROBE: &[u8] = b"does this certificate belong to this key?";
 const FLIGHT_RTO: Duration = Duration::from_millis(300);
 /// With doubling from 300 ms, more than [`super::endpoint::HANDSHAKE_TIMEOUT`] has room for.
 const FLIGHT_RETRIES: usize = 10;
-/// Never reached: [`super::endpoint::HANDSHAKE_TIMEOUT`] is ours to watch.
+/// Never reached: how long a handshake may take is ours to watch.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use ringback_media::dtls::{Association, Change, ServerIdentity, Verified};
+use ringback_media::dtls::{Association, Change, Failure, ServerIdentity, Verified};
 use ringback_sansio::{FiveTuple, Flow, Transport};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 
 use super::{Associations, Dropped};
 use crate::http::Server;
@@ -45,15 +45,14 @@ pub struct Client {
 impl Client {
     /// Serves the association that begins with `hello`, until it ends.
     pub async fn serve(mut self, identity: Arc<ServerIdentity>, hello: Verified) {
-        let mut association = Association::accept(&identity, &hello, Instant::now());
+        let limits = &self.server.config.limits;
+        let (within, sign_in_within) = (limits.tls_handshake(), limits.sign_in());
+        let mut association = Association::accept(&identity, &hello, Instant::now(), within);
         drop((identity, hello));
         let tuple = FiveTuple::new(Transport::Dtls, self.local, self.remote);
         let place = self.place.clone();
-        let limits = &self.server.config.limits;
-        let (within, sign_in_within) = (limits.tls_handshake(), limits.sign_in());
         let shaken = tokio::select! {
             shaken = self.shake_hands(&mut association) => shaken,
-            () = sleep(within) => Err(End::TlsLate),
             end = place.evicted() => Err(end),
         };
         if let Err(end) = shaken {
@@ -87,6 +86,7 @@ impl Client {
             self.send(association);
             match association.poll_change() {
                 Some(Change::Connected) => return Ok(()),
+                Some(Change::Failed(Failure::Timeout)) => return Err(End::TlsLate),
                 Some(Change::Failed(failure)) => {
                     let (error, source) = (Shown(failure), self.remote.ip());
                     limited!(self.server.telemetry.log, DEBUG, source, "dtls", %error, "a DTLS handshake failed");
