@@ -8,7 +8,8 @@
 //!
 //! 1. What a client sends goes into [`Server::handle_datagram`]: a datagram as it is, with [`Flow::datagram`]; of a
 //!    stream one message after the other, as [`first_message`] cuts them, with a flow that has the number of its
-//!    connection; of a DTLS association each record of application data, with a flow that has the number of it. What is [`NotTurn`] ends the connection, and a connection that has ended ends in [`Server::close`].
+//!    connection; of a DTLS association each record of application data, with a flow that has the number of it. What is
+//!    [`NotTurn`] ends the connection, and a connection that has ended ends in [`Server::close`].
 //! 2. The [`Verdict`] says what to do with the data in it, and it is done before the next call:
 //!    - `ToPeer`: send it from the relay socket.
 //!    - `ToRelay`: copy it behind [`HEADROOM`] bytes of a buffer and give it to [`Server::handle_relayed`].

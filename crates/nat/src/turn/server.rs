@@ -240,8 +240,8 @@ impl<U: Users> Server<U> {
         self.is_draining && self.alternate(flow).is_some()
     }
 
-    /// The server for a client that cannot be had here ([RFC 8489 §10]): one of its family. Over TLS and DTLS there is none, since
-    /// the other one has another port for that.
+    /// The server for a client that cannot be had here ([RFC 8489 §10]): one of its family. Over TLS and DTLS there is none,
+    /// since the other one has another port for that.
     ///
     /// [RFC 8489 §10]: https://www.rfc-editor.org/rfc/rfc8489#section-10
     pub(super) fn alternate(&self, flow: &Flow) -> Option<SocketAddr> {

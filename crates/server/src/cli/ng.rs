@@ -57,6 +57,7 @@ fn source(arguments: &Arguments) -> crate::config::Source {
     source
 }
 
+/// Keys of `listen` that are the rest of the server's.
 const NOT_OURS: [&str; 7] = ["http", "https", "sip_udp", "sip_tcp", "sip_tls", "turn", "turn_tls"];
 
 /// Where the configuration that comes with Kamailio expects rtpengine.

@@ -1,5 +1,5 @@
-//! Sockets: datagrams with the address they came to, SIP over TCP and TLS, TURN over those and DTLS, what wakes a thread that waits and how
-//! long it rests.
+//! Sockets: datagrams with the address they came to, SIP over TCP and TLS, TURN over those and DTLS, what wakes a thread
+//! that waits and how long it rests.
 
 pub mod accept;
 mod certificates;
